@@ -1,0 +1,196 @@
+"""Every exception that towline raises.
+
+    TowlineError
+    ├── InvalidName            a name, tag, digest or transport that cannot be read
+    ├── PathUnusable           a local path that cannot be resolved or opened
+    ├── ConfigurationError     registries.conf, policy.json, an auth file, an option
+    ├── SourceError            an archive, layout or directory that is not what it should be
+    ├── RegistryError          a registry that cannot be reached, or that answers badly
+    ├── UnsupportedError       understood, and not done by towline
+    ├── VerificationError      bytes that are not the bytes that were asked for
+    ├── PolicyRejected         the signature policy does not allow the image
+    ├── PlatformMismatch       no image for the wanted platform
+    ├── LabelMissing           the image has not the label that was asked for
+    ├── LimitExceeded          an input larger than its budget
+    ├── StoreError             the store cannot take, find or give an image
+    ├── PullFailed             the end of a goal of which nothing was pulled
+    └── Cancelled              the caller cancelled the work
+
+An error carries a stable ``code``, the ``facts`` of the case and the ``steps`` during which it
+happened.  The sentence is made from them by a `towline.wording.Wording`; no other module holds one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from towline.wording import CURRENT, Wording
+
+__all__ = [
+    "Cancelled",
+    "ConfigurationError",
+    "InvalidName",
+    "LabelMissing",
+    "LimitExceeded",
+    "PathUnusable",
+    "PlatformMismatch",
+    "PolicyRejected",
+    "PullFailed",
+    "RegistryError",
+    "SourceError",
+    "Step",
+    "StoreError",
+    "TowlineError",
+    "UnsupportedError",
+    "VerificationError",
+    "step",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What was being done when an error passed: a name known to the wording, and its facts."""
+
+    name: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class TowlineError(Exception):
+    """The root of all errors of towline.
+
+    Attributes:
+        code: a stable slug such as ``"registry.unreachable"``; the part before the dot is the area.
+        facts: what is known of the case: wanted, got, reference, path...
+        steps: what was being done, outermost first.
+        wording: the edition in which ``str()`` tells it.
+    """
+
+    areas: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, code: str, /, **facts: Any) -> None:
+        super().__init__(code)
+        self.code = code
+        self.facts: Mapping[str, Any] = facts
+        self.steps: tuple[Step, ...] = ()
+        self.wording: Wording = CURRENT
+
+    def __str__(self) -> str:
+        return self.told(self.wording)
+
+    def told(self, wording: Wording) -> str:
+        """The error as one text in the given wording."""
+        return wording.error(self.code, self.facts, self.steps)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (type(self), self.code, dict(self.facts), self.steps, self.wording.name))
+
+
+def _rebuild(
+    kind: type[TowlineError], code: str, facts: dict[str, Any], steps: tuple[Step, ...], name: str
+) -> TowlineError:
+    error = kind(code, **facts)
+    error.steps = steps
+    error.wording = Wording.named(name)
+    return error
+
+
+class InvalidName(TowlineError):
+    """A name, tag, digest or transport that cannot be read."""
+
+    areas = ("name", "digest", "transport", "reference")
+
+
+class PathUnusable(TowlineError):
+    """A local path that cannot be resolved or opened; ``facts["errno"]`` has the system's reason."""
+
+    areas = ("path",)
+
+
+class ConfigurationError(TowlineError):
+    """A configuration file or an option that cannot be used."""
+
+    areas = ("registries_conf", "policy_json", "auth", "certs", "option")
+
+
+class SourceError(TowlineError):
+    """An archive, layout or directory that is not what it should be."""
+
+    areas = ("archive", "layout", "dir", "manifest", "config", "tarball", "core")
+
+
+class RegistryError(TowlineError):
+    """A registry that cannot be reached, or that answers badly.
+
+    Attributes:
+        passing: the same request may do better a little later.
+    """
+
+    areas = ("registry",)
+    passing = False
+
+
+class UnsupportedError(TowlineError):
+    """Something that towline understands and does not do; the sentence names a way round."""
+
+    areas = ("unsupported",)
+
+
+class VerificationError(TowlineError):
+    """Bytes that are not the bytes that were asked for; nothing of them is kept."""
+
+    areas = ("verify",)
+
+
+class PolicyRejected(TowlineError):
+    """The signature policy does not allow the image."""
+
+    areas = ("policy",)
+
+
+class PlatformMismatch(TowlineError):
+    """No image for the wanted platform; ``facts["available"]`` lists what there is."""
+
+    areas = ("platform",)
+
+
+class LabelMissing(TowlineError):
+    """The image has not the label that was asked for."""
+
+    areas = ("label",)
+
+
+class LimitExceeded(TowlineError):
+    """An input larger than its budget."""
+
+    areas = ("limit",)
+
+
+class StoreError(TowlineError):
+    """The store cannot take, find or give an image."""
+
+    areas = ("store",)
+
+
+class PullFailed(TowlineError):
+    """The end of a goal of which nothing was pulled; ``facts["errors"]`` has each pair's error."""
+
+    areas = ("pull",)
+
+
+class Cancelled(TowlineError):
+    """The caller cancelled the work."""
+
+    areas = ("cancelled",)
+
+
+@contextmanager
+def step(name: str, /, **facts: Any) -> Iterator[None]:
+    """Say what is being done: a `TowlineError` that passes through is given this step, outermost."""
+    try:
+        yield
+    except TowlineError as error:
+        error.steps = (Step(name, facts), *error.steps)
+        raise

@@ -1,0 +1,42 @@
+"""Quoting of untrusted text for messages: double quotes, and nothing that a terminal acts on."""
+
+from __future__ import annotations
+
+import unicodedata
+
+__all__ = ["quote"]
+
+_ESCAPES = {
+    '"': '\\"',
+    "\\": "\\\\",
+    "\a": "\\a",
+    "\b": "\\b",
+    "\f": "\\f",
+    "\n": "\\n",
+    "\r": "\\r",
+    "\t": "\\t",
+    "\v": "\\v",
+}
+
+
+def quote(text: str) -> str:
+    """`text` in double quotes, with control and unprintable characters escaped.
+
+    The escapes are those of the original's quoted form (ERR-002): ``\\x`` for bytes that are no
+    UTF-8 (held as surrogate escapes here) and for control characters below U+0080, ``\\u`` and
+    ``\\U`` for other unprintable ones.
+    """
+    return '"' + "".join(_quoted(char) for char in text) + '"'
+
+
+def _quoted(char: str) -> str:
+    if char in _ESCAPES:
+        return _ESCAPES[char]
+    point = ord(char)
+    if 0xDC80 <= point <= 0xDCFF:
+        return f"\\x{point - 0xDC00:02x}"
+    if char == " " or (unicodedata.category(char)[0] not in "CZ"):
+        return char
+    if point < 0x80:
+        return f"\\x{point:02x}"
+    return f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"

@@ -1,0 +1,229 @@
+"""What a pull is going to try: pairs of source and destination, built from a name.
+
+Pure: what has to be known of the world is asked of `towline.facts.Facts`, in an order that is part
+of the behaviour, since it decides which error a user sees.  (GOAL-001 to GOAL-031)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from towline.errors import TowlineError, step
+from towline.facts import Facts
+from towline.name import decompose
+from towline.rules import Rules
+from towline.transport import ImageReference, docker, image_name, parse_image_name
+from towline.transport.containers_storage import StoreReference, parse_store_reference
+from towline.transport.dir import DirReference
+from towline.transport.docker_archive import DockerArchiveReference
+from towline.transport.oci import OciReference
+from towline.transport.oci_archive import OciArchiveReference
+from towline.transport.tarball import TarballReference
+
+__all__ = [
+    "LOCAL_REGISTRY",
+    "PullGoal",
+    "PullRefPair",
+    "goal_from_image_reference",
+    "goal_from_name",
+    "goal_from_possibly_unqualified_name",
+    "pull_ref_pair",
+]
+
+LOCAL_REGISTRY = "localhost"  # GOAL-003: where names without a registry are stored
+
+
+@dataclass(frozen=True, slots=True)
+class PullRefPair:
+    """One thing to try: `image` is the name that the user will be told."""
+
+    image: str
+    source: ImageReference
+    destination: StoreReference
+
+    def to_json(self) -> dict[str, Any]:
+        """``{"image", "source", "destination"}``, as strings."""
+        return {
+            "image": self.image,
+            "source": image_name(self.source),
+            "destination": self.destination.name_and_id,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class PullGoal:
+    """The pairs in the order of trying, and when to stop.
+
+    Attributes:
+        pairs: what to try.
+        pull_all_pairs: pull every pair instead of stopping at the first success.
+        used_search_registries: whether the pairs depend on registries.conf.
+        searched_registries: those registries; None unless they were used, and where the
+            configuration has none.
+    """
+
+    pairs: tuple[PullRefPair, ...]
+    pull_all_pairs: bool = False
+    used_search_registries: bool = False
+    searched_registries: tuple[str, ...] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The goal as a JSON document."""
+        searched = self.searched_registries
+        return {
+            "pairs": [pair.to_json() for pair in self.pairs],
+            "pull_all_pairs": self.pull_all_pairs,
+            "used_search_registries": self.used_search_registries,
+            "searched_registries": None if searched is None else list(searched),
+        }
+
+
+def goal_from_name(name: str, facts: Facts, rules: Rules) -> PullGoal:
+    """The goal of what a user typed: ``transport:rest``, a full name or a short one (GOAL-001).
+
+    Text that no transport reads is tried as a name, whatever the reason was.
+
+    Raises:
+        TowlineError: whatever made the text unusable; within the step ``deciding-goal`` or
+            ``deciding-short-name``.
+    """
+    try:
+        source = parse_image_name(name, facts, rules)
+    except TowlineError as unread:
+        try:
+            with step("deciding-short-name", name=name):
+                return goal_from_possibly_unqualified_name(name, facts, rules)
+        except TowlineError as error:
+            raise _more_telling(unread, error, name, rules) from None
+    with step("deciding-goal", name=name):
+        return goal_from_image_reference(source, name, facts, rules)
+
+
+def _more_telling(
+    unread: TowlineError, error: TowlineError, name: str, rules: Rules
+) -> TowlineError:
+    # GOAL-002: the original forgets why no transport could read the text
+    meant_transport = unread.code not in ("transport.missing", "transport.unknown")
+    bad_name = error.code.startswith(("name.", "digest."))
+    if rules.transport_error == "told" and meant_transport and bad_name:
+        return unread
+    return error
+
+
+def goal_from_image_reference(
+    source: ImageReference, name: str, facts: Facts, rules: Rules
+) -> PullGoal:
+    """The goal of a source whose transport is known; `name` is how the user wrote it (GOAL-010).
+
+    Raises:
+        SourceError: an archive that must be read for its names, and cannot.
+        InvalidName: a name in it that cannot be a destination; then nothing is pulled (GOAL-013).
+    """
+    match source:
+        case DockerArchiveReference():
+            return _docker_archive_goal(source, facts, rules)
+        case OciArchiveReference():
+            return _single(source, _oci_archive_name(source, facts), facts)
+        case DirReference(path=path):
+            # GOAL-016: the path becomes the repository, so that docker.io is not put in front
+            return _single(source, LOCAL_REGISTRY + path if path[:1] == "/" else path, facts)
+        case OciReference() | TarballReference() if rules.layout_names == "annotation":
+            return _named_by_place(source, facts)  # GOAL-020
+        case _:
+            return _single(source, name, facts)
+
+
+def goal_from_possibly_unqualified_name(name: str, facts: Facts, rules: Rules) -> PullGoal:
+    """The goal of a name: itself, or one pair for each search registry (GOAL-030).
+
+    Raises:
+        InvalidName: the name, or the name completed with a registry, is not valid.
+        ConfigurationError: registries.conf, which only a short name makes it read.
+    """
+    parts = decompose(name)
+    if parts.has_registry:
+        with step("parsing-source", name=name):
+            source = docker.parse(f"//{name}", facts, rules)
+        return _single(source, name, facts)
+    registries = facts.search_registries()
+    pairs = []
+    for registry in registries:
+        image = str(parts.reference_with_registry(registry))
+        with step("parsing-source", name=image):
+            source = docker.parse(f"//{image}", facts, rules)
+        pairs.append(pull_ref_pair(source, image, facts))
+    return PullGoal(
+        tuple(pairs),
+        used_search_registries=True,
+        searched_registries=registries or None,
+    )
+
+
+def pull_ref_pair(source: ImageReference, destination: str, facts: Facts) -> PullRefPair:
+    """One pair; a destination without a registry is put under ``localhost/`` (GOAL-003).
+
+    A destination that is no name at all (such as ``@<id>``) is left as it is.  Where the source
+    carries an image name of its own, that name is what the image is stored under (GOAL-004).
+
+    Raises:
+        InvalidName: the destination cannot be a name in a store.
+    """
+    try:
+        parts = decompose(destination)
+    except TowlineError:
+        pass
+    else:
+        if not parts.has_registry:
+            destination = str(parts.reference_with_registry(LOCAL_REGISTRY))
+    own = source.docker_reference
+    with step("parsing-destination", name=destination):
+        stored = parse_store_reference(destination if own is None else str(own), facts)
+    return PullRefPair(destination, source, stored)
+
+
+def _single(source: ImageReference, destination: str, facts: Facts) -> PullGoal:
+    return PullGoal((pull_ref_pair(source, destination, facts),))
+
+
+def _docker_archive_goal(source: DockerArchiveReference, facts: Facts, rules: Rules) -> PullGoal:
+    if source.reference is not None and rules.archive_images == "all":
+        return _single(source, str(source.reference), facts)
+    # GOAL-014: asked for the whole location, so a name behind the path is taken for part of it
+    images = facts.archive_images(source.within_transport)
+    if rules.archive_images == "first":  # GOAL-011
+        images = images[:1]
+    if not images:
+        return _single(source, f"@{facts.config_hex(source)}", facts)
+    if len(images) == 1 and not images[0].names:
+        return _single(source, f"@{facts.config_hex(source)}", facts)  # GOAL-012
+    pairs = []
+    for image in images:
+        own = DockerArchiveReference(source.path, source.reference, image.index)
+        names = image.names or (f"@{facts.config_hex(own)}",)
+        pairs += [pull_ref_pair(own, name, facts) for name in names]
+    return PullGoal(tuple(pairs), pull_all_pairs=True)
+
+
+def _oci_archive_name(source: OciReference, facts: Facts) -> str:
+    with step("loading-layout-name", source=image_name(source)):
+        name = facts.layout_name(source.path, source.image, archive=True)
+    if name:
+        return name
+    with step("hashing-unnamed"):
+        return f"@{facts.config_hex(source)}"  # GOAL-015
+
+
+def _named_by_place(source: OciReference | TarballReference, facts: Facts) -> PullGoal:
+    if isinstance(source, OciReference):
+        name = facts.layout_name(source.path, source.image, archive=False)
+        if name:
+            return _single(source, name, facts)
+        path = source.path
+    else:
+        path = source.files[0]
+    try:
+        return _single(source, f"{LOCAL_REGISTRY}/{path.lstrip('/')}", facts)
+    except TowlineError:
+        # GOAL-021: a path that cannot be a name leaves the image nameless rather than unpulled
+        return _single(source, f"@{facts.config_hex(source)}", facts)

@@ -1,0 +1,53 @@
+"""The ten transports, one room each: parse, print, and their place in a policy.  All pure."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from towline.errors import InvalidName
+from towline.facts import Facts
+from towline.rules import Rules
+from towline.transport import (
+    atomic,
+    containers_storage,
+    dir,
+    docker,
+    docker_archive,
+    docker_daemon,
+    oci,
+    oci_archive,
+    ostree,
+    tarball,
+)
+from towline.transport.reference import ImageReference, Transport, image_name
+
+__all__ = ["TRANSPORTS", "ImageReference", "Transport", "image_name", "parse_image_name"]
+
+_ROOMS: tuple[Any, ...] = (
+    atomic,
+    containers_storage,
+    dir,
+    docker,
+    docker_archive,
+    docker_daemon,
+    oci,
+    oci_archive,
+    ostree,
+    tarball,
+)
+TRANSPORTS: dict[str, Transport] = {room.NAME: cast(Transport, room) for room in _ROOMS}
+
+
+def parse_image_name(text: str, facts: Facts, rules: Rules) -> ImageReference:
+    """Read ``transport:rest``; the transport's name ends at the first colon (TRANS-001).
+
+    Raises:
+        InvalidName: ``transport.missing``, ``transport.unknown``, or what the transport says.
+        PathUnusable: a path that the transport needs is not there.
+    """
+    name, colon, rest = text.partition(":")
+    if not colon:
+        raise InvalidName("transport.missing", text=text)
+    if name not in TRANSPORTS:
+        raise InvalidName("transport.unknown", text=text, transport=name)
+    return TRANSPORTS[name].parse(rest, facts, rules)

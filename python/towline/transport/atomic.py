@@ -1,0 +1,72 @@
+"""``atomic:host/namespace/stream:tag``: an image stream of OpenShift.  (TRANS-070 to TRANS-073)"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from towline.errors import InvalidName, step
+from towline.facts import Facts
+from towline.reference import Reference, parse_normalized
+from towline.rules import Rules
+from towline.transport.docker import docker_scopes
+
+__all__ = ["NAME", "AtomicReference", "parse", "valid_scope"]
+
+NAME = "atomic"
+
+
+@dataclass(frozen=True, slots=True)
+class AtomicReference:
+    """An image stream: a name of a host and two parts, with a tag."""
+
+    transport: ClassVar[str] = NAME
+    reference: Reference
+
+    @property
+    def within_transport(self) -> str:
+        """The familiar form."""
+        return self.reference.familiar
+
+    @property
+    def docker_reference(self) -> Reference:
+        """The name itself."""
+        return self.reference
+
+    @property
+    def policy_identity(self) -> str:
+        """The full name.
+
+        Raises:
+            InvalidName: ``reference.tag_and_digest``: such a name parses, and has no identity
+                (TRANS-073).
+        """
+        if self.reference.digest is not None:
+            raise InvalidName("reference.tag_and_digest", transport=NAME)
+        return str(self.reference)
+
+    @property
+    def policy_namespaces(self) -> tuple[str, ...]:
+        """Repository and parents."""
+        return docker_scopes(self.reference, wildcards=False)
+
+
+def parse(text: str, facts: Facts, rules: Rules) -> AtomicReference:
+    """Read a name that has a tag and two parts behind its host.
+
+    Raises:
+        InvalidName: ``transport.atomic_untagged``, ``transport.atomic_parts``, or the fault of
+            the name.
+    """
+    with step("parsing-atomic", text=text):
+        reference = parse_normalized(text)
+    if reference.tag is None:
+        raise InvalidName("transport.atomic_untagged", text=text)
+    if reference.path.count("/") != 1:
+        raise InvalidName("transport.atomic_parts", name=reference.familiar)
+    return AtomicReference(reference)
+
+
+def valid_scope(scope: str) -> bool:
+    """Any scope may name a part of the docker world (POLICY-011)."""
+    return True

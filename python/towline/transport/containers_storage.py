@@ -1,0 +1,169 @@
+"""``containers-storage:[driver@root+run]name@id``, and the references of destinations.
+
+A destination of a pull is a store reference without the transport's name: the two differ only in
+what they make of a leading ``[...]``.  (TRANS-090 to TRANS-099)
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar
+
+from towline.digest import parse_digest
+from towline.errors import InvalidName, step
+from towline.facts import Facts, StoreIdentity
+from towline.reference import Reference, parse_normalized
+from towline.rules import Rules
+
+__all__ = ["NAME", "StoreReference", "parse", "parse_store_reference", "valid_scope"]
+
+NAME = "containers-storage"
+
+_ID = re.compile(r"[0-9a-f]{64}")
+_TRUNCATED_ID = re.compile(r"[0-9a-f]{3,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class StoreReference:
+    """An image in a store: a name, an ID, or both."""
+
+    transport: ClassVar[str] = NAME
+    store: StoreIdentity
+    reference: Reference | None
+    id: str | None
+
+    @property
+    def name_and_id(self) -> str:
+        """The reference without its store: ``name:tag@id``."""
+        name = "" if self.reference is None else str(self.reference)
+        return name + (f"@{self.id}" if self.id else "")
+
+    @property
+    def within_transport(self) -> str:
+        """``[driver@root+run]name:tag@id``."""
+        return f"{self.store}{self.name_and_id}"
+
+    @property
+    def docker_reference(self) -> Reference | None:
+        """The name."""
+        return self.reference
+
+    @property
+    def policy_identity(self) -> str:
+        """Store, name and ID."""
+        return self._store_scope + self.name_and_id
+
+    @property
+    def policy_namespaces(self) -> tuple[str, ...]:
+        """The name in widening forms, then the store with and without its driver (TRANS-096)."""
+        scopes: list[str] = []
+        if self.reference is not None:
+            if self.id:
+                scopes.append(str(self.reference))
+            if self.reference.digest is not None and self.reference.tag is not None:
+                scopes.append(f"{self.reference.name}:{self.reference.tag}")
+            scopes += self.reference.namespaces()
+        inside = tuple(self._store_scope + scope for scope in scopes)
+        return (*inside, self._store_scope, f"[{self.store.graph_root}]")
+
+    @property
+    def _store_scope(self) -> str:
+        return f"[{self.store.driver}@{self.store.graph_root}]"
+
+
+def parse(text: str, facts: Facts, rules: Rules) -> StoreReference:
+    """Read ``[spec]name``, where the spec is ``[driver@]root[+run][:options]`` (TRANS-091).
+
+    Raises:
+        InvalidName: ``transport.store_*`` or the fault of the name.
+    """
+    store = facts.store
+    if not text:
+        raise InvalidName("transport.store_empty", text=text)
+    if text.startswith("["):
+        spec, bracket, text = text[1:].partition("]")
+        if not bracket or not spec:
+            raise InvalidName("transport.store_reference", text=spec)
+        store = _parse_spec(spec, store)
+    return parse_store_reference(text, facts, store=store)
+
+
+def _parse_spec(spec: str, default: StoreIdentity) -> StoreIdentity:
+    driver, at, rest = spec.partition("@")
+    if not at:
+        driver, rest = default.driver, spec
+    elif not driver or not rest:
+        raise InvalidName("transport.store_reference", text=spec)
+    rest = rest.partition(":")[0]
+    root, _, run = rest.partition("+")
+    if not root.startswith("/") or (run and not run.startswith("/")):
+        raise InvalidName("transport.store_relative", text=spec)
+    return StoreIdentity(driver, root, run or default.run_root)
+
+
+def parse_store_reference(
+    text: str, facts: Facts, *, store: StoreIdentity | None = None
+) -> StoreReference:
+    """Read a name in a store, with an ID, a digest or a truncated ID behind ``@`` (TRANS-092).
+
+    Without `store` this is the reference of a destination: a leading ``[...]`` is dropped unread
+    (TRANS-093).
+
+    Raises:
+        InvalidName: ``transport.store_*`` or the fault of the name.
+    """
+    if not text:
+        raise InvalidName("transport.store_empty_reference", text=text)
+    if store is None:
+        store = facts.store
+        if text.startswith("["):
+            _, bracket, rest = text.partition("]")
+            if not bracket:
+                raise InvalidName("transport.store_unclosed", text=text)
+            text = rest
+            if not text:
+                raise InvalidName("transport.store_reference", text=text)
+    name, image_id = _split_id(text, facts)
+    if not name:
+        return StoreReference(store, None, image_id)
+    with step("parsing-stored-name", name=name):
+        reference = parse_normalized(name).tagged()
+    return StoreReference(store, reference, image_id)
+
+
+def _split_id(text: str, facts: Facts) -> tuple[str, str | None]:
+    name, at, last = text.rpartition("@")
+    if at:
+        if not last:
+            raise InvalidName("transport.store_trailing_at", text=text)
+        if _is_digest(last):
+            return text, None
+        image_id = last if _ID.fullmatch(last) else _expanded(last, facts)
+        if image_id is None:
+            raise InvalidName("transport.store_id", text=last)
+        return name, image_id
+    # TRANS-094: a whole reference without @ and : may be a truncated ID
+    if ":" not in text and (image_id := _expanded(text, facts)):
+        return "", image_id
+    return text, None
+
+
+def _expanded(prefix: str, facts: Facts) -> str | None:
+    return facts.image_id(prefix) if _TRUNCATED_ID.fullmatch(prefix) else None
+
+
+def _is_digest(text: str) -> bool:
+    try:
+        parse_digest(text)
+    except InvalidName:
+        return False
+    return True
+
+
+def valid_scope(scope: str) -> bool:
+    """``[...]`` and a name that is not empty-handed (POLICY-011)."""
+    if not scope.startswith("["):
+        return False
+    spec, bracket, _ = scope[1:].partition("]")
+    return bool(bracket) and spec.rpartition("@")[2].startswith("/")

@@ -1,0 +1,56 @@
+"""``dir:path``: a directory of blobs with a manifest.json.  (TRANS-040 to TRANS-043)"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from towline.facts import Facts
+from towline.rules import Rules
+from towline.transport.reference import path_namespaces, valid_path_scope
+
+__all__ = ["NAME", "DirReference", "parse", "valid_scope"]
+
+NAME = "dir"
+
+
+@dataclass(frozen=True, slots=True)
+class DirReference:
+    """A directory with one image."""
+
+    transport: ClassVar[str] = NAME
+    path: str
+    resolved: str
+
+    @property
+    def within_transport(self) -> str:
+        """The path as given."""
+        return self.path
+
+    @property
+    def docker_reference(self) -> None:
+        """None."""
+
+    @property
+    def policy_identity(self) -> str:
+        """The resolved path."""
+        return self.resolved
+
+    @property
+    def policy_namespaces(self) -> tuple[str, ...]:
+        """Its strict ancestors (TRANS-041)."""
+        return path_namespaces(self.resolved)
+
+
+def parse(text: str, facts: Facts, rules: Rules) -> DirReference:
+    """Read a path, which need not exist; its parent must (TRANS-040).
+
+    Raises:
+        PathUnusable: the path's parent does not exist.
+    """
+    return DirReference(text, facts.resolve_path(text))
+
+
+def valid_scope(scope: str) -> bool:
+    """An absolute, clean path (POLICY-011)."""
+    return valid_path_scope(scope)

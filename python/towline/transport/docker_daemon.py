@@ -1,0 +1,76 @@
+"""``docker-daemon:name`` or ``docker-daemon:sha256:id``.  (TRANS-060 to TRANS-064)"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from towline.digest import Digest, parse_digest
+from towline.errors import InvalidName
+from towline.facts import Facts
+from towline.reference import Reference, parse_normalized
+from towline.rules import Rules
+from towline.transport.docker import docker_scopes
+
+__all__ = ["NAME", "DockerDaemonReference", "parse", "valid_scope"]
+
+NAME = "docker-daemon"
+
+
+@dataclass(frozen=True, slots=True)
+class DockerDaemonReference:
+    """An image of a Docker daemon, by ID or by name."""
+
+    transport: ClassVar[str] = NAME
+    id: Digest | None
+    reference: Reference | None
+
+    @property
+    def within_transport(self) -> str:
+        """The ID, or the familiar form of the name."""
+        return str(self.id) if self.reference is None else self.reference.familiar
+
+    @property
+    def docker_reference(self) -> Reference | None:
+        """The name, where the image is not named by its ID."""
+        return self.reference
+
+    @property
+    def policy_identity(self) -> str:
+        """The full name, ``""`` for an ID (TRANS-064)."""
+        return "" if self.reference is None else str(self.reference)
+
+    @property
+    def policy_namespaces(self) -> tuple[str, ...]:
+        """Repository and parents, none for an ID."""
+        return () if self.reference is None else docker_scopes(self.reference, wildcards=False)
+
+
+def parse(text: str, facts: Facts, rules: Rules) -> DockerDaemonReference:
+    """Read an ID or a name that has a tag or a digest, and not both.
+
+    Raises:
+        InvalidName: ``transport.daemon_*`` or ``reference.tag_and_digest``, or the fault of the
+            name.
+    """
+    try:
+        image_id = parse_digest(text)
+    except InvalidName:
+        pass
+    else:
+        if image_id.algorithm != "sha256":
+            raise InvalidName("transport.daemon_algorithm", text=text)
+        return DockerDaemonReference(image_id, None)
+    reference = parse_normalized(text)
+    if reference.familiar_name == "sha256":
+        raise InvalidName("transport.daemon_reserved", text=text)
+    if reference.tag is None and reference.digest is None:
+        raise InvalidName("transport.daemon_untagged", name=reference.familiar)
+    if reference.tag is not None and reference.digest is not None:
+        raise InvalidName("reference.tag_and_digest", transport=NAME)
+    return DockerDaemonReference(None, reference)
+
+
+def valid_scope(scope: str) -> bool:
+    """Any scope may name a part of the docker world (POLICY-011)."""
+    return True

@@ -1,0 +1,74 @@
+"""``oci:path[:image]``: an OCI image layout.  (TRANS-030 to TRANS-036)"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar
+
+from towline.errors import InvalidName
+from towline.facts import Facts
+from towline.rules import Rules
+from towline.transport.reference import path_namespaces, valid_path_scope
+
+__all__ = ["NAME", "OciReference", "parse", "split", "valid_scope"]
+
+NAME = "oci"
+
+# TRANS-033: letters and digits, single separators or a double hyphen between them
+_PART = r"[A-Za-z0-9]+(?:(?:--|[-._:@+])[A-Za-z0-9]+)*"
+_IMAGE = re.compile(rf"{_PART}(?:/{_PART})*")
+
+
+@dataclass(frozen=True, slots=True)
+class OciReference:
+    """A layout, and the name of the image in it, ``""`` for its only one."""
+
+    transport: ClassVar[str] = NAME
+    path: str
+    image: str
+    resolved: str
+
+    @property
+    def within_transport(self) -> str:
+        """``path:image``, with the colon even where no image is named (TRANS-032)."""
+        return f"{self.path}:{self.image}"
+
+    @property
+    def docker_reference(self) -> None:
+        """None: the name in a layout is no Docker name."""
+
+    @property
+    def policy_identity(self) -> str:
+        """The resolved path; the image is not part of it (TRANS-035)."""
+        return self.resolved
+
+    @property
+    def policy_namespaces(self) -> tuple[str, ...]:
+        """The path itself and its ancestors (TRANS-041)."""
+        own = () if self.resolved == "/" else (self.resolved,)
+        return (*own, *path_namespaces(self.resolved))
+
+
+def split(text: str, facts: Facts) -> tuple[str, str, str]:
+    """Path, image and resolved path of ``path[:image]`` (TRANS-031).
+
+    Raises:
+        InvalidName: ``transport.oci_image``.
+        PathUnusable: the path's parent does not exist.
+    """
+    path, _, image = text.partition(":")
+    resolved = facts.resolve_path(path)
+    if image and not _IMAGE.fullmatch(image):
+        raise InvalidName("transport.oci_image", image=image)
+    return path, image, resolved
+
+
+def parse(text: str, facts: Facts, rules: Rules) -> OciReference:
+    """Read ``path[:image]``; raises as `split`."""
+    return OciReference(*split(text, facts))
+
+
+def valid_scope(scope: str) -> bool:
+    """An absolute, clean path (POLICY-011)."""
+    return valid_path_scope(scope)

@@ -1,0 +1,32 @@
+"""``oci-archive:path[:image]``: an OCI image layout in a tar.  (TRANS-030 to TRANS-036)"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from towline.facts import Facts
+from towline.rules import Rules
+from towline.transport import oci
+from towline.transport.reference import valid_path_scope
+
+__all__ = ["NAME", "OciArchiveReference", "parse", "valid_scope"]
+
+NAME = "oci-archive"
+
+
+@dataclass(frozen=True, slots=True)
+class OciArchiveReference(oci.OciReference):
+    """An archive of a layout, and the name of the image in it, ``""`` for its only one."""
+
+    transport: ClassVar[str] = NAME
+
+
+def parse(text: str, facts: Facts, rules: Rules) -> OciArchiveReference:
+    """Read ``path[:image]``; raises as `towline.transport.oci.split`."""
+    return OciArchiveReference(*oci.split(text, facts))
+
+
+def valid_scope(scope: str) -> bool:
+    """An absolute, clean path (POLICY-011)."""
+    return valid_path_scope(scope)

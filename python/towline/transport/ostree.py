@@ -1,0 +1,26 @@
+"""``ostree:``: known by name, and refused.  (TRANS-080)"""
+
+from __future__ import annotations
+
+from towline.errors import UnsupportedError
+from towline.facts import Facts
+from towline.rules import Rules
+from towline.transport.reference import ImageReference
+
+__all__ = ["NAME", "parse", "valid_scope"]
+
+NAME = "ostree"
+
+
+def parse(text: str, facts: Facts, rules: Rules) -> ImageReference:
+    """Refuse.
+
+    Raises:
+        UnsupportedError: ``unsupported.ostree``, always.
+    """
+    raise UnsupportedError("unsupported.ostree", text=text)
+
+
+def valid_scope(scope: str) -> bool:
+    """Any scope: a transport that is not built in validates none (POLICY-011)."""
+    return True

@@ -1,0 +1,71 @@
+"""What every image reference has: a transport, a location in it, and its place in a policy."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from towline.facts import Facts
+from towline.reference import Reference
+from towline.rules import Rules
+
+__all__ = ["ImageReference", "Transport", "image_name", "path_namespaces", "valid_path_scope"]
+
+
+class ImageReference(Protocol):
+    """A transport and a location in it; prints as ``transport:rest``.
+
+    Parsing the printed form again gives an equivalent reference.
+    """
+
+    @property
+    def transport(self) -> str:
+        """The transport's name."""
+
+    @property
+    def within_transport(self) -> str:
+        """The location, as the transport writes it."""
+
+    @property
+    def docker_reference(self) -> Reference | None:
+        """The image name that the reference itself carries, where it does."""
+
+    @property
+    def policy_identity(self) -> str:
+        """The scope by which policy.json names exactly this, ``""`` where it cannot."""
+
+    @property
+    def policy_namespaces(self) -> tuple[str, ...]:
+        """The wider scopes, nearest first."""
+
+
+class Transport(Protocol):
+    """A room of this package: ``NAME``, ``parse`` and ``valid_scope``."""
+
+    NAME: str
+
+    def parse(self, text: str, facts: Facts, rules: Rules) -> ImageReference:
+        """Read what stands behind ``transport:``."""
+
+    def valid_scope(self, scope: str) -> bool:
+        """Whether policy.json may have this scope for the transport."""
+
+
+def image_name(reference: ImageReference) -> str:
+    """``transport:rest``."""
+    return f"{reference.transport}:{reference.within_transport}"
+
+
+def path_namespaces(resolved: str) -> tuple[str, ...]:
+    """The strict ancestors of a resolved path, nearest first, without ``/`` (TRANS-041)."""
+    parts = []
+    while (resolved := resolved.rpartition("/")[0]) not in ("", "/"):
+        parts.append(resolved)
+    return tuple(parts)
+
+
+def valid_path_scope(scope: str) -> bool:
+    """Whether a policy scope is an absolute, clean path other than ``/`` (POLICY-011)."""
+    if not scope.startswith("/") or scope == "/":
+        return False
+    parts = scope[1:].split("/")
+    return all(part not in ("", ".", "..") for part in parts)

@@ -1,0 +1,150 @@
+"""Laws of transports and goals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.frozen_facts import FrozenFacts
+from tests.support.strategies import full_names, image_texts, registries, short_names
+from towline.errors import ConfigurationError, TowlineError
+from towline.goal import goal_from_name
+from towline.name import decompose
+from towline.rules import Rules
+from towline.transport import image_name, parse_image_name
+
+EDITIONS = pytest.mark.parametrize(
+    "rules", [Rules.CURRENT, Rules.LIBPOD_1_3], ids=lambda rules: rules.edition
+)
+
+
+@EDITIONS
+@given(text=image_texts)
+def test_any_text_gives_a_goal_or_a_typed_error(rules: Rules, text: str) -> None:
+    """Nothing but a TowlineError leaves the building of a goal, told in either wording."""
+    facts = FrozenFacts(registries=("docker.io", "example.com:5000/ns"))
+    try:
+        goal = goal_from_name(text, facts, rules)
+    except TowlineError as error:
+        assert error.told(rules.wording) or error.told(Rules.CURRENT.wording)
+        return
+    assert goal.to_json()["pairs"]
+
+
+@EDITIONS
+@given(text=image_texts)
+def test_a_printed_image_reference_reads_as_itself(rules: Rules, text: str) -> None:
+    """Parsing `transport:rest` as it was printed gives an equivalent reference."""
+    facts = FrozenFacts()
+    try:
+        reference = parse_image_name(text, facts, rules)
+    except TowlineError:
+        return
+    assert parse_image_name(image_name(reference), facts, rules) == reference
+
+
+@EDITIONS
+@given(name=short_names, searched=registries)
+def test_pairs_follow_the_search_registries(
+    rules: Rules, name: str, searched: Sequence[str]
+) -> None:
+    """One pair for each registry, in the order of the configuration, repeats included."""
+    parts = decompose(name)
+    if parts.has_registry:
+        return
+    facts = FrozenFacts(registries=searched)
+    goal = goal_from_name(name, facts, rules)
+    assert [pair.image for pair in goal.pairs] == [
+        str(parts.reference_with_registry(registry)) for registry in searched
+    ]
+    assert goal.used_search_registries
+    assert goal.searched_registries == (tuple(searched) or None)
+    assert not goal.pull_all_pairs
+
+
+@EDITIONS
+@given(name=full_names)
+def test_a_full_name_is_one_pair_and_asks_for_no_configuration(rules: Rules, name: str) -> None:
+    """A broken registries.conf cannot trouble a qualified name."""
+    facts = FrozenFacts(registries=ConfigurationError("registries_conf.unreadable", path="x"))
+    goal = goal_from_name(name, facts, rules)
+    assert [pair.image for pair in goal.pairs] == [name]
+    assert "search_registries" not in facts.questions
+    assert not goal.used_search_registries
+
+
+TAGS = st.lists(st.one_of(short_names, full_names), max_size=4)
+
+
+@given(TAGS)
+def test_every_name_of_an_archive_becomes_a_pair(names: Sequence[str]) -> None:
+    """All RepoTags are pulled; one without a registry is put under localhost/."""
+    facts = FrozenFacts(archives={"x.tar": [names]})
+    goal = goal_from_name("docker-archive:x.tar", facts, Rules.LIBPOD_1_3)
+    if not names:
+        assert [pair.image for pair in goal.pairs] == ["@" + "c" * 64]
+        assert not goal.pull_all_pairs
+        return
+    assert goal.pull_all_pairs
+    assert [pair.image for pair in goal.pairs] == [
+        name if decompose(name).has_registry else f"localhost/{name}" for name in names
+    ]
+
+
+def test_several_images_in_one_archive() -> None:
+    """The original knows the names of the first image only; today every image is pulled."""
+    archives = {"x.tar": [["one:1", "one:2"], [], ["two:1"]]}
+    configs = {"docker-archive:x.tar": "d" * 64}
+
+    def images(rules: Rules) -> list[str]:
+        facts = FrozenFacts(archives=archives, configs=configs)
+        goal = goal_from_name("docker-archive:x.tar", facts, rules)
+        assert goal.pull_all_pairs
+        return [pair.image for pair in goal.pairs]
+
+    assert images(Rules.LIBPOD_1_3) == ["localhost/one:1", "localhost/one:2"]
+    assert images(Rules.CURRENT) == [
+        "localhost/one:1",
+        "localhost/one:2",
+        "@" + "d" * 64,
+        "localhost/two:1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "questions"),
+    [
+        ("docker.io/library/x", []),
+        ("docker://x", []),
+        ("x", ["search_registries"]),
+        ("dir:/a/b", ["resolve_path /a/b"]),
+        ("oci:l:name", ["resolve_path l", "layout_name l:name"]),
+        ("oci-archive:a.tar", ["resolve_path a.tar", "layout_name a.tar:", "config_hex oci-archive:a.tar:"]),
+        ("docker-archive:a.tar", ["archive_images a.tar", "config_hex docker-archive:a.tar"]),
+        ("tarball:a:b", ["open_file a", "open_file b"]),
+        ("containers-storage:abc", ["image_id abc"]),
+    ],
+)
+def test_the_order_of_the_questions(text: str, questions: list[str]) -> None:
+    """What is asked of the world, and when, decides which error a user sees."""
+    facts = FrozenFacts(registries=("docker.io",))
+    goal_from_name(text, facts, Rules.CURRENT)
+    assert facts.questions == questions
+
+
+def test_a_directory_whose_parent_is_missing_turns_into_a_short_name() -> None:
+    """Text that no transport reads is tried as a name, whatever the reason was (GOAL-001)."""
+    facts = FrozenFacts(registries=("example.com",), missing_paths=["gone"])
+    goal = goal_from_name("dir:gone", facts, Rules.CURRENT)
+    assert [pair.image for pair in goal.pairs] == ["example.com/dir:gone"]
+
+
+def test_a_failed_transport_is_told_where_the_text_is_no_name() -> None:
+    """Today the transport's reason is kept; the original loses it (GOAL-002)."""
+    for rules, told in ((Rules.CURRENT, "lower case"), (Rules.LIBPOD_1_3, "reference format")):
+        with pytest.raises(TowlineError) as caught:
+            goal_from_name("docker://Busybox", FrozenFacts(), rules)
+        assert told in caught.value.told(rules.wording)

@@ -1,0 +1,75 @@
+"""Facts from frozen values, which also note what they were asked."""
+
+from __future__ import annotations
+
+import errno
+import posixpath
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from towline.errors import PathUnusable, TowlineError
+from towline.facts import ArchiveImage, StoreIdentity
+from towline.transport import image_name
+
+__all__ = ["FrozenFacts"]
+
+
+@dataclass
+class FrozenFacts:
+    """Answers from values; a `TowlineError` among them is raised.
+
+    Attributes:
+        questions: what was asked, in order.
+    """
+
+    registries: Sequence[str] | TowlineError = ()
+    archives: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
+    layouts: Mapping[str, str | TowlineError] = field(default_factory=dict)
+    configs: Mapping[str, str] = field(default_factory=dict)
+    image_ids: Sequence[str] = ()
+    missing_paths: Sequence[str] = ()
+    questions: list[str] = field(default_factory=list)
+    store: StoreIdentity = StoreIdentity("vfs", "/graph", "/run")
+
+    def resolve_path(self, path: str) -> str:
+        self.questions.append(f"resolve_path {path}")
+        if path in self.missing_paths:
+            raise PathUnusable("path.unusable", operation="lstat", path=path, errno=errno.ENOENT)
+        return posixpath.normpath(posixpath.join("/cwd", path))
+
+    def open_file(self, path: str) -> None:
+        self.questions.append(f"open_file {path}")
+        if path in self.missing_paths:
+            raise PathUnusable("path.unusable", operation="open", path=path, errno=errno.ENOENT)
+
+    def image_id(self, prefix: str) -> str | None:
+        self.questions.append(f"image_id {prefix}")
+        found = [image_id for image_id in self.image_ids if image_id.startswith(prefix)]
+        return found[0] if len(found) == 1 else None
+
+    def archive_images(self, path: str) -> tuple[ArchiveImage, ...]:
+        self.questions.append(f"archive_images {path}")
+        return tuple(
+            ArchiveImage(index, tuple(names))
+            for index, names in enumerate(self.archives.get(path, ()))
+        )
+
+    def layout_name(self, path: str, image: str, *, archive: bool) -> str:
+        self.questions.append(f"layout_name {path}:{image}")
+        return _answer(self.layouts.get(path, image))
+
+    def config_hex(self, source: object) -> str:
+        name = image_name(source)  # type: ignore[arg-type]  # Facts take any reference
+        self.questions.append(f"config_hex {name}")
+        return self.configs.get(name, "c" * 64)
+
+    def search_registries(self) -> tuple[str, ...]:
+        self.questions.append("search_registries")
+        return tuple(_answer(self.registries))
+
+
+def _answer(value: Any) -> Any:
+    if isinstance(value, TowlineError):
+        raise value
+    return value

@@ -1,0 +1,110 @@
+# The one door: every chore of the project is a target here, and `make help` lists them.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+PYTHON ?= python3
+ROOT ?= images
+
+# The active virtual environment, else one in the checkout.
+VENV := $(abspath $(or $(VIRTUAL_ENV),.venv))
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore $(PY) -m pip --quiet
+CARGO := PYO3_PYTHON=$(PY) cargo
+CRATE := --manifest-path rust/Cargo.toml --locked
+
+# Stamps lie in the environment that they speak of, and end with the checkout they were made from.
+STAMPS := $(VENV)/.towline
+ifneq ($(shell cat $(STAMPS)/checkout 2>/dev/null),$(CURDIR))
+$(shell rm -rf $(STAMPS))
+endif
+
+EXTENSION := $(wildcard python/towline/core/_native.*.so)
+RUST := $(shell find rust -name target -prune -o -type f -print 2>/dev/null)
+# An editable install is read at its import; only what metadata and extension are made of is built.
+BUILD_INPUTS := pyproject.toml requirements/build.txt $(RUST)
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+.PHONY: hello
+hello: build ## build towline and pull examples/hello.tar into the store ROOT (images)
+	@echo '$$ towline pull oci-archive:examples/hello.tar --root $(ROOT)'
+	@$(BIN)/towline pull oci-archive:examples/hello.tar --root $(ROOT)
+
+.PHONY: build
+build: $(STAMPS)/build ## build the Rust extension (release) and install towline into the environment
+
+.PHONY: check
+check: $(STAMPS)/build $(STAMPS)/dev ## lint, formatting, types, the extension's stub, clippy, house tests
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(PY) -m mypy.stubtest --mypy-config-file pyproject.toml towline.core._native
+	cargo fmt --manifest-path rust/Cargo.toml --check
+	$(CARGO) clippy $(CRATE) --quiet --all-targets -- -D warnings
+	$(CARGO) clippy $(CRATE) --quiet --all-targets --all-features -- -D warnings
+	$(PY) -m pytest --quiet tests/house
+
+.PHONY: format
+format: $(STAMPS)/dev ## format Python and Rust, and repair what ruff can
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+	cargo fmt --manifest-path rust/Cargo.toml
+
+.PHONY: test
+test: $(STAMPS)/build $(STAMPS)/dev tools ## every test, on both cores (PYTEST_ARGS="-k name")
+	$(CARGO) test $(CRATE) --quiet
+	$(PY) -m pytest --numprocesses 2 --dist worksteal $(PYTEST_ARGS)
+
+.PHONY: test-twin
+test-twin: $(STAMPS)/build $(STAMPS)/dev tools ## every Python test, with the core's readable twin in its place
+	TOWLINE_CORE=twin $(PY) -m pytest --numprocesses 2 --dist worksteal $(PYTEST_ARGS)
+
+.PHONY: bench
+bench: $(STAMPS)/build $(STAMPS)/dev tools ## the benchmarks, one after another on a quiet machine
+	$(PY) -m pytest benchmarks --benchmark-enable --benchmark-only --timeout 0 $(PYTEST_ARGS)
+
+.PHONY: tools
+tools: ## install the real tools that the tests use, or say what is left out without them
+	@tests/support/install_tools.sh
+
+.PHONY: lock
+lock: $(STAMPS)/dev ## lock the Python dependencies again, with hashes (UPGRADE=--upgrade for newer ones)
+	$(LOCK) requirements/build.txt pyproject.toml requirements/build.in
+	$(LOCK) requirements/dev.txt pyproject.toml requirements/build.in requirements/dev.in
+
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header $(UPGRADE) --output-file
+
+.PHONY: clean
+clean: ## remove what was built here (the environment stays)
+	rm -rf $(STAMPS) rust/target dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -f python/towline/core/*.so
+
+$(PY):
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMPS)/checkout: | $(PY)
+	@mkdir -p $(STAMPS)
+	@echo '$(CURDIR)' > $@
+
+$(STAMPS)/build: $(BUILD_INPUTS) $(if $(EXTENSION),,missing-extension) | $(STAMPS)/checkout
+	@echo 'building towline (release) and installing it into $(VENV)'
+	@$(PIP) install --require-hashes --requirement requirements/build.txt
+	@PATH="$(BIN):$$PATH" $(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# An order that is never up to date, for a checkout whose extension was removed.
+.PHONY: missing-extension
+missing-extension:
+
+$(STAMPS)/dev: requirements/dev.txt | $(STAMPS)/checkout
+	@echo 'installing the locked development requirements into $(VENV)'
+	@$(PIP) install --require-hashes --requirement requirements/dev.txt
+	@touch $@

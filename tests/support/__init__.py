@@ -1,0 +1,1 @@
+"""Helpers of the tests: real tools, a real registry, real images."""

@@ -1,0 +1,51 @@
+"""Certificates for registries that speak HTTPS, made by openssl and valid on loopback only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support import tools
+
+_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """A certificate and its key, both PEM files."""
+
+    certificate: Path
+    key: Path
+
+
+def authority(directory: Path, name: str = "towline test authority") -> KeyPair:
+    """Makes a certificate authority of its own; trust `certificate` to trust what it issues."""
+    made = _pair(directory, "ca")
+    openssl = tools.require("openssl")
+    out = ("-out", made.certificate, "-keyout", made.key)
+    tools.run(openssl, "req", "-x509", *_KEY, "-subj", f"/CN={name}", "-days", "30", *out)
+    return made
+
+
+def issue(
+    signer: KeyPair, directory: Path, stem: str = "server", alternative: str = "IP:127.0.0.1"
+) -> KeyPair:
+    """Makes a certificate signed by `signer`, for a server or a client.
+
+    `alternative` is the name that it proves, in openssl's words: `IP:127.0.0.1`, `DNS:localhost`.
+    """
+    made = _pair(directory, stem)
+    openssl, request = tools.require("openssl"), directory / f"{stem}.csr"
+    out = ("-out", request, "-keyout", made.key)
+    tools.run(openssl, "req", *_KEY, "-subj", f"/CN={stem}", *out)
+    extensions = directory / f"{stem}.ext"
+    extensions.write_text(f"subjectAltName={alternative}\nbasicConstraints=CA:FALSE\n")
+    signing = ("-CA", signer.certificate, "-CAkey", signer.key, "-CAcreateserial", "-days", "30")
+    out = ("-extfile", extensions, "-out", made.certificate)
+    tools.run(openssl, "x509", "-req", "-in", request, *signing, *out)
+    return made
+
+
+def _pair(directory: Path, stem: str) -> KeyPair:
+    directory.mkdir(parents=True, exist_ok=True)
+    return KeyPair(directory / f"{stem}.crt", directory / f"{stem}.key")

@@ -1,0 +1,192 @@
+"""The real registry server (distribution 2.8, Debian's docker-registry) on a free loopback port."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Protocol
+
+from tests.support import tools
+
+_LISTENING = re.compile(r"listening on (127\.0\.0\.1:\d+)")
+_ACCESS = re.compile(r'(?m)^127\.0\.0\.1 \S+ \S+ \[[^]]*\] "(\S+) (\S+) [^"]*" (\d+) (\d+)')
+_PATIENCE = 30.0  # seconds; only a machine in trouble needs more than one
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrySettings:
+    """How a registry differs from the plain one: anonymous, plain HTTP, deleting allowed.
+
+    Attributes:
+        storage: the folder of its blobs, kept when it ends; else one of its own.
+        htpasswd: a file of users, with bcrypt passwords.
+        certificate: the PEM certificate that it shows; makes it speak HTTPS, with `key`.
+        key: the PEM key of the certificate.
+        client_ca: a PEM file; clients must then show a certificate that it signed.
+        proxy: the URL of a registry that this one is a pull-through cache of.
+        delete: whether manifests and blobs may be deleted.
+    """
+
+    storage: Path | None = None
+    htpasswd: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    client_ca: Path | None = None
+    proxy: str | None = None
+    delete: bool = True
+
+
+PLAIN = RegistrySettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request that the registry answered, with the size of the body that it sent."""
+
+    method: str
+    target: str
+    status: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryServer:
+    """A running registry.
+
+    Attributes:
+        host: `127.0.0.1:PORT`, as it stands in an image name.
+        scheme: `http` or `https`.
+        storage: the folder that holds its blobs.
+        log: the file that holds what it printed, an access log among it.
+    """
+
+    host: str
+    scheme: str
+    storage: Path
+    log: Path
+
+    @property
+    def url(self) -> str:
+        """The base of every request, without a slash at its end."""
+        return f"{self.scheme}://{self.host}"
+
+    def name(self, rest: str) -> str:
+        """The image name of `repository[:tag][@digest]` in this registry."""
+        return f"{self.host}/{rest}"
+
+    def location(self, rest: str) -> str:
+        """The same as `docker://` location, for skopeo and for towline."""
+        return f"docker://{self.name(rest)}"
+
+    def requests(self) -> list[Request]:
+        """Every request answered so far, in the order of their ends. Only over plain HTTP."""
+        # An answer reaches its client a little before its log line reaches the file: a request
+        # of our own, sent afterwards, marks the place up to which the log is complete.
+        mark = f"/v2/?mark={next(_MARKS)}"
+        with urllib.request.urlopen(f"{self.url}{mark}", timeout=_PATIENCE):
+            pass
+        deadline = time.monotonic() + _PATIENCE
+        while mark not in (text := self.log.read_text()):
+            assert time.monotonic() < deadline, f"the registry logs no requests: {text}"
+            time.sleep(0.005)
+        seen = [
+            Request(method, target, int(status), int(size))
+            for method, target, status, size in _ACCESS.findall(text)
+        ]
+        return [request for request in seen if not request.target.startswith("/v2/?")]
+
+
+_MARKS = count(1)
+
+
+class NewRegistry(Protocol):
+    """The type of the fixture `new_registry`: starts a registry that ends with the test."""
+
+    def __call__(self, settings: RegistrySettings = PLAIN) -> RegistryServer:
+        """Starts a registry with these settings."""
+
+
+@contextlib.contextmanager
+def serve(directory: Path, settings: RegistrySettings = PLAIN) -> Iterator[RegistryServer]:
+    """Runs a registry whose files lie in `directory`, until the context ends."""
+    command = tools.require("docker-registry")
+    directory.mkdir(parents=True, exist_ok=True)
+    storage = settings.storage or directory / "storage"
+    storage.mkdir(parents=True, exist_ok=True)
+    configuration = directory / "config.yml"
+    configuration.write_text(json.dumps(_configuration(storage, settings)))  # JSON is YAML
+    log = directory / "log"
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            [command, "serve", configuration],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        ) as process,
+    ):
+        try:
+            scheme = "https" if settings.certificate else "http"
+            server = RegistryServer(_host(process, log), scheme, storage, log)
+            if scheme == "http":
+                _wait_until_it_answers(server)
+            yield server
+        finally:
+            process.kill()  # it keeps nothing in memory that the storage lacks
+
+
+def _configuration(storage: Path, settings: RegistrySettings) -> dict[str, object]:
+    # Port 0: the kernel picks a free one and the registry logs it, so nothing can take it first.
+    http: dict[str, object] = {"addr": "127.0.0.1:0", "secret": "of no use on loopback"}
+    if settings.certificate is not None:
+        tls: dict[str, object] = {
+            "certificate": str(settings.certificate),
+            "key": str(settings.key),
+        }
+        if settings.client_ca is not None:
+            tls["clientcas"] = [str(settings.client_ca)]
+        http["tls"] = tls
+    configuration: dict[str, object] = {
+        "version": "0.1",
+        "log": {"level": "info", "formatter": "json"},
+        # No cache of descriptors: several servers may share one storage, and tests edit it.
+        "storage": {
+            "filesystem": {"rootdirectory": str(storage)},
+            "delete": {"enabled": settings.delete},
+            "maintenance": {"uploadpurging": {"enabled": False}},
+        },
+        "http": http,
+    }
+    if settings.htpasswd is not None:
+        configuration["auth"] = {
+            "htpasswd": {"realm": "towline tests", "path": str(settings.htpasswd)}
+        }
+    if settings.proxy is not None:
+        configuration["proxy"] = {"remoteurl": settings.proxy}
+    return configuration
+
+
+def _host(process: subprocess.Popen[bytes], log: Path) -> str:
+    deadline = time.monotonic() + _PATIENCE
+    while (found := _LISTENING.search(log.read_text())) is None:
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise tools.ToolError(f"the registry did not start:\n{log.read_text()}")
+        time.sleep(0.01)
+    return found[1]
+
+
+def _wait_until_it_answers(server: RegistryServer) -> None:
+    try:
+        with urllib.request.urlopen(f"{server.url}/v2/?", timeout=_PATIENCE):
+            pass
+    except urllib.error.HTTPError as refused:  # an answer as well: 401 where users are asked for
+        refused.close()

@@ -1,0 +1,49 @@
+"""The long loops: the Rust extension, or with ``TOWLINE_CORE=twin`` its readable Python twin.
+
+Both make the same judgements; ``NAME`` says which one answers.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from towline.core.failure import CODES, CoreError
+
+__all__ = [
+    "CODES",
+    "NAME",
+    "Archive",
+    "BlobWriter",
+    "CoreError",
+    "LayerFacts",
+    "Limits",
+    "Member",
+    "hash_file",
+    "layer_pass",
+]
+
+NAME = os.environ.get("TOWLINE_CORE") or "native"
+
+if TYPE_CHECKING or NAME == "native":
+    from towline.core._native import (
+        Archive,
+        BlobWriter,
+        LayerFacts,
+        Limits,
+        Member,
+        hash_file,
+        layer_pass,
+    )
+elif NAME == "twin":
+    from towline.core.twin import (
+        Archive,
+        BlobWriter,
+        LayerFacts,
+        Limits,
+        Member,
+        hash_file,
+        layer_pass,
+    )
+else:
+    raise ImportError(f"TOWLINE_CORE is {NAME!r}: it can be 'native' (the default) or 'twin'")

@@ -1,0 +1,220 @@
+"""One round of decompression: frames, one after another, until the input ends.
+
+A decoder knows one frame. `Round` puts frames in a row, and judges what stands between them.
+"""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import zlib
+from typing import Protocol
+
+from towline.core.failure import CoreError
+from towline.core.twin.streams import SLICE, Stream, drain
+from towline.core.twin.zstd import ZstdFrame
+
+__all__ = ["FORMATS", "LONGEST_MAGIC", "Round", "detect"]
+
+MAGIC = {
+    "gzip": b"\x1f\x8b\x08",
+    "bzip2": b"BZh",
+    "xz": b"\xfd7zXZ\x00",
+    "zstd": b"\x28\xb5\x2f\xfd",
+}
+FORMATS = tuple(MAGIC)
+LONGEST_MAGIC = 6
+
+# What the decoder of an xz stream may use; `xz -9` asks for 65 MiB.
+XZ_MEMORY = 256 << 20
+
+
+def detect(head: bytes, formats: tuple[str, ...]) -> str | None:
+    """The compression that these first bytes speak of."""
+    return next((name for name in formats if head.startswith(MAGIC[name])), None)
+
+
+class Decoder(Protocol):
+    """Decompresses one frame.
+
+    Attributes:
+        hungry: the next step needs input.
+        ended: the frame is complete, its check value too.
+        unused: input after the end.
+    """
+
+    hungry: bool
+    ended: bool
+    unused: bytes
+
+    def step(self, data: bytes) -> bytes: ...
+
+
+class GzipFrame:
+    """A gzip member."""
+
+    def __init__(self) -> None:
+        self.inner = zlib.decompressobj(wbits=31)
+        self.hungry = True
+        self.ended = False
+        self.unused = b""
+
+    def step(self, data: bytes) -> bytes:
+        try:
+            out = self.inner.decompress(self.inner.unconsumed_tail + data, SLICE)
+        except zlib.error as error:
+            raise CoreError("corrupt", 0, "damaged gzip data") from error
+        self.hungry = not self.inner.unconsumed_tail and len(out) < SLICE
+        self.ended, self.unused = self.inner.eof, self.inner.unused_data
+        return out
+
+
+class Bzip2Frame:
+    """A bzip2 stream."""
+
+    def __init__(self) -> None:
+        self.inner = bz2.BZ2Decompressor()
+        self.hungry = True
+        self.ended = False
+        self.unused = b""
+
+    def step(self, data: bytes) -> bytes:
+        try:
+            out = self.inner.decompress(data, SLICE)
+        except OSError as error:
+            raise CoreError("corrupt", 0, "damaged bzip2 data") from error
+        self.hungry = self.inner.needs_input and len(out) < SLICE
+        self.ended, self.unused = self.inner.eof, self.inner.unused_data
+        return out
+
+
+class XzFrame:
+    """An xz stream."""
+
+    def __init__(self) -> None:
+        self.inner = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY)
+        self.hungry = True
+        self.ended = False
+        self.unused = b""
+
+    def step(self, data: bytes) -> bytes:
+        try:
+            out = self.inner.decompress(data, SLICE)
+        except lzma.LZMAError as error:
+            if str(error) == "Memory usage limit exceeded":  # it has no code of its own
+                raise CoreError(
+                    "unsupported", 0, f"an xz stream that needs more than {XZ_MEMORY} bytes"
+                ) from error
+            raise CoreError("corrupt", 0, "damaged xz data") from error
+        self.hungry = self.inner.needs_input and len(out) < SLICE
+        self.ended, self.unused = self.inner.eof, self.inner.unused_data
+        return out
+
+
+DECODERS: dict[str, type[Decoder]] = {
+    "gzip": GzipFrame,
+    "bzip2": Bzip2Frame,
+    "xz": XzFrame,
+    "zstd": ZstdFrame,
+}
+
+
+class Round:
+    """The decompressed form of a stream.
+
+    Attributes:
+        vouched: bytes given by frames that were complete and right.
+        failed: the damage was found here, not in an outer round.
+    """
+
+    def __init__(self, source: Stream, form: str) -> None:
+        self.source = source
+        self.form = form
+        self.decoder: Decoder | None = None
+        self.input = b""  # read, and not yet given to a decoder
+        self.taken = 0  # bytes pulled from the source
+        self.frame = 0  # where the present frame begins
+        self.given = 0
+        self.vouched = 0
+        self.failed = False
+
+    def pull(self) -> bytes:
+        while True:
+            if self.decoder is None and not self._open_frame():
+                return b""
+            out = self._step()
+            if out:
+                return out
+
+    def _step(self) -> bytes:
+        decoder = self.decoder
+        assert decoder is not None
+        data = b""
+        if decoder.hungry:
+            data = self.input or self._more()
+            self.input = b""
+            if not data:
+                raise self._failure("truncated", self.frame, f"{self.form} data is cut short")
+        try:
+            out = decoder.step(data)
+        except CoreError as failure:
+            raise self._failure(failure.code, self.frame, failure.detail) from failure
+        self.given += len(out)
+        if decoder.ended:
+            self.input = decoder.unused
+            self.vouched = self.given
+            self.decoder = None
+        return out
+
+    def _more(self) -> bytes:
+        piece = self.source.pull()
+        self.taken += len(piece)
+        return piece
+
+    def _look(self) -> bytes:
+        """Unread input, enough for any magic if there is so much."""
+        while len(self.input) < LONGEST_MAGIC:
+            piece = self._more()
+            if not piece:
+                break
+            self.input += piece
+        return self.input
+
+    def _open_frame(self) -> bool:
+        if self.form == "xz" and self.taken:
+            self._skip_padding()
+        head = self._look()
+        self.frame = self.taken - len(head)
+        if not head:
+            return False
+        magic = MAGIC[self.form]
+        skippable = False
+        if self.form == "zstd":  # 0x184D2A50 to 0x184D2A5F, little-endian
+            skippable = 0x50 <= head[0] <= 0x5F and b"\x2a\x4d\x18".startswith(head[1:4])
+        if not skippable and not head.startswith(magic[: len(head)]):
+            raise self._failure(
+                "corrupt", self.frame, f"bytes after the end of the {self.form} data"
+            )
+        if len(head) < len(magic):
+            raise self._failure("truncated", self.frame, f"{self.form} data is cut short")
+        self.decoder = DECODERS[self.form]()
+        return True
+
+    def _skip_padding(self) -> None:
+        """Between xz streams stand zero bytes, a multiple of four."""
+        start = self.taken - len(self.input)
+        while True:
+            self.input = self.input.lstrip(b"\0")
+            if self.input:
+                break
+            self.input = self._more()
+            if not self.input:
+                break
+        if (self.taken - len(self.input) - start) % 4:
+            raise self._failure("corrupt", start, "xz padding is not a multiple of four bytes")
+
+    def _failure(self, code: str, offset: int, detail: str) -> CoreError:
+        """Damage of this round, unless the source is damaged as well."""
+        drain(self.source)
+        self.failed = True
+        return CoreError(code, offset, f"{detail}, in the frame at byte {offset}")

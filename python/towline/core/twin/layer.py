@@ -1,0 +1,77 @@
+"""Everything that can be known of a stored layer, in one pass over it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from typing import final
+
+from towline.core.twin.archive import walk
+from towline.core.twin.frames import FORMATS, LONGEST_MAGIC, Round, detect
+from towline.core.twin.limits import Limits
+from towline.core.twin.streams import (
+    Bounded,
+    FileRange,
+    Stream,
+    Tee,
+    io_error,
+    open_file,
+)
+from towline.core.twin.tar import TarWalk
+
+__all__ = ["LayerFacts", "layer_pass"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class LayerFacts:
+    """What a layer is.
+
+    Attributes:
+        digest, size: of the file as it is stored.
+        compression: ``none``, ``gzip``, ``bzip2``, ``xz`` or ``zstd``, found by content.
+        diff_id, tar_size: digest and size of the tar, all bytes after its end mark included.
+        entries: members of the tar.
+    """
+
+    digest: str
+    size: int
+    compression: str
+    diff_id: str
+    tar_size: int
+    entries: int
+
+
+def layer_pass(path: str, *, limits: Limits | None = None) -> LayerFacts:
+    """Read a layer once: both digests, both sizes, the tar walk, the budgets.
+
+    Raises:
+        CoreError: whatever is wrong with it.
+    """
+    limits = limits or Limits()
+    fd = open_file(path)
+    try:
+        try:
+            stored = os.fstat(fd).st_size
+            form = detect(os.pread(fd, LONGEST_MAGIC, 0), FORMATS)
+        except OSError as error:
+            raise io_error(error, 0, path) from error
+        digest, diff_id = hashlib.sha256(), hashlib.sha256()
+        raw = Tee(FileRange(fd, path), digest.update)
+        plain: Stream = raw if form is None else Round(raw, form)
+        tar = Tee(Bounded(plain, limits.ceiling(stored if form else None)), diff_id.update)
+        walker = TarWalk(limits)
+        _, failure = walk(tar, walker)
+        if failure is not None:
+            raise failure
+    finally:
+        os.close(fd)
+    return LayerFacts(
+        digest=f"sha256:{digest.hexdigest()}",
+        size=raw.size,
+        compression=form or "none",
+        diff_id=f"sha256:{diff_id.hexdigest()}",
+        tar_size=tar.size,
+        entries=len(walker.members),
+    )

@@ -1,0 +1,122 @@
+//! Digests, written as `algorithm:hex`.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256, Sha384, Sha512};
+
+use crate::failure::{Code, Failure, Result};
+use crate::stream::{FileRange, Stream};
+
+/// The algorithms that a digest may name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Algorithm {
+    Sha256,
+    Sha384,
+    Sha512,
+}
+
+impl Algorithm {
+    /// The algorithm of that name, or [`Code::Unsupported`].
+    pub fn named(name: &str) -> Result<Self> {
+        match name {
+            "sha256" => Ok(Self::Sha256),
+            "sha384" => Ok(Self::Sha384),
+            "sha512" => Ok(Self::Sha512),
+            _ => Err(Failure::new(
+                Code::Unsupported,
+                0,
+                format!("no digest algorithm '{name}'"),
+            )),
+        }
+    }
+}
+
+/// A hash that is being computed. `sha2` picks SHA-NI or the ARM instructions at run time.
+#[derive(Clone, Debug)]
+pub(crate) enum Hasher {
+    Sha256(Sha256),
+    Sha384(Sha384),
+    Sha512(Sha512),
+}
+
+impl Hasher {
+    pub fn new(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::Sha256 => Self::Sha256(Sha256::new()),
+            Algorithm::Sha384 => Self::Sha384(Sha384::new()),
+            Algorithm::Sha512 => Self::Sha512(Sha512::new()),
+        }
+    }
+
+    pub fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Sha256(hash) => hash.update(bytes),
+            Self::Sha384(hash) => hash.update(bytes),
+            Self::Sha512(hash) => hash.update(bytes),
+        }
+    }
+
+    pub fn finish(self) -> String {
+        match self {
+            Self::Sha256(hash) => written("sha256", &hash.finalize()),
+            Self::Sha384(hash) => written("sha384", &hash.finalize()),
+            Self::Sha512(hash) => written("sha512", &hash.finalize()),
+        }
+    }
+}
+
+fn written(algorithm: &str, sum: &[u8]) -> String {
+    let mut text = format!("{algorithm}:");
+    for byte in sum {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+/// The digest and size of a file.
+pub fn hash_file(path: &Path, algorithm: Algorithm) -> Result<(String, u64)> {
+    let file = File::open(path).map_err(|error| Failure::io(path, 0, &error))?;
+    let mut stream = FileRange::new(Arc::new(file), path, 0, None);
+    let mut hasher = Hasher::new(algorithm);
+    let mut size = 0;
+    loop {
+        let piece = stream.pull()?;
+        if piece.is_empty() {
+            return Ok((hasher.finish(), size));
+        }
+        hasher.update(&piece);
+        size += piece.len() as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Scratch;
+
+    #[test]
+    fn known_digests() {
+        let scratch = Scratch::new("digest");
+        let path = scratch.file("abc", b"abc");
+        let (sha256, size) = hash_file(&path, Algorithm::Sha256).unwrap();
+        assert_eq!(
+            sha256,
+            "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        assert_eq!(size, 3);
+        let (sha512, _) = hash_file(&path, Algorithm::Sha512).unwrap();
+        assert!(sha512.starts_with("sha512:ddaf35a193617abacc417349ae204131"));
+    }
+
+    #[test]
+    fn unknown_algorithms_and_files() {
+        assert_eq!(Algorithm::named("md5").unwrap_err().code, Code::Unsupported);
+        let failure = hash_file(Path::new("/no/such/file"), Algorithm::Sha256).unwrap_err();
+        assert_eq!(failure.detail, "/no/such/file: No such file or directory");
+    }
+}

@@ -1,0 +1,92 @@
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use super::*;
+use crate::testing::{Scratch, header, member};
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn noise(size: usize) -> Vec<u8> {
+    let mut state = 1_u32;
+    let next = |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    (0..size).map(next).collect()
+}
+
+fn pass(bytes: &[u8]) -> Result<LayerFacts> {
+    let thread = std::thread::current();
+    let name = thread.name().unwrap_or("layer").replace(':', "-");
+    let scratch = Scratch::new(&name);
+    layer_pass(&scratch.file("layer", bytes), Limits::default())
+}
+
+#[test]
+fn facts_do_not_depend_on_the_compression() {
+    for size in [0, 1000, 3_000_000] {
+        let tar = [
+            member(b"a", b'0', &noise(size)),
+            vec![0; 1024],
+            b"tail".to_vec(),
+        ]
+        .concat();
+        let (plain, gzipped) = (pass(&tar).unwrap(), pass(&gzip(&tar)).unwrap());
+        assert_eq!(plain.digest, plain.diff_id);
+        assert_eq!((plain.compression, gzipped.compression), ("none", "gzip"));
+        assert_eq!(plain.diff_id, gzipped.diff_id);
+        assert_eq!((gzipped.tar_size, gzipped.entries), (tar.len() as u64, 1));
+    }
+}
+
+#[test]
+fn all_members_of_gzip_are_read() {
+    let tar = member(b"a", b'0', &noise(100_000));
+    let (front, back) = tar.split_at(5000);
+    let facts = pass(&[gzip(front), gzip(b""), gzip(back)].concat()).unwrap();
+    assert_eq!(facts.diff_id, pass(&tar).unwrap().diff_id);
+}
+
+#[test]
+fn damage_is_found_where_its_frame_begins() {
+    let tar = member(b"a", b'0', &noise(100_000));
+    let (front, back) = tar.split_at(5000);
+    let (first, mut second) = (gzip(front), gzip(back));
+    let at = first.len() as u64;
+    let cut = [&first[..], &second[..second.len() - 1]].concat();
+    let failure = pass(&cut).unwrap_err();
+    assert_eq!((failure.code, failure.offset), (Code::Truncated, at));
+    let junk = [&first[..], b"junk"].concat();
+    let failure = pass(&junk).unwrap_err();
+    assert_eq!((failure.code, failure.offset), (Code::Corrupt, at));
+    let last = second.len() - 6;
+    second[last] ^= 1;
+    let failure = pass(&[first, second].concat()).unwrap_err();
+    assert_eq!((failure.code, failure.offset), (Code::Corrupt, at));
+}
+
+#[test]
+fn damaged_compression_comes_before_a_damaged_tar() {
+    let bad = gzip(&[b'j'; 2000]);
+    assert_eq!(pass(&bad).unwrap_err().code, Code::NotTar);
+    let failure = pass(&bad[..bad.len() - 1]).unwrap_err();
+    assert_eq!((failure.code, failure.offset), (Code::Truncated, 0));
+}
+
+#[test]
+fn bombs_stop_at_the_budget() {
+    let bomb = gzip(&[header(b"a", b'0', 100 << 20), vec![0; 100 << 20]].concat());
+    let scratch = Scratch::new("bomb");
+    let limits = Limits {
+        max_ratio: 10,
+        ..Limits::default()
+    };
+    let failure = layer_pass(&scratch.file("layer", &bomb), limits).unwrap_err();
+    assert_eq!((failure.code, failure.offset), (Code::LimitRatio, 64 << 20));
+}

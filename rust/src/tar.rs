@@ -1,0 +1,179 @@
+//! The fields of a 512-byte tar header, and of a pax header.
+
+/// Bytes of a block.
+pub(crate) const BLOCK: usize = 512;
+/// The largest offset in a tar.
+pub(crate) const LARGEST_OFFSET: u64 = i64::MAX as u64;
+
+/// One member of a tar.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Member {
+    /// As stored, extensions applied.
+    pub name: Vec<u8>,
+    /// As stored, extensions applied.
+    pub linkname: Vec<u8>,
+    /// The type flag; the old NUL is `0`, or `5` for a name that ends in a slash.
+    pub kind: u8,
+    /// Bytes of data in the tar.
+    pub size: u64,
+    /// Of the data, in the decompressed tar.
+    pub offset: u64,
+    /// Of the first header block, extensions included.
+    pub header: u64,
+}
+
+/// What a pax header says, as far as it matters here.
+#[derive(Debug, Default)]
+pub(crate) struct Pax {
+    pub path: Vec<u8>,
+    pub linkpath: Vec<u8>,
+    pub size: Vec<u8>,
+}
+
+/// Whether the sum that a header states is right, counted with or without signs.
+pub(crate) fn checksum_holds(block: &[u8]) -> bool {
+    let Some(stated) = octal(&block[148..156]) else {
+        return false;
+    };
+    let others = || block[..148].iter().chain(&block[156..BLOCK]);
+    let unsigned = 8 * 32 + others().map(|byte| u64::from(*byte)).sum::<u64>();
+    let high = others().filter(|byte| **byte >= 128).count() as u64;
+    stated == unsigned || unsigned.checked_sub(256 * high) == Some(stated)
+}
+
+/// Octal digits between spaces and NULs; none at all are 0.
+fn octal(field: &[u8]) -> Option<u64> {
+    let blank = |byte: &u8| matches!(byte, b' ' | 0);
+    let Some(first) = field.iter().position(|byte| !blank(byte)) else {
+        return Some(0);
+    };
+    let last = field.iter().rposition(|byte| !blank(byte)).unwrap_or(first);
+    until_nul(&field[first..=last])
+        .iter()
+        .try_fold(0, |value, byte| match byte {
+            b'0'..=b'7' => Some(value << 3 | u64::from(byte - b'0')),
+            _ => None,
+        })
+}
+
+/// Octal digits, or a base-256 number that is not negative.
+pub(crate) fn number(field: &[u8]) -> Option<u64> {
+    let (first, rest) = field.split_first()?;
+    if first & 0x80 == 0 {
+        return octal(field);
+    }
+    if first & 0x40 != 0 {
+        return None;
+    }
+    let value = rest
+        .iter()
+        .try_fold(u64::from(first & 0x3f), |value, byte| {
+            let shifted = value.checked_mul(256)?;
+            Some(shifted | u64::from(*byte))
+        })?;
+    (value <= LARGEST_OFFSET).then_some(value)
+}
+
+/// Decimal digits of a number that fits.
+pub(crate) fn decimal(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || text.len() > 19 || !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    // Nineteen digits fit into 64 bits.
+    let value = text
+        .iter()
+        .fold(0, |value, digit| value * 10 + u64::from(digit - b'0'));
+    (value <= LARGEST_OFFSET).then_some(value)
+}
+
+/// What stands before the first NUL.
+pub(crate) fn until_nul(field: &[u8]) -> &[u8] {
+    let end = field.iter().position(|byte| *byte == 0);
+    &field[..end.unwrap_or(field.len())]
+}
+
+/// Name and link name of a header block, without extensions.
+pub(crate) fn names(block: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let mut name = until_nul(&block[..100]).to_vec();
+    let link = until_nul(&block[157..257]).to_vec();
+    if &block[257..263] == b"ustar\0" {
+        // star keeps times behind a shorter prefix
+        let star = &block[508..512] == b"tar\0";
+        let prefix = until_nul(&block[345..if star { 476 } else { 500 }]);
+        if !prefix.is_empty() {
+            name = [prefix, b"/", &name].concat();
+        }
+    }
+    (name, link)
+}
+
+/// The records of a pax header; `None` if they are not well-formed.
+///
+/// A record is `LENGTH KEY=VALUE` and a newline, and LENGTH counts all of it.
+pub(crate) fn pax_records(mut data: &[u8]) -> Option<Pax> {
+    let mut pax = Pax::default();
+    while !data.is_empty() {
+        let space = data.iter().take(20).position(|byte| *byte == b' ')?;
+        let size = usize::try_from(decimal(&data[..space])?).ok()?;
+        if size <= space + 1 || size > data.len() {
+            return None;
+        }
+        let (record, rest) = data.split_at(size);
+        data = rest;
+        let record = record[space + 1..].strip_suffix(b"\n")?;
+        let equals = record.iter().position(|byte| *byte == b'=')?;
+        let (key, value) = (&record[..equals], &record[equals + 1..]);
+        let kept = match key {
+            b"" => return None,
+            b"path" => &mut pax.path,
+            b"linkpath" => &mut pax.linkpath,
+            b"size" => &mut pax.size,
+            _ => continue,
+        };
+        if value.contains(&0) {
+            return None;
+        }
+        *kept = value.to_vec();
+    }
+    Some(pax)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_every_writing() {
+        assert_eq!(number(b"00000000017\0"), Some(15));
+        assert_eq!(number(b"        17 \0"), Some(15));
+        assert_eq!(number(&[0; 12]), Some(0));
+        assert_eq!(number(b"00000000018\0"), None);
+        assert_eq!(number(b"0000 000017\0"), None);
+        assert_eq!(number(b"-0000000017\0"), None);
+        assert_eq!(number(b"\x80\0\0\0\0\0\0\0\0\0\x01\x02"), Some(258));
+        assert_eq!(number(&[0xff; 12]), None);
+        assert_eq!(number(b"\x80\0\0\0\x80\0\0\0\0\0\0\0"), None);
+        assert_eq!(number(b"\xbf\0\0\0\0\0\0\0\0\0\0\0"), None);
+        assert_eq!(decimal(b"9223372036854775807"), Some(LARGEST_OFFSET));
+        assert_eq!(decimal(b"9223372036854775808"), None);
+        assert_eq!(decimal(b"+1"), None);
+    }
+
+    #[test]
+    fn pax_records_are_read_strictly() {
+        let pax = pax_records(b"11 path=ab\n13 atime=1.5\n10 size=7\n").unwrap();
+        assert_eq!((&pax.path[..], &pax.size[..]), (&b"ab"[..], &b"7"[..]));
+        for odd in [
+            &b"11 path=abc"[..],
+            b"12 path=ab\n",
+            b"10 path=ab\n",
+            b"path=ab\n",
+            b"6 =ab\n",
+            b"7 path\n",
+            b"11 path=a\0\n",
+            b"-1 path=ab\n",
+        ] {
+            assert!(pax_records(odd).is_none(), "{odd:?}");
+        }
+    }
+}

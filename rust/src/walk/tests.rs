@@ -1,0 +1,252 @@
+//! Odd tars, one defect each.
+
+use super::*;
+use crate::testing::{header, member, padded, seal};
+
+const END: [u8; 1024] = [0; 1024];
+
+/// What a walk finds, whatever the pieces it is fed with.
+fn walked(tar: &[u8]) -> (Vec<Member>, Option<Failure>) {
+    with_limits(tar, Limits::default())
+}
+
+fn with_limits(tar: &[u8], limits: Limits) -> (Vec<Member>, Option<Failure>) {
+    let all = [1, 7, 512, 1000, tar.len().max(1)].map(|size| {
+        let mut walker = TarWalk::new(limits);
+        let mut fed = tar.chunks(size).map(|piece| walker.feed(piece));
+        let failure = fed.find_map(Result::err);
+        let failure = failure.or_else(|| walker.finish().err());
+        (walker.members, failure)
+    });
+    assert!(
+        all.windows(2).all(|pair| pair[0] == pair[1]),
+        "pieces matter"
+    );
+    all[0].clone()
+}
+
+fn failure(tar: &[u8]) -> (Code, u64) {
+    let failure = walked(tar).1.expect("a failure");
+    (failure.code, failure.offset)
+}
+
+fn paths(members: &[Member]) -> Vec<String> {
+    let text = |member: &Member| String::from_utf8_lossy(&member.name).into_owned();
+    members.iter().map(text).collect()
+}
+
+fn pax(records: &[u8]) -> Vec<u8> {
+    member(b"pax", b'x', records)
+}
+
+#[test]
+fn members_have_exact_offsets() {
+    let tar = [
+        member(b"a", b'0', b"hello"),
+        member(b"d/", b'5', b""),
+        END.to_vec(),
+    ]
+    .concat();
+    let (members, failure) = walked(&tar);
+    assert_eq!(failure, None);
+    assert_eq!(paths(&members), ["a", "d/"]);
+    assert_eq!((members[0].offset, members[0].size), (512, 5));
+    assert_eq!((members[1].header, members[1].offset), (1024, 1536));
+}
+
+#[test]
+fn long_names_of_gnu_and_pax() {
+    let tar = [
+        member(b"././@LongLink", b'L', b"long/name\0"),
+        member(b"././@LongLink", b'K', b"long/link\0"),
+        member(b"short", b'2', b""),
+        pax(b"14 path=pax/a\n21 linkpath=pax/link\n"),
+        member(b"short", b'1', b""),
+        member(b"plain", b'0', b""),
+        END.to_vec(),
+    ]
+    .concat();
+    let (members, failure) = walked(&tar);
+    assert_eq!(failure, None);
+    assert_eq!(paths(&members), ["long/name", "pax/a", "plain"]);
+    assert_eq!(members[0].linkname, b"long/link");
+    assert_eq!(members[1].linkname, b"pax/link");
+    assert_eq!((members[0].header, members[0].offset), (0, 5 * 512));
+    assert_eq!(members[2].header, 8 * 512);
+}
+
+#[test]
+fn pax_size_is_the_size() {
+    let tar = [
+        pax(b"12 size=600\n"),
+        header(b"a", b'0', 0),
+        padded(&[7; 600]),
+        member(b"b", b'0', b""),
+    ]
+    .concat();
+    let (members, failure) = walked(&tar);
+    assert_eq!(
+        (members[0].size, paths(&members).len(), failure),
+        (600, 2, None)
+    );
+}
+
+#[test]
+fn base_256_sizes() {
+    let mut block = header(b"a", b'0', 0);
+    block[124..136].copy_from_slice(b"\x80\0\0\0\0\0\0\0\0\0\x02\x58");
+    seal(&mut block);
+    let tar = [block.clone(), padded(&[7; 600]), member(b"b", b'0', b"")].concat();
+    assert_eq!(walked(&tar).0[0].size, 600);
+    block[124..136].copy_from_slice(&[0xff; 12]);
+    seal(&mut block);
+    assert_eq!(failure(&block), (Code::Corrupt, 0));
+    block[124..136].copy_from_slice(b"\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff");
+    seal(&mut block);
+    assert_eq!(failure(&block), (Code::Corrupt, 0));
+}
+
+#[test]
+fn old_type_flag() {
+    let tar = [member(b"a", 0, b"x"), member(b"d/", 0, b"")].concat();
+    let kinds: Vec<u8> = walked(&tar).0.iter().map(|member| member.kind).collect();
+    assert_eq!(kinds, b"05");
+    assert_eq!(failure(&member(b"d/", 0, b"x")), (Code::Corrupt, 0));
+}
+
+#[test]
+fn signed_checksums() {
+    let mut block = header(b"\xe9", b'0', 0);
+    let sum: i64 = block
+        .iter()
+        .enumerate()
+        .map(|(at, byte)| {
+            if (148..156).contains(&at) {
+                32
+            } else {
+                i64::from(*byte as i8)
+            }
+        })
+        .sum();
+    block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    assert_eq!(walked(&block).0.len(), 1);
+}
+
+#[test]
+fn ustar_and_star_prefixes() {
+    let mut block = header(b"name", b'0', 0);
+    block[345..350].copy_from_slice(b"pre/x");
+    seal(&mut block);
+    assert_eq!(paths(&walked(&block).0), ["pre/x/name"]);
+    block[345..476].fill(b'p');
+    block[476..487].copy_from_slice(b"00000000000");
+    block[508..512].copy_from_slice(b"tar\0");
+    seal(&mut block);
+    assert_eq!(walked(&block).0[0].name.len(), 131 + 5);
+    block[257..265].copy_from_slice(b"ustar  \0");
+    seal(&mut block);
+    assert_eq!(paths(&walked(&block).0), ["name"]);
+}
+
+#[test]
+fn sparse_maps_come_before_the_data() {
+    let mut block = header(b"s", b'S', 5);
+    block[257..265].copy_from_slice(b"ustar  \0");
+    block[482] = 1;
+    seal(&mut block);
+    let mut more = vec![0; 512];
+    more[504] = 1;
+    let tar = [block, more, vec![0; 512], padded(b"hello"), END.to_vec()].concat();
+    let (members, failure) = walked(&tar);
+    assert_eq!(
+        (members[0].offset, members[0].size, failure),
+        (1536, 5, None)
+    );
+}
+
+#[test]
+fn global_headers_are_passed_over() {
+    let tar = [
+        member(b"g", b'g', b"not read"),
+        member(b"a", b'0', b""),
+        END.to_vec(),
+    ]
+    .concat();
+    let (members, failure) = walked(&tar);
+    assert_eq!((paths(&members), failure), (vec!["a".to_owned()], None));
+    assert_eq!(members[0].header, 1024);
+}
+
+#[test]
+fn proper_ends() {
+    let one = member(b"a", b'0', b"x");
+    for end in [
+        &b""[..],
+        &[0; 512],
+        &END,
+        &[END.to_vec(), b"junk".to_vec()].concat(),
+    ] {
+        assert_eq!(walked(&[&one, end].concat()).1, None);
+    }
+    assert_eq!(walked(b"").1, None);
+}
+
+#[test]
+fn cut_short() {
+    let tar = [member(b"a", b'0', b"hello"), pax(b"14 path=pax/a\n")].concat();
+    assert_eq!(failure(&tar[..100]), (Code::NotTar, 0));
+    assert_eq!(failure(&tar[..514]), (Code::Truncated, 514));
+    assert_eq!(failure(&tar[..517]), (Code::Truncated, 517));
+    assert_eq!(failure(&tar[..1023]), (Code::Truncated, 1023));
+    assert_eq!(walked(&tar[..1024]).1, None);
+    assert_eq!(failure(&tar[..1025]), (Code::Truncated, 1025));
+    assert_eq!(failure(&tar), (Code::Truncated, 2048));
+    // The member is whole once its data is.
+    assert_eq!(walked(&tar[..516]).0.len(), 0);
+    assert_eq!(walked(&tar[..517]).0.len(), 1);
+}
+
+#[test]
+fn damage() {
+    let one = member(b"a", b'0', b"x");
+    let junk = vec![b'j'; 512];
+    assert_eq!(failure(&junk), (Code::NotTar, 0));
+    assert_eq!(failure(&[&one[..], &junk].concat()), (Code::Corrupt, 1024));
+    let gap = [&one[..], &[0; 512], &one].concat();
+    assert_eq!(failure(&gap), (Code::Corrupt, 1536));
+    let odd = [pax(b"nonsense"), one.clone()].concat();
+    assert_eq!(failure(&odd), (Code::Corrupt, 0));
+    let ended = [pax(b""), END.to_vec()].concat();
+    assert_eq!(failure(&ended), (Code::Corrupt, 512));
+    let size = [pax(b"11 size=-1\n"), one].concat();
+    assert_eq!(failure(&size), (Code::Corrupt, 1024));
+}
+
+#[test]
+fn budgets() {
+    let tar = [
+        member(b"a", b'0', b""),
+        pax(b"14 path=pax/a\n"),
+        member(b"b", b'0', b""),
+    ]
+    .concat();
+    let few = Limits {
+        max_entries: 1,
+        ..Limits::default()
+    };
+    let (members, failure) = with_limits(&tar, few);
+    let failure = failure.unwrap();
+    assert_eq!(
+        (members.len(), failure.code, failure.offset),
+        (1, Code::LimitEntries, 512)
+    );
+    let short = Limits {
+        max_path: 4,
+        ..Limits::default()
+    };
+    let failure = with_limits(&tar, short).1.unwrap();
+    assert_eq!((failure.code, failure.offset), (Code::LimitPath, 512));
+    let huge = header(b"L", b'L', LARGEST_EXTENSION + 1);
+    let failure = walked(&huge).1.unwrap();
+    assert_eq!((failure.code, failure.offset), (Code::LimitPath, 0));
+}

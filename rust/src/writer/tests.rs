@@ -1,0 +1,109 @@
+use std::fs;
+
+use super::*;
+use crate::testing::Scratch;
+
+fn open(path: &Path, resume: bool) -> BlobWriter {
+    BlobWriter::open(path, resume, Algorithm::Sha256).unwrap()
+}
+
+fn digest_of(bytes: &[u8]) -> String {
+    let mut hasher = Hasher::new(Algorithm::Sha256);
+    hasher.update(bytes);
+    hasher.finish()
+}
+
+#[test]
+fn writes_hashes_and_resumes() {
+    let scratch = Scratch::new("writes");
+    let path = scratch.file("blob", b"old");
+    let writer = open(&path, false);
+    writer.write(Box::new(b"hello ".to_vec())).unwrap();
+    writer.abort();
+    assert_eq!(fs::read(&path).unwrap(), b"hello ");
+    let writer = open(&path, true);
+    assert_eq!(writer.offset(), 6);
+    writer.write(Box::new(b"world".to_vec())).unwrap();
+    assert_eq!(
+        writer.finish(true).unwrap(),
+        (digest_of(b"hello world"), 11)
+    );
+    assert_eq!(writer.finish(false).unwrap_err().code, Code::Cancelled);
+    let late = writer.write(Box::new(b"late".to_vec()));
+    assert_eq!(late.unwrap_err().code, Code::Cancelled);
+}
+
+#[test]
+fn copies_between_writes() {
+    let scratch = Scratch::new("copies");
+    let bytes: Vec<u8> = (0..3_000_000_u32).map(|at| at as u8).collect();
+    let source = File::open(scratch.file("source", &bytes)).unwrap();
+    let path = scratch.file("blob", b"");
+    let writer = open(&path, false);
+    writer.write(Box::new(b"head".to_vec())).unwrap();
+    writer.copy_range(&source, "source", 5, 2_000_000).unwrap();
+    writer.write(Box::new(b"tail".to_vec())).unwrap();
+    let all = [b"head", &bytes[5..2_000_005], b"tail"].concat();
+    assert_eq!(
+        writer.finish(false).unwrap(),
+        (digest_of(&all), all.len() as u64)
+    );
+    assert_eq!(fs::read(&path).unwrap(), all);
+}
+
+#[test]
+fn a_source_that_ends_early() {
+    let scratch = Scratch::new("early");
+    let source = File::open(scratch.file("source", b"0123456789")).unwrap();
+    let writer = open(&scratch.file("blob", b""), false);
+    let failure = writer.copy_range(&source, "source", 4, 100).unwrap_err();
+    assert_eq!((failure.code, failure.offset), (Code::Truncated, 10));
+    assert_eq!(writer.finish(false).unwrap(), (digest_of(b"456789"), 6));
+}
+
+#[test]
+fn a_file_that_is_cut_meanwhile() {
+    let scratch = Scratch::new("cut");
+    let path = scratch.file("blob", b"");
+    let writer = open(&path, false);
+    writer.write(Box::new(vec![1; 1000])).unwrap();
+    while fs::metadata(&path).unwrap().len() < 1000 {
+        std::thread::yield_now();
+    }
+    OpenOptions::new()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_len(10)
+        .unwrap();
+    let failure = writer.finish(false).unwrap_err();
+    assert_eq!((failure.code, failure.offset), (Code::Changed, 10));
+}
+
+#[test]
+fn a_full_disk_is_told_to_the_next_call() {
+    let writer = open(Path::new("/dev/full"), false);
+    let mut failure = None;
+    while failure.is_none() {
+        failure = writer.write(Box::new(vec![0; 4096])).err();
+    }
+    assert_eq!(failure.unwrap().code, Code::Io);
+    assert_eq!(writer.finish(false).unwrap_err().code, Code::Io);
+}
+
+#[test]
+fn many_writers_share_the_budget() {
+    let scratch = Scratch::new("many");
+    std::thread::scope(|scope| {
+        for at in 0..8 {
+            let path = scratch.file(&at.to_string(), b"");
+            scope.spawn(move || {
+                let writer = open(&path, false);
+                for _ in 0..12 {
+                    writer.write(Box::new(vec![0; 3 << 20])).unwrap();
+                }
+                assert_eq!(writer.finish(false).unwrap().1, 36 << 20);
+            });
+        }
+    });
+}

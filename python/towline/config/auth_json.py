@@ -1,0 +1,161 @@
+"""Auth files, such as ``auth.json``: which credentials a registry is given.
+
+A secret is in no ``repr`` and in no error.  (AUTH-001 to AUTH-009)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from towline.config import base64_text
+from towline.errors import ConfigurationError, UnsupportedError
+from towline.json_as_go import JsonFault, decode, string, strings_by_key, struct
+from towline.rules import Rules
+
+__all__ = ["AuthEntry", "AuthFile", "Credentials", "parse_auth_file"]
+
+_SCHEME = re.compile(r"https?://")
+_HUB_HOSTS = ("docker.io", "registry-1.docker.io")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Who asks, for a registry.
+
+    Attributes:
+        username: the name.
+        password: the secret.
+        identity_token: a token to be exchanged for others, instead of the password.
+    """
+
+    username: str
+    password: str = field(repr=False)
+    identity_token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AuthEntry:
+    """The entry of one key: the encoded name and password, and an identity token."""
+
+    key: str
+    auth: str = field(repr=False)
+    identity_token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AuthFile:
+    """One file.
+
+    Attributes:
+        path: its name in messages.
+        entries: in the order of the file, each key once.
+        helpers: hosts and the helper programs that keep their credentials.
+        legacy: the file is a ``.dockercfg``, whose keys are addresses.
+    """
+
+    path: str
+    entries: tuple[AuthEntry, ...] = ()
+    helpers: tuple[tuple[str, str], ...] = ()
+    legacy: bool = False
+
+    def lookup(self, name: str, rules: Rules) -> Credentials | None:
+        """The credentials for a repository, None where the file has none for it.
+
+        Args:
+            name: host and path of the repository, without tag or digest.
+            rules: whether keys name hosts only, or parts of them as well (AUTH-003).
+
+        Raises:
+            ConfigurationError: ``auth.not_base64`` for the entry that matches.
+            UnsupportedError: ``unsupported.credential_helper`` where a helper is to be asked.
+        """
+        host = name.partition("/")[0]
+        if helper := dict(self.helpers).get(host):  # AUTH-002: a helper's word is final
+            raise UnsupportedError(
+                "unsupported.credential_helper", helper=helper, host=host, path=self.path
+            )
+        entry = self._entry(name, host, namespaces=rules.auth_keys == "namespaces")
+        if entry is None:
+            return None
+        username, password = self._decoded(entry)
+        if rules.auth_keys == "host":
+            return Credentials(username, password) if username and password else None
+        # AUTH-005: a token counts only beside a name and password that can be read
+        token = entry.identity_token if username or password else ""
+        return Credentials(username, password, token) if username or password else None
+
+    def _entry(self, name: str, host: str, *, namespaces: bool) -> AuthEntry | None:
+        by_key = {entry.key: entry for entry in self.entries}
+        exact = _parents(name) if namespaces and not self.legacy else (host,)
+        for key in exact:
+            if key in by_key:
+                return by_key[key]
+        wanted = _normal_host(host, cut=True)
+        for entry in self.entries:  # AUTH-004
+            cut = self.legacy or not namespaces or _SCHEME.match(entry.key) is not None
+            if _normal_host(entry.key, cut=cut) == wanted:
+                return entry
+        return None
+
+    def _decoded(self, entry: AuthEntry) -> tuple[str, str]:
+        try:
+            decoded = base64_text.decode(entry.auth)
+        except base64_text.Base64Fault as fault:
+            raise ConfigurationError(
+                "auth.not_base64", path=self.path, key=entry.key, offset=fault.offset
+            ) from None
+        username, colon, password = decoded.decode("utf-8", "surrogateescape").partition(":")
+        # Without a colon nothing is known; some tools pad passwords with null characters.
+        return (username, password.strip("\0")) if colon else ("", "")
+
+
+def parse_auth_file(data: bytes, path: str, *, legacy: bool = False) -> AuthFile:
+    """Read the text of an auth file.
+
+    Args:
+        data: the content of the file.
+        path: its name in messages.
+        legacy: it is a ``.dockercfg``: the whole file is what is under ``auths`` elsewhere.
+
+    Raises:
+        ConfigurationError: ``auth.not_json``.
+    """
+    try:
+        top = struct(decode(data))
+        if legacy:
+            return AuthFile(path, _entries(top), legacy=True)
+        entries: tuple[AuthEntry, ...] = top.get("auths", _entries, ())
+        none: dict[str, str] = {}
+        helpers = top.get("credHelpers", strings_by_key, none)
+    except JsonFault as fault:
+        reason = str(fault)
+    except RecursionError:
+        reason = "it is nested too deeply"
+    else:
+        return AuthFile(path, entries, tuple(helpers.items()))
+    raise ConfigurationError("auth.not_json", path=path, reason=reason)
+
+
+def _entries(raw: Any) -> tuple[AuthEntry, ...]:
+    made: dict[str, AuthEntry] = {}
+    for key, value in struct(raw).pairs():
+        fields = struct(value)
+        token = fields.get("identitytoken", string, "")
+        made[key] = AuthEntry(key, fields.get("auth", string, ""), token)
+    return tuple(made.values())
+
+
+def _parents(name: str) -> Iterator[str]:
+    while name:
+        yield name
+        name = name.rpartition("/")[0]
+
+
+def _normal_host(key: str, *, cut: bool) -> str:
+    host = _SCHEME.sub("", key, count=1) if _SCHEME.match(key) else key
+    if cut:
+        host = host.partition("/")[0]
+    return "index.docker.io" if host in _HUB_HOSTS else host

@@ -1,0 +1,217 @@
+"""TOML as registries.conf needs it: keys without regard to case, values of one type, and lines.
+
+Two dialects exist: today's TOML, and that of 2013 which podman v1.3.2 reads (CONF-003).
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from towline.errors import ConfigurationError
+
+__all__ = ["Table", "load", "load_2013"]
+
+# One token each: a comment, or a string of either kind and length.  A string that is not closed is
+# taken to where it would have to end, so that no character is looked at twice; tomllib refuses it.
+_TOKEN = re.compile(
+    r"""
+      (?P<comment> \#[^\n]* )
+    | (?P<string>
+          \"{3} (?: [^\\] | \\. )*? (?: \"{3,5} | \Z )  |  '{3} .*? (?: '{3,5} | \Z )
+        | " (?: [^"\\\n] | \\[^\n] )* (?: " | $ | \\ )  |  ' [^'\n]* (?: ' | $ ) )
+    """,
+    re.VERBOSE | re.DOTALL | re.MULTILINE,
+)
+# What TOML learned after 2013, looked for where strings are emptied and comments are gone.
+_LATER = re.compile(
+    r"""
+      [{}]                                      # inline tables
+    | ^ (?= [^=\n\[]* \. ) [^=\n]* =            # dotted keys
+    | [=,\[] \s* [+-]? (?: 0[xob] | inf | nan ) # other numbers
+    """,
+    re.VERBOSE | re.MULTILINE,
+)
+_KINDS: Mapping[type, str] = {
+    bool: "a boolean",
+    dict: "a table",
+    float: "a number",
+    int: "a number",
+    list: "a list",
+    str: "a string",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table of a file, read by key; a value of another type than is wanted is an error.
+
+    Attributes:
+        path: the file, for messages.
+        place: the table's name in messages, ``""`` for the top.
+        index: which ``[[registry]]`` of the file this is, or is in.
+    """
+
+    path: str
+    values: Mapping[str, Any] = field(repr=False)
+    source: str = field(default="", repr=False)
+    place: str = ""
+    index: int | None = None
+
+    def has(self, key: str) -> bool:
+        """Whether the key is there."""
+        return self._get(key) is not None
+
+    def text(self, key: str) -> str:
+        """A string, ``""`` where the key is missing."""
+        value = self._get(key)
+        if value is not None and not isinstance(value, str):
+            self._mismatch(key, "a string", value)
+        return value or ""
+
+    def flag(self, key: str) -> bool:
+        """A boolean, False where the key is missing."""
+        value = self._get(key)
+        if value is not None and not isinstance(value, bool):
+            self._mismatch(key, "true or false", value)
+        return bool(value)
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """A list of strings, empty where the key is missing."""
+        value = self._get(key)
+        if value is None:
+            return ()
+        if not isinstance(value, list):
+            self._mismatch(key, "a list of strings", value)
+        for item in value:
+            if not isinstance(item, str):
+                self._mismatch(key, "a list of strings only", item)
+        return tuple(value)
+
+    def table(self, key: str) -> Table:
+        """A table, an empty one where the key is missing."""
+        value = self._get(key)
+        if value is None:
+            value = {}
+        if not isinstance(value, dict):
+            self._mismatch(key, "a table", value)
+        return Table(self.path, value, self.source, self._placed(key), self.index)
+
+    def tables(self, key: str) -> tuple[Table, ...]:
+        """An array of tables, empty where the key is missing."""
+        value = self._get(key)
+        if value is None:
+            return ()
+        if not isinstance(value, list):
+            self._mismatch(key, f"an array of tables, written [[{key}]]", value)
+        made = []
+        for number, item in enumerate(value):
+            if not isinstance(item, dict):
+                self._mismatch(key, f"an array of tables, written [[{key}]]", item)
+            index = number if self.index is None else self.index
+            made.append(Table(self.path, item, self.source, self._placed(key), index))
+        return tuple(made)
+
+    def fault(self, code: str, **facts: Any) -> ConfigurationError:
+        """An error about this table, with the file and, as far as it is known, the line."""
+        line = self._line(str(facts.get("key", "")))
+        where = self.path if line is None else f"{self.path}, line {line}"
+        return ConfigurationError(code, path=self.path, line=line, where=where, **facts)
+
+    def _get(self, key: str) -> Any:
+        if key in self.values:
+            return self.values[key]
+        folded = _fold(key)
+        return next((self.values[other] for other in self.values if _fold(other) == folded), None)
+
+    def _placed(self, key: str) -> str:
+        return f"{self.place}.{key}" if self.place else key
+
+    def _mismatch(self, key: str, wanted: str, value: Any) -> NoReturn:
+        got = _KINDS.get(type(value), "a date or time")
+        raise self.fault(
+            "registries_conf.wrong_type", key=self._placed(key), wanted=wanted, got=got
+        )
+
+    def _line(self, key: str) -> int | None:
+        if self.index is not None:
+            headers = re.finditer(r"^[ \t]*\[\[[ \t]*registry[ \t]*\]\]", self.source, _BY_LINE)
+            starts = [match.end() for match in headers][self.index :]
+        else:
+            last = re.escape(key.rpartition(".")[2])
+            named = re.finditer(rf"^[ \t]*(?:{last}[ \t]*=|\[+{last}\])", self.source, _BY_LINE)
+            starts = [match.end() for match in named] if key else []
+        return self.source.count("\n", 0, starts[0]) + 1 if starts else None
+
+
+_BY_LINE = re.MULTILINE | re.IGNORECASE
+
+
+def load(data: bytes, path: str) -> Table:
+    """Read a file of today's TOML.
+
+    Raises:
+        ConfigurationError: ``registries_conf.not_toml``.
+    """
+    try:
+        text = data.removeprefix(b"\xef\xbb\xbf").decode()
+    except UnicodeDecodeError as fault:
+        line = data.count(b"\n", 0, fault.start) + 1
+        raise ConfigurationError(
+            "registries_conf.not_toml", path=path, reason=f"line {line} is not UTF-8"
+        ) from None
+    return _table(text, text, path)
+
+
+def load_2013(data: bytes, path: str) -> Table:
+    """Read a file of the TOML of 2013 (CONF-003).
+
+    It has no dotted keys, no inline tables and no mark at its beginning; a list has values of one
+    type; a lone carriage return ends a line, and comments may hold anything.
+
+    Raises:
+        ConfigurationError: ``registries_conf.not_toml``.
+    """
+    text = data.decode("utf-8", "surrogateescape").replace("\r\n", "\n").replace("\r", "\n")
+    bare = _TOKEN.sub(lambda token: '""' if token["string"] else "", text)
+    if later := _LATER.search(bare):
+        line = bare.count("\n", 0, later.start()) + 1
+        reason = f"line {line} uses a form that TOML had not in 2013"
+        raise ConfigurationError("registries_conf.not_toml", path=path, reason=reason)
+    table = _table(_TOKEN.sub(lambda token: token["string"] or "", text), text, path)
+    if not _homogeneous(table.values):
+        reason = "a list has values of different types"
+        raise ConfigurationError("registries_conf.not_toml", path=path, reason=reason)
+    return table
+
+
+def _table(text: str, source: str, path: str) -> Table:
+    try:
+        return Table(path, tomllib.loads(text), source)
+    except RecursionError:
+        reason = "it is nested too deeply"
+    except ValueError as fault:  # beside TOMLDecodeError, what int() says of endless numbers
+        reason = str(fault)
+    raise ConfigurationError("registries_conf.not_toml", path=path, reason=reason)
+
+
+def _homogeneous(value: Any) -> bool:
+    # Without recursion: the parser may have gone deeper than we could follow.
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            if len({type(item) for item in value}) > 1:
+                return False
+            waiting += value
+        elif isinstance(value, dict):
+            waiting += value.values()
+    return True
+
+
+def _fold(key: str) -> str:
+    # Simple case folding: beside ASCII, K (Kelvin) folds to k and ſ (long s) to s.
+    return key.lower().replace("\u017f", "s")

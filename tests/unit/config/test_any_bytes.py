@@ -1,0 +1,78 @@
+"""Whatever stands in a configuration file: a value comes out, or an error that can be told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from towline.config import registries_conf, registries_conf_2019
+from towline.config.auth_json import parse_auth_file
+from towline.config.policy_json import parse_policy
+from towline.errors import ConfigurationError
+from towline.rules import Rules
+from towline.wording import CURRENT, LIBPOD_1_3
+
+TOML = [
+    *('"', "'", '"""', "'''", "[", "]", "[[", "]]", "{", "}", "=", ",", ".", "#", "\n", "\r"),
+    *("\\", "\ufeff", "\x00", " ", "1", "1.5", "true", "0x1", "nan", "é", "1979-05-27", "\u017f"),
+    *("registry", "registries", "search", "insecure", "block", "url", "prefix", "location"),
+    *("mirror", "[[registry]]\n", "location = 'a.b'\n", "url = 'a.b'\n", "blocked = true\n"),
+    *("[[registry.mirror]]\n", "[aliases]\n", "x = 'a.b/x'\n", "short-name-mode", "*.a.b"),
+    *("[registries.search]\n", "registries = ['a.b']\n", "pull-from-mirror = 'all'\n"),
+]
+JSON = [
+    *("{", "}", "[", "]", ":", ",", '"', "null", "true", "1", "1e999", "\\", "\\ud800", " ", "é"),
+    *('"default"', '"transports"', '"type"', '"docker"', '"dir"', '""', '"/a"', '"auths"'),
+    *('"reject"', '"signedBy"', '"sigstoreSigned"', '"keyPath"', '"keyData"', '"fulcio"', '"pki"'),
+    *('"signedIdentity"', '"matchExact"', '"exactReference"', '"dockerReference"', '"YQ=="'),
+    *('{"default": [{"type": "reject"}]}', '"credHelpers"', '"auth"', '"a.b"', '"keyPaths"'),
+]
+
+
+def texts(tokens: list[str]) -> st.SearchStrategy[bytes]:
+    """Bytes of any kind, and such as look a little like what is wanted."""
+    joined = st.lists(st.sampled_from(tokens), max_size=25).map("".join)
+    return st.one_of(st.binary(max_size=200), joined.map(lambda text: text.encode()))
+
+
+def told(read: Callable[[], object]) -> None:
+    refusal = None
+    try:
+        read()
+    except ConfigurationError as error:
+        refusal = error
+    assert refusal is None or (refusal.told(CURRENT) and refusal.told(LIBPOD_1_3))
+
+
+@given(texts(TOML))
+def test_any_registries_conf(data: bytes) -> None:
+    """In the form of 2019 and in that of today, as main file and as drop-in."""
+    told(lambda: registries_conf_2019.parse(data, "r.conf"))
+    told(lambda: registries_conf.merge([registries_conf.parse(data, "r.conf")]))
+    told(lambda: registries_conf.parse(data, "r.conf", drop_in=True))
+
+
+@given(texts(JSON))
+def test_any_policy(data: bytes) -> None:
+    """No byte of it can bring the reader down."""
+    told(lambda: parse_policy(data, "p.json", Rules.CURRENT))
+    told(lambda: parse_policy(data, "p.json", Rules.LIBPOD_1_3))
+
+
+@given(texts(JSON), st.booleans())
+def test_any_auth_file(data: bytes, legacy: bool) -> None:
+    """Reading it, and looking something up in it."""
+    told(lambda: parse_auth_file(data, "a.json", legacy=legacy).lookup("a.b", Rules.LIBPOD_1_3))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b'"""' * 30_000, b'"\\' * 50_000, b"." * 100_000, b"'''\n" * 25_000, b"a = [" * 9_000],
+    ids=["quotes", "escapes", "dots", "lines", "lists"],
+)
+def test_long_input_of_one_kind_ends(data: bytes) -> None:
+    """No part of the file is looked at again and again."""
+    told(lambda: registries_conf_2019.parse(data, "r.conf"))

@@ -1,0 +1,174 @@
+"""Auth files: whose credentials are used where."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from towline.config import base64_text
+from towline.config.auth_json import AuthFile, Credentials, parse_auth_file
+from towline.errors import ConfigurationError, UnsupportedError
+from towline.rules import Rules
+
+NEW, OLD = Rules.CURRENT, Rules.LIBPOD_1_3
+BOTH = pytest.mark.parametrize("rules", [NEW, OLD], ids=lambda rules: rules.edition)
+
+
+def encoded(text: str) -> dict[str, str]:
+    return {"auth": base64.b64encode(text.encode()).decode()}
+
+
+def auths(**entries: Any) -> AuthFile:
+    return parse_auth_file(json.dumps({"auths": entries}).encode(), "auth.json")
+
+
+def user(file: AuthFile, name: str, rules: Rules) -> str | None:
+    found = file.lookup(name, rules)
+    return None if found is None else found.username
+
+
+@pytest.mark.parametrize(
+    ("name", "new", "old"),
+    [
+        ("e.x/ns/img", "img", "host"),
+        ("e.x/ns/other", "ns", "host"),
+        ("e.x/else", "host", "host"),
+        ("e.x", "host", "host"),
+        ("docker.io/library/x", "hub", "hub"),
+        ("q.z/x", "scheme", "scheme"),
+        ("cut.z/x", None, "cut"),
+        ("none.x/y", None, None),
+    ],
+)
+def test_the_nearest_key_decides(name: str, new: str | None, old: str | None) -> None:
+    """Today keys may be namespaces; in 2019 they are hosts, or addresses that are cut to hosts."""
+    keys = {
+        "e.x/ns/img": "img",
+        "e.x/ns": "ns",
+        "https://q.z/v1/": "scheme",
+        "cut.z/path": "cut",
+        "https://index.docker.io/v1/": "hub",
+    }
+    file = auths(**{key: encoded(f"{who}:p") for key, who in keys.items()})
+    with_host = auths(
+        **{"e.x": encoded("host:p")}, **{key: encoded(f"{who}:p") for key, who in keys.items()}
+    )
+    assert user(with_host, name, NEW) == new
+    assert user(with_host, name, OLD) == old
+    if name == "e.x/else":
+        assert user(file, name, NEW) is None
+
+
+@BOTH
+def test_a_dockercfg_is_the_map_itself(rules: Rules) -> None:
+    """The legacy file has no auths, and its keys are addresses."""
+    text = json.dumps({"https://e.x/v1/": encoded("u:p")}).encode()
+    file = parse_auth_file(text, ".dockercfg", legacy=True)
+    assert user(file, "e.x/ns/img", rules) == "u"
+
+
+@BOTH
+def test_a_password_may_hold_colons_and_loses_null_characters(rules: Rules) -> None:
+    """Only the first colon parts name and password."""
+    found = auths(**{"e.x": encoded("u:p:q\0\0")}).lookup("e.x/x", rules)
+    assert found == Credentials("u", "p:q")
+
+
+@BOTH
+@pytest.mark.parametrize("entry", [{}, None, {"auth": ""}, encoded("nocolon"), encoded(":")])
+def test_an_entry_without_name_and_password_is_none(entry: Any, rules: Rules) -> None:
+    """Such an entry says nothing, and the next file is asked."""
+    assert auths(**{"e.x": entry}).lookup("e.x/x", rules) is None
+
+
+def test_half_an_entry_counts_today_only() -> None:
+    """In 2019 both name and password were needed."""
+    file = auths(**{"e.x": encoded("u:")})
+    assert file.lookup("e.x/x", NEW) == Credentials("u", "")
+    assert file.lookup("e.x/x", OLD) is None
+
+
+def test_an_identity_token_needs_a_name_beside_it() -> None:
+    """A token alone is ignored; in 2019 every token was."""
+    alone = auths(**{"e.x": {"identitytoken": "t"}})
+    beside = auths(**{"e.x": {"identitytoken": "t", **encoded("u:p")}})
+    assert alone.lookup("e.x/x", NEW) is None
+    assert beside.lookup("e.x/x", NEW) == Credentials("u", "p", "t")
+    assert beside.lookup("e.x/x", OLD) == Credentials("u", "p")
+
+
+@BOTH
+def test_a_helper_is_named_and_not_run(rules: Rules) -> None:
+    """The helper of a host wins over its entry; other hosts do not mind it."""
+    text = {"credHelpers": {"e.x": "secret"}, "auths": {"e.x": encoded("u:p")}}
+    file = parse_auth_file(json.dumps(text).encode(), "auth.json")
+    with pytest.raises(UnsupportedError) as caught:
+        file.lookup("e.x/x", rules)
+    assert caught.value.code == "unsupported.credential_helper"
+    assert caught.value.facts["helper"] == "secret"
+    assert file.lookup("other.x/x", rules) is None
+
+
+@BOTH
+def test_bad_base64_is_told_only_where_it_is_needed(rules: Rules) -> None:
+    """Another registry's broken entry does no harm."""
+    file = auths(**{"bad.x": {"auth": "YWJj!"}, "e.x": encoded("u:p")})
+    assert user(file, "e.x/x", rules) == "u"
+    with pytest.raises(ConfigurationError) as caught:
+        file.lookup("bad.x/x", rules)
+    assert caught.value.told(OLD.wording) == "illegal base64 data at input byte 4"
+    assert "bad.x" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "garbage", "[]", '{"auths": 5}', '{"auths": {"x": 5}}', '{"a": ' * 9000]
+)
+def test_what_cannot_be_read_is_refused(text: str) -> None:
+    """A broken file is an error, not an empty one."""
+    with pytest.raises(ConfigurationError) as caught:
+        parse_auth_file(text.encode(), "auth.json")
+    assert caught.value.code == "auth.not_json"
+
+
+def test_no_secret_shows() -> None:
+    """Neither in a repr nor in an error."""
+    secret = base64.b64encode(b"u:hunter2").decode()
+    file = auths(**{"e.x": {"auth": secret, "identitytoken": "tok-en"}})
+    shown = repr(file) + repr(file.lookup("e.x", NEW))
+    broken = auths(**{"e.x": {"auth": secret[:-1]}})
+    with pytest.raises(ConfigurationError) as caught:
+        broken.lookup("e.x", NEW)
+    shown += str(caught.value) + repr(caught.value) + repr(caught.value.facts)
+    for part in ("hunter2", secret[:8], "tok-en"):
+        assert part not in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "offset"),
+    [
+        ("Y", 0),
+        ("YQ", 0),
+        ("YWJjZ", 4),
+        ("YQ=", 3),
+        ("=", 0),
+        ("Y===", 1),
+        ("YQ=x", 2),
+        ("YQ==YQ==", 4),
+        ("YW!j", 2),
+        ("é", 0),
+    ],
+)
+def test_the_offset_of_a_base64_fault(text: str, offset: int) -> None:
+    """The original names the byte at which it gave up."""
+    with pytest.raises(base64_text.Base64Fault) as caught:
+        base64_text.decode(text)
+    assert caught.value.offset == offset
+
+
+@pytest.mark.parametrize("text", ["", "YWJj", "YWI=", "YQ==", "Y\nQ=\r\n=\n"])
+def test_base64_that_is_read(text: str) -> None:
+    """Line ends may stand anywhere."""
+    assert base64_text.decode(text) == b"abc"[: len(base64_text.decode(text))]

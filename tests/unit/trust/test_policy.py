@@ -1,0 +1,157 @@
+"""The judging of images by the policy."""
+
+from __future__ import annotations
+
+import pytest
+
+from towline.config.policy_json import (
+    InsecureAcceptAnything,
+    Policy,
+    Reject,
+    Requirement,
+    SignedBaseLayer,
+    SignedBy,
+    SigstoreSigned,
+)
+from towline.config.signed_identity import MatchExact
+from towline.errors import PolicyRejected, TowlineError
+from towline.reference import parse_normalized
+from towline.transport import ImageReference
+from towline.transport.dir import DirReference
+from towline.transport.docker import DockerReference
+from towline.transport.docker_archive import DockerArchiveReference
+from towline.trust.policy import evaluate
+from towline.wording import LIBPOD_1_3
+
+ACCEPT: tuple[Requirement, ...] = (InsecureAcceptAnything(),)
+REJECT: tuple[Requirement, ...] = (Reject(),)
+SIGNED_BY = SignedBy("GPGKeys", ("/k",), None, MatchExact())
+SIGSTORE = SigstoreSigned("keyPath", ("/k",))
+BASE_LAYER = SignedBaseLayer(MatchExact())
+
+
+def docker(name: str, *, wildcards: bool = True) -> DockerReference:
+    return DockerReference(parse_normalized(name).tagged(), wildcards=wildcards)
+
+
+IMAGE = docker("e.x:5000/ns/img:1")
+
+
+def refusal(
+    policy: Policy, reference: ImageReference = IMAGE, signatures: tuple[bytes, ...] = ()
+) -> PolicyRejected:
+    with pytest.raises(PolicyRejected) as caught:
+        evaluate(policy, reference, origin="/p.json", signatures=signatures)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        "e.x:5000/ns/img:1",
+        "e.x:5000/ns/img",
+        "e.x:5000/ns",
+        "e.x:5000",
+        "*.x",
+        "",
+    ],
+)
+def test_the_nearest_scope_decides_alone(scope: str) -> None:
+    """Identity, namespaces from the nearest on, wildcards, the transport's own, the default."""
+    order = ["e.x:5000/ns/img:1", "e.x:5000/ns/img", "e.x:5000/ns", "e.x:5000", "*.x", ""]
+    wider = dict.fromkeys(order[order.index(scope) + 1 :], REJECT)
+    accepting = Policy(REJECT, {"docker": {**wider, scope: ACCEPT}})
+    assert evaluate(accepting, IMAGE, origin="/p.json").scope == f"docker:{scope}"
+    wider = dict.fromkeys(wider, ACCEPT)
+    rejecting = Policy(ACCEPT, {"docker": {**wider, scope: REJECT}})
+    assert refusal(rejecting).facts["scope"] == f"docker:{scope}"
+
+
+@pytest.mark.parametrize(
+    "transports",
+    [{}, {"docker": {}}, {"docker": {"other.x": REJECT, "e.x": REJECT}}, {"dir": {"": REJECT}}],
+)
+def test_where_nothing_matches_the_default_decides(
+    transports: dict[str, dict[str, tuple[Requirement, ...]]],
+) -> None:
+    """Other transports and other scopes have no say; the decision tells what had."""
+    found = evaluate(Policy(ACCEPT, transports), IMAGE, origin="built-in")
+    assert (found.scope, found.origin, found.requirements) == ("default", "built-in", ACCEPT)
+
+
+def test_wildcards_are_unknown_in_2019() -> None:
+    """The reference carries the decision of its edition."""
+    policy = Policy(ACCEPT, {"docker": {"*.x": REJECT}})
+    assert evaluate(policy, docker("e.x/img", wildcards=False), origin="").scope == "default"
+    assert refusal(policy, docker("e.x/img")).code == "policy.rejected"
+
+
+def test_directories_fall_under_their_parents() -> None:
+    """The resolved path counts, not the one that was written."""
+    policy = Policy(ACCEPT, {"dir": {"/a": REJECT}})
+    assert refusal(policy, DirReference("x", "/a/b/c")).code == "policy.rejected"
+    assert evaluate(policy, DirReference("/a/x", "/ab/c"), origin="").scope == "default"
+
+
+def test_a_docker_archive_knows_only_the_transports_own_scope() -> None:
+    """It has no identity."""
+    policy = Policy(ACCEPT, {"docker-archive": {"": REJECT}})
+    assert refusal(policy, DockerArchiveReference("/a.tar")).facts["scope"] == "docker-archive:"
+
+
+def test_all_requirements_of_a_list_must_be_met() -> None:
+    """One that accepts does not outweigh one that does not."""
+    assert refusal(Policy((*ACCEPT, *REJECT))).code == "policy.rejected"
+    assert refusal(Policy((*REJECT, *ACCEPT))).code == "policy.rejected"
+    assert evaluate(Policy(ACCEPT * 2), IMAGE, origin="").requirements == ACCEPT * 2
+
+
+@pytest.mark.parametrize("signatures", [(), (b"x",)])
+@pytest.mark.parametrize("requirement", [SIGNED_BY, SIGSTORE, BASE_LAYER, Reject()])
+def test_what_cannot_be_judged_is_refused(
+    requirement: Requirement, signatures: tuple[bytes, ...]
+) -> None:
+    """With signatures and without, alone and beside others."""
+    assert refusal(Policy((requirement,)), signatures=signatures).code.startswith("policy.")
+    beside = refusal(Policy((*ACCEPT, requirement)), signatures=signatures)
+    assert beside.code.startswith("policy.")
+
+
+def test_an_empty_list_is_refused() -> None:
+    """No file can hold one; a policy made by hand can, and asks for nothing that could be met."""
+    assert refusal(Policy(())).code == "policy.no_requirements"
+
+
+@pytest.mark.parametrize(
+    ("requirement", "told"),
+    [
+        (Reject(), "Running image docker://e.x:5000/ns/img:1 is rejected by policy."),
+        (SIGNED_BY, "A signature was required, but no signature exists"),
+        (BASE_LAYER, "signedBaseLayer not implemented yet!"),
+    ],
+)
+def test_how_a_refusal_was_told_in_2019(requirement: Requirement, told: str) -> None:
+    """The image stands there as transport and name."""
+    error = refusal(Policy((requirement,)))
+    assert error.told(LIBPOD_1_3) == f"Source image rejected: {told}"
+
+
+def test_a_refusal_names_image_scope_and_file() -> None:
+    """So that the reader finds the line."""
+    told = str(refusal(Policy(ACCEPT, {"docker": {"e.x:5000": REJECT}})))
+    for part in ("docker://e.x:5000/ns/img:1", "docker:e.x:5000", "/p.json"):
+        assert part in told
+
+
+def test_only_the_requirement_that_nobody_implements_is_logged() -> None:
+    """It is told to the log without the steps that the refusal goes through."""
+    logged: list[TowlineError] = []
+    for requirement in (Reject(), SIGNED_BY, BASE_LAYER):
+        with pytest.raises(PolicyRejected):
+            evaluate(
+                Policy((requirement,)),
+                IMAGE,
+                origin="",
+                log=lambda error: logged.append(PolicyRejected(error.code, **error.facts)),
+            )
+    assert [error.told(LIBPOD_1_3) for error in logged] == ["signedBaseLayer not implemented yet!"]

@@ -1,0 +1,1 @@
+"""Keeping images: the protocol, and the embedded store."""

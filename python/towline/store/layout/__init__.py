@@ -1,0 +1,24 @@
+"""The embedded store: an OCI layout with records of its own beside it."""
+
+from __future__ import annotations
+
+from towline.store.layout.blobs import LayoutSink, VerifiedBlob
+from towline.store.layout.image import StoredImage
+from towline.store.layout.ingest import LayoutIngest
+from towline.store.layout.locks import Holder
+from towline.store.layout.store import LayoutStore, Removed, open_store
+from towline.store.layout.sweep import Swept
+from towline.store.layout.verify import Verification
+
+__all__ = [
+    "Holder",
+    "LayoutIngest",
+    "LayoutSink",
+    "LayoutStore",
+    "Removed",
+    "StoredImage",
+    "Swept",
+    "Verification",
+    "VerifiedBlob",
+    "open_store",
+]

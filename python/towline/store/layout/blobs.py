@@ -1,0 +1,243 @@
+"""Blobs: content-addressed files, of which none gets its name before its bytes were hashed."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from towline.cancel import CancelToken
+from towline.core import BlobWriter, CoreError
+from towline.descriptor import Descriptor
+from towline.digest import HEX_LENGTH, Digest, digest_of, parse_digest
+from towline.errors import InvalidName, StoreError, VerificationError
+from towline.store.layout import files, locks
+from towline.store.layout.places import Places
+
+__all__ = ["BlobFile", "Blobs", "LayoutSink", "VerifiedBlob"]
+
+_COMMITTED = object()
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedBlob:
+    """A blob whose bytes were hashed and found right.  Only a commit makes one."""
+
+    digest: Digest
+    size: int
+    _proof: object = field(repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self._proof is not _COMMITTED:
+            raise TypeError("a VerifiedBlob is made by the commit of a sink, and by nothing else")
+
+
+@dataclass(frozen=True, slots=True)
+class BlobFile:
+    """A file found among the blobs or the partial ones."""
+
+    digest: Digest
+    path: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Blobs:
+    """The blobs of one store.
+
+    Attributes:
+        power: blobs and their folders are flushed, to survive a loss of power.
+    """
+
+    places: Places
+    power: bool
+
+    def has(self, descriptor: Descriptor) -> bool:
+        """Whether the blob is here, in the size that the descriptor names."""
+        size = files.regular_size(self.places.blob(descriptor.digest))
+        return size is not None and descriptor.size in (size, -1)
+
+    def put(self, data: bytes, digest: Digest) -> None:
+        """Keep bytes from memory as a blob; one that is here and was damaged is replaced.
+
+        Raises:
+            VerificationError: ``verify.digest``.
+        """
+        got = digest_of(data, digest.algorithm)
+        if got != digest:
+            raise VerificationError("verify.digest", want=digest, got=got, size=len(data))
+        path = self.places.blob(digest)
+        if files.regular_size(path) == len(data) and files.read(path) == data:
+            return
+        self._make_folder(self.places.blobs, digest)
+        files.write(self.places.tmp, path, data, sync=self.power)
+        self.settle(digest)
+
+    def get(self, digest: Digest) -> bytes:
+        """The bytes of a small blob.
+
+        Raises:
+            StoreError: ``store.blob_missing``.
+            VerificationError: ``verify.digest``.
+        """
+        data = files.read(self.places.blob(digest))
+        if data is None:
+            raise StoreError("store.blob_missing", digest=digest)
+        got = digest_of(data, digest.algorithm)
+        if got != digest:
+            raise VerificationError("verify.digest", want=digest, got=got, size=len(data))
+        return data
+
+    def held(self, digest: Digest) -> int:
+        """How many bytes of a blob an earlier attempt left."""
+        return files.regular_size(self.places.partial(digest)) or 0
+
+    def sink(self, descriptor: Descriptor, cancel: CancelToken | None) -> LayoutSink | None:
+        """A sink for a blob that is missing; waits for another task that fetches it."""
+        digest = descriptor.digest
+        with ExitStack() as held:
+            lock = locks.acquire(self.places.blob_lock(digest), passing=True, cancel=cancel)
+            held.enter_context(lock)
+            if self.has(descriptor):
+                return None
+            self._make_folder(self.places.blobs, digest)
+            self._make_folder(self.places.partials, digest)
+            sink = LayoutSink(self, descriptor, lock)
+            held.pop_all()  # from here on the sink holds it
+            return sink
+
+    def settle(self, digest: Digest) -> None:
+        """Make the name of a blob that was just put survive as long as this store promises."""
+        if self.power:
+            files.sync_folder(os.path.dirname(self.places.blob(digest)))
+
+    def stored(self) -> Iterator[BlobFile]:
+        """Every blob that is here; files with other names are not ours."""
+        return _listed(self.places.blobs, self.places.blob)
+
+    def partial(self) -> Iterator[BlobFile]:
+        """Every beginning of a blob."""
+        return _listed(self.places.partials, self.places.partial)
+
+    def _make_folder(self, parent: str, digest: Digest) -> None:
+        files.make_folder(f"{parent}/{digest.algorithm}")
+
+
+def _listed(folder: str, place: Callable[[Digest], str]) -> Iterator[BlobFile]:
+    for algorithm in HEX_LENGTH:
+        with files.using("readdir", f"{folder}/{algorithm}"):
+            try:
+                names = sorted(os.listdir(f"{folder}/{algorithm}"))
+            except FileNotFoundError:
+                continue
+        for name in names:
+            try:
+                digest = parse_digest(f"{algorithm}:{name}")
+            except InvalidName:
+                continue
+            size = files.regular_size(place(digest))
+            if size is not None:
+                yield BlobFile(digest, place(digest), size)
+
+
+class LayoutSink:
+    """Where the bytes of one missing blob go; alone among all tasks, until it is left."""
+
+    __slots__ = ("_blobs", "_descriptor", "_lock", "_offset", "_path", "_writer")
+
+    def __init__(self, blobs: Blobs, descriptor: Descriptor, lock: locks.Lock) -> None:
+        self._blobs = blobs
+        self._descriptor = descriptor
+        self._path = blobs.places.partial(descriptor.digest)
+        self._writer = self._open(resume=_resumable(self._path, descriptor.size))
+        self._offset = self._writer.offset
+        self._lock = lock
+
+    @property
+    def offset(self) -> int:
+        """How many bytes an earlier attempt left here; 0 after a restart."""
+        return self._offset
+
+    @property
+    def writer(self) -> BlobWriter:
+        """Takes the bytes from its own ``offset`` on; another one after a restart."""
+        return self._writer
+
+    def restart(self) -> None:
+        """Drop what is here and take the blob from zero."""
+        self._drop()
+        self._writer = self._open(resume=False)
+        self._offset = 0
+
+    def commit(self) -> VerifiedBlob:
+        """Check digest and size and keep the blob; after a failure, `restart` begins anew.
+
+        Raises:
+            VerificationError: ``verify.digest``, ``verify.size``; the bytes are dropped.
+            StoreError: ``store.write_failed``; what was written stays.
+        """
+        want = self._descriptor.digest
+        try:
+            told, size = self._writer.finish(self._blobs.power)
+        except CoreError as error:
+            raise StoreError("store.write_failed", path=self._path, reason=error.detail) from None
+        got = parse_digest(told)
+        if got != want:
+            self._drop()
+            raise VerificationError("verify.digest", want=want, got=got, size=size)
+        if self._descriptor.size not in (size, -1):
+            self._drop()
+            raise VerificationError("verify.size", want=self._descriptor.size, got=size, size=size)
+        with files.using("rename", self._path):
+            os.replace(self._path, self._blobs.places.blob(want))
+        self._blobs.settle(want)
+        return VerifiedBlob(want, size, _COMMITTED)
+
+    def close(self) -> None:
+        """Leave it; what was not committed stays for the next attempt."""
+        self._writer.abort()
+        self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _open(self, *, resume: bool) -> BlobWriter:
+        algorithm = self._descriptor.digest.algorithm
+        try:
+            return BlobWriter(self._path, resume=resume, algorithm=algorithm)
+        except CoreError as error:
+            raise StoreError("store.write_failed", path=self._path, reason=error.detail) from None
+
+    def _drop(self) -> None:
+        self._writer.abort()
+        files.remove(self._path)
+
+
+def _resumable(path: str, size: int) -> bool:
+    """Whether a partial blob can be taken up; what cannot is removed.
+
+    The writer opens the path by its name, so nothing but a file that is ours alone may be there:
+    neither a link to elsewhere nor a second name of another file.
+    """
+    with files.using("lstat", path):
+        try:
+            found = os.lstat(path)
+        except FileNotFoundError:
+            return False
+    ours = stat.S_ISREG(found.st_mode) and found.st_nlink == 1
+    if ours and (size < 0 or found.st_size <= size):
+        return True
+    files.remove(path)
+    return False

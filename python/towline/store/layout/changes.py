@@ -1,0 +1,360 @@
+"""Changing records, all by one rule: a kill at any moment leaves the old or the new state.
+
+Under the index lock everything is written beside its place first.  Then come renames: lookups that
+know both states, the record (at this moment the image and its names are visible), the records that
+lost names, lookups of the new state, the view.  A mark lies beside them meanwhile; whoever finds it
+with the lock free makes lookups and view from the records again.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+
+from towline.cancel import CancelToken
+from towline.digest import Digest
+from towline.errors import PathUnusable, StoreError
+from towline.store.layout import files, locks, lookup
+from towline.store.layout.index_view import IndexView, checksum_of
+from towline.store.layout.places import Places, is_id
+from towline.store.layout.records import Record, StoredManifest, decode_record, encode_record
+
+__all__ = ["Records"]
+
+_ATTEMPTS, _PAUSE = 4, 0.002
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """The records of one store, with the lookups and the view that follow them."""
+
+    places: Places
+    view: IndexView
+    power: bool
+
+    # --- reading, without locks ---------------------------------------------
+
+    def get(self, image_id: str) -> Record | None:
+        """The record of an ID, None where there is none.
+
+        Raises:
+            StoreError: ``store.record_damaged``.
+        """
+        path = self.places.record(image_id)
+        try:
+            data = files.read(path)
+        except PathUnusable as error:  # one record that cannot be read must not hide the others
+            reason = os.strerror(error.facts["errno"]).lower()
+            raise _damaged(image_id, path, reason) from error
+        if data is not None:
+            return decode_record(data, image_id, path)
+        if os.path.lexists(path) and files.regular_size(path) is None:
+            raise _damaged(image_id, path, "not a regular file")
+        return None
+
+    def ids(self) -> list[str]:
+        """The IDs of all images, sorted."""
+        with files.using("readdir", self.places.images):
+            names = os.listdir(self.places.images)
+        found = (name.removesuffix(".json") for name in names if name.endswith(".json"))
+        return sorted(image_id for image_id in found if is_id(image_id))
+
+    def all(self) -> tuple[list[Record], list[StoreError]]:
+        """Every record, no name twice, those with the newest names first; and the damaged ones."""
+        for _ in range(_ATTEMPTS - 1):
+            stamp = self._stamp()
+            found, damaged = self._read_all()
+            records = self._without_repeats(found)
+            if stamp is not None and stamp == self._stamp():
+                return records, damaged
+            time.sleep(_PAUSE)  # a change is under way: a name on the move could be missed
+        found, damaged = self._read_all()
+        return self._without_repeats(found), damaged
+
+    def holding(self, key: str) -> Record | None:
+        """The image that has a name, or is known by a digest.
+
+        Raises:
+            StoreError: ``store.record_damaged`` where the record that may have it cannot be read.
+        """
+        for _ in range(_ATTEMPTS):  # a name on the move may slip by once
+            known = self._known(key)
+            for image_id in known:
+                record = self.get(image_id)
+                if record is not None and key in record.handles():
+                    return record
+            if not known:
+                break
+        return None
+
+    def _stamp(self) -> tuple[int, int] | None:
+        """Another one after each change, None during one."""
+        if os.path.lexists(self.places.unfinished):
+            return None
+        try:
+            # written last by every change, while the one before is still there
+            last = os.lstat(self.places.index_checksum)
+        except FileNotFoundError:
+            return 0, 0
+        return last.st_ino, last.st_ctime_ns
+
+    def _read_all(self) -> tuple[list[Record], list[StoreError]]:
+        records, damaged = [], []
+        for image_id in self.ids():
+            try:
+                record = self.get(image_id)
+            except StoreError as error:
+                damaged.append(error)
+                continue
+            if record is not None:  # else removed since the folder was read
+                records.append(record)
+        records.sort(key=lambda record: (-record.named, record.id))
+        return records, damaged
+
+    def _known(self, key: str) -> tuple[str, ...]:
+        image_ids = lookup.ids(self.places, key)
+        if image_ids is None:
+            return tuple(record.id for record in self._read_all()[0] if key in record.handles())
+        return image_ids
+
+    def _without_repeats(self, records: list[Record]) -> list[Record]:
+        # A kill between two renames leaves a name in two records; the lookup knows the newer one.
+        holders: dict[str, list[Record]] = defaultdict(list)
+        for record in records:
+            for name in record.names:
+                holders[name].append(record)
+        lost: dict[str, set[str]] = defaultdict(set)
+        for name, several in holders.items():
+            if len(several) > 1:
+                order = lookup.ids(self.places, name) or ()
+                rank = {image_id: place for place, image_id in enumerate(order)}
+                several.sort(key=lambda record: rank.get(record.id, len(rank)))
+                for record in several[1:]:
+                    lost[record.id].add(name)
+        return [record.without(lost[record.id]) if lost else record for record in records]
+
+    # --- changing, under the index lock -------------------------------------
+
+    @contextmanager
+    def locked(self, cancel: CancelToken | None = None) -> Iterator[None]:
+        """The index lock, with what a killed task left undone finished."""
+        with locks.acquire(self.places.index_lock, cancel=cancel):
+            self._finish()
+            yield
+
+    def recover(self) -> None:
+        """Finish what a killed task left undone, unless another one is at work just now."""
+        if os.path.lexists(self.places.unfinished):
+            lock = locks.try_acquire(self.places.index_lock)
+            if lock is not None:
+                with lock:
+                    self._finish()
+
+    def store(
+        self,
+        image_id: str,
+        manifest: StoredManifest,
+        lists: Sequence[Digest],
+        names: Sequence[str],
+        accept: Callable[[Record], None],
+    ) -> Record:
+        """Make an image visible under its names, or give these to one that is here.
+
+        Args:
+            image_id: the hex that it gets.
+            manifest: by which it came.
+            lists: through which it came.
+            names: newest first.
+            accept: raises where a record of this ID is that of another image.
+        """
+        old = self._readable(image_id)
+        if old is not None:
+            accept(old)
+        new = _merged(old, image_id, manifest, lists, names)
+        others = self._losing(names, image_id)
+        before, after = {}, {}
+        for key in (*names, *map(str, new.digests())):
+            known = self._known(key)
+            rest = tuple(other for other in known if other != image_id)
+            before[key] = (image_id, *rest)
+            after[key] = (image_id,) if key in names else before[key]  # a name has one holder
+            if known == after[key]:
+                del before[key], after[key]
+        data = self.view.unchanged()
+        if new == old and not others and not after and data and self.view.shows(data, new, names):
+            return new
+        if old is None or new.names != old.names:
+            new = replace(new, named=time.time_ns())
+        if data is None:
+            index = self.view.made_anew(self._with_changes([new, *others]), names)
+        else:
+            index = self.view.named_anew(data, new, names)
+        self._put([new, *others], index, before, after)
+        return new
+
+    def forget(self, record: Record, names: Sequence[str] | None) -> Record | None:
+        """Take these names from an image, or with None the image itself; what is left of it."""
+        left = None if names is None else record.without(names)
+        gone = record.names if names is None else names
+        after = {
+            key: tuple(other for other in self._known(key) if other != record.id)
+            for key in (record.handles() if left is None else gone)
+        }
+        data = self.view.unchanged()
+        if data is not None:
+            index = self.view.without(data, record, gone)
+        else:
+            rest = [other for other in self.all()[0] if other.id != record.id]
+            index = self.view.made_anew([*rest, left] if left else rest)
+        self._put([left] if left else [], index, {}, after, removed=None if left else record.id)
+        return left
+
+    def forget_damaged(self, image_id: str) -> None:
+        """Remove a record that cannot be read."""
+        with self._marked():
+            files.remove(self.places.record(image_id))
+            self._make_again()
+
+    def _readable(self, image_id: str) -> Record | None:
+        try:
+            return self.get(image_id)
+        except StoreError:  # damaged: storing the image again is how it heals
+            return None
+
+    def _losing(self, names: Sequence[str], winner: str) -> list[Record]:
+        """The other records that have one of the names, without them."""
+        found = {}
+        for name in names:
+            for image_id in self._known(name):
+                record = None if image_id == winner else self._readable(image_id)
+                if record is not None and name in record.names:
+                    found[image_id] = record.without(names)
+        return list(found.values())
+
+    def _with_changes(self, changed: Sequence[Record]) -> list[Record]:
+        ids = {record.id for record in changed}
+        return [*(record for record in self.all()[0] if record.id not in ids), *reversed(changed)]
+
+    def _finish(self) -> None:
+        if os.path.lexists(self.places.unfinished):
+            self._make_again()
+            files.remove(self.places.unfinished)
+
+    @contextmanager
+    def _marked(self) -> Iterator[None]:
+        files.write(self.places.tmp, self.places.unfinished, b"", sync=False)
+        yield
+        files.remove(self.places.unfinished)  # an error on the way leaves the mark
+
+    def _put(
+        self,
+        changed: Sequence[Record],
+        index: bytes,
+        before: Mapping[str, tuple[str, ...]],
+        after: Mapping[str, tuple[str, ...]],
+        *,
+        removed: str | None = None,
+    ) -> None:
+        """Bring the store into its new state: all is written first, then comes into its place."""
+        with ExitStack() as undone:
+
+            def prepare(target: str, data: bytes, *, sync: bool) -> files.Prepared:
+                prepared = files.prepare(self.places.tmp, target, data, sync=sync)
+                undone.callback(prepared.drop)
+                return prepared
+
+            def lookups(state: Mapping[str, tuple[str, ...]]) -> list[files.Prepared]:
+                return [
+                    prepare(self.places.key(key), lookup.encode(key, ids), sync=False)
+                    for key, ids in state.items()
+                    if ids
+                ]
+
+            first = lookups(before)
+            for record in changed:
+                path = self.places.record(record.id)
+                first.append(prepare(path, encode_record(record), sync=True))
+            last = lookups({key: ids for key, ids in after.items() if ids != before.get(key)})
+            last.append(prepare(self.places.index, index, sync=True))
+            last.append(prepare(self.places.index_checksum, checksum_of(index), sync=False))
+            with self._marked():
+                for prepared in first:
+                    prepared.put()
+                if removed is not None:
+                    files.remove(self.places.record(removed))
+                if self.power:
+                    files.sync_folder(self.places.images)
+                for prepared in last:
+                    prepared.put()
+                for key, ids in after.items():
+                    if not ids:
+                        files.remove(self.places.key(key))
+                if self.power:
+                    files.sync_folder(self.places.root)
+
+    def _make_again(self) -> None:
+        """Make lookups and view from the records, and let no name stand in two of them."""
+        tmp = self.places.tmp
+        found, damaged = self._read_all()
+        records = self._without_repeats(found)
+        for old, new in zip(found, records, strict=True):
+            if old != new:
+                files.write(tmp, self.places.record(new.id), encode_record(new), sync=True)
+        wanted: dict[str, list[str]] = defaultdict(list)
+        for record in records:
+            for key in record.handles():
+                wanted[key].append(record.id)
+        self._make_lookups(wanted, {str(error.facts["id"]) for error in damaged})
+        index = self.view.made_anew(reversed(records))
+        files.write(tmp, self.places.index, index, sync=True)
+        files.write(tmp, self.places.index_checksum, checksum_of(index), sync=False)
+
+    def _make_lookups(self, wanted: Mapping[str, Sequence[str]], damaged: set[str]) -> None:
+        due = {self.places.key(key): (key, tuple(ids)) for key, ids in wanted.items()}
+        with files.using("readdir", self.places.lookup):
+            present = os.listdir(self.places.lookup)
+        for name in present:
+            path = f"{self.places.lookup}/{name}"
+            decoded = lookup.decode(files.read(path) or b"")
+            if decoded is not None:
+                # What cannot be read may have the key still: asking for it then says so.
+                key, ids = due.get(path, (decoded[0], ()))
+                ids += tuple(other for other in decoded[1] if other in damaged)
+                if ids:
+                    due[path] = (key, ids)
+                if decoded == due.get(path):
+                    del due[path]
+                    continue
+            if path not in due:
+                files.remove(path)
+        for path, (key, ids) in due.items():
+            files.write(self.places.tmp, path, lookup.encode(key, ids), sync=False)
+
+
+def _damaged(image_id: str, path: str, reason: str) -> StoreError:
+    return StoreError("store.record_damaged", id=image_id, path=path, reason=reason)
+
+
+def _merged(
+    old: Record | None,
+    image_id: str,
+    manifest: StoredManifest,
+    lists: Sequence[Digest],
+    names: Sequence[str],
+) -> Record:
+    """The record of an image that is stored, perhaps again: new names come in front."""
+    fresh = Record(image_id, tuple(dict.fromkeys(names)), 0, (manifest,), tuple(lists))
+    if old is None:
+        return fresh
+    known = {stored.digest for stored in old.manifests}
+    return Record(
+        id=image_id,
+        names=(*fresh.names, *(name for name in old.names if name not in fresh.names)),
+        named=old.named,
+        manifests=old.manifests if manifest.digest in known else (*old.manifests, manifest),
+        lists=tuple(dict.fromkeys((*old.lists, *lists))),
+    )

@@ -1,0 +1,72 @@
+"""An image in the store, as callers see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from towline.descriptor import Descriptor
+from towline.digest import Digest
+from towline.manifest import RawManifest, parse_manifest
+from towline.store.layout.blobs import Blobs
+from towline.store.layout.records import Record
+
+__all__ = ["StoredImage"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """An image as it was when it was looked up; its blobs are read, and checked, when asked for.
+
+    Attributes:
+        record: all that the store knows of it.
+    """
+
+    record: Record
+    _blobs: Blobs = field(repr=False, compare=False)
+
+    @property
+    def id(self) -> str:
+        """Hex; of the config's digest, unless it was stored under another."""
+        return self.record.id
+
+    @property
+    def digest(self) -> Digest:
+        """The digest of the first manifest by which the image became known."""
+        return self.record.digest
+
+    @property
+    def digests(self) -> tuple[Digest, ...]:
+        """Every digest by which it is known: *the* digest, other manifests, lists."""
+        return self.record.digests()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Newest first."""
+        return self.record.names
+
+    @property
+    def manifest(self) -> RawManifest:
+        """The manifest that `digest` is of.
+
+        Raises:
+            StoreError: ``store.blob_missing``.
+            VerificationError: ``verify.digest``.
+        """
+        first = self.record.manifests[0]
+        return RawManifest(self._blobs.get(first.digest), first.media_type)
+
+    @property
+    def config(self) -> bytes:
+        """The config; empty where the image has none.
+
+        Raises:
+            StoreError: ``store.blob_missing``.
+            VerificationError: ``verify.digest``.
+        """
+        digest = self.record.manifests[0].config
+        return b"" if digest is None else self._blobs.get(digest)
+
+    @property
+    def layers(self) -> tuple[Descriptor, ...]:
+        """The layers as the manifest describes them, lowest first."""
+        return parse_manifest(self.manifest).layers

@@ -1,0 +1,44 @@
+"""From a name or a digest to image IDs, without reading every record.
+
+A lookup file holds the IDs of records that may have the key, newest first; the record decides.  So
+it is written *before* the records change, and a reader at any moment finds the one or the other.
+"""
+
+from __future__ import annotations
+
+import json
+
+from towline.store.layout import files
+from towline.store.layout.places import Places, is_id
+
+__all__ = ["decode", "encode", "ids"]
+
+
+def encode(key: str, image_ids: tuple[str, ...]) -> bytes:
+    """A lookup file."""
+    return json.dumps({"key": key, "ids": image_ids}).encode()
+
+
+def decode(data: bytes) -> tuple[str, tuple[str, ...]] | None:
+    """The key and the IDs of a lookup file; None where it is damaged, as a loss of power may do."""
+    try:
+        document = json.loads(data)
+        key, image_ids = document["key"], document["ids"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    if not isinstance(key, str) or not isinstance(image_ids, list):
+        return None
+    if not all(isinstance(image_id, str) and is_id(image_id) for image_id in image_ids):
+        return None
+    return key, tuple(image_ids)
+
+
+def ids(places: Places, key: str) -> tuple[str, ...] | None:
+    """The IDs that may have the key, newest first; None where only the records can tell."""
+    data = files.read(places.key(key))
+    if data is None:
+        return ()
+    decoded = decode(data)
+    if decoded is None or decoded[0] != key:
+        return None
+    return decoded[1]

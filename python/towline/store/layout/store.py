@@ -1,0 +1,254 @@
+"""The embedded store: records, blobs and locks below one folder that other tools read as well."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from towline.cancel import CancelToken
+from towline.digest import Digest, parse_digest
+from towline.errors import InvalidName, PathUnusable, StoreError
+from towline.facts import StoreIdentity
+from towline.reference import parse_normalized, parse_reference
+from towline.store.layout import files, locks
+from towline.store.layout.blobs import Blobs
+from towline.store.layout.changes import Records
+from towline.store.layout.image import StoredImage
+from towline.store.layout.index_view import EMPTY, IndexView
+from towline.store.layout.ingest import LayoutIngest
+from towline.store.layout.places import Places, is_id
+from towline.store.layout.records import Record
+from towline.store.layout.sweep import Swept, sweep
+from towline.store.layout.verify import Verification, verify
+from towline.store.protocol import ImagePlan
+
+__all__ = ["LayoutStore", "Removed", "open_store"]
+
+VERSION = 1
+SHORTEST_ID = 3
+_HEX = frozenset("0123456789abcdef")
+_OCI_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
+
+Durability = Literal["process", "power"]
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What `LayoutStore.remove` took away.
+
+    Attributes:
+        id: of the image.
+        names: those that it lost.
+        image: whether the image itself is gone; its blobs go with the next gc.
+    """
+
+    id: str
+    names: tuple[str, ...]
+    image: bool
+
+
+def open_store(
+    root: str | os.PathLike[str], *, create: bool = True, durability: Durability = "process"
+) -> LayoutStore:
+    """The embedded store in a folder, which may be an OCI layout already.
+
+    Args:
+        root: the folder.
+        create: make the store where there is none.
+        durability: what a stored image survives: the death of the process at any moment, or a
+            loss of power too, for which blobs and folders are flushed as well.
+
+    Raises:
+        StoreError: ``store.missing``, ``store.newer``, ``store.not_a_folder``.
+        PathUnusable: the folder cannot be made or used.
+    """
+    places = Places.below(os.path.abspath(root))
+    version = files.read(places.version)
+    if version is None:
+        if not create:
+            raise StoreError("store.missing", path=places.root)
+        _make(places)
+    else:
+        _check_version(places, version)
+    power = durability == "power"
+    store = LayoutStore(Blobs(places, power), Records(places, IndexView(places), power))
+    store.recover()
+    return store
+
+
+def _make(places: Places) -> None:
+    with files.using("mkdir", places.root):
+        os.makedirs(places.root, exist_ok=True)
+    for folder in places.folders():
+        files.make_folder(folder)
+    with locks.acquire(places.index_lock):
+        for path, content in ((places.layout_file, _OCI_LAYOUT), (places.index, EMPTY)):
+            if not os.path.lexists(path):
+                files.write(places.tmp, path, content, sync=True)
+        told = json.dumps({"version": VERSION}).encode()
+        files.write(places.tmp, places.version, told, sync=True)  # last: from here on it is one
+
+
+def _check_version(places: Places, data: bytes) -> None:
+    try:
+        version = json.loads(data)["version"]
+    except (ValueError, KeyError, TypeError):
+        version = None
+    if version != VERSION:
+        raise StoreError("store.newer", path=places.root, version=version, known=VERSION)
+    for folder in places.folders():
+        files.make_folder(folder)
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutStore:
+    """The embedded store.  Safe to share between threads, and with other processes."""
+
+    _blobs: Blobs
+    _records: Records
+
+    @property
+    def identity(self) -> StoreIdentity:
+        """As podman prints a store of plain folders."""
+        root = self.root
+        return StoreIdentity("vfs", root, f"{root}/towline/run")
+
+    @property
+    def root(self) -> str:
+        """The absolute path of its folder."""
+        return self._blobs.places.root
+
+    def blob_path(self, digest: Digest) -> str:
+        """Where a blob lies, or would lie; for reading."""
+        return self._blobs.places.blob(digest)
+
+    # --- taking images ------------------------------------------------------
+
+    def begin(self, plan: ImagePlan, *, cancel: CancelToken | None = None) -> LayoutIngest:
+        """Begin to take an image; waits for a gc that is at work.
+
+        Raises:
+            StoreError: ``store.no_space`` where its layers cannot fit, ``store.invalid_id``.
+            SourceError: its manifest cannot be read.
+            InvalidName: one of its names or digests.
+            Cancelled: while waiting.
+        """
+        return LayoutIngest(self._blobs, self._records, plan, cancel)
+
+    # --- finding images -----------------------------------------------------
+
+    def images(self) -> Sequence[StoredImage]:
+        """All images whose records can be read, those with the newest names first."""
+        return tuple(StoredImage(record, self._blobs) for record in self._records.all()[0])
+
+    def image(self, name: str) -> StoredImage:
+        """The image of a name, an ID (or the start of one, from three digits on), or a digest.
+
+        A name is looked for as given, as Docker completes it, and below ``localhost/``.
+
+        Raises:
+            StoreError: ``store.unknown_image``, ``store.ambiguous_id``, ``store.record_damaged``.
+        """
+        return StoredImage(self._find(name), self._blobs)
+
+    def find_id(self, prefix: str) -> str | None:
+        """The ID that begins so, where exactly one does."""
+        found = self._ids(prefix)
+        return found[0] if len(found) == 1 else None
+
+    # --- keeping the store --------------------------------------------------
+
+    def remove(self, name: str) -> Removed:
+        """Take a name from its image, or remove the image: by its last name, ID or digest.
+
+        Raises:
+            StoreError: ``store.unknown_image``, ``store.ambiguous_id``.
+        """
+        with self._records.locked():
+            try:
+                record = self._find(name)
+            except StoreError as error:
+                damaged = str(error.facts.get("id", ""))
+                if error.code == "store.record_damaged" and damaged.startswith(name):
+                    self._records.forget_damaged(damaged)
+                    return Removed(damaged, (), image=True)
+                raise
+            meant = next((known for known in _readings(name) if known in record.names), None)
+            if meant is not None and len(record.names) > 1:
+                self._records.forget(record, (meant,))
+                return Removed(record.id, (meant,), image=False)
+            self._records.forget(record, None)
+            return Removed(record.id, record.names, image=True)
+
+    def gc(self) -> Swept:
+        """Remove the blobs that no image needs and no entry of other tools reaches.
+
+        Raises:
+            StoreError: ``store.busy`` where images are being taken: ``holders`` says by whom;
+                ``store.record_damaged``, ``store.index_damaged``.
+        """
+        return sweep(self._blobs, self._records)
+
+    def verify(self, name: str | None = None, *, cancel: CancelToken | None = None) -> Verification:
+        """Read every byte that one image or all of them need, and compare with their digests.
+
+        Raises:
+            StoreError: ``store.unknown_image``, ``store.ambiguous_id``.
+        """
+        self.recover()
+        only = None if name is None else self._find(name)
+        return verify(self._blobs, self._records, only, cancel)
+
+    def recover(self) -> None:
+        """Finish what a killed task left undone.  Where that may not be written, it is read on."""
+        try:
+            self._records.recover()
+        except PathUnusable:
+            return  # a store that may only be read: the records are whole all the same
+
+    def _find(self, name: str) -> Record:
+        record = self._records.get(name) if is_id(name) else None
+        for key in () if record else _readings(name):
+            if record := self._records.holding(key):
+                break
+        record = record or self._of_digest(name)
+        if record is None and len(name) >= SHORTEST_ID:
+            found = self._ids(name)
+            if len(found) > 1:
+                raise StoreError("store.ambiguous_id", id=name, ids=tuple(found))
+            record = self._records.get(found[0]) if found else None
+        if record is None:
+            raise StoreError("store.unknown_image", name=name, path=self.root)
+        return record
+
+    def _of_digest(self, name: str) -> Record | None:
+        repository, at, digest = name.rpartition("@")
+        try:
+            record = self._records.holding(str(parse_digest(digest)))
+            if record is None or not at:
+                return record
+            wanted = {parse_normalized(repository).name, parse_reference(repository).name}
+            mine = {parse_reference(known).name for known in record.names}
+        except InvalidName:
+            return None
+        return record if wanted & mine else None
+
+    def _ids(self, prefix: str) -> list[str]:
+        if not prefix or not _HEX.issuperset(prefix):
+            return []
+        return [image_id for image_id in self._records.ids() if image_id.startswith(prefix)]
+
+
+def _readings(name: str) -> list[str]:
+    """The full names that a name may mean, the likeliest first."""
+    readings = [name]
+    try:
+        readings.append(str(parse_normalized(name).tagged()))
+        local = parse_normalized(f"localhost/{name}").tagged()
+        readings.append(str(local))
+    except InvalidName:
+        pass  # then it is no name, or a full one already
+    return list(dict.fromkeys(readings))

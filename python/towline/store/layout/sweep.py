@@ -1,0 +1,102 @@
+"""Garbage: blobs that nothing reaches, and the beginnings of blobs."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from towline.digest import Digest, parse_digest
+from towline.errors import InvalidName, StoreError
+from towline.store.layout import files, locks
+from towline.store.layout.blobs import Blobs
+from towline.store.layout.changes import Records
+
+__all__ = ["Swept", "sweep"]
+
+_LARGEST_DOCUMENT = 32 << 20  # what is larger is no manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What gc removed.
+
+    Attributes:
+        blobs, partials: how many files.
+        bytes: of them all.
+    """
+
+    blobs: int
+    partials: int
+    bytes: int
+
+
+def sweep(blobs: Blobs, records: Records) -> Swept:
+    """Remove what neither an image of this store nor an entry of another tool reaches.
+
+    Raises:
+        StoreError: ``store.busy`` with its ``holders``; ``store.record_damaged`` and
+            ``store.index_damaged``, since nobody can tell what those need.
+    """
+    places = blobs.places
+    lock = locks.try_acquire(places.store_lock)
+    if lock is None:
+        raise StoreError("store.busy", path=places.root, holders=locks.holders(places.holders))
+    with lock, locks.announced(places.holders, "gc"), records.locked():
+        found, damaged = records.all()
+        if damaged:
+            raise damaged[0]
+        needed: set[Digest] = set().union(*(record.blobs() for record in found))
+        needed |= _reached(blobs, records.view.foreign())
+        unneeded = [blob for blob in blobs.stored() if blob.digest not in needed]
+        partials = list(blobs.partial())
+        for blob in (*unneeded, *partials):
+            files.remove(blob.path)
+        for folder in (places.tmp, places.blob_locks):  # of killed tasks: nobody is at work now
+            with files.using("readdir", folder):
+                left = os.listdir(folder)
+            for name in left:
+                files.remove(f"{folder}/{name}")
+        size = sum(blob.size for blob in (*unneeded, *partials))
+        return Swept(len(unneeded), len(partials), size)
+
+
+def _reached(blobs: Blobs, entries: Iterable[Any]) -> set[Digest]:
+    """Every blob that descriptors reach, through manifests and indexes of any kind."""
+    reached: set[Digest] = set()
+    waiting = list(_digests(entries))
+    while waiting:
+        digest = waiting.pop()
+        if digest in reached:
+            continue
+        reached.add(digest)
+        path = blobs.places.blob(digest)
+        size = files.regular_size(path)
+        if size is not None and size <= _LARGEST_DOCUMENT:
+            waiting.extend(_named_in(path))
+    return reached
+
+
+def _named_in(path: str) -> Iterator[Digest]:
+    data = files.read(path) or b""
+    if data[:1].isspace() or data[:1] == b"{":
+        try:
+            document = json.loads(data)
+        except (ValueError, RecursionError):  # a blob like any other
+            return
+        if isinstance(document, dict):
+            for key in ("config", "layers", "blobs", "manifests", "subject"):
+                yield from _digests([document.get(key)])
+
+
+def _digests(entries: Iterable[Any]) -> Iterator[Digest]:
+    for entry in entries:
+        if isinstance(entry, list):
+            yield from _digests(entry)
+        elif isinstance(entry, dict) and isinstance(entry.get("digest"), str):
+            try:
+                yield parse_digest(entry["digest"])
+            except InvalidName:
+                continue

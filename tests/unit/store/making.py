@@ -1,0 +1,120 @@
+"""Small images in memory, and how they come into a store."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from towline.descriptor import Descriptor
+from towline.digest import Digest, sha256_of
+from towline.manifest import (
+    DOCKER_CONFIG,
+    DOCKER_LAYER_GZIP,
+    DOCKER_SCHEMA2,
+    OCI_CONFIG,
+    OCI_MANIFEST,
+    RawManifest,
+)
+from towline.store.layout import LayoutStore, StoredImage
+from towline.store.protocol import ImagePlan, LayerPlan
+
+OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An image: what is to be stored, and the bytes of its layers by digest."""
+
+    plan: ImagePlan
+    blobs: Mapping[str, bytes]
+
+    def named(self, *names: str) -> Made:
+        """The same image under other names."""
+        return replace(self, plan=replace(self.plan, names=names))
+
+    def under(self, image_id: str) -> Made:
+        """The same image under another ID."""
+        return replace(self, plan=replace(self.plan, id=image_id))
+
+
+def layer(content: bytes) -> tuple[bytes, Digest]:
+    """A tar of one file in gzip, and its diff ID."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        member = tarfile.TarInfo("file")
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    return gzip.compress(buffer.getvalue(), mtime=0), sha256_of(buffer.getvalue())
+
+
+def make(
+    *contents: bytes,
+    names: Sequence[str] = ("localhost/hello:latest",),
+    docker: bool = False,
+    annotation: str = "",
+    diff_ids: Sequence[Digest] | None = None,
+    algorithm: str = "sha256",
+    list_digest: Digest | None = None,
+) -> Made:
+    """An image with one layer for each content."""
+    layers = [layer(content) for content in contents]
+    rootfs = [str(diff_id) for diff_id in diff_ids or [diff_id for _, diff_id in layers]]
+    config = json.dumps(
+        {"os": "linux", "architecture": "amd64", "rootfs": {"type": "layers", "diff_ids": rootfs}}
+    ).encode()
+    descriptors = [
+        Descriptor(
+            DOCKER_LAYER_GZIP if docker else OCI_LAYER,
+            f"{algorithm}:{hashlib.new(algorithm, data).hexdigest()}",
+            len(data),
+        )
+        for data, _ in layers
+    ]
+    document = {
+        "schemaVersion": 2,
+        "mediaType": DOCKER_SCHEMA2 if docker else OCI_MANIFEST,
+        "config": {
+            "mediaType": DOCKER_CONFIG if docker else OCI_CONFIG,
+            "digest": str(sha256_of(config)),
+            "size": len(config),
+        },
+        "layers": [
+            {"mediaType": each.media_type, "digest": each.digest_text, "size": each.size}
+            for each in descriptors
+        ],
+    }
+    if annotation:
+        document["annotations"] = {"note": annotation}
+    plan = ImagePlan(
+        id=sha256_of(config).hex,
+        manifest=RawManifest(json.dumps(document).encode(), str(document["mediaType"])),
+        config=config,
+        layers=tuple(LayerPlan(each) for each in descriptors),
+        names=tuple(names),
+        list_digest=list_digest,
+    )
+    blobs = {each.digest_text: data for each, (data, _) in zip(descriptors, layers, strict=True)}
+    return Made(plan, blobs)
+
+
+def put(store: LayoutStore, made: Made) -> StoredImage:
+    """Store an image, fetching what is missing of it."""
+    with store.begin(made.plan) as ingest:
+        for missing in ingest.missing():
+            sink = ingest.sink(missing)
+            if sink is not None:
+                with sink:
+                    data = made.blobs[missing.descriptor.digest_text]
+                    sink.writer.write(data[sink.writer.offset :])
+                    sink.commit()
+        return ingest.publish()
+
+
+def state(store: LayoutStore) -> dict[str, tuple[str, ...]]:
+    """The names of each image."""
+    return {image.id: image.names for image in store.images()}

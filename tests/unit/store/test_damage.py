@@ -1,0 +1,226 @@
+"""Damage: what verify finds, what still works, and how it heals."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import json
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.unit.store.making import make, put, state
+from towline.cancel import CancelToken
+from towline.digest import sha256_of
+from towline.errors import Cancelled, PathUnusable, StoreError
+from towline.store.layout import LayoutStore, open_store
+
+SYNTAX = "{"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LayoutStore:
+    return open_store(tmp_path / "store")
+
+
+def record(store: LayoutStore, image_id: str) -> Path:
+    return Path(store.root, "towline/images", f"{image_id}.json")
+
+
+def codes(store: LayoutStore) -> list[str]:
+    """The codes of what verify finds; each is told in a sentence and can be sent on."""
+    faults = store.verify().faults
+    for fault in faults:
+        assert str(fault)
+        assert str(pickle.loads(pickle.dumps(fault))) == str(fault)
+    return sorted(fault.code for fault in faults)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"schema": 2},
+        {"extra": 1},
+        {"id": "0" * 64},
+        {"names": "localhost/x:1"},
+        {"names": ["a", "a"]},
+        {"names": [1]},
+        {"named": -1},
+        {"named": True},
+        {"manifests": []},
+        {"manifests": [{}]},
+        {"lists": ["sha256:../../x"]},
+    ],
+)
+def test_records_are_read_strictly(store: LayoutStore, change: dict[str, object]) -> None:
+    """A record that is not exactly what towline writes is damaged."""
+    image = put(store, make(b"x"))
+    path = record(store, image.id)
+    path.write_text(json.dumps({**json.loads(path.read_bytes()), **change}))
+    with pytest.raises(StoreError) as caught:
+        store.image(image.id)
+    assert caught.value.code == "store.record_damaged"
+
+
+def test_a_damaged_record_does_not_take_the_store_down(store: LayoutStore) -> None:
+    """The others are listed; verify and asking for its image say what is wrong."""
+    bad = put(store, make(b"bad", names=["localhost/bad:1"]))
+    good = put(store, make(b"good"))
+    record(store, bad.id).write_text(SYNTAX)
+    assert [image.id for image in store.images()] == [good.id]
+    assert "store.record_damaged" in codes(store)
+    with pytest.raises(StoreError) as caught:
+        store.image("bad:1")
+    assert caught.value.code == "store.record_damaged"
+    with pytest.raises(StoreError) as caught:
+        store.gc()
+    assert caught.value.code == "store.record_damaged"
+    put(store, make(b"another", names=["localhost/another:1"]))
+
+
+@pytest.mark.parametrize("way", ["pulled", "removed", "name taken"])
+def test_a_damaged_record_heals(store: LayoutStore, way: str) -> None:
+    """Its image is pulled again or removed by its ID; its names can go to others."""
+    made = make(b"bad", names=["localhost/bad:1"])
+    bad = put(store, made)
+    record(store, bad.id).write_text(SYNTAX)
+    if way == "pulled":
+        put(store, made)
+        assert store.image("bad:1").id == bad.id
+    elif way == "removed":
+        assert store.remove(bad.id).image
+    else:
+        taker = put(store, make(b"taker", names=["localhost/bad:1"]))
+        assert store.image("bad:1").id == taker.id
+        store.remove(bad.id)
+    assert codes(store) == []
+    store.gc()
+    assert store.verify().clean
+
+
+def test_damaged_and_missing_blobs_are_found(store: LayoutStore) -> None:
+    """Every blob is hashed, and each fault told once."""
+    first = put(store, make(b"1", b"shared"))
+    second = put(store, make(b"2", b"shared", names=["localhost/b:1"]))
+    path = Path(store.blob_path(first.layers[1].digest))
+    path.write_bytes(bytes(path.stat().st_size))
+    Path(store.blob_path(second.layers[0].digest)).unlink()
+    assert codes(store) == ["store.blob_damaged", "store.blob_missing"]
+
+
+def test_a_diff_id_that_differs_is_found(store: LayoutStore) -> None:
+    """Layers are decompressed and compared with what the config says of them."""
+    put(store, make(b"1", b"2", diff_ids=[sha256_of(b"wrong"), sha256_of(b"too")]))
+    assert codes(store) == ["verify.diff_id", "verify.diff_id"]
+    assert store.verify("hello").diff_ids == 2
+
+
+def test_verify_counts_what_it_read(store: LayoutStore) -> None:
+    """Images, blobs (each once), bytes and decompressed layers are counted."""
+    first, second = make(b"1", b"shared"), make(b"2", b"shared", names=["localhost/b:1"])
+    put(store, first)
+    put(store, second)
+    report = store.verify()
+    assert (report.images, report.blobs, report.diff_ids) == (2, 7, 3)
+    blobs = {**first.blobs, **second.blobs}
+    documents = [
+        data for made in (first, second) for data in (made.plan.config, made.plan.manifest.data)
+    ]
+    assert report.bytes == sum(map(len, [*blobs.values(), *documents]))
+    assert store.verify("localhost/b:1").blobs == 4
+
+
+def test_verify_can_be_cancelled(store: LayoutStore) -> None:
+    """It asks the token before each blob."""
+    put(store, make(b"1"))
+    token = CancelToken()
+    token.cancel()
+    with pytest.raises(Cancelled):
+        store.verify(cancel=token)
+
+
+def test_lookups_are_only_a_help(store: LayoutStore) -> None:
+    """A lookup file that a loss of power emptied is answered from the records."""
+    image = put(store, make(b"x"))
+    for path in Path(store.root, "towline/lookup").iterdir():
+        path.write_bytes(b"")
+    assert store.image("hello").id == image.id
+    put(store, make(b"y"))
+    assert store.image("hello").id != image.id
+    assert store.image(image.id).names == ()
+
+
+def test_what_a_killed_task_left_undone_is_finished(store: LayoutStore) -> None:
+    """The mark of an unfinished change makes lookups and view anew, when the lock is free."""
+    image = put(store, make(b"x"))
+    Path(store.root, "towline/unfinished").touch()
+    Path(store.root, "index.json").unlink()
+    for path in Path(store.root, "towline/lookup").iterdir():
+        path.unlink()
+    again = open_store(store.root)
+    assert again.image("hello").id == image.id
+    assert not Path(store.root, "towline/unfinished").exists()
+    assert again.verify().clean
+
+
+def test_a_name_in_two_records_is_that_of_the_newer_one(store: LayoutStore) -> None:
+    """What a kill between two renames leaves is read as the new state, and finished later."""
+    old = put(store, make(b"old"))
+    before = record(store, old.id).read_bytes()
+    new = put(store, make(b"new"))
+    record(store, old.id).write_bytes(before)
+    Path(store.root, "towline/lookup").joinpath(
+        sha256_of(b"localhost/hello:latest").hex
+    ).write_text(json.dumps({"key": "localhost/hello:latest", "ids": [new.id, old.id]}))
+    names = {image.id: image.names for image in store.images()}
+    assert names == {new.id: ("localhost/hello:latest",), old.id: ()}
+    assert store.image("hello").id == new.id
+    Path(store.root, "towline/unfinished").touch()
+    open_store(store.root).remove(new.id)
+    assert {image.id: image.names for image in store.images()} == {old.id: ()}
+    assert store.verify().clean
+
+
+def failing_once(number: int) -> Callable[[int, bytes], int]:
+    """`os.write`, whose call of that number finds the disk full."""
+    write, calls = os.write, itertools.count(1)
+
+    def instead(descriptor: int, data: bytes) -> int:
+        if next(calls) == number:
+            raise OSError(errno.ENOSPC, "full")
+        return write(descriptor, data)
+
+    return instead
+
+
+def test_a_full_disk_leaves_the_store_as_it_was(
+    store: LayoutStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever write fails, images and names are as before: all is written before a rename."""
+    put(store, make(b"old"))
+    made = make(b"new")
+    with store.begin(made.plan) as ingest:
+        sink = ingest.sink(made.plan.layers[0])
+        assert sink is not None
+        with sink:
+            sink.writer.write(made.blobs[made.plan.layers[0].descriptor.digest_text])
+            sink.commit()
+        before, reasons = state(store), set()
+        for failing in itertools.count(1):
+            with monkeypatch.context() as patch:
+                patch.setattr(os, "write", failing_once(failing))
+                try:
+                    ingest.publish()
+                except PathUnusable as error:
+                    reasons.add(error.facts["errno"])
+                else:
+                    break
+            assert state(store) == before
+            assert store.verify().clean
+            assert os.listdir(f"{store.root}/towline/tmp") == []
+        assert failing > 6
+        assert reasons == {errno.ENOSPC}
+    assert store.image("hello").id == made.plan.id

@@ -1,0 +1,336 @@
+"""Storing, finding, naming and removing images."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.unit.store.making import make, put, state
+from towline.digest import Digest, sha256_of
+from towline.errors import InvalidName, PathUnusable, StoreError, VerificationError
+from towline.store.layout import LayoutStore, VerifiedBlob, open_store
+from towline.store.protocol import Store
+
+HELLO = "localhost/hello:latest"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LayoutStore:
+    return open_store(tmp_path / "store")
+
+
+def test_it_is_a_store(store: LayoutStore, tmp_path: Path) -> None:
+    """The embedded store fits the protocol, and prints as podman prints a plain one."""
+    fits: Store = store
+    root = str(tmp_path / "store")
+    assert str(fits.identity) == f"[vfs@{root}+{root}/towline/run]"
+
+
+def test_an_image_comes_back_as_it_was_stored(store: LayoutStore) -> None:
+    """ID, digest, names, manifest, config and layers are those of the plan."""
+    made = make(b"one", b"two")
+    image = put(store, made)
+    again = open_store(store.root).image(image.id)
+    for found in (image, again):
+        assert found.id == made.plan.id
+        assert found.digest == made.plan.manifest.digest
+        assert found.names == (HELLO,)
+        assert found.manifest == made.plan.manifest
+        assert found.config == made.plan.config
+        assert found.layers == tuple(layer.descriptor for layer in made.plan.layers)
+    for digest, data in made.blobs.items():
+        algorithm, _, encoded = digest.partition(":")
+        path = store.blob_path(Digest(algorithm, encoded))
+        assert Path(path).read_bytes() == data
+        assert path == f"{store.root}/blobs/{algorithm}/{encoded}"
+
+
+def test_an_image_without_layers_is_stored(store: LayoutStore) -> None:
+    """A manifest with an empty list of layers is an image like others."""
+    image = put(store, make())
+    assert image.layers == ()
+    assert store.verify().clean
+
+
+def test_a_layer_twice_in_one_image_is_fetched_once(store: LayoutStore) -> None:
+    """`missing` tells each blob once, and the image keeps both layers."""
+    made = make(b"same", b"same", b"other")
+    with store.begin(made.plan) as ingest:
+        assert len(ingest.missing()) == 2
+    assert len(put(store, made).layers) == 3
+
+
+def test_other_digest_algorithms_have_their_own_folders(store: LayoutStore) -> None:
+    """A layer named by SHA-512 is checked by it and lies in blobs/sha512."""
+    image = put(store, make(b"x", algorithm="sha512"))
+    assert os.listdir(f"{store.root}/blobs/sha512") == [image.layers[0].digest.hex]
+    assert store.verify().diff_ids == 1
+    assert store.verify().clean
+
+
+def test_names_are_found_in_every_form(store: LayoutStore) -> None:
+    """A name as given, as Docker completes it, below localhost; IDs, their starts, digests."""
+    hub = put(store, make(b"hub", names=["docker.io/library/busybox:latest"]))
+    local = put(store, make(b"local", list_digest=sha256_of(b"list")))
+    for text in ("busybox", "library/busybox", "docker.io/busybox", "busybox:latest"):
+        assert store.image(text).id == hub.id
+    for text in ("hello", "hello:latest", "localhost/hello", HELLO):
+        assert store.image(text).id == local.id
+    for text in (local.id, local.id[:12], str(local.digest), str(sha256_of(b"list"))):
+        assert store.image(text).id == local.id
+    assert store.image(f"localhost/hello@{local.digest}").id == local.id
+    assert store.find_id(local.id[:10]) == local.id
+
+
+@pytest.mark.parametrize(
+    "text", ["", "no", "nothing", "0" * 64, "UPPER", "a b", "../../x", f"other@sha256:{'0' * 64}"]
+)
+def test_an_unknown_name_is_told(store: LayoutStore, text: str) -> None:
+    """Whatever does not name a stored image is unknown, valid or not."""
+    put(store, make(b"x"))
+    with pytest.raises(StoreError) as caught:
+        store.image(text)
+    assert caught.value.code == "store.unknown_image"
+    assert str(caught.value)
+
+
+def test_a_digest_of_another_repository_does_not_name_an_image(store: LayoutStore) -> None:
+    """`repository@digest` names an image only where it has a name in that repository."""
+    image = put(store, make(b"x"))
+    with pytest.raises(StoreError):
+        store.image(f"localhost/other@{image.digest}")
+
+
+def test_the_start_of_several_ids_is_ambiguous(store: LayoutStore) -> None:
+    """The start of an ID counts where exactly one ID begins so."""
+    first, second = "abc" + "0" * 61, "abc" + "1" * 61
+    put(store, make(b"1").under(first))
+    put(store, make(b"2").under(second))
+    with pytest.raises(StoreError) as caught:
+        store.image("abc")
+    assert caught.value.code == "store.ambiguous_id"
+    assert store.find_id("abc") is None
+    assert store.find_id("abc0") == first
+
+
+def test_a_name_moves_to_the_image_that_got_it_last(store: LayoutStore) -> None:
+    """A name that another image held moves away; that image stays without a name."""
+    old = put(store, make(b"old"))
+    new = put(store, make(b"new"))
+    assert state(store) == {new.id: (HELLO,), old.id: ()}
+    assert [image.id for image in store.images()] == [new.id, old.id]
+    assert store.image("hello").id == new.id
+    assert store.image(old.id).names == ()
+
+
+def test_pulling_again_puts_new_names_in_front(store: LayoutStore) -> None:
+    """The newest name comes first, and the image keeps the digest of its first manifest."""
+    first = put(store, make(b"x", names=["localhost/a:1"]))
+    second = put(store, make(b"x", names=["localhost/b:1"], annotation="another manifest"))
+    assert second.id == first.id
+    assert second.digest == first.digest
+    assert len(second.digests) == 2
+    assert second.names == ("localhost/b:1", "localhost/a:1")
+    again = put(store, make(b"x", names=["localhost/a:1"]))
+    assert again.names == ("localhost/a:1", "localhost/b:1")
+    for digest in second.digests:
+        assert store.image(str(digest)).id == first.id
+
+
+def test_an_image_can_be_nameless(store: LayoutStore) -> None:
+    """An archive without names gives an image without names, which a later pull may name."""
+    image = put(store, make(b"x", names=[]))
+    assert image.names == ()
+    assert put(store, make(b"x")).names == (HELLO,)
+
+
+def test_a_name_with_a_digest_is_kept_whole(store: LayoutStore) -> None:
+    """`repository@sha256:...` is a name like others."""
+    made = make(b"x")
+    name = f"localhost/hello@{made.plan.manifest.digest}"
+    assert put(store, made.named(name)).names == (name,)
+    assert store.image(name).names == (name,)
+
+
+def test_an_id_may_be_forced_for_the_same_layers_only(store: LayoutStore) -> None:
+    """An ID that differs from the config digest is kept, and refused for another image."""
+    forced = "0123456789abcdef" * 4
+    assert put(store, make(b"x").under(forced)).id == forced
+    assert put(store, make(b"x").under(forced)).id == forced
+    before = state(store)
+    with pytest.raises(StoreError) as caught:
+        put(store, make(b"y").under(forced))
+    assert caught.value.code == "store.id_in_use"
+    assert state(store) == before
+    assert store.verify().clean
+
+
+def test_an_incomplete_image_is_not_published(store: LayoutStore) -> None:
+    """Without all of its blobs nothing becomes visible."""
+    with store.begin(make(b"x").plan) as ingest:
+        with pytest.raises(StoreError) as caught:
+            ingest.publish()
+        assert caught.value.code == "store.incomplete"
+    assert store.images() == ()
+    assert store.verify().clean
+
+
+def test_a_config_that_is_not_the_manifests_is_refused(store: LayoutStore) -> None:
+    """The config's bytes are checked against the digest in the manifest."""
+    made = make()
+    with (
+        store.begin(replace(made.plan, config=b"{}")) as ingest,
+        pytest.raises(VerificationError) as caught,
+    ):
+        ingest.publish()
+    assert caught.value.code == "verify.digest"
+    assert store.images() == ()
+
+
+@pytest.mark.parametrize("image_id", ["", "abc", "../" * 21 + "x", "A" * 64, "0" * 63 + "\n"])
+def test_no_id_becomes_a_path_unchecked(store: LayoutStore, image_id: str) -> None:
+    """Only the hex of a digest is an ID."""
+    with pytest.raises(StoreError) as caught:
+        store.begin(make(b"x").under(image_id).plan)
+    assert caught.value.code == "store.invalid_id"
+
+
+def test_no_invalid_name_or_digest_is_taken(store: LayoutStore) -> None:
+    """Names are checked by their grammar, and digests before they become paths."""
+    with pytest.raises(InvalidName):
+        store.begin(make(b"x").named("../x").plan)
+    made = make(b"x")
+    data = made.plan.manifest.data.replace(b"sha256:", b"sha256:../")
+    plan = replace(made.plan, manifest=replace(made.plan.manifest, data=data))
+    with pytest.raises(InvalidName):
+        store.begin(plan)
+
+
+def test_an_image_that_cannot_fit_is_refused_at_once(store: LayoutStore) -> None:
+    """The disk's free space is compared before the first byte is fetched."""
+    made = make(b"x")
+    huge = replace(made.plan.layers[0].descriptor, size=1 << 60)
+    plan = replace(made.plan, layers=(replace(made.plan.layers[0], descriptor=huge),))
+    with pytest.raises(StoreError) as caught:
+        store.begin(plan)
+    assert caught.value.code == "store.no_space"
+    assert caught.value.facts["needed"] == 1 << 60
+    assert caught.value.facts["free"] > 0
+    assert store.gc().blobs == 0  # the shared lock was let go
+
+
+def test_removing_a_name_and_an_image(store: LayoutStore) -> None:
+    """One of several names is taken away; the last one, an ID or a digest takes the image."""
+    image = put(store, make(b"x", names=["localhost/a:1", "localhost/b:1"]))
+    assert not store.remove("a:1").image
+    assert state(store) == {image.id: ("localhost/b:1",)}
+    removed = store.remove("b:1")
+    assert removed.image
+    assert removed.names == ("localhost/b:1",)
+    assert store.images() == ()
+    with pytest.raises(StoreError):
+        store.image("b:1")
+    put(store, make(b"x", names=["localhost/a:1", "localhost/b:1"]))
+    assert store.remove(image.id).image
+    assert store.images() == ()
+    assert store.verify().clean
+
+
+def test_a_store_that_is_not_there(tmp_path: Path) -> None:
+    """Without `create` nothing is made."""
+    with pytest.raises(StoreError) as caught:
+        open_store(tmp_path / "none", create=False)
+    assert caught.value.code == "store.missing"
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_store_of_the_future_is_left_alone(store: LayoutStore) -> None:
+    """A version that this towline does not know is refused."""
+    Path(store.root, "towline/store.json").write_text('{"version": 2}')
+    with pytest.raises(StoreError) as caught:
+        open_store(store.root)
+    assert caught.value.code == "store.newer"
+
+
+def test_a_root_that_cannot_be_made(tmp_path: Path) -> None:
+    """A file where the root should be is told as such."""
+    (tmp_path / "file").touch()
+    with pytest.raises(PathUnusable):
+        open_store(tmp_path / "file" / "store")
+
+
+def test_modes_follow_the_umask(tmp_path: Path) -> None:
+    """Whoever may read what the user writes may read the store."""
+    before = os.umask(0o027)
+    try:
+        store = open_store(tmp_path / "store")
+        image = put(store, make(b"x"))
+    finally:
+        os.umask(before)
+    record = Path(store.root, "towline/images", f"{image.id}.json")
+    blob = Path(store.blob_path(image.layers[0].digest))
+    for path in (record, blob, Path(store.root, "index.json")):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert stat.S_IMODE(Path(store.root, "blobs").stat().st_mode) == 0o750
+
+
+def test_nothing_is_written_through_a_planted_link(store: LayoutStore, tmp_path: Path) -> None:
+    """A link where the store writes is replaced or refused, never followed."""
+    target = tmp_path / "precious"
+    target.write_text("precious")
+    made = make(b"x")
+    digest = made.plan.layers[0].descriptor.digest
+    for planted in (
+        f"towline/partial/sha256/{digest.hex}",
+        f"towline/images/{made.plan.id}.json",
+        "towline/unfinished",
+        "towline/index.sha256",
+    ):
+        Path(store.root, planted).symlink_to(target)
+    Path(store.root, "index.json").unlink()
+    Path(store.root, "index.json").symlink_to(target)
+    put(store, made)
+    assert target.read_text() == "precious"
+    assert store.verify().clean
+
+
+def test_a_second_name_of_a_foreign_file_is_no_partial_blob(
+    store: LayoutStore, tmp_path: Path
+) -> None:
+    """A hard link among the partial blobs is dropped, so that its other name keeps its bytes."""
+    target = tmp_path / "precious"
+    target.write_text("p")
+    made = make(b"x")
+    digest = made.plan.layers[0].descriptor.digest
+    os.link(target, f"{store.root}/towline/partial/sha256/{digest.hex}")
+    put(store, made)
+    assert target.read_text() == "p"
+
+
+def test_a_folder_that_is_a_link_is_refused(store: LayoutStore, tmp_path: Path) -> None:
+    """The folders of a store are looked at when it is opened."""
+    images = Path(store.root, "towline/images")
+    images.rmdir()
+    images.symlink_to(tmp_path)
+    with pytest.raises(StoreError) as caught:
+        open_store(store.root)
+    assert caught.value.code == "store.not_a_folder"
+
+
+def test_only_a_commit_makes_a_verified_blob() -> None:
+    """What was not hashed cannot be said to be verified."""
+    with pytest.raises(TypeError):
+        VerifiedBlob(sha256_of(b""), 0, object())
+
+
+def test_durability_against_loss_of_power(tmp_path: Path) -> None:
+    """Everything works the same where blobs are flushed too."""
+    store = open_store(tmp_path / "store", durability="power")
+    put(store, make(b"x"))
+    store.remove("hello")
+    assert store.gc().blobs == 3
+    assert store.verify().clean

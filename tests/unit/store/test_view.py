@@ -1,0 +1,199 @@
+"""index.json: the view of the store that other tools read, and what they write into it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import skopeo, tools
+from tests.unit.store.making import make, put
+from towline.store.layout import LayoutStore, open_store
+from towline.store.layout.index_view import is_legal_name
+
+REF_NAME = "org.opencontainers.image.ref.name"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LayoutStore:
+    return open_store(tmp_path / "store")
+
+
+def index(store: LayoutStore) -> dict[str, Any]:
+    """index.json as other tools read it."""
+    document = json.loads(Path(store.root, "index.json").read_bytes())
+    assert isinstance(document, dict)
+    return document
+
+
+def names(store: LayoutStore) -> dict[str, str]:
+    """The digest of each name in index.json; no name may stand there twice."""
+    entries = index(store)["manifests"]
+    found = {entry["annotations"][REF_NAME]: entry["digest"] for entry in entries}
+    assert len(found) == len(entries)
+    return found
+
+
+def add(store: LayoutStore, *entries: dict[str, Any]) -> None:
+    """What another tool does: read index.json, add to it, write it in its own way."""
+    document = index(store)
+    document["manifests"] += entries
+    Path(store.root, "index.json").write_text(json.dumps(document, indent=4))
+
+
+def test_an_empty_store_is_an_oci_layout(store: LayoutStore) -> None:
+    """The layout file and an index without entries are there from the beginning."""
+    assert json.loads(Path(store.root, "oci-layout").read_bytes()) == {
+        "imageLayoutVersion": "1.0.0"
+    }
+    assert index(store)["schemaVersion"] == 2
+    assert index(store)["manifests"] == []
+
+
+def test_every_legal_name_has_an_entry(store: LayoutStore) -> None:
+    """The index shows names and their digests, as they move and go."""
+    old = put(store, make(b"old", names=["localhost/a:1", "localhost/b__c:1"]))
+    assert names(store) == {"localhost/a:1": str(old.digest)}
+    new = put(store, make(b"new", names=["localhost/b:1", "localhost/a:1"]))
+    assert names(store) == {"localhost/a:1": str(new.digest), "localhost/b:1": str(new.digest)}
+    store.remove("localhost/a:1")
+    assert names(store) == {"localhost/b:1": str(new.digest)}
+    store.remove(new.id)
+    assert names(store) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "legal"),
+    [
+        ("localhost:5000/a-b_c.d/e--f:v1.0_x", True),
+        (f"localhost/a@sha256:{'0' * 64}", True),
+        ("EXAMPLE.COM/a:B", True),
+        ("localhost/a__b:1", False),
+        ("localhost/a---b:1", False),
+        ("localhost/a:_x", False),
+        ("localhost/a:x.", False),
+        ("localhost/a:x.-y", False),
+        ("localhost/a:1\n", False),
+    ],
+)
+def test_names_that_a_layout_allows(store: LayoutStore, name: str, legal: bool) -> None:
+    """A name has words of letters and digits, with one separator or two hyphens between them."""
+    assert is_legal_name(name) is legal
+
+
+def test_entries_of_other_tools_are_kept(store: LayoutStore) -> None:
+    """What others added stays, with unknown fields and unknown shapes."""
+    put(store, make(b"1", names=["localhost/a:1"]))
+    theirs = {
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "digest": f"sha256:{'0' * 64}",
+        "size": 2,
+        "annotations": {REF_NAME: "theirs", "x": "ü"},
+        "unknown": [1, {"a": None}],
+    }
+    nameless = {"mediaType": "x/y", "digest": f"sha256:{'1' * 64}", "size": 3}
+    add(store, theirs, nameless)
+    put(store, make(b"2", names=["localhost/b:1"]))
+    store.remove("a:1")
+    entries = index(store)["manifests"]
+    assert theirs in entries
+    assert nameless in entries
+    assert len(entries) == 3
+    assert store.verify().clean
+
+
+def test_a_name_that_another_tool_took_is_theirs_until_it_is_pulled_again(
+    store: LayoutStore,
+) -> None:
+    """Their entry shadows ours in the view; a pull of the name takes it back."""
+    image = put(store, make(b"1", names=["localhost/a:1"]))
+    theirs = {"mediaType": "x/y", "digest": f"sha256:{'0' * 64}", "size": 2}
+    theirs_named = {**theirs, "annotations": {REF_NAME: "localhost/a:1"}}
+    document = index(store)
+    document["manifests"] = [theirs_named]
+    Path(store.root, "index.json").write_text(json.dumps(document))
+    put(store, make(b"2", names=["localhost/b:1"]))
+    assert names(store)["localhost/a:1"] == theirs["digest"]
+    assert store.image("a:1").id == image.id
+    assert store.verify().clean
+    put(store, make(b"1", names=["localhost/a:1"]))
+    assert names(store)["localhost/a:1"] == str(image.digest)
+
+
+def test_gc_keeps_what_other_entries_reach(store: LayoutStore) -> None:
+    """Manifests, configs, layers and nested indexes of other tools stay."""
+    made = make(b"theirs")
+    image = put(store, made)
+    document = index(store)
+    entry = document["manifests"][0]
+    nested = json.dumps({"schemaVersion": 2, "manifests": [entry]}).encode()
+    put(store, make(b"ours", names=["localhost/ours:1"]))
+    store.remove(image.id)
+    from towline.digest import sha256_of
+
+    digest = sha256_of(nested)
+    Path(store.blob_path(digest)).write_bytes(nested)
+    add(store, {"mediaType": "x/index", "digest": str(digest), "size": len(nested)})
+    assert store.gc().blobs == 0
+    assert Path(store.blob_path(image.layers[0].digest)).exists()
+
+
+def test_a_broken_index_is_made_anew_and_kept_aside(store: LayoutStore) -> None:
+    """The records are the truth: an index that nobody can read does not stop the store."""
+    image = put(store, make(b"1", names=["localhost/a:1"]))
+    Path(store.root, "index.json").write_text("not json")
+    assert store.image("a:1").id == image.id
+    assert [fault.code for fault in store.verify().faults] == ["store.index_damaged"]
+    put(store, make(b"2", names=["localhost/b:1"]))
+    assert set(names(store)) == {"localhost/a:1", "localhost/b:1"}
+    assert Path(store.root, "towline/index.damaged.json").read_text() == "not json"
+
+
+def test_a_layout_of_another_tool_becomes_a_store(tmp_path: Path) -> None:
+    """Opening a store in an OCI layout adds to it and takes nothing away."""
+    blobs = tmp_path / "blobs" / "sha256"
+    blobs.mkdir(parents=True)
+    content = {"schemaVersion": 2, "manifests": [], "annotations": {"x": "y"}}
+    (tmp_path / "index.json").write_text(json.dumps(content))
+    (tmp_path / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+    store = open_store(tmp_path)
+    put(store, make(b"x"))
+    assert index(store)["annotations"] == {"x": "y"}
+
+
+def test_skopeo_finds_oci_images_by_name(store: LayoutStore) -> None:
+    """`oci:ROOT:NAME` gives the manifest as it was stored."""
+    tools.require("skopeo")
+    made = make(b"x", names=["localhost/hello:latest", "docker.io/library/b_c:v1.0"])
+    image = put(store, made)
+    put(store, make(b"y", names=["localhost/other:1"]))
+    for name in image.names:
+        location = f"oci:{store.root}:{name}"
+        assert skopeo.raw_manifest(location) == made.plan.manifest.data
+        assert skopeo.inspect(location)["Digest"] == str(image.digest)
+
+
+def test_skopeo_finds_a_single_schema_2_image(store: LayoutStore) -> None:
+    """Docker's manifests are found as `oci:ROOT` of a layout with one image."""
+    tools.require("skopeo")
+    made = make(b"x", docker=True)
+    put(store, made)
+    assert skopeo.raw_manifest(f"oci:{store.root}") == made.plan.manifest.data
+
+
+def test_skopeo_writes_into_the_store(store: LayoutStore, tmp_path: Path) -> None:
+    """An image that skopeo adds stays through pulls and gc, and ours stay beside it."""
+    tools.require("skopeo")
+    policy = skopeo.write_policy(tmp_path / "policy.json")
+    put(store, make(b"x"))
+    ours, theirs = f"oci:{store.root}:localhost/hello:latest", f"oci:{store.root}:theirs"
+    skopeo.copy(ours, theirs, policy=policy)
+    before = skopeo.raw_manifest(theirs)
+    store.remove("hello")
+    put(store, make(b"y", names=["localhost/other:1"]))
+    assert store.gc().blobs == 0
+    skopeo.copy(theirs, f"dir:{tmp_path / 'copy'}", policy=policy)
+    assert skopeo.raw_manifest(theirs) == before
+    assert store.verify().clean

@@ -52,7 +52,7 @@ def read_descriptor(raw: object) -> Descriptor:
     return Descriptor(
         media_type=entry.get("mediaType", string, ""),
         digest_text=entry.get("digest", string, ""),
-        size=entry.get("size", integer, 0),
+        size=entry.get("size", integer, -1),
         urls=tuple(entry.get("urls", list_of(string, ""), [])),
         annotations=entry.get("annotations", strings_by_key, {}),
         platform=platform,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from towline.errors import InvalidName
 
-__all__ = ["HEX_LENGTH", "Digest", "digest_of", "parse_digest", "sha256_of"]
+__all__ = ["HEX_LENGTH", "Digest", "digest_of", "is_digest", "parse_digest", "sha256_of"]
 
 HEX_LENGTH = {"sha256": 64, "sha384": 96, "sha512": 128}
 
@@ -49,6 +49,15 @@ def parse_digest(text: str) -> Digest:
     if not _HEX.fullmatch(encoded):
         raise InvalidName("digest.format", digest=text)
     return Digest(algorithm, encoded)
+
+
+def is_digest(text: str) -> bool:
+    """Whether `parse_digest` would read the text."""
+    try:
+        parse_digest(text)
+    except InvalidName:
+        return False
+    return True
 
 
 def sha256_of(data: bytes) -> Digest:

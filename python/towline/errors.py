@@ -122,14 +122,9 @@ class SourceError(TowlineError):
 
 
 class RegistryError(TowlineError):
-    """A registry that cannot be reached, or that answers badly.
-
-    Attributes:
-        passing: the same request may do better a little later.
-    """
+    """A registry that cannot be reached, or that answers badly."""
 
     areas = ("registry",)
-    passing = False
 
 
 class UnsupportedError(TowlineError):

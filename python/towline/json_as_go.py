@@ -17,7 +17,6 @@ __all__ = ["JsonFault", "Struct", "decode", "decode_first", "integer", "list_of"
 T = TypeVar("T")
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
-_MAX_DEPTH = 10_000
 
 
 class JsonFault(ValueError):
@@ -169,14 +168,14 @@ def _scan(text: str) -> tuple[Any, int]:
         raise JsonFault("unexpected end of JSON input")
     try:
         value, end = _DECODER.raw_decode(text, start)
+        return _clean_value(value), end
     except json.JSONDecodeError as fault:
         if fault.pos >= len(text.rstrip(" \t\r\n")):
             raise JsonFault("unexpected end of JSON input") from None
         raise JsonFault(f"invalid character {text[fault.pos]!r} at byte {fault.pos}") from None
     except RecursionError:
-        raise JsonFault(f"nested deeper than {_MAX_DEPTH // 10} levels") from None
+        raise JsonFault("nested too deeply") from None
     except ValueError as fault:  # a number with more digits than Python converts
         if isinstance(fault, JsonFault):
             raise
         raise JsonFault("a number is too long") from None
-    return _clean_value(value), end

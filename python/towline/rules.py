@@ -48,6 +48,11 @@ class Rules:
         archive_images: a docker-archive with several images gives the names of the first only,
             or every image with all its names (GOAL-011).
         archive_formats: the compressions in which an archive is recognised (ARCH-003).
+        archive_members: a member of a docker-archive is found by its very name, through one symbolic
+            link at most, or by its path and through whatever links lead there (ARCH-007).
+        layout_images: an image of an OCI layout is found by name among its OCI manifests, or among
+            images of every kind, by containerd's annotation too, and a layout of one image for
+            several platforms is that image (LAYOUT-006 to LAYOUT-008).
         layout_names: an ``oci:`` or ``tarball:`` source is named by the whole user string, or by
             its annotation and else by its path (GOAL-020).
         label_context: the label check sees only the auth file, or all that the call was given
@@ -67,6 +72,7 @@ class Rules:
             and then must exist (AUTH-001).
         auth_keys: the keys of auth files name hosts, or namespaces and repositories as well
             (AUTH-003).
+        certs_home: the user's own certs.d is looked for as well (TLS-001).
         scope_wildcards: policy scopes such as ``*.example.com`` match (POLICY-012).
         foreign_os: an image for Windows is refused on other systems (PULL-016).
         list_by_digest: a list pulled by its own digest is accepted (PULL-015).
@@ -75,6 +81,15 @@ class Rules:
         transport_error: what a transport said of text that is no name either is lost, or told
             (GOAL-002).
         retries: how often a request that failed in a passing way is repeated (REG-020).
+        blob_size: a blob is as long as the registry's answer says, or as the manifest says, and
+            an answer that differs is refused (REG-027).
+        document_limit: bytes of the longest manifest or config that is read (REG-007).
+        downgrade: a redirect from HTTPS to plain HTTP is followed (REG-026).
+        foreign_urls: the addresses in a layer's descriptor are tried before the registry, or
+            after it does not have the layer (REG-028).
+        ping_v1: a registry that does not answer as v2 is asked whether it is of v1 (REG-004).
+        reauthorize: a refusal may ask for other authentication than the ping, or for a new token,
+            once (REG-014).
     """
 
     edition: str
@@ -89,6 +104,8 @@ class Rules:
     typeless: Literal["schema1", "recognise"]
     archive_images: Literal["first", "all"]
     archive_formats: tuple[str, ...]
+    archive_members: Literal["literal", "resolved"]
+    layout_images: Literal["oci", "any"]
     layout_names: Literal["whole-string", "annotation"]
     label_context: Literal["auth-file", "call"]
     label_failure: Literal["ends", "counts"]
@@ -101,6 +118,7 @@ class Rules:
     policy_key_paths: bool
     authfile: Literal["first", "only"]
     auth_keys: Literal["host", "namespaces"]
+    certs_home: bool
     scope_wildcards: bool
     foreign_os: Literal["refuse-windows", "accept"]
     list_by_digest: bool
@@ -108,6 +126,12 @@ class Rules:
     layers_after_failure: bool
     transport_error: Literal["lost", "told"]
     retries: int
+    blob_size: Literal["answer", "manifest"]
+    document_limit: int
+    downgrade: bool
+    foreign_urls: Literal["first", "last"]
+    ping_v1: bool
+    reauthorize: bool
 
     CURRENT: ClassVar[Rules]
     LIBPOD_1_3: ClassVar[Rules]
@@ -131,6 +155,8 @@ Rules.CURRENT = Rules(
     typeless="recognise",
     archive_images="all",
     archive_formats=("gzip", "bzip2", "xz", "zstd"),
+    archive_members="resolved",
+    layout_images="any",
     layout_names="annotation",
     label_context="call",
     label_failure="counts",
@@ -143,6 +169,7 @@ Rules.CURRENT = Rules(
     policy_key_paths=True,
     authfile="only",
     auth_keys="namespaces",
+    certs_home=True,
     scope_wildcards=True,
     foreign_os="accept",
     list_by_digest=True,
@@ -150,6 +177,12 @@ Rules.CURRENT = Rules(
     layers_after_failure=False,
     transport_error="told",
     retries=3,
+    blob_size="manifest",
+    document_limit=4 << 20,
+    downgrade=False,
+    foreign_urls="last",
+    ping_v1=False,
+    reauthorize=True,
 )
 
 Rules.LIBPOD_1_3 = Rules(
@@ -165,6 +198,8 @@ Rules.LIBPOD_1_3 = Rules(
     typeless="schema1",
     archive_images="first",
     archive_formats=("gzip", "bzip2", "xz"),
+    archive_members="literal",
+    layout_images="oci",
     layout_names="whole-string",
     label_context="auth-file",
     label_failure="ends",
@@ -177,6 +212,7 @@ Rules.LIBPOD_1_3 = Rules(
     policy_key_paths=False,
     authfile="first",
     auth_keys="host",
+    certs_home=False,
     scope_wildcards=False,
     foreign_os="refuse-windows",
     list_by_digest=False,
@@ -184,4 +220,10 @@ Rules.LIBPOD_1_3 = Rules(
     layers_after_failure=True,
     transport_error="lost",
     retries=0,
+    blob_size="answer",
+    document_limit=1 << 28,
+    downgrade=True,
+    foreign_urls="first",
+    ping_v1=True,
+    reauthorize=False,
 )

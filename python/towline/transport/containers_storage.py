@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from towline.digest import parse_digest
+from towline.digest import is_digest
 from towline.errors import InvalidName, step
 from towline.facts import Facts, StoreIdentity
 from towline.reference import Reference, parse_normalized
@@ -137,7 +137,7 @@ def _split_id(text: str, facts: Facts) -> tuple[str, str | None]:
     if at:
         if not last:
             raise InvalidName("transport.store_trailing_at", text=text)
-        if _is_digest(last):
+        if is_digest(last):
             return text, None
         image_id = last if _ID.fullmatch(last) else _expanded(last, facts)
         if image_id is None:
@@ -151,14 +151,6 @@ def _split_id(text: str, facts: Facts) -> tuple[str, str | None]:
 
 def _expanded(prefix: str, facts: Facts) -> str | None:
     return facts.image_id(prefix) if _TRUNCATED_ID.fullmatch(prefix) else None
-
-
-def _is_digest(text: str) -> bool:
-    try:
-        parse_digest(text)
-    except InvalidName:
-        return False
-    return True
 
 
 def valid_scope(scope: str) -> bool:

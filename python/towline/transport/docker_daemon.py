@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from towline.digest import Digest, parse_digest
+from towline.digest import Digest, is_digest, parse_digest
 from towline.errors import InvalidName
 from towline.facts import Facts
 from towline.reference import Reference, parse_normalized
@@ -53,11 +53,8 @@ def parse(text: str, facts: Facts, rules: Rules) -> DockerDaemonReference:
         InvalidName: ``transport.daemon_*`` or ``reference.tag_and_digest``, or the fault of the
             name.
     """
-    try:
+    if is_digest(text):
         image_id = parse_digest(text)
-    except InvalidName:
-        pass
-    else:
         if image_id.algorithm != "sha256":
             raise InvalidName("transport.daemon_algorithm", text=text)
         return DockerDaemonReference(image_id, None)
@@ -72,5 +69,5 @@ def parse(text: str, facts: Facts, rules: Rules) -> DockerDaemonReference:
 
 
 def valid_scope(scope: str) -> bool:
-    """Any scope may name a part of the docker world (POLICY-011)."""
-    return True
+    """Any scope may name a part of the docker world; an ID has no scope (POLICY-011)."""
+    return not is_digest(scope)

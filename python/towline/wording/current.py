@@ -24,22 +24,162 @@ def _attempts(facts: Mapping[str, Any]) -> str:
     return f"cannot pull {facts['name']}: none of {len(pairs)} candidates could be pulled{lines}"
 
 
+def _said(facts: Mapping[str, Any]) -> str:
+    """What the registry gave as its reason, where it gave one."""
+    body = facts["answers"]
+    told = [": ".join(filter(None, (said.code, said.message))) for said in body.entries[:3]]
+    if not told and (body.details or body.fault):
+        told = [body.details or body.text]
+    text = ", ".join(filter(None, told))
+    return f" (the registry says {quote(text[:200])})" if text else ""
+
+
+def _unauthorized(facts: Mapping[str, Any]) -> str:
+    if facts["credentials"]:
+        return (
+            f"{facts['host']} does not accept the credentials for {facts['repository']}, or they"
+            f" do not allow to pull it{_said(facts)}; log in again, or give others with --creds"
+        )
+    return (
+        f"{facts['host']} does not give {facts['repository']} to everybody: it is private, or it"
+        f" does not exist, which the registry does not tell{_said(facts)}; check the name, and"
+        " log in or give --creds"
+    )
+
+
+def _forbidden(facts: Mapping[str, Any]) -> str:
+    who = "to these credentials" if facts["credentials"] else "without credentials"
+    return (
+        f"{facts['host']} denies {facts['repository']} {who}: it is not allowed, or it does not"
+        f" exist, which the registry does not tell{_said(facts)}"
+    )
+
+
+def _not_found(facts: Mapping[str, Any]) -> str:
+    if facts["wanted"] == "manifest":
+        return f"{facts['host']} has no {facts['reference']} of {facts['repository']}{_said(facts)}"
+    return (
+        f"{facts['host']} lacks the {facts['wanted']} {facts['reference']} that the manifest of"
+        f" {facts['repository']} names{_said(facts)}; the image must be pushed again"
+    )
+
+
+def _unreachable(facts: Mapping[str, Any]) -> str:
+    host, reason = facts["host"], facts["reason"]
+    told = {
+        "proxy": (
+            f"cannot reach {host} through the proxy of the environment; check HTTP_PROXY,"
+            " HTTPS_PROXY and NO_PROXY"
+        ),
+        "refused": f"cannot connect to {host}: {reason}; check its name and port",
+        "silent": f"{host} took the request for {facts['url']} and gave no answer in time",
+        "timeout": f"cannot connect to {host} in time; it is down, or a firewall is in the way",
+        "unresolved": f"cannot find the host {host}; check its name, and the network",
+    }
+    broken = f"{host} broke the connection before it answered {facts['url']} ({reason})"
+    return told.get(facts["cause"], broken)
+
+
 ERRORS: Mapping[str, Template] = {
+    "archive.compression": (
+        "the archive {path!q} cannot be decompressed: {detail} (byte {offset} of its {format} data);"
+        " it is damaged or was cut short, so fetch or make it again"
+    ),
+    "archive.config_not_json": (
+        "the image's config {member!q} in {path!q} cannot be read: {reason}; save the image again"
+    ),
+    "archive.damaged": (
+        "the archive {path!q} is damaged: {detail} (at byte {offset} of the tar); fetch or make it"
+        " again"
+    ),
+    "archive.item_count": (
+        "the archive {path!q} holds {count} images, and these rules read archives of one image; use"
+        " the current rules"
+    ),
+    "archive.layer_count": (
+        "the image in {path!q} is inconsistent: manifest.json lists {in_manifest} layers and the"
+        " config {in_config}; save the image again"
+    ),
+    "archive.layer_used_twice": (
+        "the image in {path!q} is inconsistent: its config has two different layers in the one"
+        " member {member!q}; save the image again"
+    ),
+    "archive.layers_missing": (
+        "the archive {path!q} lacks {members[0]!q}, which its manifest.json lists as a layer; save"
+        " the image again"
+    ),
+    "archive.link_loop": "the member {member!q} of {path!q} is a link that leads nowhere",
+    "archive.manifest_not_json": (
+        "manifest.json in {path!q} cannot be read: {reason}; save the image again"
+    ),
+    "archive.member_damaged": (
+        "the member {member!q} of {path!q} cannot be read: {detail} (at byte {offset}); fetch or make"
+        " the archive again"
+    ),
+    "archive.no_file": (
+        "the archive {path!q} has no {member!q}; is it an OCI layout? what docker save writes is read"
+        " as docker-archive:"
+    ),
+    "archive.no_images": "the manifest.json of {path!q} lists no image",
+    "archive.no_instance": "{path!q} has no image with the digest {instance}",
+    "archive.no_member": (
+        "the archive {path!q} has no {member!q}; is it what docker save writes? an OCI layout is read"
+        " as oci-archive:"
+    ),
+    "archive.no_rootfs": (
+        "the image's config {member!q} in {path!q} does not say which layers it has; save the image"
+        " again"
+    ),
+    "archive.no_such_image": lambda facts: (
+        f"the archive {quote(facts['path'])} has no image {facts['name']}; it has "
+        + (", ".join(map(quote, facts["names"])) or "images without names only")
+    ),
+    "archive.no_such_index": "the archive {path!q} has no image number {index}",
+    "archive.not_regular": "the member {member!q} of {path!q} is not a file that can be read",
+    "archive.not_tar": "{path!q} is not a tar archive",
+    "archive.unknown_layer": "{path!q} has no layer {digest}",
+    "archive.unreadable": "cannot read {path!q}: {detail}",
     "auth.not_base64": (
         "the auth file {path!q}: the entry of {key!q} is not valid base64; log in to the registry"
         " again"
     ),
     "auth.not_json": "the auth file {path!q} cannot be read: {reason}; log in again, or repair it",
+    "cancelled.by_caller": "cancelled",
+    "certs.lacks_certificate": "the key {path!q} has no client certificate beside it; {certificate} is missing",
+    "certs.lacks_key": "the client certificate {path!q} has no key beside it; {key} is missing (a CA certificate ends in .crt)",
+    "certs.unusable": "the certificate or key {path!q} cannot be used: {reason}",
+    "config.not_json": "the image's config cannot be read: {reason}",
+    "core.file": "cannot read {path!q}: {detail} (at byte {offset})",
+    "core.layer": "the layer cannot be unpacked: {detail} (at byte {offset})",
     "digest.algorithm": (
         "the digest {digest!q} has an unknown algorithm; sha256, sha384 and sha512 are known"
     ),
     "digest.format": "the digest {digest!q} is not of the form algorithm:hex in lower case",
     "digest.length": "the digest {digest!q} has not the length of its algorithm",
     "label.missing": "{image} has no label {label!q}",
+    "layout.choose_image": lambda facts: (
+        f"the OCI layout {quote(facts['path'])} has no image"
+        if not facts["count"]
+        else f"the OCI layout {quote(facts['path'])} has {facts['count']} images; choose one by"
+        " its name behind the path: "
+        + (", ".join(map(quote, facts["names"])) or "but none of them has a name")
+    ),
+    "layout.index_not_json": "index.json of the OCI layout {path!q} cannot be read: {reason}",
+    "layout.no_such_image": lambda facts: (
+        f"the OCI layout {quote(facts['path'])} has no image named {quote(facts['image'])}; it has "
+        + (", ".join(map(quote, facts["names"])) or "none with a name")
+    ),
+    "limit.archive": (
+        "the archive {path!q} is refused: {detail}; it is larger than anything that is accepted"
+    ),
+    "limit.document": (
+        "the {what} from {origin} is longer than {limit} bytes, the most that is accepted"
+    ),
     "manifest.ambiguous": (
         "the manifest is ambiguous: beside its own fields it has {fields[0]}, so other tools"
         " may read another image out of it"
     ),
+    "manifest.nested": "lists of images are nested more than {limit} deep",
     "manifest.not_json": "the manifest cannot be read: {reason}",
     "manifest.schema_version": (
         "the manifest has the media type {media_type!q} and schema version {version}, which is"
@@ -56,7 +196,9 @@ ERRORS: Mapping[str, Template] = {
     "name.uppercase": "the image name {name!q} must be in lower case",
     "name.uppercase_path": "the repository in {name!q} must be in lower case",
     "option.platform": "{text!q} is not a platform; write OS/ARCH or OS/ARCH/VARIANT",
+    "path.not_a_file": "{path!q} is neither a file nor a link to one; write it to a file first",
     "path.unusable": "cannot use the path {path!q}: {errno!e}",
+    "platform.foreign_os": "the image is for {image_os}, which does not run on {host_os}",
     "platform.none": lambda facts: (
         f"the {facts['list_kind']} has no image for {facts['wanted']}; it has "
         + (", ".join(map(str, facts["available"])) or "none at all")
@@ -78,7 +220,9 @@ ERRORS: Mapping[str, Template] = {
         "the signature policy {origin} asks for signedBaseLayer (scope {scope!q}), which no tool"
         " implements; {image} is refused"
     ),
-    "policy_json.authority_incomplete": "{place}: {key} needs one of {lacks}",
+    "policy_json.authority_incomplete": lambda facts: (
+        f"{facts['place']}: {facts['key']} needs " + " or ".join(facts["lacks"])
+    ),
     "policy_json.duplicate_key": "{place}: the key {key!q} is there twice",
     "policy_json.empty_key": "{place} is empty",
     "policy_json.empty_list": (
@@ -90,17 +234,20 @@ ERRORS: Mapping[str, Template] = {
     "policy_json.no_default": '{place} has no "default" requirements',
     "policy_json.no_key": "{place}: no key is given, neither as a path nor as data",
     "policy_json.no_key_type": "{place}: the keyType is missing; write GPGKeys",
+    "policy_json.not_base64": "{place} is not valid base64 (at byte {offset})",
     "policy_json.not_json": "it is not valid JSON: {reason}",
-    "policy_json.not_object": "{place}: a JSON object is needed, not {token}",
+    "policy_json.not_object": "{place}: an object is needed, not {got}",
     "policy_json.prefix": "{place}: {prefix!q} is not the beginning of an image name",
     "policy_json.reference": "{place}: {reason}",
     "policy_json.reference_untagged": "{place}: {name!q} needs a tag or a digest",
-    "policy_json.unknown_identity": (
-        "{place}: {type!q} is no type of a signedIdentity; known are {known}"
+    "policy_json.unknown_identity": lambda facts: (
+        f"{facts['place']}: {quote(facts['type'])} is no type of a signedIdentity; known are "
+        + ", ".join(facts["known"])
     ),
     "policy_json.unknown_key": "{place}: the key {key!q} is unknown here",
-    "policy_json.unknown_requirement": (
-        "{place}: {type!q} is no type of a requirement; known are {known}"
+    "policy_json.unknown_requirement": lambda facts: (
+        f"{facts['place']}: {quote(facts['type'])} is no type of a requirement; known are "
+        + ", ".join(facts["known"])
     ),
     "policy_json.wrong_type": "{place}: {wanted} is needed, not {got}",
     "pull.all_failed": _attempts,
@@ -167,10 +314,125 @@ ERRORS: Mapping[str, Template] = {
     ),
     "registries_conf.wildcard": "{where}: the prefix {prefix!q} must be of the form *.example.com",
     "registries_conf.wrong_type": "{where}: {key} must be {wanted}, not {got}",
-    "transport.atomic_parts": "atomic:{name} is not of the form atomic:host/namespace/stream:tag",
-    "transport.atomic_untagged": (
-        "{text!q} has no tag; write atomic:host/namespace/stream:tag"
+    "registry.bad_answer": "{host} answered {url} with something that is not HTTP: {reason}",
+    "registry.broken": (
+        "{host} broke off while it sent {url} ({reason}); what arrived is kept, so pull again"
     ),
+    "registry.downgrade": (
+        "{host} redirects {url} to {to}, which is not protected by TLS; it is followed only with"
+        " --tls-verify=false"
+    ),
+    "registry.forbidden": _forbidden,
+    "registry.foreign_blob": (
+        "the layer {digest} lies outside the registry, at {url}, which answered {status} {reason}"
+    ),
+    "registry.foreign_nowhere": (
+        "the layer {digest} lies outside the registry, at no address that can be asked"
+    ),
+    "registry.not_found": _not_found,
+    "registry.ping_status": (
+        "{url} answered {status} {reason}, as no registry does; check the name of the registry,"
+        " and what stands before it"
+    ),
+    "registry.plain_http": (
+        "{host} speaks plain HTTP where TLS was expected; if that is meant, allow it with"
+        " --tls-verify=false or as insecure in registries.conf"
+    ),
+    "registry.rate_limited": lambda facts: (
+        f"{facts['host']} takes no more requests for now{_said(facts)}; wait, or log in for a"
+        " higher limit"
+    ),
+    "registry.redirects": "{host} redirected more than {limit} times, at last from {url}",
+    "registry.stalled": (
+        "{host} stopped sending {url}; what arrived is kept, so pull again"
+    ),
+    "registry.tls": (
+        "no secure connection to {host}: {reason}; give the certificate of its authority with"
+        " --cert-dir or below certs.d, if you trust it"
+    ),
+    "registry.token_insecure": (
+        "{host} wants a token from {url}, which is not protected by TLS; it is asked only with"
+        " --tls-verify=false"
+    ),
+    "registry.token_realm": (
+        "{host} names {realm!q} as the place of its tokens, which is no address"
+    ),
+    "registry.token_refused": lambda facts: (
+        f"{facts['url']} gives no token for {facts['host']}"
+        + (" to these credentials" if facts["credentials"] else " without credentials")
+        + f" ({facts['status']} {facts['reason']}); log in, or give --creds"
+    ),
+    "registry.token_status": (
+        "{url} answered {status} {reason} when asked for a token for {host}"
+    ),
+    "registry.token_unusable": (
+        "{url} gave no usable token for {host}: {reason}"
+    ),
+    "registry.unauthorized": _unauthorized,
+    "registry.unexpected_status": lambda facts: (
+        f"{facts['host']} answered {facts['status']} {facts['reason']} when asked for"
+        f" {facts['reference']} of {facts['repository']}{_said(facts)}"
+    ),
+    "registry.unreachable": _unreachable,
+    "registry.v1": "{host} is a registry of the old v1 kind, which towline does not speak",
+    "registry.wrong_size": (
+        "{host} sends {got} bytes as {digest}, which the manifest says has {want}; nothing of it"
+        " is kept"
+    ),
+    "store.ambiguous_id": "{id!q} begins the IDs of {ids[0]!q} and others; give more of the ID",
+    "store.blob_damaged": (
+        "the blob {digest} is damaged: its bytes have the digest {got}; remove {path!q} and"
+        " pull the image again"
+    ),
+    "store.blob_missing": "the blob {digest} is missing from the store; pull the image again",
+    "store.blob_unreadable": (
+        "the layer {digest} cannot be decompressed: {detail} ({code} at byte {offset})"
+    ),
+    "store.busy": lambda facts: (
+        f"the store {facts['path']} is in use by "
+        + (", ".join(map(str, facts["holders"])) or "another process")
+        + "; try again when that is done"
+    ),
+    "store.id_in_use": (
+        "the ID {id} that was asked for is that of another stored image; remove that one"
+        " first"
+    ),
+    "store.incomplete": "the image {id} cannot be stored: its blob {digest} is missing",
+    "store.index_damaged": (
+        "{path!q} cannot be read: {reason}; the next pull into the store makes it anew"
+    ),
+    "store.index_differs": (
+        "{path!q} does not show {name} as the store has it; the next pull into the store"
+        " makes it anew"
+    ),
+    "store.invalid_id": "{id!q} is not a whole image ID",
+    "store.lookup_wrong": "the store does not find {key!q}, which is {id}; pull it again",
+    "store.missing": "there is no store in {path!q}",
+    "store.newer": (
+        "the store {path!q} has the version {version}; this towline knows version {known}"
+    ),
+    "store.no_space": (
+        "the image needs {needed} bytes and {path!q} has {free} bytes free; free some space,"
+        " then pull again: what was downloaded is kept"
+    ),
+    "store.not_a_folder": (
+        "{path!q} belongs to the store and is not a folder of it, but a file or a link"
+    ),
+    "store.record_damaged": (
+        "the record {path!q} is damaged: {reason}; pull the image again, or remove {id}"
+    ),
+    "store.unknown_image": "the store {path!q} has no image {name!q}",
+    "store.write_failed": "cannot write to the store: {reason}",
+    "tarball.compression": (
+        "{path!q} is compressed with {compression}, which no image layer can be; decompress it, or"
+        " compress it with gzip or zstd"
+    ),
+    "tarball.not_a_layer": (
+        "{path!q} cannot become a layer: {detail} (at byte {offset}); tarball: takes tar files,"
+        " plain or compressed with gzip or zstd"
+    ),
+    "transport.atomic_parts": "atomic:{name} is not of the form atomic:host/namespace/stream:tag",
+    "transport.atomic_untagged": ("{text!q} has no tag; write atomic:host/namespace/stream:tag"),
     "transport.daemon_algorithm": "{text!q}: a docker-daemon image ID is a sha256 digest",
     "transport.daemon_reserved": (
         "{text!q}: sha256 is reserved for whole image IDs, written sha256:<64 hex digits>"
@@ -189,26 +451,62 @@ ERRORS: Mapping[str, Template] = {
     "transport.store_trailing_at": "{text!q} ends in @, where an ID or a digest is missing",
     "transport.store_unclosed": "{text!q} opens [ and does not close it",
     "transport.unknown": "{text!q} has the unknown transport {transport!q}",
+    "unsupported.atomic": (
+        "towline does not read atomic: references; pull {within} from the registry of the cluster"
+        " as docker://"
+    ),
+    "unsupported.containers_storage": (
+        "towline does not read from containers-storage: yet; write the image to an archive with"
+        " skopeo copy containers-storage:NAME docker-archive:FILE and pull docker-archive:FILE"
+    ),
     "unsupported.credential_helper": (
         "{path} leaves the credentials of {host} to the helper {helper!q}, and towline does not"
         " run helpers yet; use --creds or --authfile"
+    ),
+    "unsupported.docker_daemon": (
+        "towline does not talk to a Docker daemon; write the image to a file with docker save"
+        " --output FILE {within} and pull docker-archive:FILE"
     ),
     "unsupported.ostree": (
         "towline does not read ostree: repositories; export the image with skopeo to an oci-"
         "archive: and pull that"
     ),
+    "unsupported.transport": (
+        "towline does not read {transport}: references; write the image to an archive with skopeo"
+        " copy {transport}:... docker-archive:FILE and pull docker-archive:FILE"
+    ),
+    "verify.config": (
+        "the config from {origin} has the digest {got}, and the manifest names {want}"
+    ),
+    "verify.destination": "the image has the digest {got}, and {want} was asked for",
+    "verify.diff_id": "layer {layer} decompresses to {got}, and the config says {want}",
+    "verify.digest": (
+        "the bytes received are not those asked for: wanted {want}, got {got} ({size} bytes);"
+        " nothing of them is kept"
+    ),
+    "verify.manifest": (
+        "the manifest from {origin} has the digest {got}, and {want} was asked for"
+    ),
+    "verify.size": "the blob has {got} bytes where its manifest says {want}; nothing of it is kept",
 }
 
 STEPS: Mapping[str, Template] = {
+    "applying-layer": "layer {digest}: ",
+    "checking-blob": "",
     "choosing-instance": "",
     "completing-name": "",
     "deciding-goal": "",
     "deciding-short-name": "",
+    "detecting-compression": "",
+    "fetching-manifest": "",
     "finding-credentials": "",
+    "getting-config-info": "the config that the manifest names: ",
     "hashing-unnamed": "",
+    "loading-component": "",
     "loading-layout-name": "",
     "loading-registries": "",
     "normalizing-name": "",
+    "opening-archive": "",
     "opening-image": "",
     "opening-source": "",
     "opening-tarball": "",
@@ -219,13 +517,16 @@ STEPS: Mapping[str, Template] = {
     "parsing-policy": "the signature policy {path} cannot be used: ",
     "parsing-source": "",
     "parsing-stored-name": "",
+    "pinging": "",
     "publishing": "storing the image: ",
     "reading-auth-file": "",
     "reading-blob": "",
-    "reading-manifest": "reading the manifest of {source}: ",
+    "reading-descriptor": "",
+    "reading-manifest": "",
     "reading-policy": "",
     "reading-registries-conf": "",
     "rejected": "",
+    "retrieving-manifest": "",
     "writing-blob": "",
 }
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from towline.wording.quoting import quote
+
 __all__ = ["ERRORS", "STEPS", "TEXTS"]
 
 Template = str | Callable[[Mapping[str, Any]], str]
@@ -21,14 +23,135 @@ def _several(facts: Mapping[str, Any]) -> str:
     return f"{counted} occurred:\n" + "".join(f"\t* {error}\n" for error in errors) + "\n"
 
 
+def _checking(facts: Mapping[str, Any]) -> str:
+    # TEXT-007: the original checks a blob where it happens to read it to its end
+    if facts["code"] == "verify.size":
+        return str(facts["error"])
+    if facts["transport"] == "dir":
+        return f'error storing blob to file "temporary": {facts["error"]}'
+    return f"error setting up to decompress blob: {facts['error']}"
+
+
+# The standard messages of the distribution specification: alone, they are not repeated.
+_REGISTRY_MESSAGES = {
+    "BLOB_UNKNOWN": "blob unknown to registry",
+    "BLOB_UPLOAD_INVALID": "blob upload invalid",
+    "BLOB_UPLOAD_UNKNOWN": "blob upload unknown to registry",
+    "DENIED": "requested access to the resource is denied",
+    "DIGEST_INVALID": "provided digest did not match uploaded content",
+    "MANIFEST_BLOB_UNKNOWN": "blob unknown to registry",
+    "MANIFEST_INVALID": "manifest invalid",
+    "MANIFEST_UNKNOWN": "manifest unknown",
+    "MANIFEST_UNVERIFIED": "manifest failed signature verification",
+    "NAME_INVALID": "invalid repository name",
+    "NAME_UNKNOWN": "repository name not known to registry",
+    "SIZE_INVALID": "provided length did not match content length",
+    "TAG_INVALID": "manifest tag did not match URI",
+    "TOOMANYREQUESTS": "too many requests",
+    "UNAUTHORIZED": "authentication required",
+    "UNAVAILABLE": "service unavailable",
+    "UNKNOWN": "unknown error",
+    "UNSUPPORTED": "The operation is unsupported.",
+}
+
+
+def _registry_said(said: Any) -> str:
+    code = said.code if said.code in _REGISTRY_MESSAGES else "UNKNOWN"
+    words = code.lower().replace("_", " ")
+    if not said.detail and said.message in ("", _REGISTRY_MESSAGES[code]):
+        return words
+    return f"{words}: {said.message}"
+
+
+def _refused(facts: Mapping[str, Any]) -> str:
+    status, body = facts["status"], facts["answers"]
+    if facts["wanted"] != "manifest":
+        return f"Invalid status code returned when fetching blob {status} ({facts['reason']})"
+    if not 400 <= status < 500:
+        return f"received unexpected HTTP status: {facts['status_line']}"
+    if body.details:
+        return f"unknown: {body.details}"
+    told = [_registry_said(said) for said in body.entries]
+    if len(told) > 1:
+        return "errors:\n" + "".join(f"{each}\n" for each in told)
+    if told:
+        return told[0]
+    if status == 401:
+        return "unauthorized: authentication required"
+    fault = body.fault or "no error details found in HTTP response body"
+    return f"error parsing HTTP {status} response body: {fault}: {quote(body.text)}"
+
+
+def _token_refused(facts: Mapping[str, Any]) -> str:
+    if facts["status"] == 401:
+        return "unable to retrieve auth token: invalid username/password"
+    return (
+        "Requesting bearer token: invalid status code from registry"
+        f" {facts['status']} ({facts['reason']})"
+    )
+
+
+def _token(facts: Mapping[str, Any]) -> str:
+    match facts["token"]:
+        case str(text):
+            return text
+        case None:
+            return "%!s(<nil>)"
+        case bool(truth):
+            return f"%!s(bool={str(truth).lower()})"
+        case number:
+            return f"%!s(float64={number:g})"
+
+
 ERRORS: Mapping[str, Template] = {
+    "archive.compression": lambda facts: (
+        f"Error auto-decompressing input: Error detecting compression: {facts['detail']}"
+        if facts["format"] == "bzip2"
+        else f"Error detecting compression for file {quote(facts['path'])}: Error initializing"
+        f" decompression: {facts['detail']}"
+    ),
+    "archive.config_not_json": "Error decoding tar config {member}: {reason}",
+    "archive.damaged": "{detail} (at byte {offset})",
+    "archive.item_count": "Unexpected tar manifest.json: expected 1 item, got {count}",
+    "archive.layer_count": (
+        "Inconsistent layer count: {in_manifest} in manifest, {in_config} in config"
+    ),
+    "archive.layer_used_twice": "Layer tarfile {member} used for two different DiffID values",
+    "archive.layers_missing": "Some layer tarfiles are missing in the tarball",
+    "archive.link_loop": "Error reading tar archive component {member}: not a regular file",
+    "archive.manifest_not_json": "Error decoding tar manifest.json: {reason}",
+    "archive.member_damaged": "Error reading {member}: {detail} (at byte {offset})",
+    "archive.no_file": "open {path}/{member}: no such file or directory",
+    "archive.no_images": "Unexpected tar manifest.json: expected 1 item, got 0",
+    "archive.no_instance": "{path} has no manifest {instance}",
+    "archive.no_member": "file does not exist",
+    "archive.no_rootfs": "Error decoding tar config {member}: it has no rootfs",
+    "archive.no_such_image": "{path} has no image {name}",
+    "archive.no_such_index": "{path} has no image number {index}",
+    "archive.not_regular": "Error reading tar archive component {member}: not a regular file",
+    "archive.not_tar": "invalid tar header",
+    "archive.unknown_layer": "Unknown blob {digest}",
+    "archive.unreadable": "read {path}: {detail}",
     "auth.not_base64": "illegal base64 data at input byte {offset}",
     "auth.not_json": "error unmarshaling JSON at {path!q}: {reason}",
+    "cancelled.by_caller": "context canceled",
+    "certs.lacks_certificate": "missing client certificate {certificate} for key {path}",
+    "certs.lacks_key": "missing key {key} for client certificate {path}. Note that CA certificates should use the extension .crt",
+    "certs.unusable": "{path}: {reason}",
+    "config.not_json": "{reason}",
+    "core.file": "read {path}: {detail}",
+    "core.layer": "{detail}",
     "digest.algorithm": "unsupported digest algorithm",
     "digest.format": "invalid checksum digest format",
     "digest.length": "invalid checksum digest length",
     "label.missing": "{image} has no label {label}",
+    "layout.choose_image": "more than one image in oci, choose an image",
+    "layout.index_not_json": "{reason}",
+    "layout.no_such_image": "no descriptor found for reference {image!q}",
+    "limit.archive": "{path}: {detail}",
+    "limit.document": "exceeded maximum allowed size of {limit} bytes",
     "manifest.ambiguous": "ambiguous manifest",
+    "manifest.nested": "manifest lists are nested too deeply",
     "manifest.not_json": "{reason}",
     "manifest.schema_version": "unsupported schema version {version}",
     "name.empty": "repository name must have at least one component",
@@ -46,7 +169,9 @@ ERRORS: Mapping[str, Template] = {
     "name.uppercase": "repository name must be lowercase",
     "name.uppercase_path": "invalid reference format: repository name must be lowercase",
     "option.platform": "invalid platform {text!q}",
+    "path.not_a_file": "read {path}: not a regular file",
     "path.unusable": "{operation} {path}: {errno!e}",
+    "platform.foreign_os": "image operating system {image_os!q} cannot be used on {host_os!q}",
     "platform.none": (
         "no image found in manifest list for architecture {wanted.architecture}, OS {wanted.os}"
     ),
@@ -65,11 +190,12 @@ ERRORS: Mapping[str, Template] = {
     "policy_json.no_default": "Default policy is missing",
     "policy_json.no_key": "At least one of keyPath and keyData mus be specified",
     "policy_json.no_key_type": 'invalid keyType ""',
+    "policy_json.not_base64": "illegal base64 data at input byte {offset}",
     "policy_json.not_json": "{reason}",
-    "policy_json.not_object": "JSON object expected, got {token}",
+    "policy_json.not_object": lambda facts: f'JSON object expected, got "{_token(facts)}"',
     "policy_json.prefix": "prefix {prefix!q} is not valid",
-    "policy_json.reference": 'Invalid format of {key} "{name}": {reason}',
-    "policy_json.reference_untagged": 'dockerReference "{name}" contains neither a tag nor digest',
+    "policy_json.reference": "Invalid format of {key} {name}: {reason}",
+    "policy_json.reference_untagged": "dockerReference {name} contains neither a tag nor digest",
     "policy_json.unknown_identity": 'Unknown policy reference match type "{type}"',
     "policy_json.unknown_key": 'Unknown key "{key}"',
     "policy_json.unknown_requirement": 'Unknown policy requirement type "{type}"',
@@ -106,6 +232,74 @@ ERRORS: Mapping[str, Template] = {
     "registries_conf.short_name_mode": "invalid short-name mode: {mode!q}",
     "registries_conf.wildcard": "invalid wildcard prefix {prefix!q}",
     "registries_conf.wrong_type": "incompatible types: {key} is {got}, not {wanted}",
+    "registry.bad_answer": "Get {url}: {reason}",
+    "registry.broken": "{reason}",
+    "registry.downgrade": "Get {url}: redirected to {to}",
+    "registry.forbidden": _refused,
+    "registry.foreign_blob": "error fetching external blob from {url!q}: {status} ({reason})",
+    "registry.foreign_nowhere": "error fetching external blob {digest}",
+    "registry.not_found": _refused,
+    "registry.ping_status": (
+        "error pinging registry {host}, response code {status} ({reason})"
+    ),
+    "registry.plain_http": "Get {url}: http: server gave HTTP response to HTTPS client",
+    "registry.rate_limited": _refused,
+    "registry.redirects": "Get {url}: stopped after {limit} redirects",
+    "registry.stalled": "Get {url}: timed out",
+    "registry.tls": "Get {url}: {reason}",
+    "registry.token_insecure": "Get {url}: token service without TLS",
+    "registry.token_realm": "missing realm in bearer auth challenge",
+    "registry.token_refused": _token_refused,
+    "registry.token_status": _token_refused,
+    "registry.token_unusable": "{reason}",
+    "registry.unauthorized": _refused,
+    "registry.unexpected_status": _refused,
+    "registry.unreachable": "Get {url}: {reason}",
+    "registry.v1": "can't talk to a V1 docker registry",
+    "registry.wrong_size": "blob size mismatch",
+    "store.ambiguous_id": "multiple image IDs begin with {id!q}",
+    "store.blob_damaged": (
+        "the blob {digest} is damaged: its bytes have the digest {got}; remove {path!q} and"
+        " pull the image again"
+    ),
+    "store.blob_missing": "the blob {digest} is missing from the store; pull the image again",
+    "store.blob_unreadable": (
+        "the layer {digest} cannot be decompressed: {detail} ({code} at byte {offset})"
+    ),
+    "store.busy": lambda facts: (
+        f"the store {facts['path']} is in use by "
+        + (", ".join(map(str, facts["holders"])) or "another process")
+        + "; try again when that is done"
+    ),
+    "store.id_in_use": "that ID is already in use",
+    "store.incomplete": "the image {id} cannot be stored: its blob {digest} is missing",
+    "store.index_damaged": (
+        "{path!q} cannot be read: {reason}; the next pull into the store makes it anew"
+    ),
+    "store.index_differs": (
+        "{path!q} does not show {name} as the store has it; the next pull into the store"
+        " makes it anew"
+    ),
+    "store.invalid_id": "{id!q} is not a whole image ID",
+    "store.lookup_wrong": "the store does not find {key!q}, which is {id}; pull it again",
+    "store.missing": "there is no store in {path!q}",
+    "store.newer": (
+        "the store {path!q} has the version {version}; this towline knows version {known}"
+    ),
+    "store.no_space": (
+        "the image needs {needed} bytes and {path!q} has {free} bytes free; free some space,"
+        " then pull again: what was downloaded is kept"
+    ),
+    "store.not_a_folder": (
+        "{path!q} belongs to the store and is not a folder of it, but a file or a link"
+    ),
+    "store.record_damaged": (
+        "the record {path!q} is damaged: {reason}; pull the image again, or remove {id}"
+    ),
+    "store.unknown_image": "unable to find '{name}' in local storage: image not known",
+    "store.write_failed": "{reason}",
+    "tarball.compression": "{path}: {compression} compression is not supported",
+    "tarball.not_a_layer": "error reading {path!q}: {detail}",
     "transport.atomic_parts": (
         "invalid image reference: {name}, expected format: 'hostname/namespace/stream:tag'"
     ),
@@ -119,9 +313,7 @@ ERRORS: Mapping[str, Template] = {
         "Invalid docker-daemon: reference {text}: The sha256 repository name is reserved for"
         " (non-shortened) digest references"
     ),
-    "transport.daemon_untagged": (
-        "docker-daemon: reference {name} has neither a tag nor a digest"
-    ),
+    "transport.daemon_untagged": ("docker-daemon: reference {name} has neither a tag nor a digest"),
     "transport.dir_empty": "dir: reference has an empty path",
     "transport.docker_archive_empty": (
         "docker-archive reference  isn't of the form <path>[:<reference>]"
@@ -139,20 +331,40 @@ ERRORS: Mapping[str, Template] = {
     "transport.store_trailing_at": "empty trailing digest or ID in {text!q}: invalid reference",
     "transport.store_unclosed": "store specifier in {text!q} did not end: invalid reference",
     "transport.unknown": 'Invalid image name "{text}", unknown transport "{transport}"',
+    "unsupported.atomic": "The transport \"atomic:\" is not supported: {within}",
+    "unsupported.containers_storage": (
+        "reference {within!q} does not resolve to an image ID: towline does not read from"
+        " containers-storage"
+    ),
     "unsupported.credential_helper": "credential helper {helper!q} of {host} is not supported",
+    "unsupported.docker_daemon": "The transport \"docker-daemon:\" is not supported: {within}",
     "unsupported.ostree": 'The transport "ostree:" is not supported in this build',
+    "unsupported.transport": "The transport \"{transport}:\" is not supported: {within}",
+    "verify.config": "Download config.json digest {got} does not match expected {want}",
+    "verify.destination": "Digest of source image's manifest would not match destination reference",
+    "verify.diff_id": "layer {layer}: expected DiffID {want}, got {got}",
+    "verify.digest": "Digest did not match, expected {want}, got {got}",
+    "verify.manifest": "Manifest does not match provided manifest digest {want}",
+    "verify.size": "blob size mismatch",
 }
 
 STEPS: Mapping[str, Template] = {
+    "applying-layer": 'error adding layer with blob "{digest}": ',
+    "checking-blob": _checking,
     "choosing-instance": "Error choosing an image from manifest list {source}: ",
     "completing-name": "error normalizing registry+unqualified reference {name!q}: ",
     "deciding-goal": "error determining pull goal for image {name!q}: ",
     "deciding-short-name": "error getting default registries to try: ",
+    "detecting-compression": "Error detecting compression for file {path!q}: Error detecting compression: ",
+    "fetching-manifest": "Error reading manifest {reference} in {repository}: ",
     "finding-credentials": "error getting username and password: ",
+    "getting-config-info": "error getting config info: ",
     "hashing-unnamed": "error getting image digest; image reference not found: ",
+    "loading-component": "Error loading tar component {member}: ",
     "loading-layout-name": "error loading manifest for {source!q}: ",
     "loading-registries": "error loading registries: ",
     "normalizing-name": "error normalizing qualified reference {name!q}: ",
+    "opening-archive": "error opening file {path!q}: ",
     "opening-image": "Error initializing image from source {source}: ",
     "opening-source": "Error initializing source {source}: ",
     "opening-tarball": "error opening {path!q}: ",
@@ -163,13 +375,16 @@ STEPS: Mapping[str, Template] = {
     "parsing-policy": "invalid policy in {path!q}: ",
     "parsing-source": "unable to parse '{name}': ",
     "parsing-stored-name": "error parsing named reference {name!q}: ",
+    "pinging": "pinging docker registry returned: ",
     "publishing": "Error committing the finished image: ",
     "reading-auth-file": "error reading JSON file {path!q}: ",
     "reading-blob": "Error reading blob {digest}: ",
+    "reading-descriptor": "unexpected digest reference {digest}: ",
     "reading-manifest": "Error determining manifest MIME type for {source}: ",
     "reading-policy": "",
     "reading-registries-conf": "unable to parse the registries.conf file: ",
     "rejected": "Source image rejected: ",
+    "retrieving-manifest": "error retrieving manifest.json: ",
     "writing-blob": "Error writing blob: ",
 }
 

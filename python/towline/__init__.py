@@ -1,0 +1,43 @@
+"""Pull container images the way libpod does: no daemon, no Go binary, every digest checked.
+
+>>> import towline
+>>> result = towline.pull("docker.io/library/alpine", root="images")  # doctest: +SKIP
+>>> image = towline.open_store("images").image(result.images[0])      # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from towline.api import open_store, pull, resolve
+from towline.cancel import CancelToken
+from towline.config.auth_json import Credentials
+from towline.errors import TowlineError
+from towline.events import Event
+from towline.goal import PullGoal, PullRefPair
+from towline.options import Options
+from towline.platform import Platform
+from towline.progress import BlobProgress
+from towline.pull import Runtime
+from towline.results import Attempt, PullResult
+from towline.rules import Rules
+from towline.store.protocol import Image, Store
+
+__all__ = [
+    "Attempt",
+    "BlobProgress",
+    "CancelToken",
+    "Credentials",
+    "Event",
+    "Image",
+    "Options",
+    "Platform",
+    "PullGoal",
+    "PullRefPair",
+    "PullResult",
+    "Rules",
+    "Runtime",
+    "Store",
+    "TowlineError",
+    "open_store",
+    "pull",
+    "resolve",
+]

@@ -1,0 +1,71 @@
+"""The three calls with which most people begin."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from towline.goal import PullGoal
+from towline.options import Options
+from towline.pull import Runtime
+from towline.results import PullResult
+from towline.store.layout import LayoutStore
+from towline.store.layout import open_store as _open_store
+
+__all__ = ["default_root", "open_store", "pull", "resolve"]
+
+
+def default_root() -> Path:
+    """``$TOWLINE_ROOT``, else ``towline`` in the user's data directory."""
+    if root := os.environ.get("TOWLINE_ROOT"):
+        return Path(root)
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share"
+    return Path(data) / "towline"
+
+
+def open_store(root: str | os.PathLike[str] | None = None) -> LayoutStore:
+    """The embedded store in a directory, made where there is none.
+
+    Args:
+        root: the directory; None for `default_root`.
+
+    Raises:
+        StoreError: the directory cannot be a store.
+    """
+    return _open_store(default_root() if root is None else root)
+
+
+def pull(
+    name: str,
+    root: str | os.PathLike[str] | None = None,
+    *,
+    label: str | None = None,
+    options: Options | None = None,
+) -> PullResult:
+    """Pull an image into the embedded store.
+
+    Args:
+        name: a short name, a full one, or ``transport:rest``.
+        root: the store's directory; None for the usual one.
+        label: refuse images whose config has no such label.
+        options: everything else.
+
+    Raises:
+        PullFailed: nothing was pulled.
+        TowlineError: whatever stopped the call before.
+    """
+    return Runtime(open_store(root), options).pull(name, label)
+
+
+def resolve(
+    name: str,
+    root: str | os.PathLike[str] | None = None,
+    *,
+    options: Options | None = None,
+) -> PullGoal:
+    """What `pull` would try, in order; no registry is asked.
+
+    Raises:
+        TowlineError: the name, or what must be read to understand it.
+    """
+    return Runtime(open_store(root), options).resolve(name)

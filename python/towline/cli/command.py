@@ -1,0 +1,51 @@
+"""The commands, and how they end: 0 done, 1 it could not be done, 2 wrong usage, 130 interrupted."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from towline.cli import store_commands, transfer_commands
+from towline.cli.show import print_error
+from towline.conformance.command import conformance
+from towline.errors import TowlineError
+
+__all__ = ["main", "towline"]
+
+INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="towline")
+def towline() -> None:
+    """Pull container images the way libpod does, without a daemon."""
+
+
+towline.add_command(transfer_commands.pull)
+towline.add_command(transfer_commands.resolve)
+towline.add_command(store_commands.images)
+towline.add_command(store_commands.inspect)
+towline.add_command(store_commands.verify)
+towline.add_command(store_commands.remove)
+towline.add_command(store_commands.gc)
+towline.add_command(conformance)
+
+
+def main() -> None:
+    """Run the command line and end the process with its status."""
+    try:
+        status = towline.main(standalone_mode=False)
+    except click.exceptions.Abort:  # click's name for Ctrl-C
+        print_error("interrupted")
+        sys.exit(INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except TowlineError as error:
+        print_error(str(error))
+        sys.exit(INTERRUPTED if error.code == "cancelled.by_caller" else 1)
+    except BrokenPipeError:  # the reader of our output went away; there is nobody to tell
+        sys.stderr.close()
+        sys.exit(1)
+    sys.exit(status or 0)

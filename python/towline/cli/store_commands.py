@@ -1,0 +1,127 @@
+"""``images``, ``inspect``, ``verify``, ``rm`` and ``gc``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+import towline
+from towline.cli.flags import FORMAT, QUIET, ROOT
+from towline.cli.show import print_error, print_json, print_lines, size_told
+from towline.store.protocol import Image
+
+__all__ = ["gc", "images", "inspect", "remove", "verify"]
+
+_ID_SHOWN = 12
+
+
+@click.command()
+@QUIET
+@FORMAT
+@ROOT
+def images(quiet: bool, output: str, root: Path) -> int:
+    """List the images in the store, the newest first."""
+    stored = towline.open_store(root).images()
+    if output == "json":
+        print_json([_described(image) for image in stored])
+    elif quiet:
+        print_lines([image.id for image in stored])
+    else:
+        _print_table(stored)
+    return 0
+
+
+def _print_table(stored: Sequence[Image]) -> None:
+    rows = [("NAME", "IMAGE ID", "DIGEST", "SIZE")]
+    for image in stored:
+        size = size_told(sum(max(layer.size, 0) for layer in image.layers))
+        for name in image.names or ("<none>",):
+            rows.append((name, image.id[:_ID_SHOWN], image.digest.hex[:_ID_SHOWN], size))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    print_lines(
+        ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+         for row in rows]
+    )
+
+
+@click.command()
+@click.argument("name")
+@ROOT
+def inspect(name: str, root: Path) -> int:
+    """Describe an image of the store as JSON: names, digests, layers and config.
+
+    NAME is a name, an ID or the start of one, or a digest.
+    """
+    image = towline.open_store(root).image(name)
+    print_json(_described(image) | {"config": json.loads(image.config or b"null")})
+    return 0
+
+
+def _described(image: Image) -> dict[str, Any]:
+    return {
+        "id": image.id,
+        "digest": str(image.digest),
+        "names": list(image.names),
+        "media_type": image.manifest.media_type,
+        "layers": [
+            {"digest": layer.digest_text, "size": layer.size, "media_type": layer.media_type}
+            for layer in image.layers
+        ],
+    }
+
+
+@click.command()
+@click.argument("name", required=False)
+@FORMAT
+@ROOT
+def verify(name: str | None, output: str, root: Path) -> int:
+    """Hash again what the store has: every blob of NAME, or of all images."""
+    report = towline.open_store(root).verify(name)
+    if output == "json":
+        print_json(
+            {
+                "images": report.images,
+                "blobs": report.blobs,
+                "bytes": report.bytes,
+                "diff_ids": report.diff_ids,
+                "faults": [{"code": fault.code, "message": str(fault)} for fault in report.faults],
+            }
+        )
+    else:
+        for fault in report.faults:
+            print_error(str(fault))
+        if report.clean:
+            checked = f"{report.images} images, {report.blobs} blobs, {size_told(report.bytes)}"
+            print_lines([f"{checked}: every digest is right"])
+    return 0 if report.clean else 1
+
+
+@click.command("rm")
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@ROOT
+def remove(names: tuple[str, ...], root: Path) -> int:
+    """Remove names from the store, and images that lose their last one.
+
+    The blobs stay until ``towline gc``.
+    """
+    store = towline.open_store(root)
+    for name in names:
+        removed = store.remove(name)
+        print_lines([f"untagged {lost}" for lost in removed.names])
+        if removed.image:
+            print_lines([f"removed {removed.id}"])
+    return 0
+
+
+@click.command()
+@ROOT
+def gc(root: Path) -> int:
+    """Delete what no image needs: blobs, and parts of blobs that were never finished."""
+    swept = towline.open_store(root).gc()
+    counted = f"{swept.blobs} blobs and {swept.partials} parts of blobs"
+    print_lines([f"removed {counted}, {size_told(swept.bytes)}"])
+    return 0

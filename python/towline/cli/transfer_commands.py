@@ -1,0 +1,107 @@
+"""``pull`` and ``resolve``."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import click
+
+import towline
+from towline.cli.flags import FORMAT, QUIET, ROOT, with_options
+from towline.cli.progress_view import ProgressView, progress_view
+from towline.cli.show import print_error, print_json, print_lines, print_warning
+from towline.errors import TowlineError
+from towline.options import Options
+from towline.results import PullResult
+from towline.transport import image_name
+
+__all__ = ["pull", "resolve"]
+
+
+@click.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.option("--label", metavar="KEY", help="Refuse images without this label.")
+@click.option(
+    "--progress",
+    type=click.Choice(["auto", "bar", "plain", "json", "none"]),
+    default="auto",
+    help="How progress is shown on stderr.",
+)
+@QUIET
+@FORMAT
+@ROOT
+@with_options
+def pull(
+    names: tuple[str, ...],
+    label: str | None,
+    progress: str,
+    quiet: bool,
+    output: str,
+    root: Path,
+    options: Options,
+) -> int:
+    """Pull images into the store, and print the names of what was pulled.
+
+    A NAME is a short name (alpine), a full one (docker.io/library/alpine:3.20), or a source with
+    its transport (docker-archive:image.tar, oci:layout, dir:path, docker://host/name).
+    """
+    status = 0
+    results: list[PullResult] = []
+    with progress_view("none" if quiet else progress) as view:
+        runtime = _runtime(root, options, view)
+        for name in names:
+            try:
+                result = runtime.pull(name, label=label, writer=view.writer)
+            except TowlineError as error:
+                view.break_line()
+                if error.code == "cancelled.by_caller":
+                    raise
+                print_error(str(error))
+                status = 1
+                continue
+            view.break_line()
+            results.append(result)
+            if output == "text":
+                _print_pulled(result)
+    if output == "json":
+        print_json([result.to_json() for result in results])
+    return status
+
+
+def _runtime(root: Path, options: Options, view: ProgressView) -> towline.Runtime:
+    store = towline.open_store(root)
+    return towline.Runtime(store, dataclasses.replace(options, on_progress=view.report))
+
+
+def _print_pulled(result: PullResult) -> None:
+    print_lines(result.images)
+    sys.stdout.flush()
+    for attempt in result.attempts:
+        if attempt.error is not None:
+            print_warning(f"{attempt.image} was not pulled: {attempt.error}")
+    if result.policy == "built-in":
+        print_warning("no policy.json was found, so no signature was asked for")
+
+
+@click.command()
+@click.argument("name")
+@FORMAT
+@ROOT
+@with_options
+def resolve(name: str, output: str, root: Path, options: Options) -> int:
+    """Print what a pull of NAME would try, in order, without asking any registry."""
+    goal = towline.resolve(name, root=root, options=options)
+    if output == "json":
+        print_json(goal.to_json())
+        return 0
+    for number, pair in enumerate(goal.pairs, start=1):
+        stored = pair.destination.name_and_id
+        print_lines([f"{number}. {image_name(pair.source)} -> {stored}"])
+    if goal.used_search_registries:
+        searched = ", ".join(goal.searched_registries or ()) or "none"
+        print_lines([f"{name} is a short name; search registries: {searched}"])
+    elif goal.pull_all_pairs:
+        print_lines(["every pair is pulled"])
+    return 0

@@ -1,0 +1,181 @@
+"""Copying one image from a source into a store: the order of the steps is the behaviour.
+
+Sees only the two protocols.  Everything that can refuse an image does so before the first layer is
+fetched, and only `Ingest.publish` makes anything visible.  (PULL-010 to PULL-022)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from towline.cancel import CancelToken
+from towline.core import CoreError, layer_pass
+from towline.descriptor import Descriptor
+from towline.digest import Digest, digest_of
+from towline.errors import (
+    PlatformMismatch,
+    SourceError,
+    VerificationError,
+    step,
+)
+from towline.goal import PullRefPair
+from towline.image_config import ImageConfig
+from towline.layers import LayerFetch
+from towline.manifest import RawManifest
+from towline.progress import Progress
+from towline.reading import Reading
+from towline.rules import Rules
+from towline.source.protocol import Source
+from towline.store.protocol import Image, ImagePlan, LayerPlan, Store
+
+__all__ = ["CopiedImage", "Copying"]
+
+PARALLEL_LAYERS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class CopiedImage:
+    """What a copy brought.
+
+    Attributes:
+        verified: what was checked of the image, ``"blobs"`` and perhaps ``"diff-ids"``.
+    """
+
+    image: Image
+    verified: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Copying:
+    """How images are copied in one call.
+
+    Attributes:
+        allow: asks the policy; raises where an image may not be copied.
+        remove_signatures: signatures are neither read nor kept.
+        verify_diff_ids: decompress each layer and check it against the config.
+    """
+
+    store: Store
+    reading: Reading
+    rules: Rules
+    progress: Progress
+    cancel: CancelToken
+    allow: Callable[[Source, RawManifest], None]
+    remove_signatures: bool = False
+    verify_diff_ids: bool = False
+
+    def copy(self, pair: PullRefPair, source: Source) -> CopiedImage:
+        """Copy the image of one pair.
+
+        Raises:
+            TowlineError: what refused or stopped it; the store's images are as they were.
+        """
+        raw, list_digest = self.reading.manifest(source)
+        self.allow(source, raw)
+        manifest = self.reading.parsed(source, raw)
+        config_data, config = self.reading.config(source, manifest)
+        self._refuse_foreign_os(config)
+        self._check_wanted_digest(pair, raw, list_digest)
+        if not self.remove_signatures:
+            self.progress.say("signatures")
+        plan = _plan(pair, raw, manifest.layers, manifest.config, config_data, config, list_digest)
+        with self.store.begin(plan, cancel=self.cancel) as ingest:
+            LayerFetch(
+                pair.image,
+                source,
+                ingest,
+                self.rules,
+                self.progress,
+                self.cancel,
+                PARALLEL_LAYERS,
+            ).run(plan.layers)
+            self.progress.say("copying-config", digest=manifest.config.digest_text)
+            self.progress.say("writing-manifest")
+            self.progress.say("storing-signatures")
+            with step("publishing"):
+                verified = self._check_layers(plan.layers)
+                self.cancel.raise_if_cancelled()
+                image = ingest.publish()
+        return CopiedImage(image, verified)
+
+    def _refuse_foreign_os(self, config: ImageConfig) -> None:
+        if self.rules.foreign_os == "refuse-windows":  # PULL-016
+            here = "windows" if sys.platform == "win32" else "linux"
+            if (config.os == "windows") != (here == "windows"):
+                raise PlatformMismatch("platform.foreign_os", image_os=config.os, host_os=here)
+
+    def _check_wanted_digest(
+        self, pair: PullRefPair, raw: RawManifest, list_digest: Digest | None
+    ) -> None:
+        # PULL-015: a destination that names a digest takes no other image
+        reference = pair.destination.reference
+        wanted = None if reference is None else reference.digest
+        if wanted is None or digest_of(raw.data, wanted.algorithm) == wanted:
+            return
+        if self.rules.list_by_digest and list_digest == wanted:
+            return
+        raise VerificationError("verify.destination", want=wanted, got=raw.digest)
+
+    def _check_layers(self, layers: Sequence[LayerPlan]) -> tuple[str, ...]:
+        if not (self.verify_diff_ids or self.rules.layers_must_apply):
+            return ("blobs",)
+        checked: set[str] = set()
+        for layer in layers:
+            digest = layer.descriptor.digest
+            if str(digest) in checked:
+                continue
+            checked.add(str(digest))
+            self.cancel.raise_if_cancelled()
+            with step("applying-layer", digest=digest):
+                try:
+                    found = layer_pass(str(self.store.blob_path(digest)))
+                except CoreError as error:
+                    raise SourceError(
+                        "core.layer", code=error.code, offset=error.offset, detail=error.detail
+                    ) from None
+                if self.verify_diff_ids and layer.diff_id and found.diff_id != str(layer.diff_id):
+                    raise VerificationError(
+                        "verify.diff_id", want=layer.diff_id, got=found.diff_id, layer=digest
+                    )
+        return ("blobs", "diff-ids") if self.verify_diff_ids else ("blobs",)
+
+
+def _plan(
+    pair: PullRefPair,
+    raw: RawManifest,
+    layers: Sequence[Descriptor],
+    config: Descriptor,
+    config_data: bytes,
+    parsed: ImageConfig,
+    list_digest: Digest | None,
+) -> ImagePlan:
+    destination = pair.destination
+    return ImagePlan(
+        id=destination.id or config.digest.hex,
+        manifest=raw,
+        config=config_data,
+        layers=_layer_plans(layers, parsed.diff_ids),
+        names=() if destination.reference is None else (str(destination.reference),),
+        list_digest=list_digest,
+    )
+
+
+def _layer_plans(
+    layers: Sequence[Descriptor], diff_ids: Sequence[Digest] | None
+) -> tuple[LayerPlan, ...]:
+    if diff_ids is None or len(diff_ids) != len(layers):
+        return tuple(LayerPlan(layer) for layer in layers)
+    plans = []
+    chain: Digest | None = None
+    for layer, diff_id in zip(layers, diff_ids, strict=True):
+        chain = diff_id if chain is None else _chained(chain, diff_id)
+        plans.append(LayerPlan(layer, diff_id, chain))
+    return tuple(plans)
+
+
+def _chained(below: Digest, diff_id: Digest) -> Digest:
+    # The OCI image specification, config.md, "Layer ChainID"
+    return Digest("sha256", hashlib.sha256(f"{below} {diff_id}".encode()).hexdigest())

@@ -1,0 +1,77 @@
+"""Which source reads which reference: the only room that names them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from towline.platform import Platform
+from towline.rules import Rules
+from towline.source import refusals
+from towline.source.protocol import Source
+from towline.transport import ImageReference
+from towline.transport.dir import DirReference
+from towline.transport.docker import DockerReference
+from towline.transport.docker_archive import DockerArchiveReference
+from towline.transport.oci import OciReference
+from towline.transport.oci_archive import OciArchiveReference
+from towline.transport.tarball import TarballReference
+
+if TYPE_CHECKING:
+    from towline.source.archive_members import ArchiveCache
+    from towline.source.docker import DockerAccess
+
+__all__ = ["Opener"]
+
+
+@dataclass(frozen=True, slots=True)
+class Opener:
+    """Opens sources for one call.
+
+    Attributes:
+        archives: keeps archives open between the questions of the goal and the copies.
+        platform: what a tarball's image is said to be for; None: this machine.
+        docker_access: how a registry is spoken to, asked only where there is one to speak to;
+            None where no network may be used.
+    """
+
+    rules: Rules
+    archives: ArchiveCache | None = None
+    platform: Platform | None = None
+    docker_access: Callable[[DockerReference], DockerAccess] | None = None
+
+    def open(self, reference: ImageReference) -> Source:
+        """The source of a reference; what it needs is imported here, when one is wanted.
+
+        Raises:
+            UnsupportedError: a transport that towline does not read.
+            TowlineError: the source cannot be opened.
+        """
+        match reference:
+            case DockerReference() if self.docker_access is not None:
+                from towline.source import docker
+
+                return docker.open_source(reference, self.docker_access(reference))
+            case DockerArchiveReference():
+                from towline.source import docker_archive
+
+                return docker_archive.open_source(reference, self.rules, self.archives)
+            case OciArchiveReference():
+                from towline.source import oci_archive
+
+                return oci_archive.open_source(reference, self.rules, self.archives)
+            case OciReference():
+                from towline.source import oci
+
+                return oci.open_source(reference, self.rules)
+            case DirReference():
+                from towline.source import dir
+
+                return dir.open_source(reference, self.rules)
+            case TarballReference():
+                from towline.source import tarball
+
+                return tarball.open_source(reference, self.rules, self.platform)
+            case _:
+                return refusals.open_source(reference)

@@ -1,0 +1,311 @@
+"""Running a goal: its pairs are tried in order, and the first success ends it or all are pulled.
+
+(PULL-001 to PULL-009, EVENT-001 to EVENT-003)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from towline.config.certs_d import find_certificates
+from towline.config.places import RegistriesCache, find_credentials, load_policy, load_registries
+from towline.config.policy_json import Policy
+from towline.config.registries import Registries
+from towline.copying import CopiedImage, Copying
+from towline.disk_facts import DiskFacts
+from towline.errors import Cancelled, PullFailed, TowlineError, step
+from towline.events import Event
+from towline.facts import Facts
+from towline.goal import PullGoal, PullRefPair, goal_from_image_reference, goal_from_name
+from towline.labels import check_label
+from towline.manifest import RawManifest
+from towline.opening import Opener
+from towline.options import Options
+from towline.platform import host_platform
+from towline.progress import Progress, TextWriter
+from towline.reading import Reading
+from towline.results import Attempt, PullResult
+from towline.source.archive_members import ArchiveCache
+from towline.source.protocol import Source
+from towline.store.protocol import Store
+from towline.transport import ImageReference, image_name, parse_image_name
+from towline.transport.docker import DockerReference
+from towline.trust.policy import evaluate
+
+if TYPE_CHECKING:
+    from towline.source.docker import DockerAccess
+
+__all__ = ["Runtime"]
+
+_LOG = logging.getLogger("towline")
+_LOG.addHandler(logging.NullHandler())  # who wants the log, asks for it
+_TOLD_WHEN_TRIED = ("docker", "atomic")  # TEXT-001
+
+
+class Runtime:
+    """A store and the choices under which images are pulled into it.
+
+    One runtime may be used from many threads, and for any number of pulls.
+    """
+
+    def __init__(self, store: Store, options: Options | None = None) -> None:
+        self.store = store
+        self.options = Options() if options is None else options
+        self._registries = RegistriesCache()
+
+    def resolve(self, name: str) -> PullGoal:
+        """What a pull of `name` would try; no registry is asked.
+
+        Raises:
+            TowlineError: the name, or what must be read to understand it.
+        """
+        with self._call(None) as call:
+            return goal_from_name(name, call.facts(), self.options.rules)
+
+    def pull(
+        self, name: str, label: str | None = None, writer: TextWriter | None = None
+    ) -> PullResult:
+        """Pull what a user named: a short name, a full one, or ``transport:rest`` (PULL-001).
+
+        Args:
+            name: as the user wrote it.
+            label: refuse images whose config has no such label.
+            writer: gets the progress text.
+
+        Raises:
+            PullFailed: nothing was pulled; ``facts["errors"]`` has the reasons.
+            TowlineError: whatever stopped the call before or between the pairs.
+        """
+        with self._call(writer) as call:
+            goal = goal_from_name(name, call.facts(), self.options.rules)
+            return call.run(goal, name, label)
+
+    def pull_reference(
+        self, reference: ImageReference | str, writer: TextWriter | None = None
+    ) -> PullResult:
+        """Pull a source whose transport is known; no label is asked for (PULL-002).
+
+        Raises:
+            PullFailed: nothing was pulled.
+            TowlineError: as `pull`.
+        """
+        rules = self.options.rules
+        with self._call(writer) as call:
+            facts = call.facts()
+            if isinstance(reference, str):
+                reference = parse_image_name(reference, facts, rules)
+            name = image_name(reference)
+            with step("deciding-goal", name=name):
+                goal = goal_from_image_reference(reference, name, facts, rules)
+            return call.run(goal, name, None)
+
+    async def pull_async(
+        self, name: str, label: str | None = None, writer: TextWriter | None = None
+    ) -> PullResult:
+        """`pull` in a thread of its own; cancelling the task cancels the options' token."""
+        work = asyncio.ensure_future(asyncio.to_thread(self.pull, name, label, writer))
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            self.options.cancel.cancel()
+            await asyncio.wait([work])
+            work.exception()  # the thread has said all that there is to say
+            raise
+
+    @contextmanager
+    def _call(self, writer: TextWriter | None) -> Iterator[_Call]:
+        """One call; errors that leave it are told in the words of the edition."""
+        options = self.options
+        progress = Progress(options.rules.wording, writer, options.on_progress)
+        try:
+            options.cancel.raise_if_cancelled()
+            with ArchiveCache() as archives:
+                yield _Call(self.store, options, self._registries, progress, archives)
+        except TowlineError as error:
+            error.wording = options.rules.wording
+            raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One call of a runtime."""
+
+    store: Store
+    options: Options
+    registries: RegistriesCache
+    progress: Progress
+    archives: ArchiveCache
+
+    def facts(self) -> Facts:
+        """The world, for the building of the goal."""
+        options = self.options
+        return DiskFacts(
+            store=self.store.identity,
+            find_id=self.store.find_id,
+            search_registries=self._search_registries,
+            rules=options.rules,
+            archives=self.archives,
+            platform=options.platform,
+            open_source=self._opener().open,
+        )
+
+    def _search_registries(self) -> tuple[str, ...]:
+        with step("reading-registries-conf"):
+            return self._load_registries().search_registries()
+
+    def _load_registries(self) -> Registries:
+        options = self.options
+        return load_registries(
+            options.places, options.rules, options.registries_conf, self.registries
+        )
+
+    def _opener(self) -> Opener:
+        return Opener(
+            self.options.rules, self.archives, self.options.platform, self._docker_access
+        )
+
+    def run(self, goal: PullGoal, name: str, label: str | None) -> PullResult:
+        """Try the pairs (PULL-003)."""
+        policy, origin = load_policy(self.options.places, self.options.rules, self.options.policy)
+        attempts: list[Attempt] = []
+        with self.progress.ticking():
+            for pair in goal.pairs:
+                attempt = self._attempt(pair, label, policy, origin)
+                attempts.append(attempt)
+                if attempt.stored is not None and not goal.pull_all_pairs:
+                    named = self.options.rules.single_pull_event == "image"
+                    self._event(pair.image if named else "")  # EVENT-002
+                    return PullResult((pair.image,), tuple(attempts), origin)
+        images = tuple(attempt.image for attempt in attempts if attempt.stored is not None)
+        if not images:
+            raise _nothing_pulled(goal, name, attempts)
+        self._event(images[0])
+        return PullResult(images, tuple(attempts), origin)
+
+    def _attempt(
+        self, pair: PullRefPair, label: str | None, policy: Policy, origin: str
+    ) -> Attempt:
+        rules = self.options.rules
+        if pair.source.transport in _TOLD_WHEN_TRIED:
+            self.progress.say("trying", image=pair.image)
+        try:
+            if label is not None:
+                self._check_label(pair, label)
+        except TowlineError as error:
+            if rules.label_failure == "ends" or isinstance(error, Cancelled):  # LABEL-004
+                raise
+            return self._failed(pair, error)
+        try:
+            copied = self._copy(pair, policy, origin)
+        except Cancelled:
+            raise
+        except TowlineError as error:
+            return self._failed(pair, error)
+        return Attempt(pair.image, pair.source, copied.image, verified=copied.verified)
+
+    def _log(self, error: TowlineError) -> None:
+        _LOG.error("%s", error.told(self.options.rules.wording))
+
+    def _failed(self, pair: PullRefPair, error: TowlineError) -> Attempt:
+        wording = self.options.rules.wording
+        error.wording = wording
+        within = pair.source.within_transport
+        _LOG.error("%s", wording.text("log-pull-failed", within=within, error=error))
+        self.progress.say("failed")
+        return Attempt(pair.image, pair.source, error=error)
+
+    def _copy(self, pair: PullRefPair, policy: Policy, origin: str) -> CopiedImage:
+        options = self.options
+
+        def allow(source: Source, raw: RawManifest) -> None:
+            evaluate(policy, source.reference, origin=origin, log=self._log)
+
+
+        copying = Copying(
+            store=self.store,
+            reading=self._reading(told=True),
+            rules=options.rules,
+            progress=self.progress,
+            cancel=options.cancel,
+            allow=allow,
+            remove_signatures=options.remove_signatures,
+            verify_diff_ids=options.verify_diff_ids,
+        )
+        with step("opening-source", source=image_name(pair.source)):
+            source = self._opener().open(pair.source)
+        with closing(source):
+            return copying.copy(pair, source)
+
+    def _check_label(self, pair: PullRefPair, label: str) -> None:
+        caller = self.options.rules.label_context == "call"  # LABEL-003
+        call = self if caller else replace(self, options=_bare(self.options))
+        with closing(call._opener().open(pair.source)) as source:
+            check_label(pair.image, label, source, self._reading(told=caller))
+
+    def _reading(self, *, told: bool) -> Reading:
+        platform = self.options.platform or host_platform()
+        return Reading(self.options.rules, platform, told=told)
+
+    def _docker_access(self, reference: DockerReference) -> DockerAccess:
+        from towline.source.docker import DockerAccess  # heavy: HTTP
+
+        options = self.options
+        name = reference.reference.name
+        credentials = options.credentials
+        if credentials is None:
+            found = find_credentials(options.places, options.rules, name, options.authfile)
+            credentials = None if found is None else found[0]
+        return DockerAccess(
+            insecure=self._insecure(name),
+            credentials=credentials,
+            certificates=find_certificates(
+                options.places, options.rules, reference.reference.domain, options.cert_dir
+            ),
+            rules=options.rules,
+            cancel=options.cancel,
+        )
+
+    def _insecure(self, name: str) -> bool:
+        options = self.options
+        if options.tls_verify is not None:  # CONF-030: registries.conf is then not even read
+            return not options.tls_verify
+        with step("loading-registries"):
+            registries = self._load_registries()
+        found = registries.find(name)
+        return found is not None and found.insecure
+
+    def _event(self, name: str) -> None:
+        if self.options.on_event is not None:
+            self.options.on_event(Event("image", "pull", name))
+
+
+def _bare(options: Options) -> Options:
+    # LABEL-003: of what the call was given only the auth file reaches the label check, and of the
+    # environment not the file of registries
+    environ = {
+        key: value
+        for key, value in options.places.environ.items()
+        if key not in options.rules.registries_conf_variables
+    }
+    return replace(
+        options,
+        places=replace(options.places, environ=environ),
+        registries_conf=None,
+        credentials=None,
+        cert_dir=None,
+        tls_verify=None,
+    )
+
+
+def _nothing_pulled(goal: PullGoal, name: str, attempts: list[Attempt]) -> PullFailed:
+    if goal.used_search_registries and not goal.searched_registries:
+        return PullFailed("pull.no_search_registries", name=name)
+    errors = [attempt.error for attempt in attempts if attempt.error is not None]
+    images = [attempt.image for attempt in attempts]
+    code = "pull.all_failed" if goal.used_search_registries else "pull.failed"
+    return PullFailed(code, name=name, images=images, errors=errors)

@@ -1,0 +1,1 @@
+"""Reading images: one room for each transport that can be a source."""

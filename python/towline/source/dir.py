@@ -1,0 +1,76 @@
+"""``dir:``: reading an image from a folder of blobs with a manifest.json.
+
+(DIR-001 to DIR-005)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from towline.descriptor import Descriptor
+from towline.digest import Digest
+from towline.manifest import RawManifest, recognise
+from towline.rules import Rules
+from towline.source.documents import check_config, check_manifest
+from towline.source.files import FileBlob, joined, read_document
+from towline.transport import ImageReference
+from towline.transport.dir import DirReference
+
+__all__ = ["DirSource", "open_source"]
+
+
+def open_source(reference: DirReference, rules: Rules) -> DirSource:
+    """The source of the image in a folder; nothing of it is read yet."""
+    return DirSource(reference, rules)
+
+
+class DirSource:
+    """The image in a folder.  The folder is the user's own: links in it are followed."""
+
+    parallel = 4
+
+    def __init__(self, reference: DirReference, rules: Rules) -> None:
+        self.reference: ImageReference = reference
+        self._folder = reference.path
+        self.rules = rules
+
+    def __repr__(self) -> str:
+        return f"DirSource({self._folder!r})"
+
+    def manifest(self, instance: Digest | None = None) -> RawManifest:
+        """manifest.json, or ``<hex>.manifest.json`` for an instance of a list.
+
+        A folder keeps no media types, so the content decides (DIR-002).
+
+        Raises:
+            PathUnusable: the file cannot be read.
+            LimitExceeded: ``limit.document``.
+            VerificationError: ``verify.manifest`` of an instance.
+        """
+        name = "manifest.json" if instance is None else f"{instance.hex}.manifest.json"
+        path = joined(self._folder, name)
+        data = read_document(path, "manifest", self.rules.document_limit)
+        if instance is not None:
+            check_manifest(data, instance, path)
+        return RawManifest(data, recognise(data))
+
+    def config(self, descriptor: Descriptor) -> bytes:
+        """The config blob, within its budget; its digest is checked."""
+        path = self._path(descriptor)
+        data = read_document(path, "config", self.rules.document_limit)
+        return check_config(data, descriptor.digest, path)
+
+    def in_order(self, wanted: Sequence[Descriptor]) -> Sequence[Descriptor]:
+        """As wanted: a folder has no order."""
+        return wanted
+
+    def open_blob(self, descriptor: Descriptor, offset: int = 0) -> FileBlob:
+        """A layer; PathUnusable where it is not there."""
+        return FileBlob(self._path(descriptor), offset)
+
+    def close(self) -> None:
+        """Nothing: files are open only while they are read."""
+
+    def _path(self, descriptor: Descriptor) -> str:
+        # Nothing but a valid digest becomes a path.
+        return joined(self._folder, descriptor.digest.hex)

@@ -1,0 +1,405 @@
+"""``docker://``: reading an image from a registry, as the clauses REG-001 to REG-049 say."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
+
+from urllib3 import HTTPHeaderDict
+
+from towline.cancel import CancelToken
+from towline.descriptor import Descriptor
+from towline.digest import Digest, parse_digest
+from towline.errors import RegistryError, Step, VerificationError
+from towline.manifest import (
+    DOCKER_LIST,
+    DOCKER_SCHEMA1,
+    DOCKER_SCHEMA1_SIGNED,
+    DOCKER_SCHEMA2,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    RawManifest,
+    recognise,
+)
+from towline.reference import Reference
+from towline.registry.answers import BODY_MAX, Wanted, phrase, refusal, shown, web_address
+from towline.registry.client import RegistryClient
+from towline.registry.credentials import Credentials
+from towline.registry.retry import Patience, delay, passes
+from towline.registry.tls import Certificates
+from towline.registry.web import Answer
+from towline.rules import Rules
+from towline.transport.docker import DockerReference
+
+if TYPE_CHECKING:
+    from towline.core import BlobWriter
+
+__all__ = ["DockerAccess", "DockerSource", "open_source"]
+
+_KNOWN_TYPES = (
+    DOCKER_LIST,
+    DOCKER_SCHEMA1,
+    DOCKER_SCHEMA1_SIGNED,
+    DOCKER_SCHEMA2,
+    OCI_INDEX,
+    OCI_MANIFEST,
+)
+_PIECE = 1 << 20
+_PROGRESS = 1 << 20  # bytes after which a repetition counts as the first one again
+_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+
+
+@dataclass(frozen=True, slots=True)
+class DockerAccess:
+    """How a registry is spoken to, for one image.
+
+    Attributes:
+        rules: the edition.
+        insecure: what ``--tls-verify`` and registries.conf say, None where neither does.
+        credentials: who we are; their repr shows no secret.
+        certificates: of the host, from certs.d.
+        cancel: stops what is under way.
+        location: the name under which the image really lies, where a mirror or the ``location``
+            of registries.conf takes the place of the registry in the image's name.
+        patience: how long the registry is waited for.
+    """
+
+    rules: Rules
+    insecure: bool | None = None
+    credentials: Credentials | None = None
+    certificates: Certificates | None = None
+    cancel: CancelToken = field(default_factory=CancelToken)
+    location: Reference | None = None
+    patience: Patience = field(default_factory=Patience)
+
+
+def open_source(reference: DockerReference, access: DockerAccess) -> DockerSource:
+    """The source of an image in a registry.  Nothing is asked yet."""
+    return DockerSource(reference, access)
+
+
+class DockerSource:
+    """One image in a registry.  Safe in any number of threads."""
+
+    parallel = 6
+
+    def __init__(self, reference: DockerReference, access: DockerAccess) -> None:
+        place = access.location or reference.reference
+        self.reference = reference
+        self.rules = access.rules
+        self.cancel = access.cancel
+        self.patience = access.patience
+        self._repository = place.path
+        self._client = RegistryClient(
+            place.domain,
+            rules=access.rules,
+            insecure=access.insecure,
+            credentials=access.credentials,
+            certificates=access.certificates,
+            cancel=access.cancel,
+            patience=access.patience,
+            slots=self.parallel,
+        )
+
+    def __repr__(self) -> str:
+        return f"DockerSource({str(self.reference.reference)!r})"
+
+    def manifest(self, instance: Digest | None = None) -> RawManifest:
+        """The manifest, or that instance of a list; its digest is checked where it was named.
+
+        Raises:
+            RegistryError: the registry cannot be reached, or does not give it.
+            VerificationError: ``verify.manifest``.
+            LimitExceeded: ``limit.document``.
+        """
+        named = self.reference.reference
+        digest = instance or named.digest
+        asked = str(digest) if digest else named.tagged().tag or ""
+        accept = HTTPHeaderDict()
+        for media_type in self.rules.accept:  # REG-003: one header each, in this order
+            accept.add("Accept", media_type)
+        data, answer = self._document("manifest", asked, accept)
+        media_type = _bare(answer.header("Content-Type"))
+        if digest is not None and (got := _digest_of(data, digest.algorithm)) != digest:
+            raise VerificationError(
+                "verify.manifest", want=digest, got=got, origin=shown(answer.url)
+            )
+        if self.rules.typeless == "recognise" and media_type not in _KNOWN_TYPES:  # REG-006
+            media_type = recognise(data) or media_type
+        return RawManifest(data, media_type)
+
+    def config(self, descriptor: Descriptor) -> bytes:
+        """The config blob, within its budget; its digest is checked.
+
+        Raises:
+            RegistryError: the registry cannot be reached, or does not give it.
+            VerificationError: ``verify.config``.
+            LimitExceeded: ``limit.document``.
+        """
+        digest = descriptor.digest
+        data, answer = self._document("config", str(digest), HTTPHeaderDict())
+        if (got := _digest_of(data, digest.algorithm)) != digest:
+            raise VerificationError("verify.config", want=digest, got=got, origin=shown(answer.url))
+        return data
+
+    def in_order(self, wanted: Sequence[Descriptor]) -> Sequence[Descriptor]:
+        """The largest first: begun late, it would be waited for alone."""
+        return sorted(wanted, key=lambda descriptor: -descriptor.size)
+
+    def open_blob(self, descriptor: Descriptor, offset: int = 0) -> DockerBlob:
+        """Find a blob, from `offset` on where the server can do that.
+
+        Raises:
+            RegistryError: the registry cannot be reached, does not have the blob, or has one of
+                another size (``registry.wrong_size``).
+        """
+        return DockerBlob(self, descriptor, *self.find(descriptor, offset))
+
+    def find(
+        self, descriptor: Descriptor, offset: int, retries: int | None = None
+    ) -> tuple[Answer, int]:
+        """The answer that brings a blob, and the offset at which its body begins.
+
+        Raises:
+            RegistryError: as `open_blob`.
+        """
+        digest = descriptor.digest
+        if descriptor.urls and self.rules.foreign_urls == "first":  # REG-028
+            return self._find_elsewhere(descriptor), 0
+        answer, at = self._find_here(digest, offset, retries)
+        if answer.status in (200, 206):
+            return answer, at
+        if answer.status == 404 and descriptor.urls:
+            answer.finish()
+            return self._find_elsewhere(descriptor), 0
+        with answer:
+            raise self._refused("blob", str(digest), answer)
+
+    def close(self) -> None:
+        """Close all connections; idempotent."""
+        self._client.close()
+
+    def _document(
+        self, wanted: Wanted, asked: str, headers: HTTPHeaderDict
+    ) -> tuple[bytes, Answer]:
+        """A whole manifest or config; one that breaks off is asked for again (REG-024)."""
+        rest = f"manifests/{asked}" if wanted == "manifest" else f"blobs/{asked}"
+        for attempt in range(self.rules.retries + 1):
+            with self._client.get(self._repository, rest, headers) as answer:
+                if answer.status != 200:
+                    raise self._refused(wanted, asked, answer)
+                try:
+                    return answer.read_all(self.rules.document_limit, wanted), answer
+                except RegistryError as error:
+                    if attempt == self.rules.retries or not passes(error):
+                        raise
+            self.cancel.wait(delay(attempt, None, self.patience))
+        raise AssertionError("the last attempt returns or raises")
+
+    def _find_here(self, digest: Digest, offset: int, retries: int | None) -> tuple[Answer, int]:
+        rest = f"blobs/{digest}"
+        if offset > 0:
+            ranged = {"Range": f"bytes={offset}-"}
+            answer = self._client.get(self._repository, rest, ranged, retries=retries)
+            if answer.status == 206 and _begins_at(answer, offset):
+                return answer, offset
+            if answer.status not in (206, 416):
+                return answer, 0
+            # A range that is not the one asked for, or none at all: the whole blob, then.
+            answer.close()
+        answer = self._client.get(self._repository, rest, retries=retries)
+        if answer.status == 206:
+            with answer:
+                raise self._refused("blob", str(digest), answer)
+        return answer, 0
+
+    def _find_elsewhere(self, descriptor: Descriptor) -> Answer:
+        """The blob from one of the addresses in its descriptor, where nobody learns who we are."""
+        problem: RegistryError | None = None
+        for url in descriptor.urls:
+            if web_address(url) is None:
+                continue
+            try:
+                answer = self._client.get_elsewhere(url)
+            except RegistryError as error:
+                problem = error
+                continue
+            if answer.status == 200:
+                return answer
+            answer.finish()
+            problem = RegistryError(
+                "registry.foreign_blob",
+                digest=descriptor.digest_text,
+                url=shown(url),
+                host=urlsplit(url).netloc,
+                status=answer.status,
+                reason=phrase(answer.status),
+            )
+        raise problem or RegistryError("registry.foreign_nowhere", digest=descriptor.digest_text)
+
+    def _refused(self, wanted: Wanted, asked: str, answer: Answer) -> RegistryError:
+        name = self.reference.reference.name
+        error = refusal(
+            wanted,
+            status=answer.status,
+            status_line=answer.status_line,
+            body=answer.read_some(BODY_MAX),
+            url=answer.url,
+            repository=name,
+            reference=asked,
+            credentials=self._client.has_credentials,
+        )
+        if wanted == "manifest":  # REG-030: what the ping or a token meets has not this step
+            error.steps = (Step("fetching-manifest", {"reference": asked, "repository": name}),)
+        return error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class DockerBlob:
+    """A blob that a registry began to send.  Where the sending breaks off, it is taken up again."""
+
+    def __init__(
+        self, source: DockerSource, descriptor: Descriptor, answer: Answer, offset: int
+    ) -> None:
+        self._source = source
+        self._descriptor = descriptor
+        self._answer = answer
+        self.offset = offset
+        length = answer.length
+        self.size: int | None = None if length is None else length + offset
+        by_manifest = descriptor.size if descriptor.size >= 0 else None
+        if source.rules.blob_size == "answer":  # REG-027
+            self._end = self.size
+            return
+        self._end = by_manifest if by_manifest is not None else self.size
+        if self.size is not None and by_manifest is not None and self.size != by_manifest:
+            answer.close()
+            raise self._wrong_size(self.size)
+
+    def deliver(self, writer: BlobWriter) -> None:
+        """Write the blob's bytes from `offset` on; the caller checks the digest.
+
+        Raises:
+            RegistryError: ``registry.broken``, ``registry.stalled``, ``registry.wrong_size``, or
+                what asking again brought; what was written is a prefix.
+            Cancelled: the caller cancelled.
+        """
+        source = self._source
+        position = since = self.offset
+        failures = 0
+        while True:
+            try:
+                if failures:
+                    self._resume(position)
+                for data in self._pieces(position):
+                    writer.write(data)
+                    position += len(data)
+            except RegistryError as error:
+                if position - since >= _PROGRESS:
+                    failures = 0
+                if failures >= source.rules.retries or not passes(error):
+                    raise
+            else:
+                return
+            source.cancel.wait(delay(failures, None, source.patience))
+            since = position
+            failures += 1
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._answer.close()
+
+    def _pieces(self, position: int) -> Iterator[bytes]:
+        """What comes of the body, up to the end of the blob."""
+        end = self._end
+        while end is None or position < end:
+            data = self._answer.read1(_PIECE if end is None else min(_PIECE, end - position))
+            if not data:
+                if end is None:
+                    break
+                raise self._short()
+            position += len(data)
+            yield data
+        # One read more: it takes the end of a chunked body, so that the connection can be kept.
+        if self._answer.length is None and end is not None and self._answer.read1(1):
+            raise self._wrong_size(position + 1)
+        self._answer.close()
+
+    def _resume(self, position: int) -> None:
+        """Ask for the rest of the blob, and pass over what of it is here already (REG-024)."""
+        self._answer.close()
+        self._answer, at = self._source.find(self._descriptor, position, retries=0)
+        length = self._answer.length
+        if length is not None and self._end is not None and length + at != self._end:
+            self._answer.close()
+            raise self._wrong_size(length + at)
+        while at < position:
+            data = self._answer.read1(min(_PIECE, position - at))
+            if not data:
+                raise self._short()
+            at += len(data)
+
+    def _short(self) -> RegistryError:
+        return RegistryError(
+            "registry.broken",
+            cause="short",
+            reason="unexpected EOF",
+            url=shown(self._answer.url),
+            host=urlsplit(self._answer.url).netloc,
+        )
+
+    def _wrong_size(self, got: int) -> RegistryError:
+        return RegistryError(
+            "registry.wrong_size",
+            digest=self._descriptor.digest_text,
+            want=self._descriptor.size,
+            got=got,
+            url=shown(self._answer.url),
+            host=urlsplit(self._answer.url).netloc,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _begins_at(answer: Answer, offset: int) -> bool:
+    """Whether a partial answer is the rest of the blob from `offset` on (REG-025)."""
+    match = _RANGE.fullmatch((answer.header("Content-Range") or "").strip())
+    if match is None or len(match[0]) > 80:
+        return False
+    first, last = int(match[1]), int(match[2])
+    whole = match[3] == "*" or int(match[3]) == last + 1
+    length = answer.length
+    return first == offset and whole and (length is None or length == last + 1 - first)
+
+
+def _bare(content_type: str | None) -> str:
+    """A media type without its parameters."""
+    return (content_type or "").partition(";")[0].strip().lower()
+
+
+def _digest_of(data: bytes, algorithm: str) -> Digest:
+    return parse_digest(f"{algorithm}:{hashlib.new(algorithm, data).hexdigest()}")

@@ -1,0 +1,303 @@
+"""``docker-archive:``: reading an image from a tar as ``docker save`` writes it.
+
+What such an archive lacks is made here: a schema 2 manifest whose layers are the plain tars, so
+that one image has one digest however its layers were compressed.  (ARCH-001 to ARCH-030)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from towline.core import Member
+from towline.descriptor import Descriptor
+from towline.digest import Digest, sha256_of
+from towline.errors import SourceError, TowlineError, step
+from towline.json_as_go import JsonFault, Struct, decode, list_of, string, struct
+from towline.manifest import DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_SCHEMA2, RawManifest
+from towline.reference import parse_normalized
+from towline.rules import Rules
+from towline.source.archive_members import ArchiveMembers
+from towline.source.archives import ArchiveCache, MemberBlob, open_members
+from towline.source.documents import check_config
+from towline.transport import ImageReference
+from towline.transport.docker_archive import DockerArchiveReference
+
+__all__ = ["ArchiveItem", "DockerArchiveSource", "open_source", "read_items"]
+
+_MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveItem:
+    """One image as manifest.json lists it: members of the archive, and names."""
+
+    config: str = ""
+    names: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Contents:
+    """What was found of an image before its layers are read.
+
+    Attributes:
+        diff_ids: as the config has them, repeats included.
+        layers: the member that holds a layer, by its diff ID.
+        sizes: of the uncompressed layers, by diff ID.
+    """
+
+    config: bytes
+    diff_ids: tuple[str, ...]
+    layers: Mapping[str, str]
+    sizes: Mapping[str, int]
+
+
+def open_source(
+    reference: DockerArchiveReference, rules: Rules, archives: ArchiveCache | None = None
+) -> DockerArchiveSource:
+    """The source of an image in a docker-archive.
+
+    Args:
+        reference: the archive, and which of its images.
+        rules: the edition.
+        archives: where the archive is kept open for others; without, it is closed with the source.
+
+    Raises:
+        PathUnusable: the archive cannot be opened.
+        SourceError: it cannot be decompressed.
+    """
+    members, shared = open_members(reference.path, rules.archive_formats, archives)
+    return DockerArchiveSource(reference, rules, members, shared=shared)
+
+
+def read_items(members: ArchiveMembers, rules: Rules) -> tuple[ArchiveItem, ...]:
+    """What manifest.json lists.
+
+    Raises:
+        SourceError: ``archive.no_member``, ``archive.manifest_not_json``, a damaged archive.
+        LimitExceeded: ``limit.document``.
+    """
+    data = _document(members, _MANIFEST, rules)
+    try:
+        listed = decode(data)
+        return tuple([] if listed is None else list_of(_item, ArchiveItem())(listed))
+    except JsonFault as fault:
+        raise SourceError(
+            "archive.manifest_not_json", path=members.path, reason=str(fault)
+        ) from None
+
+
+class DockerArchiveSource:
+    """One image of a docker-archive.  Safe in any number of threads."""
+
+    def __init__(
+        self,
+        reference: DockerArchiveReference,
+        rules: Rules,
+        members: ArchiveMembers,
+        *,
+        shared: bool,
+    ) -> None:
+        self.reference: ImageReference = reference
+        self._wanted = reference
+        self.rules = rules
+        # A compressed archive has one reading position; more tasks would only wait for it.
+        self.parallel = 1 if members.framing else 4
+        self._members = members
+        self._shared = shared
+        self._found: _Contents | None = None
+
+    def __repr__(self) -> str:
+        return f"DockerArchiveSource({self.reference.within_transport!r})"
+
+    def items(self) -> tuple[ArchiveItem, ...]:
+        """What manifest.json lists; raises as `read_items`."""
+        return read_items(self._members, self.rules)
+
+    def manifest(self, instance: Digest | None = None) -> RawManifest:
+        """The manifest, made from the archive's list, the config and the layers (ARCH-020).
+
+        Raises:
+            SourceError: ``archive.*``; ``archive.no_instance`` where one is asked for.
+        """
+        raw = _make_manifest(self._contents())
+        if instance is not None and instance != raw.digest:
+            raise SourceError("archive.no_instance", path=self._members.path, instance=instance)
+        return raw
+
+    def config(self, descriptor: Descriptor) -> bytes:
+        """The config; VerificationError where another one is asked for."""
+        return check_config(self._contents().config, descriptor.digest, self._members.path)
+
+    def in_order(self, wanted: Sequence[Descriptor]) -> Sequence[Descriptor]:
+        """As they lie in the archive, so that one pass delivers them all."""
+        return sorted(wanted, key=lambda descriptor: self._member(descriptor).offset)
+
+    def open_blob(self, descriptor: Descriptor, offset: int = 0) -> MemberBlob:
+        """A layer, decompressed where the archive has it compressed (ARCH-022).
+
+        Raises:
+            SourceError: the archive has no such layer.
+        """
+        member = self._member(descriptor)
+        compressed = self._members.compressed(member)
+        return MemberBlob(self._members, member, offset, decompress=compressed)
+
+    def close(self) -> None:
+        """Close the archive, unless others use it; idempotent."""
+        if not self._shared:
+            self._members.close()
+
+    def _contents(self) -> _Contents:
+        if self._found is None:
+            item = _chosen(self.items(), self._wanted, self.rules)
+            self._found = _survey(self._members, item, self.rules)
+        return self._found
+
+    def _member(self, descriptor: Descriptor) -> Member:
+        name = self._contents().layers.get(descriptor.digest_text)
+        if name is None:
+            raise SourceError(
+                "archive.unknown_layer", path=self._members.path, digest=descriptor.digest_text
+            )
+        with step("loading-component", member=name):
+            return _find(self._members, name, self.rules)
+
+
+def _item(raw: object) -> ArchiveItem:
+    entry = struct(raw)
+    return ArchiveItem(
+        config=entry.get("Config", string, ""),
+        names=tuple(entry.get("RepoTags", list_of(string, ""), [])),
+        layers=tuple(entry.get("Layers", list_of(string, ""), [])),
+    )
+
+
+def _find(members: ArchiveMembers, name: str, rules: Rules) -> Member:
+    if rules.archive_members == "literal":
+        return members.literal(name)
+    member = members.resolved(name)
+    if member is None:
+        raise members.missing(name)
+    return member
+
+
+def _document(members: ArchiveMembers, name: str, rules: Rules) -> bytes:
+    with step("loading-component", member=name):
+        member = _find(members, name, rules)
+        return members.document(member, name, rules.document_limit)
+
+
+def _chosen(
+    items: Sequence[ArchiveItem], reference: DockerArchiveReference, rules: Rules
+) -> ArchiveItem:
+    """The item that a reference means; ARCH-012: or the only one there may be."""
+    path = reference.path
+    if rules.archive_images == "first":
+        if len(items) != 1:
+            raise SourceError("archive.item_count", path=path, count=len(items))
+        return items[0]
+    if not items:
+        raise SourceError("archive.no_images", path=path)
+    if reference.reference is not None:
+        wanted = str(reference.reference)
+        for item in items:
+            if wanted in map(_stored_name, item.names):
+                return item
+        names = [name for item in items for name in item.names]
+        raise SourceError("archive.no_such_image", path=path, name=wanted, names=names)
+    if reference.index >= len(items):
+        raise SourceError("archive.no_such_index", path=path, index=reference.index)
+    return items[reference.index]
+
+
+def _stored_name(name: str) -> str:
+    try:
+        return str(parse_normalized(name).tagged())
+    except TowlineError:
+        return ""
+
+
+def _survey(members: ArchiveMembers, item: ArchiveItem, rules: Rules) -> _Contents:
+    config = _document(members, item.config, rules)
+    diff_ids = _diff_ids(members, item.config, config)
+    layers = _layers(members, item, diff_ids)
+    if members.failure is not None:
+        raise members.failure  # ARCH-015: a damaged archive is refused even if nothing is missing
+    found = {diff_id: _holder(members, name, rules) for diff_id, name in layers.items()}
+    missing = [layers[diff_id] for diff_id, member in found.items() if member is None]
+    if missing:
+        raise SourceError("archive.layers_missing", path=members.path, members=missing)
+    held = [(diff_id, member) for diff_id, member in found.items() if member is not None]
+    held.sort(key=lambda pair: pair[1].offset)  # so that measuring is one pass
+    sizes = {diff_id: _size(members, member) for diff_id, member in held}
+    return _Contents(config, diff_ids, layers, sizes)
+
+
+def _diff_ids(members: ArchiveMembers, name: str, config: bytes) -> tuple[str, ...]:
+    try:
+        rootfs: Struct | None = struct(decode(config)).get("rootfs", _rootfs, None)
+        if rootfs is None:
+            raise SourceError("archive.no_rootfs", path=members.path, member=name)
+        return tuple(rootfs.get("diff_ids", list_of(string, ""), []))
+    except JsonFault as fault:
+        raise SourceError(
+            "archive.config_not_json", path=members.path, member=name, reason=str(fault)
+        ) from None
+
+
+def _rootfs(raw: object) -> Struct | None:
+    return struct(raw)
+
+
+def _layers(members: ArchiveMembers, item: ArchiveItem, diff_ids: Sequence[str]) -> dict[str, str]:
+    """The member of each layer by diff ID, in the order of the image."""
+    if len(item.layers) != len(diff_ids):
+        raise SourceError(
+            "archive.layer_count",
+            path=members.path,
+            in_manifest=len(item.layers),
+            in_config=len(diff_ids),
+        )
+    layers: dict[str, str] = {}
+    for diff_id, name in zip(diff_ids, item.layers, strict=True):
+        if diff_id in layers:  # ARCH-017: a layer that comes again lies where it first did
+            continue
+        if name in layers.values():
+            raise SourceError("archive.layer_used_twice", path=members.path, member=name)
+        layers[diff_id] = name
+    return layers
+
+
+def _holder(members: ArchiveMembers, name: str, rules: Rules) -> Member | None:
+    """The member whose size a layer is said to have, None where there is none."""
+    if rules.archive_members == "literal":
+        return members.named(name)  # ARCH-018: a link counts as the nothing that it holds
+    return members.resolved(name)
+
+
+def _size(members: ArchiveMembers, member: Member) -> int:
+    """The size of an uncompressed layer."""
+    if members.compressed(member):
+        return members.measure(member)[1]
+    return members.size_of(member)
+
+
+def _make_manifest(contents: _Contents) -> RawManifest:
+    # ARCH-020: byte for byte what the original makes, since its digest is the image's digest
+    layers = [
+        _entry(DOCKER_LAYER_GZIP, contents.sizes[diff_id], diff_id) for diff_id in contents.diff_ids
+    ]
+    config = _entry(DOCKER_CONFIG, len(contents.config), str(sha256_of(contents.config)))
+    head = f'{{"schemaVersion":2,"mediaType":"{DOCKER_SCHEMA2}"'
+    text = f'{head},"config":{config},"layers":[{",".join(layers)}]}}'
+    return RawManifest(text.encode(), DOCKER_SCHEMA2)
+
+
+def _entry(media_type: str, size: int, digest: str) -> str:
+    text = json.dumps(digest, ensure_ascii=False)
+    for char in "<>&\u2028\u2029":  # as the original's encoder writes them
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return f'{{"mediaType":"{media_type}","size":{size},"digest":{text}}}'

@@ -1,0 +1,51 @@
+"""Manifests and configs from the disk: checked against the digest that named them, and typed."""
+
+from __future__ import annotations
+
+from towline.digest import Digest, digest_of
+from towline.errors import VerificationError
+from towline.manifest import (
+    DOCKER_LIST,
+    DOCKER_SCHEMA1,
+    DOCKER_SCHEMA1_SIGNED,
+    DOCKER_SCHEMA2,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    RawManifest,
+    recognise,
+)
+from towline.rules import Rules
+
+__all__ = ["check_config", "check_manifest", "typed"]
+
+_KNOWN_TYPES = (
+    DOCKER_LIST,
+    DOCKER_SCHEMA1,
+    DOCKER_SCHEMA1_SIGNED,
+    DOCKER_SCHEMA2,
+    OCI_INDEX,
+    OCI_MANIFEST,
+)
+
+
+def check_manifest(data: bytes, want: Digest, origin: str) -> bytes:
+    """`data`, which has the digest `want`; VerificationError ``verify.manifest`` if not."""
+    got = digest_of(data, want.algorithm)
+    if got != want:
+        raise VerificationError("verify.manifest", want=want, got=got, origin=origin)
+    return data
+
+
+def check_config(data: bytes, want: Digest, origin: str) -> bytes:
+    """`data`, which has the digest `want`; VerificationError ``verify.config`` if not."""
+    got = digest_of(data, want.algorithm)
+    if got != want:
+        raise VerificationError("verify.config", want=want, got=got, origin=origin)
+    return data
+
+
+def typed(data: bytes, media_type: str, rules: Rules) -> RawManifest:
+    """A manifest under the media type that it was listed with, where that says anything."""
+    if rules.typeless == "recognise" and media_type not in _KNOWN_TYPES:  # REG-006
+        media_type = recognise(data) or media_type
+    return RawManifest(data, media_type)

@@ -1,0 +1,140 @@
+"""Reading files where they lie: documents within their budget, and blobs."""
+
+from __future__ import annotations
+
+import errno
+import os
+import posixpath
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from towline.core import CoreError
+from towline.errors import LimitExceeded, PathUnusable, SourceError
+
+if TYPE_CHECKING:
+    from towline.core import BlobWriter
+
+__all__ = [
+    "FileBlob",
+    "joined",
+    "naming_path",
+    "open_file",
+    "read_document",
+    "refuse_failed_writer",
+]
+
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a FIFO must not make the opening wait
+
+
+@contextmanager
+def naming_path(operation: str, path: str) -> Iterator[None]:
+    """Say of the system's refusals which path they were about.
+
+    Raises:
+        PathUnusable: ``path.unusable``.
+    """
+    try:
+        yield
+    except OSError as error:
+        code = errno.EIO if error.errno is None else error.errno
+        raise PathUnusable("path.unusable", operation=operation, path=path, errno=code) from None
+    except ValueError:  # a NUL, or characters that no file name has
+        raise PathUnusable(
+            "path.unusable", operation=operation, path=path, errno=errno.EINVAL
+        ) from None
+
+
+def joined(folder: str, name: str) -> str:
+    """A path in a folder, without the detours that the folder's path may take."""
+    path = posixpath.normpath(f"{folder}/{name}" if folder else name)
+    return path[1:] if path.startswith("//") else path
+
+
+def open_file(path: str) -> int:
+    """A descriptor of a regular file.
+
+    Raises:
+        PathUnusable: ``path.unusable``, ``path.not_a_file``.
+    """
+    with naming_path("open", path):
+        fd = os.open(path, _FLAGS)
+    mode = os.fstat(fd).st_mode
+    if stat.S_ISREG(mode):
+        return fd
+    os.close(fd)
+    if stat.S_ISDIR(mode):
+        raise PathUnusable("path.unusable", operation="read", path=path, errno=errno.EISDIR)
+    raise PathUnusable("path.not_a_file", path=path)
+
+
+def read_document(path: str, what: str, limit: int) -> bytes:
+    """The whole of a small file.
+
+    Raises:
+        PathUnusable: it cannot be read.
+        LimitExceeded: ``limit.document``.
+    """
+    with naming_path("read", path), os.fdopen(open_file(path), "rb") as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise LimitExceeded("limit.document", what=what, limit=limit, origin=path)
+    return data
+
+
+def refuse_failed_writer(writer: BlobWriter) -> None:
+    """Let a writer that failed say so: then it was not the source that did.
+
+    Raises:
+        CoreError: the writer's own.
+    """
+    writer.write(b"")
+
+
+class FileBlob:
+    """A blob that is a file."""
+
+    def __init__(self, path: str, offset: int = 0) -> None:
+        self._path = path
+        self._fd = open_file(path)
+        self.size: int | None = os.fstat(self._fd).st_size
+        self.offset = offset if offset <= self.size else 0
+
+    def deliver(self, writer: BlobWriter) -> None:
+        """Write the file's bytes from `offset` on.
+
+        Raises:
+            SourceError: ``core.file``: it was cut short meanwhile, or cannot be read.
+            CoreError: the writer's own.
+        """
+        assert self.size is not None
+        try:
+            writer.copy_range(self._fd, self.offset, self.size - self.offset)
+        except CoreError as error:
+            refuse_failed_writer(writer)
+            raise SourceError(
+                "core.file",
+                path=self._path,
+                reason=error.code,
+                offset=error.offset,
+                detail=error.detail,
+            ) from None
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

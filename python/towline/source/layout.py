@@ -1,0 +1,206 @@
+"""What ``oci:`` and ``oci-archive:`` share: choosing an image of a layout, and reading it.
+
+Source: the OCI image layout specification.  (LAYOUT-001 to LAYOUT-020)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from towline.descriptor import Descriptor, read_descriptor
+from towline.digest import Digest
+from towline.errors import SourceError, step
+from towline.json_as_go import JsonFault, decode_first, list_of, struct
+from towline.manifest import (
+    DOCKER_LIST,
+    DOCKER_SCHEMA2,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    RawManifest,
+)
+from towline.rules import Rules
+from towline.source.documents import check_config, check_manifest, typed
+from towline.source.protocol import OpenBlob
+from towline.transport import ImageReference
+from towline.transport.oci import OciReference
+
+__all__ = ["INDEX", "Choice", "LayoutFiles", "LayoutSource", "choose", "image_name_in", "names_of"]
+
+INDEX = "index.json"
+
+_REF_NAME = "org.opencontainers.image.ref.name"
+# containerd keeps the tag alone under the name above, and the whole name here
+_CONTAINERD_NAME = "io.containerd.image.name"
+_IMAGE_TYPES = (OCI_MANIFEST, OCI_INDEX, DOCKER_SCHEMA2, DOCKER_LIST, "")
+
+
+class LayoutFiles(Protocol):
+    """The files of a layout, wherever they lie; names are relative to it, with slashes."""
+
+    @property
+    def origin(self) -> str:
+        """The layout's own path, for messages."""
+
+    @property
+    def parallel(self) -> int:
+        """How many blobs may be read at once."""
+
+    def document(self, name: str, what: str) -> bytes:
+        """The whole of a small file, within its budget."""
+
+    def blob(self, name: str, offset: int) -> OpenBlob:
+        """A blob's file."""
+
+    def position(self, name: str) -> int:
+        """Where a file lies among the others, 0 where that does not matter."""
+
+    def close(self) -> None:
+        """Let go of everything; idempotent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The image that was chosen in a layout.
+
+    Attributes:
+        descriptor: of its manifest; None where index.json itself is the image's index.
+        index: the bytes of index.json.
+        name: the image's name in the layout, ``""`` if it has none.
+    """
+
+    descriptor: Descriptor | None
+    index: bytes
+    name: str
+
+
+def choose(files: LayoutFiles, image: str, rules: Rules) -> Choice:
+    """Choose an image of a layout (LAYOUT-005).
+
+    Args:
+        files: the layout.
+        image: the name that was asked for, ``""`` for the only image there is.
+        rules: the edition.
+
+    Raises:
+        SourceError: ``layout.index_not_json``, ``layout.choose_image``, ``layout.no_such_image``.
+    """
+    data = files.document(INDEX, "index")
+    try:
+        document = struct(decode_first(data))
+        empty: list[Descriptor] = []
+        entries = document.get("manifests", list_of(read_descriptor, Descriptor("", "", 0)), empty)
+    except JsonFault as fault:
+        raise SourceError("layout.index_not_json", path=files.origin, reason=str(fault)) from None
+    fitting = [entry for entry in entries if not image or image in _choices(entry, rules)]
+    if rules.layout_images == "any" and _is_one_image(entries) and len(fitting) == len(entries):
+        return Choice(None, data, image_name_in(entries[0].annotations, rules))  # LAYOUT-008
+    if image and not fitting:
+        raise SourceError(
+            "layout.no_such_image", path=files.origin, image=image, names=names_of(entries, rules)
+        )
+    if not image and len(entries) != 1:
+        raise SourceError(
+            "layout.choose_image",
+            path=files.origin,
+            count=len(entries),
+            names=names_of(entries, rules),
+        )
+    return Choice(fitting[0], data, image_name_in(fitting[0].annotations, rules))
+
+
+def image_name_in(annotations: Mapping[str, str], rules: Rules) -> str:
+    """The name that the annotations of a descriptor give its image, ``""`` if none (LAYOUT-007)."""
+    if rules.layout_images == "any" and annotations.get(_CONTAINERD_NAME):
+        return annotations[_CONTAINERD_NAME]
+    return annotations.get(_REF_NAME, "")
+
+
+def names_of(entries: Sequence[Descriptor], rules: Rules) -> list[str]:
+    """The names in a layout, for messages."""
+    return [name for entry in entries if (name := image_name_in(entry.annotations, rules))]
+
+
+def _choices(entry: Descriptor, rules: Rules) -> tuple[str, ...]:
+    """The names by which an entry can be asked for."""
+    if rules.layout_images == "oci":  # LAYOUT-006: nothing but OCI manifests is found by name
+        usable = entry.media_type == OCI_MANIFEST
+        return (entry.annotations.get(_REF_NAME, ""),) if usable else ()
+    if entry.media_type not in _IMAGE_TYPES:
+        return ()
+    names = (entry.annotations.get(key, "") for key in (_REF_NAME, _CONTAINERD_NAME))
+    return tuple(name for name in names if name)
+
+
+def _is_one_image(entries: Sequence[Descriptor]) -> bool:
+    # LAYOUT-008: several manifests of one name, or of none, each for another platform
+    names = {entry.annotations.get(_REF_NAME, "") for entry in entries}
+    platforms = {entry.platform for entry in entries}
+    several = len(entries) > 1 and len(names) == 1
+    return several and None not in platforms and len(platforms) == len(entries)
+
+
+class LayoutSource:
+    """One image of a layout.  Safe in any number of threads."""
+
+    def __init__(self, reference: OciReference, rules: Rules, files: LayoutFiles) -> None:
+        """Choose the image; raises as `choose`."""
+        self.reference: ImageReference = reference
+        self.rules = rules
+        self.parallel = files.parallel
+        self._files = files
+        self._choice = choose(files, reference.image, rules)
+
+    def __repr__(self) -> str:
+        return f"LayoutSource({self.reference.within_transport!r})"
+
+    def manifest(self, instance: Digest | None = None) -> RawManifest:
+        """The manifest or index that was chosen, or an instance of it.
+
+        Raises:
+            InvalidName: a ``digest.*`` fault of the descriptor in index.json.
+            VerificationError: ``verify.manifest``.
+            PathUnusable, SourceError: the blob is not there.
+        """
+        chosen = self._choice.descriptor
+        if instance is not None:
+            return self._read_manifest(Descriptor("", str(instance), -1))
+        if chosen is None:
+            return RawManifest(self._choice.index, OCI_INDEX)
+        return self._read_manifest(chosen)
+
+    def config(self, descriptor: Descriptor) -> bytes:
+        """The config blob, within its budget; its digest is checked."""
+        data = self._files.document(_blob(descriptor), "config")
+        return check_config(data, descriptor.digest, self._files.origin)
+
+    def in_order(self, wanted: Sequence[Descriptor]) -> Sequence[Descriptor]:
+        """As they lie in an archive; in a folder the order does not matter."""
+        return sorted(wanted, key=lambda descriptor: self._files.position(_blob(descriptor)))
+
+    def open_blob(self, descriptor: Descriptor, offset: int = 0) -> OpenBlob:
+        """A layer.
+
+        Raises:
+            InvalidName: a ``digest.*`` fault.
+            PathUnusable, SourceError: the blob is not there.
+        """
+        return self._files.blob(_blob(descriptor), offset)
+
+    def close(self) -> None:
+        """Let go of the files; idempotent."""
+        self._files.close()
+
+    def _read_manifest(self, descriptor: Descriptor) -> RawManifest:
+        data = self._files.document(_blob(descriptor), "manifest")
+        check_manifest(data, descriptor.digest, self._files.origin)
+        media_type = descriptor.media_type
+        return typed(data, media_type, self.rules)
+
+
+def _blob(descriptor: Descriptor) -> str:
+    # Nothing but a valid digest becomes a path.
+    with step("reading-descriptor", digest=descriptor.digest_text):
+        digest = descriptor.digest
+    return f"blobs/{digest.algorithm}/{digest.hex}"

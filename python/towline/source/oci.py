@@ -1,0 +1,45 @@
+"""``oci:``: reading an image from a layout in a folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from towline.rules import Rules
+from towline.source.files import FileBlob, joined, read_document
+from towline.source.layout import LayoutSource
+from towline.transport.oci import OciReference
+
+__all__ = ["FolderFiles", "open_source"]
+
+
+@dataclass(frozen=True, slots=True)
+class FolderFiles:
+    """A layout in a folder.  It is the user's own: links in it are followed."""
+
+    origin: str
+    limit: int
+
+    @property
+    def parallel(self) -> int:
+        """As many as keep two cores busy."""
+        return 4
+
+    def document(self, name: str, what: str) -> bytes:
+        """The whole of a small file; raises as `towline.source.files.read_document`."""
+        return read_document(joined(self.origin, name), what, self.limit)
+
+    def blob(self, name: str, offset: int) -> FileBlob:
+        """A blob's file; PathUnusable where it is not there."""
+        return FileBlob(joined(self.origin, name), offset)
+
+    def position(self, name: str) -> int:
+        """0: a folder has no order."""
+        return 0
+
+    def close(self) -> None:
+        """Nothing: files are open only while they are read."""
+
+
+def open_source(reference: OciReference, rules: Rules) -> LayoutSource:
+    """The source of an image in a layout; raises as `towline.source.layout.choose`."""
+    return LayoutSource(reference, rules, FolderFiles(reference.path, rules.document_limit))

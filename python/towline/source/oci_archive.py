@@ -1,0 +1,95 @@
+"""``oci-archive:``: reading an image from a layout in a tar, in place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from towline.core import Member
+from towline.errors import SourceError
+from towline.rules import Rules
+from towline.source.archive_members import ArchiveMembers
+from towline.source.archives import ArchiveCache, MemberBlob, open_members
+from towline.source.layout import LayoutSource
+from towline.transport.oci_archive import OciArchiveReference
+
+__all__ = ["ArchiveFiles", "open_files", "open_source"]
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveFiles:
+    """A layout in an archive, read as if it had been unpacked into an empty folder."""
+
+    members: ArchiveMembers
+    limit: int
+    shared: bool
+
+    @property
+    def origin(self) -> str:
+        """The archive's path."""
+        return self.members.path
+
+    @property
+    def parallel(self) -> int:
+        """One for a compressed archive, which has one reading position."""
+        return 1 if self.members.framing else 4
+
+    def document(self, name: str, what: str) -> bytes:
+        """The whole of a small member.
+
+        Raises:
+            SourceError: ``archive.no_file``, or damage.
+            LimitExceeded: ``limit.document``.
+        """
+        return self.members.document(self._member(name), what, self.limit)
+
+    def blob(self, name: str, offset: int) -> MemberBlob:
+        """A blob's member; SourceError where it is not there."""
+        return MemberBlob(self.members, self._member(name), offset)
+
+    def position(self, name: str) -> int:
+        """The offset in the archive; what is not there comes last."""
+        member = self.members.resolved(name, last=True)
+        return 1 << 63 if member is None else member.offset
+
+    def close(self) -> None:
+        """Close the archive, unless others use it; idempotent."""
+        if not self.shared:
+            self.members.close()
+
+    def _member(self, name: str) -> Member:
+        member = self.members.resolved(name, last=True)
+        if member is None:
+            raise SourceError("archive.no_file", path=self.members.path, member=name)
+        return member
+
+
+def open_files(path: str, rules: Rules, archives: ArchiveCache | None = None) -> ArchiveFiles:
+    """The files of an archive.
+
+    Args:
+        path: the archive.
+        rules: the edition.
+        archives: where the archive is kept open for others; without, `ArchiveFiles.close` ends it.
+
+    Raises:
+        PathUnusable: it cannot be opened.
+        SourceError: it is damaged: what comes after the damage may replace what came before it.
+    """
+    members, shared = open_members(path, rules.archive_formats, archives)
+    if members.failure is not None:
+        if not shared:
+            members.close()
+        raise members.failure
+    return ArchiveFiles(members, rules.document_limit, shared)
+
+
+def open_source(
+    reference: OciArchiveReference, rules: Rules, archives: ArchiveCache | None = None
+) -> LayoutSource:
+    """The source of an image in an archive; raises as `open_files` and `layout.choose`."""
+    files = open_files(reference.path, rules, archives)
+    try:
+        return LayoutSource(reference, rules, files)
+    except BaseException:
+        files.close()
+        raise

@@ -1,0 +1,28 @@
+"""The transports that are understood and not read; each refusal names a way round."""
+
+from __future__ import annotations
+
+from towline.errors import UnsupportedError
+from towline.source.protocol import Source
+from towline.transport import ImageReference
+
+__all__ = ["open_source"]
+
+
+def open_source(reference: ImageReference) -> Source:
+    """No source: a refusal (TRANS-100).
+
+    Raises:
+        UnsupportedError: ``unsupported.atomic``, ``unsupported.containers_storage``,
+            ``unsupported.docker_daemon``, or ``unsupported.transport``.
+    """
+    within = reference.within_transport
+    match reference.transport:
+        case "atomic":
+            raise UnsupportedError("unsupported.atomic", within=within)
+        case "containers-storage":
+            raise UnsupportedError("unsupported.containers_storage", within=within)
+        case "docker-daemon":
+            raise UnsupportedError("unsupported.docker_daemon", within=within)
+        case other:
+            raise UnsupportedError("unsupported.transport", transport=other, within=within)

@@ -1,0 +1,198 @@
+"""``tarball:``: an image made of plain layers, which bring neither manifest nor config.
+
+Each file is read once at the opening, for its digests; the config says what the files and this
+machine say, and nothing of the time of the pull, so that one tarball gives one image.
+(TARBALL-001 to TARBALL-006)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from towline.core import CoreError, layer_pass
+from towline.descriptor import Descriptor
+from towline.digest import Digest, sha256_of
+from towline.errors import SourceError
+from towline.manifest import OCI_CONFIG, OCI_MANIFEST, RawManifest
+from towline.platform import Platform, host_platform
+from towline.rules import Rules
+from towline.source.documents import check_config
+from towline.source.files import FileBlob, naming_path, open_file
+from towline.transport import ImageReference
+from towline.transport.tarball import TarballReference
+
+__all__ = ["TarballSource", "open_source"]
+
+_STDIN = "-"
+_LAYER = "application/vnd.oci.image.layer.v1.tar"
+_LAYER_TYPES = {"none": _LAYER, "gzip": f"{_LAYER}+gzip", "zstd": f"{_LAYER}+zstd"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """A file that becomes a layer; `path` is where its bytes are, `name` what the user wrote."""
+
+    name: str
+    path: str
+    media_type: str
+    digest: str
+    size: int
+    diff_id: str
+    modified: float
+
+
+def open_source(
+    reference: TarballReference, rules: Rules, platform: Platform | None = None
+) -> TarballSource:
+    """The source of the image that the files make.
+
+    Args:
+        reference: the files.
+        rules: the edition; both make the same of tarballs.
+        platform: what the config says that the image is for; None: this machine.
+
+    Raises:
+        PathUnusable: a file cannot be read.
+        SourceError: ``tarball.not_a_layer``, ``tarball.compression``.
+    """
+    with ExitStack() as held:
+        layers = [_read_layer(name, held) for name in reference.files]
+        return TarballSource(reference, layers, platform or host_platform(), held.pop_all())
+
+
+class TarballSource:
+    """An image of plain files."""
+
+    parallel = 4
+
+    def __init__(
+        self,
+        reference: TarballReference,
+        layers: Sequence[_Layer],
+        platform: Platform,
+        held: ExitStack,
+    ) -> None:
+        self.reference: ImageReference = reference
+        self._paths = {layer.digest: layer.path for layer in layers}
+        self._config = _make_config(layers, platform)
+        self._manifest = _make_manifest(layers, self._config)
+        self._held = held
+
+    def __repr__(self) -> str:
+        return f"TarballSource({self.reference.within_transport!r})"
+
+    def manifest(self, instance: Digest | None = None) -> RawManifest:
+        """The manifest that was made; SourceError where another is asked for."""
+        if instance is not None and instance != self._manifest.digest:
+            raise SourceError(
+                "archive.no_instance", path=self.reference.within_transport, instance=instance
+            )
+        return self._manifest
+
+    def config(self, descriptor: Descriptor) -> bytes:
+        """The config that was made."""
+        return check_config(self._config, descriptor.digest, self.reference.within_transport)
+
+    def in_order(self, wanted: Sequence[Descriptor]) -> Sequence[Descriptor]:
+        """As wanted."""
+        return wanted
+
+    def open_blob(self, descriptor: Descriptor, offset: int = 0) -> FileBlob:
+        """One of the files; SourceError where none has this digest."""
+        path = self._paths.get(descriptor.digest_text)
+        if path is None:
+            raise SourceError(
+                "archive.unknown_layer",
+                path=self.reference.within_transport,
+                digest=descriptor.digest_text,
+            )
+        return FileBlob(path, offset)
+
+    def close(self) -> None:
+        """Remove what was kept of the standard input; idempotent."""
+        self._held.close()
+
+
+def _read_layer(name: str, held: ExitStack) -> _Layer:
+    path = _kept_stdin(held) if name == _STDIN else name
+    fd = open_file(path)
+    modified = os.fstat(fd).st_mtime
+    os.close(fd)
+    try:
+        found = layer_pass(path)
+    except CoreError as error:
+        raise SourceError(
+            "tarball.not_a_layer",
+            path=name,
+            reason=error.code,
+            offset=error.offset,
+            detail=error.detail,
+        ) from None
+    media_type = _LAYER_TYPES.get(found.compression)
+    if media_type is None:  # TARBALL-004
+        raise SourceError("tarball.compression", path=name, compression=found.compression)
+    return _Layer(name, path, media_type, found.digest, found.size, found.diff_id, modified)
+
+
+def _kept_stdin(held: ExitStack) -> str:
+    # It can be read only once, and its digest must be known before its bytes are wanted.
+    import shutil  # both are slow to import, and seldom wanted
+    import tempfile
+
+    with naming_path("read", _STDIN):
+        folder = held.enter_context(tempfile.TemporaryDirectory(prefix="towline-"))
+        path = f"{folder}/stdin"
+        with open(path, "wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+    return path
+
+
+def _make_config(layers: Sequence[_Layer], platform: Platform) -> bytes:
+    def told(seconds: float) -> str:
+        return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    created = max((layer.modified for layer in layers), default=0.0)
+    machine = {"architecture": platform.architecture, "os": platform.os}
+    if platform.variant:
+        machine["variant"] = platform.variant
+    document = {
+        "created": told(created),
+        **machine,
+        "config": {},
+        "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
+        "history": [
+            {
+                "created": told(layer.modified),
+                "created_by": f"tarball:{os.path.basename(layer.name)}",
+            }
+            for layer in layers
+        ],
+    }
+    return _json(document)
+
+
+def _make_manifest(layers: Sequence[_Layer], config: bytes) -> RawManifest:
+    document = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": {
+            "mediaType": OCI_CONFIG,
+            "digest": str(sha256_of(config)),
+            "size": len(config),
+        },
+        "layers": [
+            {"mediaType": layer.media_type, "digest": layer.digest, "size": layer.size}
+            for layer in layers
+        ],
+    }
+    return RawManifest(_json(document), OCI_MANIFEST)
+
+
+def _json(document: object) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode()

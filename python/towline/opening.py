@@ -19,7 +19,7 @@ from towline.transport.oci_archive import OciArchiveReference
 from towline.transport.tarball import TarballReference
 
 if TYPE_CHECKING:
-    from towline.source.archive_members import ArchiveCache
+    from towline.source.archives import ArchiveCache
     from towline.source.docker import DockerAccess
 
 __all__ = ["Opener"]

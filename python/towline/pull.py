@@ -30,7 +30,7 @@ from towline.platform import host_platform
 from towline.progress import Progress, TextWriter
 from towline.reading import Reading
 from towline.results import Attempt, PullResult
-from towline.source.archive_members import ArchiveCache
+from towline.source.archives import ArchiveCache
 from towline.source.protocol import Source
 from towline.store.protocol import Store
 from towline.transport import ImageReference, image_name, parse_image_name
@@ -272,7 +272,7 @@ class _Call:
 
     def _insecure(self, name: str) -> bool:
         options = self.options
-        if options.tls_verify is not None:  # CONF-030: registries.conf is then not even read
+        if options.tls_verify is not None:  # CONF-022: registries.conf is then not even read
             return not options.tls_verify
         with step("loading-registries"):
             registries = self._load_registries()

@@ -6,11 +6,11 @@ import errno
 import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from towline.errors import PathUnusable, TowlineError
 from towline.facts import ArchiveImage, StoreIdentity
-from towline.transport import image_name
+from towline.transport import ImageReference, image_name
 
 __all__ = ["FrozenFacts"]
 
@@ -57,10 +57,10 @@ class FrozenFacts:
 
     def layout_name(self, path: str, image: str, *, archive: bool) -> str:
         self.questions.append(f"layout_name {path}:{image}")
-        return _answer(self.layouts.get(path, image))
+        return str(_answer(self.layouts.get(path, image)))
 
     def config_hex(self, source: object) -> str:
-        name = image_name(source)  # type: ignore[arg-type]  # Facts take any reference
+        name = image_name(cast(ImageReference, source))
         self.questions.append(f"config_hex {name}")
         return self.configs.get(name, "c" * 64)
 

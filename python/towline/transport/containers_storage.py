@@ -21,6 +21,8 @@ __all__ = ["NAME", "StoreReference", "parse", "parse_store_reference", "valid_sc
 NAME = "containers-storage"
 
 _ID = re.compile(r"[0-9a-f]{64}")
+# TRANS-097: a store is opened while its name is read, so its driver must be one that exists
+_DRIVERS = ("aufs", "btrfs", "devicemapper", "overlay", "overlay2", "vfs", "zfs")
 _TRUNCATED_ID = re.compile(r"[0-9a-f]{3,64}")
 
 
@@ -95,6 +97,8 @@ def _parse_spec(spec: str, default: StoreIdentity) -> StoreIdentity:
         driver, rest = default.driver, spec
     elif not driver or not rest:
         raise InvalidName("transport.store_reference", text=spec)
+    if driver not in _DRIVERS:
+        raise InvalidName("transport.store_driver", driver=driver, known=_DRIVERS)
     rest = rest.partition(":")[0]
     root, _, run = rest.partition("+")
     if not root.startswith("/") or (run and not run.startswith("/")):

@@ -443,6 +443,7 @@ ERRORS: Mapping[str, Template] = {
     "transport.docker_slashes": "docker:{text} lacks two slashes; write docker://{text}",
     "transport.missing": "{text!q} has no transport; write transport:reference",
     "transport.oci_image": "{image!q} is not a valid image name inside an OCI layout",
+    "transport.store_driver": "{driver!q} is no storage driver; overlay and vfs are the usual ones",
     "transport.store_empty": "containers-storage: needs a name or an ID",
     "transport.store_empty_reference": "a stored image needs a name",
     "transport.store_id": "{text!q} is neither an image ID nor a digest",

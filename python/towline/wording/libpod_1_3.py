@@ -323,6 +323,7 @@ ERRORS: Mapping[str, Template] = {
         'Invalid image name "{text}", expected colon-separated transport:reference'
     ),
     "transport.oci_image": "Invalid image {image}",
+    "transport.store_driver": "driver not supported",
     "transport.store_empty": "containers-storage: reference is empty",
     "transport.store_empty_reference": '"" is an empty reference: invalid reference',
     "transport.store_id": "{text!q} does not look like an image ID or digest: invalid reference",

@@ -1,0 +1,10 @@
+"""``python -m towline.conformance``: the suite without the rest of the command line."""
+
+from __future__ import annotations
+
+import sys
+
+from towline.conformance.command import main
+
+if __name__ == "__main__":
+    sys.exit(main())

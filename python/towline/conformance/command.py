@@ -1,0 +1,312 @@
+"""``towline conformance``: the command line of the suite."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import click
+
+from towline.conformance.expected import NOTHING, ExpectedInvalid, read_expected
+from towline.conformance.fixtures import SPEC, FixturesUnusable, generate
+from towline.conformance.junit import junit
+from towline.conformance.page import page
+from towline.conformance.protocol import DriverFailed, Greeting, command_of
+from towline.conformance.report import (
+    Clause,
+    Report,
+    ReportInvalid,
+    Result,
+    read_clauses,
+    result_of,
+)
+from towline.conformance.runner import Outcome, Plan, run
+from towline.conformance.servers import NAMES, ServersFailed
+from towline.conformance.vectors import Case, VectorsInvalid, load_vectors
+
+__all__ = ["conformance", "main"]
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_PLACE = click.Path(path_type=Path, exists=True)
+_SHOWN = 10  # failures that are told in full on the terminal
+_WIDTH = 800  # characters of a value there; reports have the whole
+
+
+@click.group()
+def conformance() -> None:
+    """Judge an implementation by recorded vectors."""
+
+
+@conformance.command("run")
+@click.option(
+    "--vectors",
+    multiple=True,
+    type=_PLACE,
+    metavar="DIR...",
+    help="Folders of vector files, or single files; repeatable.  Default: spec/vectors.",
+)
+@click.argument("more", nargs=-1, type=_PLACE, metavar="")
+@click.option(
+    "--fixtures",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="DIR",
+    help="A generated fixture tree, or a folder with make_fixtures.py.  Default: made on the fly.",
+)
+@click.option(
+    "--driver",
+    default="towline",
+    show_default=True,
+    metavar="CMD",
+    help="The command line of the driver; 'towline' is the built-in one.",
+)
+@click.option("--case", "ids", multiple=True, metavar="ID", help="Only these cases (or patterns).")
+@click.option("--op", "operations", multiple=True, metavar="OP", help="Only these operations.")
+@click.option("--edition", "editions", multiple=True, metavar="NAME", help="Only these editions.")
+@click.option(
+    "--expected-failures",
+    "expected",
+    type=_FILE,
+    metavar="FILE",
+    help="Cases that must fail, one a line; a pass among them is a failure.",
+)
+@click.option(
+    "--clauses",
+    type=_FILE,
+    metavar="FILE",
+    help="The clauses and their vectors.  Default: spec/clauses.json, where it exists.",
+)
+@click.option(
+    "--server",
+    "servers",
+    multiple=True,
+    metavar="NAME=HOST:PORT",
+    help="A server that runs already, such as REG1, with the fixtures' content.",
+)
+@click.option("--timeout", default=60.0, show_default=True, help="Seconds for one case.")
+@click.option("--json", "json_file", type=_FILE, metavar="FILE", help="Write a JSON report.")
+@click.option("--junit", "junit_file", type=_FILE, metavar="FILE", help="Write JUnit XML.")
+@click.option("--html", "html_file", type=_FILE, metavar="FILE", help="Write an HTML page.")
+@click.option("--quiet", is_flag=True, help="Print nothing but the counts.")
+def run_command(
+    vectors: tuple[Path, ...],
+    more: tuple[Path, ...],
+    fixtures: Path | None,
+    driver: str,
+    ids: tuple[str, ...],
+    operations: tuple[str, ...],
+    editions: tuple[str, ...],
+    expected: Path | None,
+    clauses: Path | None,
+    servers: tuple[str, ...],
+    timeout: float,
+    json_file: Path | None,
+    junit_file: Path | None,
+    html_file: Path | None,
+    quiet: bool,
+) -> None:
+    """Run the vectors.  Ends with status 0 only if nothing failed."""
+    command = command_of(driver)
+    if not command:
+        raise click.UsageError("--driver names no command")
+    running = _servers(servers)
+    if more and not vectors:
+        raise click.UsageError(f"what is {more[0]}? Folders of vectors are given with --vectors")
+    places = (*vectors, *more) or (_default_vectors(),)
+    known = _clauses(clauses)
+    try:
+        loaded = load_vectors(places)
+        failures = read_expected(expected) if expected else NOTHING
+        failures.check(loaded)
+    except (VectorsInvalid, ExpectedInvalid) as error:
+        raise click.UsageError(str(error)) from None
+    cases = _Choice(ids, operations, editions).of(loaded)
+    repeat = _repeating(places, fixtures, driver, servers)
+    begun = time.monotonic()
+    name = driver
+    results: list[Result] = []
+    try:
+        for told in run(Plan(cases, command, fixtures, running, timeout)):
+            match told:
+                case Greeting():
+                    name = f"{told.name} {told.version}".strip()
+                case Outcome():
+                    results.append(result_of(failures.judged(told), repeat))
+                    if not quiet:
+                        _show(results)
+    except (FixturesUnusable, ServersFailed, DriverFailed) as error:
+        raise click.ClickException(str(error)) from None
+    report = Report(name, tuple(results), time.monotonic() - begun)
+    if json_file:
+        json_file.write_text(_json(report, known), "utf-8")
+    if junit_file:
+        junit_file.write_bytes(junit(report))
+    if html_file:
+        html_file.write_text(page([report], known), "utf-8")
+    _summary(report)
+    if report.failed:
+        sys.exit(1)
+
+
+@conformance.command("compare")
+@click.argument("reports", nargs=-1, required=True, type=_FILE, metavar="REPORT.json...")
+@click.option("--html", "html_file", required=True, type=_FILE, metavar="FILE")
+@click.option("--clauses", type=_FILE, metavar="FILE")
+def compare_command(reports: tuple[Path, ...], html_file: Path, clauses: Path | None) -> None:
+    """Put several JSON reports beside one another on one page."""
+    try:
+        read = [Report.read(file) for file in reports]
+    except ReportInvalid as error:
+        raise click.UsageError(str(error)) from None
+    html_file.write_text(page(read, _clauses(clauses)), "utf-8")
+
+
+@conformance.command("list")
+@click.option("--vectors", multiple=True, type=_PLACE, metavar="DIR")
+def list_command(vectors: tuple[Path, ...]) -> None:
+    """Print the id of every case, its operation and why it is there."""
+    try:
+        cases = load_vectors(vectors or (_default_vectors(),))
+    except VectorsInvalid as error:
+        raise click.UsageError(str(error)) from None
+    for case in cases:
+        click.echo(f"{case.id}\t{case.operation}\t{case.why}")
+
+
+@conformance.command("fixtures")
+@click.argument("destination", type=click.Path(path_type=Path))
+def fixtures_command(destination: Path) -> None:
+    """Make the fixture tree in a folder that does not exist yet."""
+    if destination.exists():
+        raise click.UsageError(f"{destination} exists")
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        generate(None, destination.absolute())
+    except FixturesUnusable as error:
+        raise click.ClickException(str(error)) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Which cases are run; what is empty chooses all."""
+
+    ids: tuple[str, ...]
+    operations: tuple[str, ...]
+    editions: tuple[str, ...]
+
+    def of(self, cases: Sequence[Case]) -> list[Case]:
+        for pattern in self.ids:
+            if not any(fnmatchcase(case.id, pattern) for case in cases):
+                raise click.UsageError(f"there is no case {pattern}")
+        chosen = [case for case in cases if self._has(case)]
+        if not chosen:
+            raise click.UsageError("no case is left to run")
+        # One session of the driver for each edition.
+        return sorted(chosen, key=lambda case: case.edition)
+
+    def _has(self, case: Case) -> bool:
+        return (
+            (not self.ids or any(fnmatchcase(case.id, pattern) for pattern in self.ids))
+            and (not self.operations or case.operation in self.operations)
+            and (not self.editions or case.edition in self.editions)
+        )
+
+
+def _default_vectors() -> Path:
+    place = SPEC / "vectors"
+    if not place.is_dir():
+        raise click.UsageError("say with --vectors where the vectors are")
+    return place
+
+
+def _clauses(given: Path | None) -> tuple[Clause, ...]:
+    file = given or SPEC / "clauses.json"
+    if given is None and not file.exists():
+        return ()
+    try:
+        return read_clauses(file)
+    except ReportInvalid as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _servers(given: Sequence[str]) -> dict[str, str]:
+    servers = {}
+    for text in given:
+        name, equals, host = text.partition("=")
+        if not equals or name not in NAMES:
+            raise click.UsageError(f"--server {text}: write NAME=HOST:PORT, NAME one of {NAMES}")
+        servers[name] = host
+    return servers
+
+
+def _repeating(
+    places: Sequence[Path], fixtures: Path | None, driver: str, servers: Sequence[str]
+) -> list[str]:
+    words = ["towline", "conformance", "run"]
+    for place in places:
+        words += ["--vectors", str(place)]
+    if fixtures:
+        words += ["--fixtures", str(fixtures)]
+    if driver != "towline":
+        words += ["--driver", driver]
+    for server in servers:
+        words += ["--server", server]
+    return words
+
+
+def _show(results: Sequence[Result]) -> None:
+    result = results[-1]
+    if result.verdict != "failed":
+        return
+    if sum(other.verdict == "failed" for other in results) == _SHOWN + 1:
+        click.echo("(further failures by their ids)")
+    if sum(other.verdict == "failed" for other in results) > _SHOWN:
+        click.echo(f"FAILED {result.id}")
+        return
+    click.echo(f"FAILED {result.id}  {result.why}".rstrip())
+    click.echo(f"  input   {_json_line(result.input)}")
+    for difference in result.differences:
+        click.echo(f"  {difference['where']}")
+        click.echo(f"    wanted {_json_line(difference['wanted'])}")
+        click.echo(f"    got    {_json_line(difference['got'])}")
+    if result.reason:
+        click.echo("  " + result.reason.replace("\n", "\n  "))
+    click.echo(f"  repeat  {result.repeat}")
+
+
+def _summary(report: Report) -> None:
+    rows = [*report.by_operation().items(), ("total", report.counts())]
+    width = max(len(name) for name, _ in rows)
+    click.echo(f"{report.implementation}, {report.seconds:.1f} s")
+    for name, counts in rows:
+        told = [f"{counts['passed']:5} passed", f"{counts['failed']:4} failed"]
+        told += [f"{counts['skipped']:4} skipped"]
+        if counts["expected"]:
+            told.append(f"{counts['expected']:4} failed as expected")
+        click.echo(f"{name:{width}}  {'  '.join(told)}")
+
+
+def _json(report: Report, clauses: Sequence[Clause]) -> str:
+    return json.dumps(report.to_json(clauses), indent=1) + "\n"
+
+
+def _json_line(value: object) -> str:
+    line = json.dumps(value)
+    return line if len(line) <= _WIDTH else line[:_WIDTH] + "..."
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status.
+
+    Args:
+        argv: the words after ``towline conformance``; None for those of the process.
+    """
+    try:
+        conformance(list(argv) if argv is not None else None, prog_name="towline conformance")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 1
+    return 0

@@ -1,0 +1,152 @@
+"""What a vector wants against what a driver answered: the differences, none where it passes.
+
+Everything is compared after tokens were replaced.  ``null`` and an empty list differ, and so do
+``true`` and ``1``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from towline.conformance.protocol import Answer
+from towline.conformance.tokens import unfold
+
+__all__ = ["Difference", "differences"]
+
+#: Levels of the log that are compared; what is more detailed is nobody's business.
+_LEVELS = ("info", "warning", "error", "fatal", "panic")
+_BLOB_LINE = "Copying blob "
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One place where the answer is not what was wanted.
+
+    Attributes:
+        where: a path in the answer, such as ``ok.pairs`` or ``log[1].message``.
+        wanted: a JSON value, or an object such as ``{"prefix": ...}``.
+        got: a JSON value; None also where there is nothing.
+    """
+
+    where: str
+    wanted: Any
+    got: Any
+
+
+def differences(
+    operation: str, expect: Mapping[str, Any], answer: Answer, *, typed: bool = False
+) -> list[Difference]:
+    """Every difference between a case's ``expect``, its tokens expanded, and an answer.
+
+    Args:
+        operation: the operation, since ``pull`` compares some of its fields in a way of its own.
+        expect: what the vector wants.
+        answer: what the driver said.
+        typed: the error must carry a code (where the original crashes).
+    """
+    if answer.crashed is not None:
+        return [Difference("answer", dict(expect), {"crashed": answer.crashed})]
+    if "ok" in expect:
+        if answer.ok is None:
+            return [Difference("answer", {"ok": expect["ok"]}, {"error": answer.error})]
+        found = _fields(operation, "ok.", expect["ok"], answer.ok)
+    elif answer.error is None:
+        return [Difference("answer", {"error": expect["error"]}, {"ok": answer.ok})]
+    else:
+        found = _told("error.message", expect["error"], answer.error.get("message"))
+        if typed and not answer.error.get("code"):
+            found.append(Difference("error.code", "a code", answer.error.get("code")))
+    beside = {key: value for key, value in expect.items() if key not in ("ok", "error")}
+    return found + _fields(operation, "", beside, answer.beside)
+
+
+def _fields(
+    operation: str, prefix: str, wanted: Mapping[str, Any], got: Mapping[str, Any]
+) -> list[Difference]:
+    compared = _PULL if operation == "pull" else {}
+    found: list[Difference] = []
+    for key, value in wanted.items():
+        where = prefix + key
+        if key not in got:
+            found.append(Difference(where, value, None))
+        else:
+            found += compared.get(key, _exactly)(where, unfold(value), unfold(got[key]))
+    return found
+
+
+def _exactly(where: str, wanted: Any, got: Any) -> list[Difference]:
+    return [] if _form(wanted) == _form(got) else [Difference(where, wanted, got)]
+
+
+def _form(value: Any) -> str:
+    # Text is the one form in which 1, 1.0 and true are three different things.
+    return json.dumps(value, sort_keys=True)
+
+
+def _told(where: str, wanted: Mapping[str, Any], got: Any) -> list[Difference]:
+    text = unfold(got)
+    match unfold(wanted):
+        case {"any": True}:
+            agrees = True
+        case {"exact": exact}:
+            agrees = _form(text) == _form(exact)
+        case {"prefix": str(prefix)}:
+            agrees = isinstance(text, str) and text.startswith(prefix)
+        case other:
+            raise ValueError(f"no such expectation of a text: {other}")
+    return [] if agrees else [Difference(where, dict(wanted), text)]
+
+
+def _writer(where: str, wanted: Any, got: Any) -> list[Difference]:
+    if isinstance(wanted, str) and isinstance(got, str) and _sorted(wanted) == _sorted(got):
+        return []
+    return _exactly(where, wanted, got)
+
+
+def _sorted(text: str) -> list[str]:
+    lines: list[str] = []
+    # Layers are fetched in parallel, so a run of their whole lines has no order.
+    for _, run in groupby(_lines(text), _is_blob_line):
+        group = list(run)
+        lines += sorted(group) if _is_blob_line(group[0]) else group
+    return lines
+
+
+def _is_blob_line(line: str) -> bool:
+    return line.startswith(_BLOB_LINE) and line.endswith("\n")
+
+
+def _lines(text: str) -> list[str]:
+    # str.splitlines() would also end a line at a form feed and the like.
+    return [line + "\n" for line in text.split("\n")[:-1]] + [text.rpartition("\n")[2]]
+
+
+def _log(where: str, wanted: Any, got: Any) -> list[Difference]:
+    if not isinstance(got, list) or not all(isinstance(entry, dict) for entry in got):
+        return [Difference(where, wanted, got)]
+    entries = [entry for entry in got if entry.get("level") in _LEVELS]
+    if len(entries) != len(wanted):
+        return [Difference(where, wanted, entries)]
+    found: list[Difference] = []
+    for number, (want, entry) in enumerate(zip(wanted, entries, strict=True)):
+        place = f"{where}[{number}]"
+        found += _exactly(f"{place}.level", want["level"], entry["level"])
+        found += _told(f"{place}.message", want["message"], entry.get("message"))
+    return found
+
+
+def _stored(where: str, wanted: Any, got: Any) -> list[Difference]:
+    if isinstance(wanted, list) and isinstance(got, list):
+        wanted, got = sorted(wanted, key=_identity), sorted(got, key=_identity)
+    return _exactly(where, wanted, got)
+
+
+def _identity(image: Any) -> str:
+    return str(image.get("id")) if isinstance(image, dict) else ""
+
+
+_PULL = {"writer": _writer, "log": _log, "stored": _stored}

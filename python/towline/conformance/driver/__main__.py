@@ -1,0 +1,8 @@
+"""``python -m towline.conformance.driver``."""
+
+from __future__ import annotations
+
+from towline.conformance.driver.serve import main
+
+if __name__ == "__main__":
+    main()

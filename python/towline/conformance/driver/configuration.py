@@ -1,0 +1,81 @@
+"""Operations on registries.conf, and the configuration files of every other case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from towline.config.places import Places, load_registries
+from towline.config.registries import Registries, Registry
+from towline.conformance.driver.session import Input, Operation, Session
+from towline.errors import step
+
+__all__ = ["OPERATIONS", "configured", "registries_of", "write"]
+
+
+def _get_registries(session: Session, given: Input) -> dict[str, Any]:
+    registries = registries_of(session, configured(session, given))
+    return {
+        # Go makes no difference between an empty list and none.
+        "search": list(registries.search_registries()) or None,
+        "insecure": list(registries.insecure_registries()) or None,
+        "blocked": list(registries.blocked_registries()) or None,
+    }
+
+
+def _find_registry(session: Session, given: Input) -> dict[str, Any]:
+    places = configured(session, given)
+    found = load_registries(places, session.rules).find(given["ref"])
+    return {"registry": None if found is None else _registry(found)}
+
+
+def _registry(registry: Registry) -> dict[str, Any]:
+    return {
+        "url": registry.location,
+        "prefix": registry.prefix,
+        "search": registry.search,
+        "insecure": registry.insecure,
+        "blocked": registry.blocked,
+        "mirrors": [
+            {"url": mirror.location, "insecure": mirror.insecure} for mirror in registry.mirrors
+        ],
+    }
+
+
+def registries_of(session: Session, places: Places) -> Registries:
+    """What registries.conf says, with the words of the part of podman that asks."""
+    with step("reading-registries-conf"):
+        return load_registries(places, session.rules)
+
+
+def configured(session: Session, given: Input) -> Places:
+    """Write the configuration files of a case; where they are."""
+    environ = {"REGISTRIES_CONFIG_PATH": str(session.registries_conf)}
+    match given.get("registries_conf_env"):
+        case "unset":
+            environ.clear()
+        case "empty":
+            environ["REGISTRIES_CONFIG_PATH"] = ""
+        case "directory":
+            environ["REGISTRIES_CONFIG_PATH"] = str(session.root)
+        case _:
+            pass
+    write(session.registries_conf, given.get("registries_conf"))
+    write(session.default_registries_conf, given.get("default_registries_conf"))
+    return Places(environ, str(session.etc), str(session.files / "run"), uid=0)
+
+
+def write(file: Path, text: str | None) -> None:
+    """Make the file hold the text; None: there is no such file."""
+    if text is None:
+        file.unlink(missing_ok=True)
+    else:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(text.encode("utf-8", "surrogateescape"))
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    "find_registry": _find_registry,
+    "get_registries": _get_registries,
+}

@@ -1,0 +1,57 @@
+"""Operations on names alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from towline.conformance.driver.session import Input, Operation, Session, Within, text
+from towline.errors import TowlineError
+from towline.name import ImageParts, decompose
+from towline.reference import Reference
+
+__all__ = ["OPERATIONS"]
+
+
+def _decompose(session: Session, given: Input) -> dict[str, Any]:
+    parts = decompose(text(given, "name"))
+    return {
+        "has_registry": parts.has_registry,
+        "unnormalized": str(parts.unnormalized),
+        **_parts_of(parts.unnormalized),
+    }
+
+
+def _reference_with_registry(session: Session, given: Input) -> dict[str, Any]:
+    return _named(_decomposed(given).reference_with_registry(text(given, "registry")))
+
+
+def _normalized_reference(session: Session, given: Input) -> dict[str, Any]:
+    return _named(_decomposed(given).normalized_reference())
+
+
+def _decomposed(given: Input) -> ImageParts:
+    try:
+        return decompose(text(given, "name"))
+    except TowlineError as error:
+        raise Within("decompose", error) from None
+
+
+def _named(reference: Reference) -> dict[str, Any]:
+    return {"reference": str(reference), **_parts_of(reference)}
+
+
+def _parts_of(reference: Reference) -> dict[str, Any]:
+    return {
+        "domain": reference.domain,
+        "path": reference.path,
+        "tag": reference.tag,
+        "digest": None if reference.digest is None else str(reference.digest),
+    }
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    "decompose": _decompose,
+    "normalized_reference": _normalized_reference,
+    "reference_with_registry": _reference_with_registry,
+}

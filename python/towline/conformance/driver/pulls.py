@@ -1,0 +1,120 @@
+"""The operation `pull`: names, text, log, events and store of a whole pull."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from towline.config.auth_json import Credentials
+from towline.conformance.driver.configuration import configured, write
+from towline.conformance.driver.session import Beside, Input, Operation, Session
+from towline.errors import TowlineError
+from towline.events import Event
+from towline.options import Options
+from towline.platform import Platform
+from towline.pull import Runtime
+from towline.store.layout import open_store
+from towline.store.protocol import Store
+
+__all__ = ["OPERATIONS", "pulled_before"]
+
+_TLS_VERIFY = {"skip_tls_true": False, "skip_tls_false": True, "nil": None}
+_LEVELS = {"INFO": "info", "WARNING": "warning", "ERROR": "error", "CRITICAL": "fatal"}
+_ACCEPT = '{"default": [{"type": "insecureAcceptAnything"}]}'
+
+
+class _Witness(logging.Handler):
+    """Keeps what a pull says on its three ways out."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.written: list[str] = []
+        self.logged: list[dict[str, str]] = []
+        self.events: list[dict[str, str]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = _LEVELS[record.levelname]
+        self.logged.append({"level": level, "message": record.getMessage()})
+
+    def write(self, text: str) -> None:
+        self.written.append(text)
+
+    def event(self, event: Event) -> None:
+        self.events.append({"type": event.type, "status": event.status, "name": event.name})
+
+
+def _pull(session: Session, given: Input) -> dict[str, Any]:
+    write(session.policy, given["policy"])
+    write(session.authfile, given.get("authfile"))
+    store = _pulled(session, given)
+    witness = _Witness()
+    log = logging.getLogger("towline")
+    log.setLevel(logging.INFO)
+    log.addHandler(witness)
+    runtime = Runtime(store, _options(session, given, witness.event))
+    writer = witness if given.get("writer", True) else None
+    try:
+        if given["mode"] == "reference":
+            result = runtime.pull_reference(given["source"], writer)
+        else:
+            result = runtime.pull(given["source"], given.get("label"), writer)
+    except TowlineError as error:
+        raise Beside(error, _left(store, witness)) from None
+    finally:
+        log.removeHandler(witness)
+    return {"images": list(result.images), **_left(store, witness)}
+
+
+def _options(
+    session: Session, given: Input, on_event: Callable[[Event], None] | None = None
+) -> Options:
+    creds = given.get("creds")
+    return Options(
+        rules=session.rules,
+        places=configured(session, given),
+        policy=session.policy,
+        authfile=session.authfile if given.get("authfile") is not None else None,
+        credentials=Credentials(creds["username"], creds["password"]) if creds else None,
+        tls_verify=_TLS_VERIFY[given.get("docker_options", "nil")],
+        remove_signatures=given.get("remove_signatures", False),
+        platform=Platform("linux", "amd64"),
+        on_event=on_event,
+    )
+
+
+def _left(store: Store, witness: _Witness) -> dict[str, Any]:
+    return {
+        "writer": "".join(witness.written),
+        "log": witness.logged,
+        "events": witness.events,
+        "stored": [
+            {"id": image.id, "names": list(image.names), "digest": str(image.digest)}
+            for image in store.images()
+        ],
+    }
+
+
+def pulled_before(session: Session, given: Input) -> Store:
+    """A new store that holds what the case wants to be there, pulled under an open policy."""
+    write(session.policy, _ACCEPT)
+    return _pulled(session, given)
+
+
+def _pulled(session: Session, given: Input) -> Store:
+    store = _new_store(session)
+    for name in given.get("pre", ()):
+        try:
+            Runtime(store, _options(session, given)).pull(name)
+        except TowlineError:
+            continue  # nothing of it is compared
+    return store
+
+
+def _new_store(session: Session) -> Store:
+    shutil.rmtree(session.identity.graph_root, ignore_errors=True)
+    return open_store(session.identity.graph_root)
+
+
+OPERATIONS: Mapping[str, Operation] = {"pull": _pull}

@@ -1,0 +1,103 @@
+"""The protocol of ``spec/driver.md``, from the side of the driver."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any, TextIO
+
+from towline.conformance.driver import configuration, goals, names, pulls
+from towline.conformance.driver.session import Beside, Input, Operation, Session, Within
+from towline.conformance.tokens import fold
+from towline.errors import TowlineError
+from towline.rules import Rules
+from towline.store.layout import open_store
+
+__all__ = ["main"]
+
+
+_OPERATIONS: Mapping[str, Operation] = {
+    **names.OPERATIONS,
+    **configuration.OPERATIONS,
+    **goals.OPERATIONS,
+    **pulls.OPERATIONS,
+}
+
+
+def main(lines: TextIO = sys.stdin, answers: TextIO = sys.stdout) -> None:
+    """Answer one line for each line, until there are no more."""
+    session: Session | None = None
+    for line in lines:
+        message = json.loads(line)
+        if message["cmd"] == "start":
+            session = _session(message)
+            answer = _greeting(session)
+        elif message["cmd"] == "run" and session is not None:
+            answer = {"seq": message["seq"], **_answer(session, message)}
+        else:
+            break  # not a line of this protocol
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+def _session(message: Input) -> Session:
+    os.chdir(message["cwd"])
+    files = Path(message["store_dir"])
+    identity = open_store(files / "graph").identity
+    return Session(Rules.named(message["edition"]), Path(message["root"]), files, identity)
+
+
+def _greeting(session: Session) -> dict[str, Any]:
+    return {
+        "implementation": {"name": "towline", "version": _version()},
+        "ops": sorted(_OPERATIONS),
+        "tokens": session.tokens(),
+    }
+
+
+def _version() -> str:
+    try:
+        return metadata.version("towline")
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _answer(session: Session, message: Input) -> dict[str, Any]:
+    operation = _OPERATIONS.get(message["op"])
+    if operation is None:
+        return {"skipped": f"{message['op']} is not offered"}
+    try:
+        return _result(operation, session, message["input"])
+    except Exception:  # noqa: BLE001 - a crash of ours is an answer that fails, not a silence
+        return {"crashed": traceback.format_exc()}
+
+
+def _result(operation: Operation, session: Session, given: Input) -> dict[str, Any]:
+    try:
+        return {"ok": _folded(operation(session, given))}
+    except Beside as beside:
+        return {"error": _told(session, "", beside.error), **_folded(beside.left)}
+    except Within as within:
+        return {"error": _told(session, f"{within.part}: ", within.error)}
+    except TowlineError as error:
+        return {"error": _told(session, "", error)}
+
+
+def _told(session: Session, prefix: str, error: TowlineError) -> dict[str, Any]:
+    return {"code": error.code, "message": fold(prefix + error.told(session.rules.wording))}
+
+
+def _folded(value: Any) -> Any:
+    match value:
+        case str():
+            return fold(value)
+        case dict():
+            return {key: _folded(member) for key, member in value.items()}
+        case list() | tuple():
+            return [_folded(element) for element in value]
+        case _:
+            return value

@@ -1,0 +1,73 @@
+"""A report as JUnit XML, as continuous integration reads it."""
+
+from __future__ import annotations
+
+import json
+import re
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from towline.conformance.report import Report, Result
+
+__all__ = ["junit"]
+
+# What XML 1.0 cannot hold, not even escaped.
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def junit(report: Report) -> bytes:
+    """One suite for each operation."""
+    root = Element("testsuites", name=_clean(report.implementation))
+    for operation, counts in report.by_operation().items():
+        suite = SubElement(
+            root,
+            "testsuite",
+            name=_clean(operation),
+            tests=str(counts.total()),
+            failures=str(counts["failed"]),
+            errors="0",
+            skipped=str(counts["skipped"] + counts["expected"]),
+        )
+        for result in report.results:
+            if result.operation == operation:
+                _case(suite, result)
+    indent(root)
+    return bytes(tostring(root, encoding="utf-8", xml_declaration=True))
+
+
+def _case(suite: Element, result: Result) -> None:
+    case = SubElement(
+        suite,
+        "testcase",
+        classname=_clean(f"{result.edition}.{result.operation}"),
+        name=_clean(result.id),
+        time=f"{result.seconds:.4f}",
+    )
+    match result.verdict:
+        case "failed":
+            failure = SubElement(case, "failure", message=_clean(_headline(result)))
+            failure.text = _clean(_details(result))
+        case "skipped":
+            SubElement(case, "skipped", message=_clean(result.reason))
+        case "expected":
+            SubElement(case, "skipped", message="an expected failure")
+        case "passed":
+            pass
+
+
+def _headline(result: Result) -> str:
+    wrong = ", ".join(difference["where"] for difference in result.differences)
+    return result.reason.partition("\n")[0] or f"not as wanted: {wrong}"
+
+
+def _details(result: Result) -> str:
+    told = {
+        "input": result.input,
+        "differences": result.differences,
+        "reason": result.reason,
+        "repeat": result.repeat,
+    }
+    return json.dumps(told, indent=1, ensure_ascii=False)
+
+
+def _clean(text: str) -> str:
+    return _FORBIDDEN.sub("\ufffd", text)

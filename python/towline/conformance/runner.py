@@ -1,0 +1,198 @@
+"""Puts cases to a driver, one after another, and judges each answer."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Literal
+
+from towline.conformance.compare import Difference, differences
+from towline.conformance.fixtures import fixture_root, workplace
+from towline.conformance.protocol import Answer, Driver, DriverFailed, Greeting
+from towline.conformance.servers import NAMES, Places, serving
+from towline.conformance.tokens import Tokens
+from towline.conformance.vectors import Case
+
+__all__ = ["Outcome", "Plan", "Session", "Verdict", "run", "site"]
+
+#: ``expected`` is a failure that the file of expected failures names.
+Verdict = Literal["passed", "failed", "expected", "skipped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be run.
+
+    Attributes:
+        cases: in the order of running.
+        command: the driver's.
+        fixtures: a generated tree or a folder with the generator; None for the checkout's.
+        servers: those that run already, name to ``127.0.0.1:PORT``.
+        seconds: how long the driver may think about one case.
+    """
+
+    cases: Sequence[Case]
+    command: Sequence[str]
+    fixtures: Path | None = None
+    servers: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one case ended.
+
+    Attributes:
+        case: the case.
+        verdict: the verdict.
+        reason: why it was skipped, or how the driver broke down; ``""`` otherwise.
+        differences: what was wanted and what came, with tokens; empty where it passed.
+        answer: what the driver said, with tokens; None where it said nothing.
+        seconds: how long it took.
+    """
+
+    case: Case
+    verdict: Verdict
+    reason: str = ""
+    differences: tuple[Difference, ...] = ()
+    answer: Mapping[str, Any] | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a run takes place: the fixtures, the running servers, room for stores."""
+
+    root: Path
+    work: Path
+    servers: Mapping[str, str]
+
+
+@contextlib.contextmanager
+def site(plan: Plan) -> Iterator[Site]:
+    """Everything that the plan's cases need, until the context ends.
+
+    Raises:
+        FixturesUnusable: there is no fixture tree.
+        ServersFailed: a server does not start.
+    """
+    mentioned = {server for case in plan.cases for server in case.servers}
+    needed = {name for name in NAMES if name in mentioned or f"{name}PORT" in mentioned}
+    with workplace() as work:
+        root = fixture_root(plan.fixtures, work)
+        (work / "servers").mkdir()
+        places = Places(root, plan.fixtures, work / "servers")
+        with serving(needed, places, plan.servers) as servers:
+            yield Site(root, work, servers)
+
+
+def run(plan: Plan) -> Iterator[Greeting | Outcome]:
+    """The outcomes, in the order of the cases; before those of an edition the driver's greeting.
+
+    Raises:
+        FixturesUnusable: there is no fixture tree.
+        ServersFailed: a server does not start.
+        DriverFailed: the driver does not start.
+    """
+    with site(plan) as place:
+        for edition, cases in groupby(plan.cases, key=lambda case: case.edition):
+            with Session(place, plan.command, plan.seconds, edition) as session:
+                yield session.greeting
+                for case in cases:
+                    yield session.judge(case)
+
+
+class Session:
+    """A driver that has been started for one edition, and is started again when it breaks down."""
+
+    def __init__(self, place: Site, command: Sequence[str], seconds: float, edition: str) -> None:
+        """Start the driver.
+
+        Raises:
+            DriverFailed: it does not start.
+        """
+        self._place = place
+        self._command = command
+        self._seconds = seconds
+        self._edition = edition
+        self._driver: Driver | None = None
+        self.greeting = self._start()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def judge(self, case: Case) -> Outcome:
+        """Put one case to the driver."""
+        begun = time.monotonic()
+        try:
+            outcome = self._judge(case)
+        except DriverFailed as error:
+            self._end()
+            outcome = Outcome(case, "failed", str(error))
+        return replace(outcome, seconds=time.monotonic() - begun)
+
+    def _judge(self, case: Case) -> Outcome:
+        if self.greeting.skipped is not None:
+            return Outcome(case, "skipped", self.greeting.skipped)
+        if case.operation not in self.greeting.operations:
+            return Outcome(case, "skipped", f"{case.operation} is not offered")
+        if self._driver is None:
+            self.greeting = self._start()
+        assert self._driver is not None
+        tokens = self._tokens()
+        answer = self._driver.run(case.operation, tokens.expand(dict(case.input)))
+        if answer.skipped is not None:
+            return Outcome(case, "skipped", answer.skipped)
+        tokens = tokens.having(answer.tokens)
+        found = differences(
+            case.operation, tokens.expand(dict(case.expect)), answer, typed=bool(case.original)
+        )
+        shown = tuple(
+            Difference(one.where, tokens.collapse(one.wanted), tokens.collapse(one.got))
+            for one in found
+        )
+        return Outcome(
+            case,
+            "failed" if found else "passed",
+            differences=shown,
+            answer=tokens.collapse(_spoken(answer)),
+        )
+
+    def _start(self) -> Greeting:
+        store = Path(tempfile.mkdtemp(prefix="store", dir=self._place.work))
+        driver = Driver(self._command, self._seconds)
+        try:
+            greeting = driver.start(self._edition, self._place.root, self._place.servers, store)
+        except DriverFailed:
+            driver.close()
+            raise
+        self._driver = driver
+        return greeting
+
+    def _end(self) -> None:
+        if self._driver is not None:
+            self._driver.close()
+            self._driver = None
+
+    def _tokens(self) -> Tokens:
+        servers = self._place.servers
+        ports = {f"{name}PORT": host.rpartition(":")[2] for name, host in servers.items()}
+        return Tokens.of_root(str(self._place.root), **servers, **ports).having(
+            self.greeting.tokens
+        )
+
+
+def _spoken(answer: Answer) -> dict[str, Any]:
+    if answer.ok is not None:
+        return {"ok": dict(answer.ok)}
+    if answer.error is not None:
+        return {"error": dict(answer.error), **answer.beside}
+    return {"crashed": answer.crashed}

@@ -1,0 +1,211 @@
+"""The servers of a run: two real registries, one that misbehaves, a port without a listener."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from towline.conformance.fixtures import script
+
+__all__ = ["NAMES", "Places", "ServersFailed", "serving"]
+
+_REAL = ("REG1", "REG2")
+_FAKE = ("FAKE", "FAKEBEARER", "FAKE404", "FAKE500", "FAKEBASIC")  # on consecutive ports
+_DOWN = "REGDOWN"
+#: Every server that a vector can mention.
+NAMES = (*_REAL, _DOWN, *_FAKE)
+
+_LISTENING = re.compile(r"listening on (127\.0\.0\.1:\d+)")
+_PATIENCE = 30.0  # seconds; only a machine in trouble needs more than one
+_ATTEMPTS = 20
+# Debian keeps some daemons in directories that are not on every user's PATH.
+_SEARCH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
+
+
+class ServersFailed(Exception):
+    """A server that is needed cannot be started."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the servers find what they need.
+
+    Attributes:
+        root: the fixture tree.
+        scripts: the folder given with ``--fixtures``, which may hold the scripts; or None.
+        work: where they keep their files.
+    """
+
+    root: Path
+    scripts: Path | None
+    work: Path
+
+
+@contextlib.contextmanager
+def serving(
+    needed: Collection[str], places: Places, running: Mapping[str, str]
+) -> Iterator[dict[str, str]]:
+    """Runs the servers that are needed until the context ends: name to ``127.0.0.1:PORT``.
+
+    Args:
+        needed: names from `NAMES`.
+        places: where everything is.
+        running: servers that run already; they are neither started nor filled.
+
+    Raises:
+        ServersFailed: one does not start, or cannot be filled.
+    """
+    wanted = [name for name in NAMES if name in needed and name not in running]
+    hosts = {name: host for name, host in running.items() if name in needed}
+    with contextlib.ExitStack() as stack:
+        if _DOWN in wanted:
+            hosts[_DOWN] = stack.enter_context(_nobody())
+        real = [name for name in _REAL if name in wanted]
+        if real:
+            # A script fills both, so both are there as soon as one is needed.
+            both = [stack.enter_context(_registry(places.work / name)) for name in _REAL]
+            _seed(places, both)
+            hosts |= {name: host for name, host in zip(_REAL, both, strict=True) if name in real}
+        if any(name in wanted for name in _FAKE):
+            fakes = stack.enter_context(_fake(places))
+            hosts |= {name: host for name, host in fakes.items() if name in wanted}
+        yield hosts
+
+
+@contextlib.contextmanager
+def _nobody() -> Iterator[str]:
+    # Bound and never listening: connections are refused, and nobody else can take the port.
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{bound.getsockname()[1]}"
+
+
+@contextlib.contextmanager
+def _registry(directory: Path) -> Iterator[str]:
+    command = shutil.which("docker-registry", path=_SEARCH)
+    if command is None:
+        raise ServersFailed(
+            "docker-registry (distribution 2.8) is not on this machine: install Debian's package"
+            " docker-registry, or leave out the cases that need it with --op"
+        )
+    directory.mkdir(parents=True)
+    configuration = directory / "config.yml"
+    # JSON is YAML. Port 0: the kernel picks a free one and the registry logs it.
+    told = {
+        "version": "0.1",
+        "log": {"level": "info", "formatter": "json"},
+        "storage": {
+            "filesystem": {"rootdirectory": str(directory / "storage")},
+            "maintenance": {"uploadpurging": {"enabled": False}},
+        },
+        "http": {"addr": "127.0.0.1:0", "secret": "of no use on loopback"},
+    }
+    configuration.write_text(json.dumps(told))
+    log = directory / "log"
+    with _process([command, "serve", str(configuration)], log) as process:
+        host = _host(process, log)
+        _wait_for(f"http://{host}/v2/", process, log)
+        yield host
+
+
+def _host(process: subprocess.Popen[bytes], log: Path) -> str:
+    deadline = time.monotonic() + _PATIENCE
+    while (found := _LISTENING.search(log.read_text())) is None:
+        _still_starting(process, log, deadline)
+    return found[1]
+
+
+@contextlib.contextmanager
+def _fake(places: Places) -> Iterator[dict[str, str]]:
+    program = script("fake_registry.py", places.scripts)
+    for attempt in range(_ATTEMPTS):
+        first = _free_ports(len(_FAKE))
+        command = [sys.executable, str(program), str(places.root), str(first)]
+        log = places.work / f"fake-{attempt}.log"
+        with _process(command, log) as process:
+            try:
+                for port in range(first, first + len(_FAKE)):
+                    _wait_for(f"http://127.0.0.1:{port}/v2/", process, log)
+            except ServersFailed:
+                if attempt + 1 == _ATTEMPTS:
+                    raise
+                continue  # somebody took one of its ports first
+            yield {name: f"127.0.0.1:{first + offset}" for offset, name in enumerate(_FAKE)}
+            return
+
+
+def _free_ports(count: int) -> int:
+    """The first of so many consecutive ports that are free at this moment."""
+    for _ in range(_ATTEMPTS):
+        with contextlib.ExitStack() as stack:
+            first = 0
+            for offset in range(count):
+                bound = stack.enter_context(socket.socket())
+                try:
+                    bound.bind(("127.0.0.1", first + offset if first else 0))
+                except (OSError, OverflowError):
+                    break
+                first = first or bound.getsockname()[1]
+            else:
+                return first
+    raise ServersFailed(f"there are no {count} consecutive free ports")
+
+
+def _seed(places: Places, hosts: list[str]) -> None:
+    program = script("seed_registries.py", places.scripts)
+    done = subprocess.run(
+        [sys.executable, program, places.root, *hosts],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise ServersFailed(f"{program} failed: {done.stderr.strip()[-2000:]}")
+
+
+@contextlib.contextmanager
+def _process(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        ) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    # No proxy of the environment may stand between us and loopback.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    while True:
+        _still_starting(process, log, deadline)
+        try:
+            with opener.open(url, timeout=_PATIENCE):
+                return
+        except urllib.error.HTTPError as refused:  # an answer as well
+            refused.close()
+            return
+        except OSError:
+            continue
+
+
+def _still_starting(process: subprocess.Popen[bytes], log: Path, deadline: float) -> None:
+    time.sleep(0.01)
+    if process.poll() is not None or time.monotonic() > deadline:
+        raise ServersFailed(f"a server did not start:\n{log.read_text()[-2000:]}")

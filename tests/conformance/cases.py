@@ -1,0 +1,37 @@
+"""The recorded cases, and how a test takes those of one operation."""
+
+from __future__ import annotations
+
+import pytest
+
+from towline.conformance.fixtures import SPEC
+from towline.conformance.runner import Outcome
+from towline.conformance.vectors import Case, load_vectors
+
+VECTORS = SPEC / "vectors"
+ALL = load_vectors([VECTORS])
+
+
+def each(operation: str) -> pytest.MarkDecorator:
+    """Runs a test once for each case of an operation."""
+    cases = [case for case in ALL if case.operation == operation]
+    return pytest.mark.parametrize("case", cases, ids=[case.id for case in cases])
+
+
+def assert_passed(outcome: Outcome) -> None:
+    """Fails with all that is known of a case that did not pass."""
+    if outcome.verdict != "passed":
+        told = [f"{outcome.case.id} {outcome.verdict} {outcome.reason}", outcome.case.why]
+        told += [f"input {dict(outcome.case.input)}"]
+        for one in outcome.differences:
+            told += [one.where, f"  wanted {one.wanted!r}", f"  got    {one.got!r}"]
+        pytest.fail("\n".join(told), pytrace=False)
+
+
+def case(
+    operation: str = "decompose",
+    expect: dict[str, object] | None = None,
+    **arguments: object,
+) -> Case:
+    """A case that no file holds."""
+    return Case("made-up", operation, "libpod-1.3", VECTORS, arguments, expect or {"ok": {}})

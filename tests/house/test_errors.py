@@ -1,0 +1,79 @@
+"""Error codes, steps and sentences stay in lock-step."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+import towline.errors as errors
+from tests.house.source_tree import modules
+from towline.wording import CURRENT, LIBPOD_1_3, Wording
+
+ERRORS = {
+    name: kind
+    for name, kind in vars(errors).items()
+    if isinstance(kind, type) and issubclass(kind, errors.TowlineError)
+}
+
+
+def literals(node: ast.expr) -> list[str]:
+    """The strings that an expression can be, where it says so itself."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return [node.value]
+    if isinstance(node, ast.IfExp):
+        return literals(node.body) + literals(node.orelse)
+    return []
+
+
+def calls(names: set[str]) -> list[tuple[str, str, str]]:
+    """(module, called name, literal first argument) of every call of these names."""
+    found = []
+    for module in modules():
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Call) and node.args:
+                name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+                if name in names:
+                    found += [(module.name, name, text) for text in literals(node.args[0])]
+    return found
+
+
+RAISED = calls(set(ERRORS))
+
+
+@pytest.mark.parametrize("wording", [CURRENT, LIBPOD_1_3], ids=lambda wording: wording.name)
+def test_every_code_has_its_sentence(wording: Wording) -> None:
+    """A code that is raised is told in both editions."""
+    assert {code for _, _, code in RAISED} <= set(wording.errors)
+
+
+def test_both_editions_tell_the_same_codes_steps_and_texts() -> None:
+    """Neither wording knows something that the other does not."""
+    assert set(CURRENT.errors) == set(LIBPOD_1_3.errors)
+    assert set(CURRENT.steps) == set(LIBPOD_1_3.steps)
+    assert set(CURRENT.texts) == set(LIBPOD_1_3.texts)
+
+
+@pytest.mark.parametrize("wording", [CURRENT, LIBPOD_1_3], ids=lambda wording: wording.name)
+def test_tables_are_sorted(wording: Wording) -> None:
+    """A sentence is found where the alphabet has it."""
+    for table in (wording.errors, wording.steps, wording.texts):
+        assert list(table) == sorted(table)
+
+
+def test_the_area_of_a_code_belongs_to_its_class() -> None:
+    """``registry.*`` is raised as a RegistryError, and so on."""
+    for module, name, code in RAISED:
+        assert code.partition(".")[0] in ERRORS[name].areas, (module, name, code)
+
+
+def test_every_step_is_told() -> None:
+    """A step that is taken has its words."""
+    steps = {text for _, _, text in calls({"step", "Step"})}
+    assert steps <= set(CURRENT.steps)
+
+
+def test_the_tree_names_every_class() -> None:
+    """The tree at the head of errors.py is whole."""
+    for name in ERRORS:
+        assert name in (errors.__doc__ or "")

@@ -1,0 +1,92 @@
+"""Modules import only from floors below their own."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.house.source_tree import Module, modules
+
+# From the ground up.  A module stands on the floor of the longest name that fits it.
+FLOORS: list[set[str]] = [
+    {"towline.wording"},
+    {"towline.errors"},
+    {"towline.digest", "towline.json_as_go", "towline.cancel", "towline.events"},
+    {"towline.reference", "towline.rules", "towline.progress", "towline.platform"},
+    {"towline.name", "towline.descriptor", "towline.image_config"},
+    {"towline.manifest", "towline.facts"},
+    {"towline.transport"},
+    {"towline.goal", "towline.config", "towline.core"},
+    {"towline.trust", "towline.options", "towline.source.protocol", "towline.store.protocol"},
+    {"towline.registry", "towline.store", "towline.reading"},
+    {"towline.source", "towline.layers", "towline.labels", "towline.results"},
+    {"towline.disk_facts", "towline.copying", "towline.opening"},
+    {"towline.pull"},
+    {"towline.api"},
+    {"towline"},
+    {"towline.conformance"},
+    {"towline.cli"},
+    {"towline.__main__"},
+]
+
+
+def floor(module: str) -> int:
+    """The number of a module's floor, 0 for the ground."""
+    candidates = [
+        (len(name), number)
+        for number, names in enumerate(FLOORS)
+        for name in names
+        if module == name or (module.startswith(f"{name}.") and name != "towline")
+    ]
+    assert candidates, f"{module} stands on no floor: give it one in {__file__}"
+    return max(candidates)[1]
+
+
+def room(module: str) -> str:
+    """The package directly below towline that a module belongs to."""
+    return ".".join(module.split(".")[:2])
+
+
+@pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)
+def test_imports_come_from_below(module: Module) -> None:
+    """What a module imports stands below it, or in the same package."""
+    wrong = {
+        name
+        for name in module.imports()
+        if floor(name) >= floor(module.name) and room(name) != room(module.name)
+    }
+    assert not wrong
+
+
+def test_only_the_driver_knows_towline() -> None:
+    """The conformance suite judges towline like anyone else: only its driver imports it."""
+    driver = "towline.conformance.driver"
+    for module in modules():
+        if room(module.name) == "towline.conformance" and not module.name.startswith(driver):
+            outside = {name for name in module.imports() if room(name) != "towline.conformance"}
+            assert not outside, module.name
+
+
+def test_deciding_does_no_input_or_output() -> None:
+    """Nothing up to the goal imports what reads a clock, a disk or a network."""
+    effects = {"os", "pathlib", "socket", "subprocess", "time", "urllib3", "shutil", "tempfile"}
+    for module in modules():
+        if floor(module.name) <= floor("towline.goal") and room(module.name) not in (
+            "towline.config",  # reads its files in places.py
+            "towline.core",
+            "towline.wording",  # os.strerror
+        ):
+            names = {name.split(".")[0] for name in imported(module)}
+            assert not names & effects, module.name
+
+
+def imported(module: Module) -> set[str]:
+    """Every module imported, towline's or not."""
+    import ast
+
+    names: set[str] = set()
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return names

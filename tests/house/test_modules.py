@@ -1,0 +1,54 @@
+"""The shape of the package: exports, sizes, what importing costs, what it depends on."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import towline
+from tests.house.source_tree import Module, modules
+
+ROOM_LINES = 450
+REPOSITORY = Path(__file__).parents[2]
+LOADED = Path(__file__).with_name("loaded_modules.json")
+
+
+def test_the_public_names() -> None:
+    """``towline.__all__`` is sorted, and everything in it is there."""
+    assert list(towline.__all__) == sorted(towline.__all__)
+    assert all(hasattr(towline, name) for name in towline.__all__)
+
+
+@pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)
+def test_rooms_are_small(module: Module) -> None:
+    """No room has outgrown the house."""
+    assert len(module.path.read_text().splitlines()) <= ROOM_LINES
+
+
+def test_importing_towline_loads_what_is_listed() -> None:
+    """`import towline` loads these modules of towline, and of others only the standard library.
+
+    What is heavy (HTTP, the command line, bars) comes when it is used.
+    """
+    code = "import json, sys, towline; print(json.dumps(sorted(sys.modules)))"
+    found = json.loads(subprocess.check_output([sys.executable, "-I", "-c", code]))
+    ours = [name for name in found if name.split(".")[0] == "towline" and "core.twin" not in name]
+    assert ours == json.loads(LOADED.read_text())
+    others = {name.split(".")[0].lstrip("_") for name in found} - {"towline"}
+    heavy = {"urllib3", "click", "rich", "hypothesis", "asyncio", "ssl", "http", "email"}
+    assert not others & heavy
+
+
+def test_every_dependency_has_its_reason() -> None:
+    """Each package that towline needs has a row in CONTRIBUTING.md."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    crate = tomllib.loads((REPOSITORY / "rust/Cargo.toml").read_text())
+    reasons = (REPOSITORY / "CONTRIBUTING.md").read_text()
+    names = [text.split(">")[0].split("<")[0] for text in project["dependencies"]]
+    for name in [*names, *crate["dependencies"]]:
+        assert name in reasons, name

@@ -1,0 +1,86 @@
+"""A pytest plugin: tests cite the clauses that they hold, and nothing else.
+
+`--clause GOAL` runs the tests of one area, `--clause GOAL-004` those of one clause.  An unknown id
+stops the run.  The summary says how many MUSTs are held by what.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+CLAUSES = Path(__file__).resolve().parents[2] / "spec" / "clauses.json"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The option ``--clause``."""
+    group = parser.getgroup("towline")
+    group.addoption(
+        "--clause",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="run only tests that cite this clause, or one of this area; may be given again",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Stop at unknown ids; keep what was asked for."""
+    known = {clause["id"] for clause in _clauses()}
+    wanted: list[str] = config.getoption("--clause")
+    areas = {name.rpartition("-")[0] for name in known}
+    if strange := [name for name in wanted if name not in known | areas]:
+        raise pytest.UsageError(f"--clause: neither a clause nor an area: {', '.join(strange)}")
+    kept, others = [], []
+    unknown = []
+    for item in items:
+        cited = cited_by(item)
+        unknown += [f"{item.nodeid}: {name}" for name in cited if name not in known]
+        held = any(name in wanted or name.rpartition("-")[0] in wanted for name in cited)
+        (kept if held or not wanted else others).append(item)
+    if unknown:
+        raise pytest.UsageError("these clauses are not in spec/:\n" + "\n".join(unknown))
+    if others:
+        config.hook.pytest_deselected(items=others)
+        items[:] = kept
+
+
+def cited_by(item: pytest.Item) -> list[str]:
+    """The clauses that a test cites; an example of the spec cites its own."""
+    cited = [str(name) for mark in item.iter_markers("clause") for name in mark.args]
+    example = getattr(getattr(item, "callspec", None), "params", {}).get("example")
+    name = str(getattr(example, "clause", ""))
+    return [*cited, name] if name.rpartition("-")[2].isdigit() else cited
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say how many MUSTs are held, and by what."""
+    if not _clauses() or hasattr(config, "workerinput"):
+        return
+    from spec import build
+
+    cited = build.cited_by_tests()
+    musts = [clause for clause in _clauses() if clause["level"] == "MUST"]
+    by = {
+        "vectors": [clause for clause in musts if clause["vectors"]],
+        "examples": [clause for clause in musts if clause["examples"]],
+        "tests": [clause for clause in musts if clause["id"] in cited],
+    }
+    held = {str(clause["id"]) for group in by.values() for clause in group}
+    terminalreporter.section("the spec", "-")
+    counts = ", ".join(f"{len(group)} by {name}" for name, group in by.items())
+    terminalreporter.line(f"{len(held)} of {len(musts)} MUSTs are held: {counts}")
+    left = [str(clause["id"]) for clause in musts if clause["id"] not in held]
+    if left:
+        terminalreporter.line(f"held by nothing: {' '.join(left)}")
+
+
+def _clauses() -> list[dict[str, object]]:
+    if not CLAUSES.exists():
+        return []
+    told: list[dict[str, object]] = json.loads(CLAUSES.read_bytes())["clauses"]
+    return told

@@ -1,0 +1,120 @@
+"""A small image as a registry holds it, and a source that reads it from a scripted server."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from dataclasses import dataclass, field
+
+from tests.support.scripted_server import Handler, Line, Request
+from towline.cancel import CancelToken
+from towline.config.auth_json import Credentials
+from towline.descriptor import Descriptor
+from towline.reference import parse_normalized
+from towline.registry.retry import Patience
+from towline.registry.tls import Certificates
+from towline.rules import Rules
+from towline.source.docker import DockerAccess, DockerSource, open_source
+from towline.transport.docker import DockerReference
+
+__all__ = [
+    "BLOB",
+    "CONFIG",
+    "DIGEST",
+    "IMPATIENT",
+    "LAYER",
+    "MANIFEST",
+    "Registry",
+    "descriptor",
+    "source",
+]
+
+#: Short waits, so that a test of a silent server ends soon; none of them is asserted.
+IMPATIENT = Patience(connect=5.0, answer=0.4, window=0.4, least=64, backoff=0.0, longest=0.01)
+
+SCHEMA2 = "application/vnd.docker.distribution.manifest.v2+json"
+CONFIG = b'{"architecture":"amd64","os":"linux"}'
+LAYER = gzip.compress(bytes(range(256)) * 8192, mtime=0) * 40
+
+
+def digest_of(data: bytes) -> str:
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def _entry(media_type: str, data: bytes) -> dict[str, object]:
+    return {"mediaType": media_type, "size": len(data), "digest": digest_of(data)}
+
+
+MANIFEST = json.dumps(
+    {
+        "schemaVersion": 2,
+        "mediaType": SCHEMA2,
+        "config": _entry("application/vnd.docker.container.image.v1+json", CONFIG),
+        "layers": [_entry("application/vnd.docker.image.rootfs.diff.tar.gzip", LAYER)],
+    }
+).encode()
+DIGEST = digest_of(MANIFEST)
+BLOB = f"/v2/r/blobs/{digest_of(LAYER)}"
+
+
+def descriptor(
+    data: bytes = LAYER, *, size: int | None = None, urls: tuple[str, ...] = ()
+) -> Descriptor:
+    """The descriptor of some bytes."""
+    return Descriptor("", digest_of(data), len(data) if size is None else size, urls=urls)
+
+
+@dataclass(slots=True)
+class Registry:
+    """A registry that behaves; tests replace single answers through `odd`."""
+
+    odd: dict[str, Handler] = field(default_factory=dict)
+
+    def __call__(self, request: Request, line: Line) -> None:
+        odd = self.odd.get(request.path)
+        if odd is not None:
+            odd(request, line)
+        elif request.path == "/v2/":
+            line.reply(200, b"{}")
+        elif request.path.startswith("/v2/r/manifests/"):
+            line.reply(200, MANIFEST, Content_Type=SCHEMA2)
+        elif request.path.startswith("/v2/r/blobs/"):
+            self.blob(request, line)
+        else:
+            line.reply(404)
+
+    def blob(self, request: Request, line: Line) -> None:
+        """Sends a blob, or the part that was asked for."""
+        data = {digest_of(each): each for each in (CONFIG, LAYER)}[request.path.rpartition("/")[2]]
+        wanted = request.headers.get("range")
+        if wanted is None:
+            line.reply(200, data)
+            return
+        first = int(wanted.removeprefix("bytes=").removesuffix("-"))
+        span = f"bytes {first}-{len(data) - 1}/{len(data)}"
+        line.reply(206, data[first:], Content_Range=span)
+
+
+def source(
+    host: str,
+    *,
+    name: str = "r",
+    rules: Rules = Rules.CURRENT,
+    insecure: bool | None = True,
+    credentials: Credentials | None = None,
+    patience: Patience = IMPATIENT,
+    cancel: CancelToken | None = None,
+    certificates: Certificates | None = None,
+) -> DockerSource:
+    """A source for an image on a server, without patience."""
+    reference = DockerReference(parse_normalized(f"{host}/{name}").tagged())
+    access = DockerAccess(
+        rules,
+        insecure=insecure,
+        credentials=credentials,
+        patience=patience,
+        cancel=cancel or CancelToken(),
+        certificates=certificates,
+    )
+    return open_source(reference, access)

@@ -1,0 +1,168 @@
+"""A server on loopback that does with each request what a test says, well-behaved or not."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["Handler", "Line", "Request", "ScriptedServer", "scripted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request.
+
+    Attributes:
+        number: of requests for the same target so far, from 0.
+        headers: by name in lower case; several of one name joined by a comma.
+    """
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
+    number: int
+
+    @property
+    def path(self) -> str:
+        return self.target.partition("?")[0]
+
+
+class Line:
+    """The server's end of a connection."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def send(self, data: bytes) -> None:
+        """Sends bytes as they are."""
+        self._sock.sendall(data)
+
+    def reply(self, status: int, body: bytes = b"", **headers: str) -> None:
+        """Sends a whole answer; a header's name is written with underscores."""
+        self.head(status, Content_Length=str(len(body)), **headers)
+        self.send(body)
+
+    def head(self, status: int, **headers: str) -> None:
+        """Sends the head of an answer."""
+        lines = [f"HTTP/1.1 {status} Whatever"]
+        lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+        self.send("\r\n".join([*lines, "", ""]).encode("latin-1"))
+
+    def hang_up(self) -> None:
+        """Ends the connection in good order."""
+        self._sock.shutdown(socket.SHUT_RDWR)
+
+    def reset(self) -> None:
+        """Ends the connection with a reset."""
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._sock.close()
+
+    def wait_for_the_end(self) -> None:
+        """Returns when the client has closed the connection."""
+        while self._sock.recv(65536):
+            pass
+
+
+Handler = Callable[[Request, Line], None]
+
+
+@dataclass(slots=True)
+class ScriptedServer:
+    """A running server; `requests` are those that it read, in order."""
+
+    host: str
+    requests: list[Request] = field(default_factory=list)
+    connections: int = 0
+
+    def targets(self) -> list[str]:
+        """What was asked for, in order."""
+        return [request.target for request in self.requests]
+
+
+@contextlib.contextmanager
+def scripted(handler: Handler, tls: ssl.SSLContext | None = None) -> Iterator[ScriptedServer]:
+    """Runs a server until the context ends."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = ScriptedServer(f"127.0.0.1:{listener.getsockname()[1]}")
+        threads: list[threading.Thread] = []
+        lines: list[socket.socket] = []
+
+        def accept() -> None:
+            while True:
+                try:
+                    sock, _ = listener.accept()
+                except OSError:
+                    return
+                lines.append(sock)
+                server.connections += 1
+                thread = threading.Thread(target=serve, args=(sock,), daemon=True)
+                threads.append(thread)
+                thread.start()
+
+        def serve(sock: socket.socket) -> None:
+            with contextlib.suppress(OSError, _Gone):
+                if tls is not None:
+                    sock = tls.wrap_socket(sock, server_side=True)
+                    lines.append(sock)
+                with sock:
+                    buffer = bytearray()
+                    while True:
+                        request = _read(sock, buffer, server)
+                        server.requests.append(request)
+                        handler(request, Line(sock))
+            sock.close()
+
+        accepting = threading.Thread(target=accept, daemon=True)
+        accepting.start()
+        try:
+            yield server
+        finally:
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            for sock in lines:
+                with contextlib.suppress(OSError):
+                    socket.socket.shutdown(sock, socket.SHUT_RDWR)
+            for thread in [accepting, *threads]:
+                thread.join(10)
+
+
+class _Gone(Exception):
+    pass
+
+
+def _read(sock: socket.socket, buffer: bytearray, server: ScriptedServer) -> Request:
+    while b"\r\n\r\n" not in buffer:
+        _more(sock, buffer)
+        if buffer[:1] == b"\x16":  # TLS, to a server of plain HTTP: real ones say so and hang up
+            sock.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+            raise _Gone
+    head, _, _ = bytes(buffer).partition(b"\r\n\r\n")
+    del buffer[: len(head) + 4]
+    first, *lines = head.decode("latin-1").split("\r\n")
+    method, target, _ = first.split(" ")
+    headers: dict[str, str] = {}
+    for line in lines:
+        name, value = re.split(r":\s*", line, maxsplit=1)
+        name = name.lower()
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    size = int(headers.get("content-length", "0"))
+    while len(buffer) < size:
+        _more(sock, buffer)
+    body = bytes(buffer[:size])
+    del buffer[:size]
+    number = sum(earlier.target == target for earlier in server.requests)
+    return Request(method, target, headers, body, number)
+
+
+def _more(sock: socket.socket, buffer: bytearray) -> None:
+    data = sock.recv(65536)
+    if not data:
+        raise _Gone
+    buffer += data

@@ -1,0 +1,493 @@
+"""Runs the examples of the spec: one method for each word that stands at the head of a line."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import socket
+import tarfile
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, cast
+
+from tests.support.frozen_facts import FrozenFacts
+from towline.config import registries_conf, registries_conf_2019
+from towline.config.places import Places, find_credentials, load_policy
+from towline.config.registries import Registries
+from towline.digest import parse_digest
+from towline.errors import LabelMissing, PullFailed, Step, TowlineError, step
+from towline.goal import PullGoal, goal_from_image_reference, goal_from_name, pull_ref_pair
+from towline.labels import check_label
+from towline.manifest import OCI_MANIFEST, RawManifest, parse_manifest, recognise
+from towline.name import decompose
+from towline.options import Options
+from towline.platform import Platform, choose_instance, parse_platform
+from towline.pull import Runtime
+from towline.reference import parse_normalized
+from towline.rules import Rules
+from towline.source import docker_archive
+from towline.store.layout import open_store
+from towline.transport import image_name, parse_image_name
+from towline.transport.containers_storage import parse_store_reference
+from towline.transport.docker_archive import DockerArchiveReference
+from towline.trust.policy import evaluate
+from towline.wording.quoting import quote
+
+__all__ = ["mismatches"]
+
+HEX = "0123456789abcdef" * 4
+_CODE = re.compile(r"error: ([a-z_0-9]+\.[a-z_0-9]+)")
+
+
+def mismatches(lines: Sequence[str], edition: str, folder: Path) -> list[str]:
+    """What in a block of examples does not hold in an edition; empty where all does."""
+    bench = Bench(Rules.named(edition), folder)
+    found = []
+    with bench:
+        for line, block in _statements(lines):
+            if line.startswith("given "):
+                bench.given(line.removeprefix("given "), block)
+                continue
+            asked, arrow, wanted = (_expanded(line) + " ").partition(" => ")
+            if not arrow:
+                found.append(f"{line}: there is no => in it")
+                continue
+            told = "\n".join([part for part in (wanted.strip(), *map(_expanded, block)) if part])
+            got, code = bench.answer(asked)
+            if not _fits(told, got, code):
+                found.append(f"{line}\n    wanted {told!r}\n    got    {got!r} ({code or 'no error'})")
+    return found
+
+
+def _statements(lines: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Each line with the indented lines below it, without their first two spaces."""
+    at = 0
+    while at < len(lines):
+        head = lines[at]
+        at += 1
+        block = []
+        while at < len(lines) and lines[at].startswith("  "):
+            block.append(lines[at][2:])
+            at += 1
+        yield head, block
+
+
+def _expanded(text: str) -> str:
+    text = re.sub(r"\b([a-z])\*(\d+)", lambda match: match[1] * int(match[2]), text)
+    return re.sub(r"\b(HEX)+\b", lambda match: HEX * (len(match[0]) // 3), text)
+
+
+def _fits(wanted: str, got: str, code: str) -> bool:
+    if named := _CODE.fullmatch(wanted):
+        return code == named[1]
+    if got == wanted:
+        return True
+    if wanted.startswith('"'):
+        wanted = str(json.loads(wanted))
+    pattern = ".*".join(map(re.escape, wanted.split("…")))
+    return re.fullmatch(pattern, got.rstrip("\n") if wanted[-1:] != "\n" else got) is not None
+
+
+def _plain(text: str) -> str:
+    return str(json.loads(text)) if text.startswith('"') else text
+
+
+def _pairs(words: Iterable[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for word in words:
+        key, _, value = word.partition("=")
+        found[key] = int(value) if value.isdigit() else value
+    return found
+
+
+@dataclass
+class Bench:
+    """The facts that a block states, and the operations that it asks for."""
+
+    rules: Rules
+    folder: Path
+    search: tuple[str, ...] = ()
+    conf: str | None = None
+    policy_text: str | None = None
+    auth_text: str | None = None
+    archives: dict[str, list[list[str]]] = field(default_factory=dict)
+    layouts: dict[str, str] = field(default_factory=dict)
+    configs: dict[str, str] = field(default_factory=dict)
+    image_ids: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    hosts: dict[str, str] = field(default_factory=dict)
+    running: ExitStack = field(default_factory=ExitStack)
+
+    def __enter__(self) -> None:
+        self.running.__enter__()
+
+    def __exit__(self, *raised: object) -> None:
+        self.running.close()
+
+    def given(self, text: str, block: list[str]) -> None:
+        """State a fact."""
+        text = _expanded(text)
+        if text == "registries.conf:":
+            self.conf = "\n".join(block) + "\n"
+        elif text == "missing policy":
+            self.policy_text = None
+        elif found := re.fullmatch(r"(policy|auth file): (.*)", text):
+            setattr(self, {"policy": "policy_text"}.get(found[1], "auth_text"), found[2])
+        elif found := re.fullmatch(r"search registries: (.*)", text):
+            self.search = tuple(found[1].split(", "))
+        elif found := re.fullmatch(r"docker-archive (.+): (\[.*\])", text):
+            items = re.findall(r"\[(.*?)\]", found[2])
+            self.archives[found[1]] = [[n for n in item.split(", ") if n] for item in items]
+        elif found := re.fullmatch(r"layout (.+?):(?: (.*))?", text):
+            self.layouts[found[1]] = found[2] or ""
+        elif found := re.fullmatch(r"config (.+) is (.+)", text):
+            self.configs[found[1]] = found[2]
+        elif found := re.fullmatch(r"stored image (.+)", text):
+            self.image_ids.append(found[1])
+        elif found := re.fullmatch(r"missing path (.+)", text):
+            self.missing.append(found[1])
+        elif found := re.fullmatch(r"registry (\S+) (without images|down)", text):
+            serving = _empty_registry() if found[2] == "without images" else _nobody()
+            self.hosts[found[1]] = self.running.enter_context(serving)
+        else:
+            raise ValueError(f"nobody knows the fact {text!r}")
+
+    def answer(self, asked: str) -> tuple[str, str]:
+        """What comes of an operation, and the code of the error where it is one."""
+        word, _, rest = asked.strip().partition(" ")
+        operation: Callable[[str], str] = getattr(self, f"op_{word}")
+        try:
+            return operation(rest), ""
+        except TowlineError as error:
+            return self._shown(error.told(self.rules.wording)), error.code
+
+    def _shown(self, text: str) -> str:
+        text = text.replace(str(self.folder), "")
+        for host, address in self.hosts.items():
+            text = text.replace(address, host)
+        return text
+
+    @property
+    def facts(self) -> FrozenFacts:
+        return _Facts(
+            registries=self.search,
+            archives=self.archives,
+            layouts=self.layouts,
+            configs=self.configs,
+            image_ids=self.image_ids,
+            missing_paths=self.missing,
+            bench=self,
+        )
+
+    def registries(self) -> Registries:
+        """The registries.conf of the block."""
+        data = (self.conf or "").encode()
+        with step("reading-registries-conf"):
+            if self.rules.registries_conf == "libpod-1.3":
+                return registries_conf_2019.parse(data, "registries.conf")
+            return registries_conf.merge([registries_conf.parse(data, "registries.conf")])
+
+    # --- names ----------------------------------------------------------------------------------
+
+    def op_decompose(self, text: str) -> str:
+        parts = decompose(_plain(text))
+        name = parts.unnormalized
+        told = {"domain": name.domain, "path": name.path, "tag": name.tag, "digest": name.digest}
+        shown = [f"{key} {value}" for key, value in told.items() if value]
+        return ", ".join([*shown, "registry" if parts.has_registry else "no registry"])
+
+    def op_normalize(self, text: str) -> str:
+        return str(parse_normalized(_plain(text)))
+
+    def op_familiar(self, text: str) -> str:
+        return parse_normalized(text).familiar
+
+    def op_digest(self, text: str) -> str:
+        return str(parse_digest(text))
+
+    def op_complete(self, text: str) -> str:
+        name, named, registry = text.partition(" with ")
+        parts = decompose(name)
+        return str(parts.reference_with_registry(registry) if named else parts.normalized_reference())
+
+    def op_quote(self, text: str) -> str:
+        return quote(_plain(text))
+
+    # --- transports -----------------------------------------------------------------------------
+
+    def op_read(self, text: str) -> str:
+        return image_name(parse_image_name(text, self.facts, self.rules))
+
+    def op_identity(self, text: str) -> str:
+        return parse_image_name(text, self.facts, self.rules).policy_identity
+
+    def op_scopes(self, text: str) -> str:
+        return ", ".join(parse_image_name(text, self.facts, self.rules).policy_namespaces)
+
+    def op_store(self, text: str) -> str:
+        return parse_store_reference(_plain(text), self.facts).name_and_id
+
+    # --- goals ----------------------------------------------------------------------------------
+
+    def op_pair(self, text: str) -> str:
+        source, _, destination = text.partition(" as ")
+        facts = self.facts
+        reference = parse_image_name(source, facts, self.rules)
+        pair = pull_ref_pair(reference, _plain(destination), facts)
+        return f"{pair.image} as {pair.destination.name_and_id}"
+
+    def op_goal(self, text: str) -> str:
+        return _goal(goal_from_name(_plain(text), self.facts, self.rules))
+
+    def op_reference(self, text: str) -> str:
+        source = parse_image_name(text, self.facts, self.rules)
+        name = image_name(source)
+        with step("deciding-goal", name=name):
+            return _goal(goal_from_image_reference(source, name, self.facts, self.rules))
+
+    def op_asked(self, text: str) -> str:
+        facts = self.facts
+        goal_from_name(text, facts, self.rules)
+        return ", ".join(facts.questions) or "nothing"
+
+    # --- configuration --------------------------------------------------------------------------
+
+    def op_rules(self, text: str) -> str:
+        value = getattr(self.rules, text)
+        return ", ".join(value) if isinstance(value, tuple) else str(value)
+
+    def op_search(self, _: str) -> str:
+        return ", ".join(self.registries().search_registries()) or "none"
+
+    def op_find(self, text: str) -> str:
+        entry = self.registries().find(text)
+        if entry is None:
+            return "none"
+        told = [entry.prefix]
+        told += [word for word in ("insecure", "blocked") if getattr(entry, word)]
+        if entry.mirrors:
+            told.append("mirrors " + ", ".join(mirror.location for mirror in entry.mirrors))
+        return " ".join(told)
+
+    def op_credentials(self, text: str) -> str:
+        path = self._file("auth.json", self.auth_text)
+        found = find_credentials(self._places, self.rules, text, path)
+        return "none" if found is None else found[0].username
+
+    def op_policy(self, _: str) -> str:
+        load_policy(self._places, self.rules, self._file("policy.json", self.policy_text))
+        return "read"
+
+    def op_judge(self, text: str) -> str:
+        path = self._file("policy.json", self.policy_text)
+        policy, origin = load_policy(self._places, self.rules, path)
+        reference = parse_image_name(text, self.facts, self.rules)
+        return f"accepted by {evaluate(policy, reference, origin=origin).scope}"
+
+    @property
+    def _places(self) -> Places:
+        return Places(environ={}, etc=str(self.folder / "etc"), run=str(self.folder / "run"), uid=0)
+
+    def _file(self, name: str, text: str | None) -> Path:
+        path = self.folder / name
+        if text is not None:
+            path.write_text(text, "utf-8")
+        return path
+
+    # --- images ---------------------------------------------------------------------------------
+
+    def op_recognise(self, text: str) -> str:
+        return recognise(text.encode()) or "unknown"
+
+    def op_manifest(self, text: str) -> str:
+        return parse_manifest(RawManifest(text.encode(), OCI_MANIFEST)).media_type
+
+    def op_names(self, text: str) -> str:
+        return ", ".join(_names_in(self.folder, text, self.rules)) or "none"
+
+    def op_choose(self, text: str) -> str:
+        wanted, _, entries = text.partition(" from ")
+        instances = [_Instance.named(entry) for entry in entries.split(", ")]
+        chosen = choose_instance(
+            instances,
+            parse_platform(wanted),
+            variants=self.rules.variants,
+            list_kind="manifest list",
+        )
+        return str(chosen.platform or "none")
+
+    def op_label(self, text: str) -> str:
+        label, _, labels = text.partition(" in ")
+        reading = _Config({key: str(value) for key, value in _pairs(labels.split()).items()})
+        try:
+            check_label("image", _plain(label), cast(Any, None), cast(Any, reading))
+        except LabelMissing:
+            return "has not"
+        return "has"
+
+    # --- sentences ------------------------------------------------------------------------------
+
+    def op_text(self, text: str) -> str:
+        key, *facts = text.split()
+        return self.rules.wording.text(key, **_pairs(facts))
+
+    def op_sentence(self, text: str) -> str:
+        code, *facts = text.split()
+        return self.rules.wording.error(code, _pairs(facts), ())
+
+    def op_step(self, text: str) -> str:
+        name, *facts = text.split()
+        happened = [Step(name, _pairs(facts))]
+        return self.rules.wording.error("label.missing", {"image": "i", "label": "l"}, happened)
+
+    def op_final(self, text: str) -> str:
+        name, *words = text.split()
+        failed = _pairs(word for word in words if word != "searched")
+        code = "pull.failed"
+        if "searched" in words:
+            code = "pull.all_failed" if failed else "pull.no_search_registries"
+        images, errors = list(failed), list(failed.values())
+        raise PullFailed(code, name=name, images=images, errors=errors)
+
+    # --- whole pulls ----------------------------------------------------------------------------
+
+    def op_pull(self, name: str) -> str:
+        written: list[str] = []
+        for host, address in self.hosts.items():
+            name = name.replace(host, address)
+        options = Options(
+            rules=self.rules,
+            places=self._places,
+            registries_conf=self._file("registries.conf", self._insecure_conf()),
+            policy=self._file("policy.json", '{"default": [{"type": "insecureAcceptAnything"}]}'),
+        )
+        runtime = Runtime(open_store(self.folder / "store"), options)
+        try:
+            result = runtime.pull(name, writer=_Writer(written))
+        except PullFailed as error:
+            end = f"error: {self._shown(str(error)).rstrip()}"
+        else:
+            end = f"images: {', '.join(result.images)}"
+        first, *others = end.split("\n")
+        shown = json.dumps(self._shown("".join(written)))
+        return "\n".join([f"writer: {shown}", first, *(f"  {line}" for line in others)])
+
+    def _insecure_conf(self) -> str:
+        if self.rules.registries_conf == "libpod-1.3":
+            entry = '[[registry]]\nurl = "{}"\ninsecure = true\nunqualified-search = true\n'
+            return "".join(map(entry.format, self.hosts.values()))
+        entry = '[[registry]]\nlocation = "{}"\ninsecure = true\n'
+        search = f"unqualified-search-registries = {json.dumps(list(self.hosts.values()))}\n"
+        return search + "".join(map(entry.format, self.hosts.values()))
+
+
+@dataclass
+class _Facts(FrozenFacts):
+    bench: Bench | None = None
+
+    def search_registries(self) -> tuple[str, ...]:
+        if self.bench is None or self.bench.conf is None:
+            return super().search_registries()
+        self.questions.append("search_registries")
+        return self.bench.registries().search_registries()
+
+
+@dataclass(frozen=True)
+class _Instance:
+    platform: Platform | None
+
+    @staticmethod
+    def named(text: str) -> _Instance:
+        return _Instance(None if text == "none" else parse_platform(text))
+
+
+@dataclass(frozen=True)
+class _Config:
+    """Stands for the reading of an image whose config has these labels."""
+
+    labels: dict[str, str]
+
+    def manifest(self, source: object) -> tuple[None, None]:
+        return None, None
+
+    def parsed(self, source: object, raw: object) -> None:
+        return None
+
+    def config(self, source: object, manifest: object) -> tuple[bytes, _Config]:
+        return b"", self
+
+
+@dataclass(frozen=True)
+class _Writer:
+    texts: list[str]
+
+    def write(self, text: str, /) -> object:
+        return self.texts.append(text)
+
+
+def _names_in(folder: Path, manifest: str, rules: Rules) -> tuple[str, ...]:
+    """The names in a docker-archive whose manifest.json is this text."""
+    path = folder / "x.tar"
+    with tarfile.open(path, "w") as archive:
+        member = tarfile.TarInfo("manifest.json")
+        member.size = len(manifest.encode())
+        archive.addfile(member, io.BytesIO(manifest.encode()))
+    reference = DockerArchiveReference(str(path))
+    with contextlib.closing(docker_archive.open_source(reference, rules)) as source:
+        return tuple(name for item in source.items() for name in item.names)
+
+
+def _goal(goal: PullGoal) -> str:
+    lines = [
+        f"{pair.image} from {image_name(pair.source)} as {pair.destination.name_and_id}"
+        for pair in goal.pairs
+    ]
+    if goal.pull_all_pairs:
+        lines.append("all")
+    if goal.used_search_registries:
+        lines.append(f"searched {', '.join(goal.searched_registries or ())}".strip())
+    return "\n".join(lines)
+
+
+@contextmanager
+def _nobody() -> Iterator[str]:
+    """An address at which connections are refused."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{bound.getsockname()[1]}"
+
+
+class _NoImages(BaseHTTPRequestHandler):
+    """A registry that has nothing, in the words of docker-registry."""
+
+    def do_GET(self) -> None:
+        here = self.path == "/v2/"
+        wrong = {"code": "MANIFEST_UNKNOWN", "message": "manifest unknown", "detail": {"Tag": "x"}}
+        body = b"{}" if here else json.dumps({"errors": [wrong]}).encode()
+        self.send_response(200 if here else 404)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
+
+
+@contextmanager
+def _empty_registry() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _NoImages)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -1,0 +1,1 @@
+"""The Rust core and its Python twin make the same judgements."""

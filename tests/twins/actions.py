@@ -1,0 +1,79 @@
+"""What the tests do to both cores, and how an answer is compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, cast
+
+from towline.core import _native, twin
+from towline.core.failure import CoreError
+
+__all__ = ["CORES", "Core", "archive_facts", "both", "judged", "layer_facts", "native", "python"]
+
+
+class Core(Protocol):
+    """The names that both cores have."""
+
+    Archive: Any
+    BlobWriter: Any
+    LayerFacts: Any
+    Limits: Any
+    Member: Any
+    hash_file: Any
+    layer_pass: Any
+
+
+native = cast(Core, _native)
+python = cast(Core, twin)
+CORES = (native, python)
+
+FIELDS = ("name", "linkname", "type", "size", "offset", "header")
+
+
+def failure_facts(failure: CoreError) -> tuple[str, str, int]:
+    return ("failed", failure.code, failure.offset)
+
+
+def judged(action: Callable[[], Any]) -> Any:
+    """What an action answers, or code and offset of its failure."""
+    try:
+        return action()
+    except CoreError as failure:
+        return failure_facts(failure)
+
+
+def both(action: Callable[[Core], Any]) -> Any:
+    """The one answer of both cores."""
+    one, other = judged(lambda: action(native)), judged(lambda: action(python))
+    assert one == other
+    return one
+
+
+def chosen(core: Core, limits: dict[str, int] | None) -> Any:
+    """Limits of that core, or its own choice."""
+    return None if limits is None else core.Limits(**limits)
+
+
+def members_of(answer: tuple[list[Any], CoreError | None]) -> Any:
+    members, failure = answer
+    plain = [tuple(getattr(member, field) for field in FIELDS) for member in members]
+    return plain, failure and failure_facts(failure)
+
+
+def archive_facts(core: Core, path: str, limits: dict[str, int] | None = None, **how: Any) -> Any:
+    """All that an archive says of itself after its index was asked for."""
+    archive = core.Archive(path, limits=chosen(core, limits), **how)
+    members, failure = members_of(archive.index())
+    ranges = [(member[4], member[3]) for member in members]
+    reads = judged(lambda: archive.read(ranges[::-1]))
+    measures = [judged(lambda at=at: archive.measure(*at)) for at in ranges[:6]]
+    facts = archive.framing, members, failure, reads, measures
+    archive.close()
+    return facts
+
+
+def layer_facts(core: Core, path: str, limits: dict[str, int] | None = None) -> Any:
+    """All that a layer pass says."""
+    facts = core.layer_pass(path, limits=chosen(core, limits))
+    names = ("digest", "size", "compression", "diff_id", "tar_size", "entries")
+    return tuple(getattr(facts, name) for name in names)

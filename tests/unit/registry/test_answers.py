@@ -1,0 +1,113 @@
+"""The bodies of errors become facts, and the facts the recorded sentences."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from towline.errors import RegistryError
+from towline.registry.answers import phrase, read_error_body, refusal, shown, web_address
+from towline.wording import CURRENT, LIBPOD_1_3
+
+
+def refused(status: int, body: bytes, wanted: str = "manifest") -> RegistryError:
+    assert wanted in ("manifest", "blob")
+    return refusal(
+        "manifest" if wanted == "manifest" else "blob",
+        status=status,
+        status_line=f"{status} Said So",
+        body=body,
+        url="https://user:secret@h:1/v2/r/manifests/t?signature=secret",
+        repository="h:1/r",
+        reference="t",
+        credentials=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "text"),
+    [
+        (404, b'{"errors":[{"code":"MANIFEST_UNKNOWN"}]}', "manifest unknown"),
+        (404, b'{"errors":[{"code":"NAME_UNKNOWN","message":"x"}]}', "name unknown: x"),
+        (404, b'{"errors":[{"code":"DENIED","message":"a","detail":null}]}', "denied: a"),
+        (
+            404,
+            b'{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown","detail":{}}]}',
+            "manifest unknown: manifest unknown",
+        ),
+        (404, b'{"errors":[{"code":"ODD","message":"m"}]}', "unknown: m"),
+        (404, b'{"errors":[{"code":"A"},{"code":"DENIED"}]}', "errors:\nunknown\ndenied\n"),
+        (404, b'{"details":"old"}', "unknown: old"),
+        (401, b"go away", "unauthorized: authentication required"),
+        (
+            404,
+            b'{"errors":[]}',
+            (
+                "error parsing HTTP 404 response body: "
+                'no error details found in HTTP response body: "{\\"errors\\":[]}"'
+            ),
+        ),
+        (404, b"", 'error parsing HTTP 404 response body: unexpected end of JSON input: ""'),
+        (500, b'{"errors":[{"code":"DENIED"}]}', "received unexpected HTTP status: 500 Said So"),
+        (204, b"", "received unexpected HTTP status: 204 Said So"),
+    ],
+)
+def test_sentences_of_the_original(status: int, body: bytes, text: str) -> None:
+    """A refused manifest is told as podman v1.3.2 tells it."""
+    assert refused(status, body).told(LIBPOD_1_3) == text
+
+
+def test_a_refused_blob_shows_its_status_only() -> None:
+    """The body of a refused blob is not told in the words of the original."""
+    error = refused(404, b'{"errors":[{"code":"BLOB_UNKNOWN"}]}', "blob")
+    told = error.told(LIBPOD_1_3)
+    assert told == "Invalid status code returned when fetching blob 404 (Not Found)"
+
+
+@given(st.sampled_from([401, 403, 404, 400, 429, 500, 999]), st.binary(max_size=60))
+def test_any_body_can_be_told(status: int, body: bytes) -> None:
+    """Nothing that a server sends breaks the sentence, moves the cursor, or shows a secret."""
+    error = refused(status, body)
+    for told in (error.told(CURRENT), error.told(LIBPOD_1_3)):
+        assert "secret" not in told
+    assert all(char.isprintable() for char in error.told(CURRENT))
+
+
+def test_only_harmless_parts_of_a_url_are_shown() -> None:
+    """User, password, query and fragment stay hidden."""
+    assert shown("https://u:p@h:5/a/b?token=1#x") == "https://h:5/a/b"
+    assert "secret" not in repr(refused(404, b"").facts)
+
+
+def test_phrases_do_not_depend_on_the_python_version() -> None:
+    """Statuses have the names that the recordings have."""
+    assert [phrase(status) for status in (404, 413, 500, 799)] == [
+        "Not Found",
+        "Request Entity Too Large",
+        "Internal Server Error",
+        "",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "ftp://h/",
+        "http://",
+        "https://h:0/",
+        "https://[::1",
+        "https://h/a b",
+        "http://h/\r\nX: y",
+    ],
+)
+def test_what_is_no_address(text: str) -> None:
+    """Only clean http and https URLs are ever asked for."""
+    assert web_address(text) is None
+
+
+def test_entries_of_the_wrong_shape_are_a_fault() -> None:
+    """A body whose errors are no list of objects is told as not readable."""
+    assert read_error_body(b'{"errors":"x"}').fault
+    assert read_error_body(b"[]").fault

@@ -1,0 +1,63 @@
+"""Which failures are repeated, and after how long."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from towline.errors import RegistryError
+from towline.registry.retry import Patience, delay, passes, retry_after
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("0", 0.0),
+        (" 7 ", 7.0),
+        ("999999999999999999999999", 999999999.0),
+        ("Fri, 02 Jan 2026 03:04:35 GMT", 30.0),
+        ("Fri, 02 Jan 2026 03:03:35 GMT", -30.0),
+        ("Fri, 02 Jan 2026 03:04:35 -0000", 30.0),
+        ("-1", None),
+        ("1.5", None),
+        ("soon", None),
+        ("٣", None),
+        ("", None),
+    ],
+)
+def test_retry_after(text: str, seconds: float | None) -> None:
+    """Retry-After is a number of seconds or a date; anything else is as if it were not there."""
+    assert retry_after(text, NOW) == seconds
+
+
+@given(st.integers(0, 20), st.one_of(st.none(), st.text(max_size=40), st.integers().map(str)))
+def test_no_wait_is_negative_or_longer_than_the_longest(attempt: int, asked: str | None) -> None:
+    """Whatever a server asks for, the wait lies between nothing and the longest."""
+    assert 0.0 <= delay(attempt, asked, Patience(longest=60.0)) <= 60.0
+
+
+def test_waits_grow() -> None:
+    """Without a word of the server each wait is longer than the one before."""
+    patience = Patience(backoff=1.0)
+    assert delay(0, None, patience) < delay(1, None, patience) < delay(2, None, patience)
+    assert delay(0, "9", patience) == 9.0
+
+
+@pytest.mark.parametrize(
+    ("facts", "passing"),
+    [
+        *(({"status": status}, True) for status in (408, 429, 500, 502, 503, 504)),
+        *(({"status": status}, False) for status in (400, 401, 403, 404, 416, 501, 505)),
+        *(({"cause": c}, True) for c in ("closed", "reset", "short", "silent", "stalled")),
+        *(({"cause": c}, False) for c in ("refused", "unresolved", "timeout", "proxy")),
+        ({}, False),
+    ],
+)
+def test_the_table(facts: dict[str, object], passing: bool) -> None:
+    """Servers in trouble and broken connections are asked again, refusals are not."""
+    assert passes(RegistryError("registry.unreachable", **facts)) is passing

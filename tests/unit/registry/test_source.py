@@ -1,0 +1,220 @@
+"""A source reads real images from the real registry, and answers of every kind as recorded."""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.support import tools
+from tests.support.docker_images import (
+    CONFIG,
+    DIGEST,
+    LAYER,
+    MANIFEST,
+    Registry,
+    descriptor,
+    source,
+)
+from tests.support.images import RealImages
+from tests.support.scripted_server import scripted
+from towline.config.certs_d import HostCertificates
+from towline.core import BlobWriter
+from towline.digest import parse_digest
+from towline.errors import InvalidName, RegistryError, VerificationError
+from towline.manifest import INDEXES, OCI_MANIFEST, parse_index, parse_manifest
+from towline.rules import Rules
+from towline.wording import LIBPOD_1_3
+
+FORMS = ("registry_docker", "registry_oci", "registry_list", "registry_index")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_real_images(real_images: RealImages, form: str, tmp_path: Path) -> None:
+    """Manifest, config and every layer of an image come as their digests say, in few requests."""
+    host, _, name = getattr(real_images, form).name.partition("/")
+    before = len(real_images.registry.requests())
+    with source(host, name=name) as image:
+        raw = image.manifest()
+        if raw.media_type in INDEXES:
+            raw = image.manifest(parse_index(raw).instances[0].digest)
+        manifest = parse_manifest(raw)
+        assert image.config(manifest.config).startswith(b"{")
+        ordered = image.in_order(manifest.layers)
+        assert sorted(ordered, key=str) == sorted(manifest.layers, key=str)
+        for layer in ordered:
+            writer = BlobWriter(str(tmp_path / layer.digest.hex))
+            with image.open_blob(layer) as blob:
+                assert (blob.size, blob.offset) == (layer.size, 0)
+                blob.deliver(writer)
+            assert [str(each) for each in writer.finish()] == [str(layer.digest), str(layer.size)]
+    asked = real_images.registry.requests()[before:]
+    assert all(request.method == "GET" for request in asked)
+    lists = form in ("registry_list", "registry_index")
+    assert len(asked) == 3 + lists + len(manifest.layers)
+
+
+def test_ranges_of_the_real_registry(real_images: RealImages, tmp_path: Path) -> None:
+    """The real registry gives the rest of a blob from an offset on."""
+    host, _, name = real_images.registry_docker.name.partition("/")
+    with source(host, name=name) as image:
+        layer = parse_manifest(image.manifest()).layers[-1]
+        writer = BlobWriter(str(tmp_path / "rest"))
+        with image.open_blob(layer, layer.size - 10) as blob:
+            assert (blob.size, blob.offset) == (layer.size, layer.size - 10)
+            blob.deliver(writer)
+        writer.finish()
+    assert (tmp_path / "rest").stat().st_size == 10
+
+
+def test_what_is_asked_for() -> None:
+    """One Accept header for each media type, in the edition's order."""
+    for rules in (Rules.CURRENT, Rules.LIBPOD_1_3):
+        with scripted(Registry()) as server, source(server.host, rules=rules) as image:
+            image.manifest()
+        assert server.requests[-1].headers["accept"] == ", ".join(rules.accept)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "current", "libpod"),
+    [
+        ("application/vnd.docker.distribution.manifest.v2+json", None, None),
+        ("application/vnd.docker.distribution.manifest.v2+json; charset=utf-8", None, None),
+        ("text/plain; charset=utf-8", None, "text/plain"),
+        ("application/json", None, "application/json"),
+        ("not a / media type;;;", None, "not a / media type"),
+        ("", None, ""),
+        (OCI_MANIFEST, OCI_MANIFEST, OCI_MANIFEST),
+    ],
+)
+def test_media_types(content_type: str, current: str | None, libpod: str | None) -> None:
+    """Parameters are dropped; today an unknown type is recognised by the content."""
+    schema2 = "application/vnd.docker.distribution.manifest.v2+json"
+    for rules, wanted in ((Rules.CURRENT, current), (Rules.LIBPOD_1_3, libpod)):
+        registry = Registry()
+        registry.odd["/v2/r/manifests/latest"] = lambda request, line: line.reply(
+            200, MANIFEST, Content_Type=content_type
+        )
+        with scripted(registry) as server, source(server.host, rules=rules) as image:
+            assert image.manifest().media_type == (schema2 if wanted is None else wanted)
+
+
+def test_a_manifest_has_the_digest_that_was_asked_for() -> None:
+    """Whether the name or a list asked: other bytes are refused, in the original's words."""
+    with scripted(Registry()) as server:
+        with source(server.host, name=f"r@{DIGEST}") as image:
+            assert image.manifest().data == MANIFEST
+        wrong = f"sha256:{'0' * 64}"
+        with (
+            source(server.host, name=f"r@{wrong}") as image,
+            pytest.raises(VerificationError) as caught,
+        ):
+            image.manifest()
+        with source(server.host) as image, pytest.raises(VerificationError):
+            image.manifest(parse_digest(wrong))
+    told = caught.value.told(LIBPOD_1_3)
+    assert told == f"Manifest does not match provided manifest digest {wrong}"
+
+
+@pytest.mark.parametrize("algorithm", ["sha384", "sha512"])
+def test_other_digests(algorithm: str) -> None:
+    """A digest is checked with its own algorithm."""
+    digest = f"{algorithm}:{hashlib.new(algorithm, MANIFEST).hexdigest()}"
+    with scripted(Registry()) as server, source(server.host, name=f"r@{digest}") as image:
+        assert image.manifest().data == MANIFEST
+
+
+def test_a_config_has_the_digest_of_the_manifest() -> None:
+    """Other bytes are refused, in the original's words."""
+    config = descriptor(CONFIG)
+    registry = Registry()
+    registry.odd[f"/v2/r/blobs/{config.digest}"] = lambda request, line: line.reply(200, b"{}")
+    with (
+        scripted(registry) as server,
+        source(server.host) as image,
+        pytest.raises(VerificationError) as caught,
+    ):
+        image.config(config)
+    got = f"sha256:{hashlib.sha256(b'{}').hexdigest()}"
+    assert caught.value.told(LIBPOD_1_3) == (
+        f"Download config.json digest {got} does not match expected {config.digest}"
+    )
+
+
+@pytest.mark.parametrize("text", ["sha256:../../x", "", "sha256:" + "A" * 64, "md5:" + "0" * 32])
+def test_digests_are_checked_before_they_are_asked_for(text: str) -> None:
+    """What is no digest never reaches a URL."""
+    bad = replace(descriptor(), digest_text=text)
+    with scripted(Registry()) as server, source(server.host) as image:
+        for read in (image.config, image.open_blob):
+            with pytest.raises(InvalidName) as caught:
+                read(bad)
+            assert caught.value.code.startswith("digest.")
+    assert server.requests == []
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that nobody but itself vouches for, and its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    made, key = folder / "made.crt", folder / "made.key"
+    tools.run(
+        *(tools.require("openssl"), "req", "-x509", "-newkey", "ec", "-nodes", "-days", "2"),
+        *("-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", "/CN=towline"),
+        *("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", made),
+    )
+    return made, key
+
+
+def test_tls(certificate: tuple[Path, Path]) -> None:
+    """A certificate counts when its authority is known; without, only a user's word helps."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    known = HostCertificates(authorities=(str(certificate[0]),))
+    with scripted(Registry(), context) as server:
+        with source(server.host, insecure=False, certificates=known) as image:
+            assert image.manifest().data == MANIFEST
+        with source(server.host, insecure=True) as image:
+            assert image.manifest().data == MANIFEST
+        with (
+            source(server.host, insecure=None) as image,
+            pytest.raises(RegistryError) as caught,
+        ):
+            image.manifest()
+        assert caught.value.code == "registry.tls"
+        assert "self-signed" in str(caught.value)
+
+
+def test_no_way_from_https_to_http(certificate: tuple[Path, Path]) -> None:
+    """A redirect that leaves TLS is refused today, and followed under libpod-1.3."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    known = HostCertificates(authorities=(str(certificate[0]),))
+    with scripted(Registry()) as plain:
+        registry = Registry()
+        registry.odd["/v2/r/manifests/latest"] = lambda request, line: line.reply(
+            302, Location=f"http://{plain.host}{request.path}"
+        )
+        with scripted(registry, context) as server:
+            with (
+                source(server.host, insecure=False, certificates=known) as image,
+                pytest.raises(RegistryError) as caught,
+            ):
+                image.manifest()
+            assert caught.value.code == "registry.downgrade"
+            rules = Rules.LIBPOD_1_3
+            with source(server.host, insecure=False, certificates=known, rules=rules) as image:
+                assert image.manifest().data == MANIFEST
+
+
+def test_layers_of_unknown_size() -> None:
+    """A descriptor without a size takes that of the answer."""
+    with (
+        scripted(Registry()) as server,
+        source(server.host) as image,
+        image.open_blob(descriptor(size=-1)) as blob,
+    ):
+        assert blob.size == len(LAYER)

@@ -1,0 +1,532 @@
+"""docker-archive: what is found in one, and the manifest that is made for it."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import tarfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from tests.support.images import RealImages
+from tests.unit.source.archives import (
+    Entry,
+    config,
+    delivered,
+    docker_archive,
+    hexed,
+    layer,
+    layers_of,
+    link,
+    special,
+    tar,
+)
+from towline.core import BlobWriter, CoreError
+from towline.descriptor import Descriptor
+from towline.errors import LimitExceeded, PathUnusable, SourceError, TowlineError
+from towline.manifest import DOCKER_SCHEMA2, parse_manifest
+from towline.reference import parse_normalized
+from towline.rules import Rules
+from towline.source.archives import ArchiveCache
+from towline.source.docker_archive import DockerArchiveSource, open_source
+from towline.transport.docker_archive import DockerArchiveReference
+
+A, B = layer("a"), layer("b")
+BOTH = pytest.mark.parametrize(
+    "rules", [Rules.CURRENT, Rules.LIBPOD_1_3], ids=lambda rules: rules.edition
+)
+
+
+@contextmanager
+def source_of(
+    data: bytes, folder: Path, rules: Rules = Rules.CURRENT, *, name: str = "", index: int = 0
+) -> Iterator[DockerArchiveSource]:
+    """The source of an archive with these bytes."""
+    path = folder / "image.tar"
+    path.write_bytes(data)
+    own = parse_normalized(name).tagged() if name else None
+    with closing(open_source(DockerArchiveReference(str(path), own, index), rules)) as source:
+        yield source
+
+
+def fault(data: bytes, folder: Path, rules: Rules = Rules.CURRENT, **chosen: int | str) -> str:
+    """The code of the error that an archive gives, and of nothing else."""
+    with (
+        pytest.raises(TowlineError) as caught,
+        source_of(data, folder, rules, **chosen) as source,  # type: ignore[arg-type]
+    ):
+        source.manifest()
+    assert caught.value.told(rules.wording)
+    return caught.value.code
+
+
+@BOTH
+def test_the_manifest_is_made_byte_for_byte(tmp_path: Path, rules: Rules) -> None:
+    """Keys, order and media types are those of the original, sizes those of the plain layers."""
+    with source_of(tar(docker_archive((["x:1"], [A, B, A]))), tmp_path, rules) as source:
+        raw = source.manifest()
+    document = config([A, B, A])
+    assert raw.media_type == DOCKER_SCHEMA2
+    assert raw.data.decode() == (
+        '{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.v2+json",'
+        '"config":{"mediaType":"application/vnd.docker.container.image.v1+json",'
+        f'"size":{len(document)},"digest":"sha256:{hexed(document)}"}},"layers":['
+        + ",".join(
+            '{"mediaType":"application/vnd.docker.image.rootfs.diff.tar.gzip",'
+            f'"size":{len(data)},"digest":"sha256:{hexed(data)}"}}'
+            for data in (A, B, A)
+        )
+        + "]}"
+    )
+
+
+def test_an_image_without_layers_has_an_empty_list(tmp_path: Path) -> None:
+    """`[]`, not null."""
+    with source_of(tar(docker_archive((["x:1"], []))), tmp_path) as source:
+        assert source.manifest().data.endswith(b'"layers":[]}')
+
+
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "plain": bytes,
+    "gzip": gzip.compress,
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+    "gzip-in-bzip2": lambda data: bz2.compress(gzip.compress(data)),
+}
+
+
+@BOTH
+@pytest.mark.parametrize("packed", PACKERS.values(), ids=PACKERS)
+def test_a_compressed_archive_gives_the_same_image(
+    tmp_path: Path, rules: Rules, packed: Callable[[bytes], bytes]
+) -> None:
+    """Config, manifest and layers do not depend on how the archive was compressed."""
+    data = tar(docker_archive((["x:1"], [A, B])))
+    with source_of(packed(data), tmp_path, rules) as source:
+        manifest = parse_manifest(source.manifest())
+        assert source.config(manifest.config) == config([A, B])
+        assert layers_of(source, tmp_path) == [A, B]
+
+
+def test_only_the_current_edition_knows_zstd(tmp_path: Path) -> None:
+    """libpod-1.3 takes zstd for a damaged tar."""
+    data = zstandard.compress(tar(docker_archive((["x:1"], [A]))))
+    with source_of(data, tmp_path) as source:
+        assert layers_of(source, tmp_path) == [A]
+    assert fault(data, tmp_path, Rules.LIBPOD_1_3) == "archive.not_tar"
+
+
+@BOTH
+@pytest.mark.parametrize("outer", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_layers_compressed_inside_are_decompressed_on_the_way(
+    tmp_path: Path, rules: Rules, outer: Callable[[bytes], bytes]
+) -> None:
+    """The blob is the plain tar, its size the size of that, and it begins at 0 in any case."""
+    entries = [
+        (name, gzip.compress(data) if name.endswith(".tar") and isinstance(data, bytes) else data)
+        for name, data in docker_archive((["x:1"], [A, B]))
+    ]
+    with source_of(outer(tar(entries)), tmp_path, rules) as source:
+        assert layers_of(source, tmp_path) == [A, B]
+        with source.open_blob(Descriptor("", f"sha256:{hexed(A)}", len(A)), 100) as blob:
+            assert (blob.offset, blob.size) == (0, None)
+
+
+def test_a_layer_is_taken_up_where_it_was_left(tmp_path: Path) -> None:
+    """An uncompressed layer is delivered from the offset that is held."""
+    for data in (tar(docker_archive((["x:1"], [A]))), gzip.compress(tar(docker_archive((["x:1"], [A]))))):
+        with source_of(data, tmp_path) as source:
+            blob = source.open_blob(Descriptor("", f"sha256:{hexed(A)}", len(A)), 700)
+            assert blob.offset == 700
+            assert delivered(blob, tmp_path, A[:700]) == A
+
+
+def test_the_order_is_that_of_the_archive(tmp_path: Path) -> None:
+    """`in_order` sorts by place, so that one pass delivers everything."""
+    entries = docker_archive((["x:1"], [A, B]))
+    entries = [entries[0], entries[2], entries[1], entries[3]]
+    with source_of(tar(entries), tmp_path) as source:
+        first, second = parse_manifest(source.manifest()).layers
+        assert list(source.in_order([first, second])) == [second, first]
+
+
+# Several images
+
+
+def several() -> bytes:
+    """Two images, the second with two names."""
+    return tar(docker_archive((["x:1"], [A]), (["y:2", "docker.io/z"], [B])))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "wanted"),
+    [
+        ({}, A),
+        ({"index": 1}, B),
+        ({"name": "y:2"}, B),
+        ({"name": "docker.io/library/z:latest"}, B),
+        ({"name": "x:1"}, A),
+    ],
+)
+def test_each_image_can_be_chosen(
+    tmp_path: Path, chosen: dict[str, int | str], wanted: bytes
+) -> None:
+    """By its place in manifest.json, or by any of its names."""
+    with source_of(several(), tmp_path, **chosen) as source:  # type: ignore[arg-type]
+        assert layers_of(source, tmp_path) == [wanted]
+
+
+def test_libpod_refuses_several_images(tmp_path: Path) -> None:
+    """And none as well; a name behind the path does not choose."""
+    with pytest.raises(SourceError) as caught, source_of(
+        several(), tmp_path, Rules.LIBPOD_1_3, name="y:2"
+    ) as source:
+        source.manifest()
+    told = caught.value.told(Rules.LIBPOD_1_3.wording)
+    assert told == "Unexpected tar manifest.json: expected 1 item, got 2"
+    assert fault(tar(docker_archive()), tmp_path, Rules.LIBPOD_1_3) == "archive.item_count"
+
+
+def test_what_is_not_there_cannot_be_chosen(tmp_path: Path) -> None:
+    """The error of an unknown name lists the names."""
+    with pytest.raises(SourceError) as caught, source_of(
+        several(), tmp_path, name="nope"
+    ) as source:
+        source.manifest()
+    assert caught.value.code == "archive.no_such_image"
+    assert all(name in str(caught.value) for name in ("x:1", "y:2", "docker.io/z"))
+    assert fault(several(), tmp_path, index=2) == "archive.no_such_index"
+    assert fault(tar(docker_archive()), tmp_path) == "archive.no_images"
+
+
+# How members are found
+
+
+def manifest_under(name: str, *more: Entry) -> bytes:
+    """An archive whose manifest.json has another name, and other members in its place."""
+    entries = docker_archive((["x:1"], [A]))
+    return tar([*entries[:-1], (name, entries[-1][1]), *more])
+
+
+OLD_FAULTS = {
+    "behind a dot": (manifest_under("./manifest.json"), "archive.no_member"),
+    "absolute": (manifest_under("/manifest.json"), "archive.no_member"),
+    "behind a link": (manifest_under("m.json", link("manifest.json", "m.json")), None),
+    "behind a link to the root": (manifest_under("m.json", link("manifest.json", "/m.json")), None),
+    "behind a link and back": (manifest_under("m.json", link("manifest.json", "q/../m.json")), None),
+    "behind two links": (
+        manifest_under("m.json", link("manifest.json", "n.json"), link("n.json", "m.json")),
+        "archive.not_regular",
+    ),
+    "behind a hard link": (
+        manifest_under("m.json", link("manifest.json", "m.json", hard=True)),
+        "archive.manifest_not_json",
+    ),
+}
+
+
+@pytest.mark.parametrize(("data", "code"), OLD_FAULTS.values(), ids=OLD_FAULTS)
+def test_names_are_literal_in_libpod_and_paths_today(
+    tmp_path: Path, data: bytes, code: str | None
+) -> None:
+    """libpod-1.3 follows one symbolic link and reads hard links as empty; today all are read."""
+    with source_of(data, tmp_path) as source:
+        assert layers_of(source, tmp_path) == [A]
+    if code is not None:
+        assert fault(data, tmp_path, Rules.LIBPOD_1_3) == code
+
+
+def linked_layer() -> bytes:
+    """An image whose only layer lies behind a link, as docker save wrote shared ones."""
+    entries = docker_archive((["x:1"], [A]))
+    name = entries[1][0]
+    return tar([entries[0], ("base/layer.tar", A), link(name, "base/layer.tar"), entries[2]])
+
+
+def test_a_linked_layer_has_its_target_s_size_today(tmp_path: Path) -> None:
+    """libpod-1.3 counts the link's own size, none, and so never takes such a layer."""
+    with source_of(linked_layer(), tmp_path) as source:
+        assert layers_of(source, tmp_path) == [A]
+    with source_of(linked_layer(), tmp_path, Rules.LIBPOD_1_3) as source:
+        (wanted,) = parse_manifest(source.manifest()).layers
+        assert wanted.size == 0
+        assert delivered(source.open_blob(wanted), tmp_path) == A
+
+
+def test_nothing_outside_the_archive_is_read(tmp_path: Path) -> None:
+    """A link that leads out of an archive leads to nothing."""
+    secret = tmp_path / "secret"
+    secret.write_bytes(A)
+    entries = docker_archive((["x:1"], [A]))
+    name = entries[1][0]
+    for target in (str(secret), f"../../../../../../..{secret}"):
+        data = tar([entries[0], link(name, target), entries[2]])
+        assert fault(data, tmp_path) == "archive.layers_missing"
+
+
+def test_links_in_a_circle_end(tmp_path: Path) -> None:
+    """They are an error, not a loop."""
+    data = manifest_under("m.json", link("manifest.json", "n"), link("n", "manifest.json"))
+    assert fault(data, tmp_path) == "archive.link_loop"
+
+
+def test_the_first_of_two_members_counts(tmp_path: Path) -> None:
+    """Of two manifest.json the first is read, in both editions."""
+    entries = [*docker_archive((["x:1"], [A])), ("manifest.json", b"[]")]
+    for rules in (Rules.CURRENT, Rules.LIBPOD_1_3):
+        with source_of(tar(entries), tmp_path, rules) as source:
+            assert layers_of(source, tmp_path) == [A]
+
+
+# Defects, each in one archive
+
+
+def replaced(name: str, content: bytes) -> bytes:
+    """An archive whose member, `manifest.json`, `config` or `layer`, has another content."""
+    entries = docker_archive((["x:1"], [A]))
+    place = {"config": 0, "layer": 1, "manifest.json": 2}[name]
+    entries[place] = (entries[place][0], content)
+    return tar(entries)
+
+
+def without(place: int) -> bytes:
+    """An archive that lacks one of config, layer, manifest.json."""
+    entries = docker_archive((["x:1"], [A]))
+    return tar([*entries[:place], *entries[place + 1 :]])
+
+
+def listed(**item: object) -> bytes:
+    """A manifest.json of one image."""
+    return json.dumps([item]).encode()
+
+
+IMAGE = tar(docker_archive((["x:1"], [A])))
+CONFIG = f"{hexed(config([A]))}.json"
+LAYER = f"{hexed(A)}.tar"
+DEFECTS = {
+    "no manifest": (without(2), "archive.no_member"),
+    "no config": (without(0), "archive.no_member"),
+    "no layer": (without(1), "archive.layers_missing"),
+    "manifest is text": (replaced("manifest.json", b"text"), "archive.manifest_not_json"),
+    "manifest is an object": (replaced("manifest.json", b"{}"), "archive.manifest_not_json"),
+    "manifest goes on": (replaced("manifest.json", b"[] []"), "archive.manifest_not_json"),
+    "manifest is a device": (
+        tar([*docker_archive((["x:1"], [A]))[:-1], special("manifest.json", tarfile.CHRTYPE)]),
+        "archive.not_regular",
+    ),
+    "config is text": (replaced("config", b"text"), "archive.config_not_json"),
+    "config is a list": (replaced("config", b"[]"), "archive.config_not_json"),
+    "config is empty": (replaced("config", b"{}"), "archive.no_rootfs"),
+    "config has no rootfs": (replaced("config", b'{"rootfs":null}'), "archive.no_rootfs"),
+    "config has more layers": (replaced("config", config([A, B])), "archive.layer_count"),
+    "one member for two layers": (
+        tar(
+            [
+                ("c", config([A, B])),
+                ("l", A),
+                ("manifest.json", listed(Config="c", Layers=["l", "l"])),
+            ]
+        ),
+        "archive.layer_used_twice",
+    ),
+    "cut short in a layer": (IMAGE[:2000], "archive.damaged"),
+    "ends in garbage": (IMAGE.rstrip(b"\0")[:-1] + b"\0" * 500 + b"x" * 1024, None),
+    "gzip cut short": (gzip.compress(IMAGE)[:-20], "archive.compression"),
+    "gzip with a wrong check value": (
+        gzip.compress(IMAGE)[:-8] + b"\0" * 8,
+        "archive.compression",
+    ),
+    "only the magic of gzip": (b"\x1f\x8b\x08", "archive.compression"),
+    "only the magic of xz": (b"\xfd7zXZ\x00", "archive.compression"),
+    "bzip2 of nothing that is": (b"BZh9" + b"x" * 100, "archive.compression"),
+    "text": (b"text " * 500, "archive.not_tar"),
+    "nothing": (b"", "archive.no_member"),
+    "a tar of nothing": (b"\0" * 1024, "archive.no_member"),
+}
+
+
+@BOTH
+@pytest.mark.parametrize(("data", "code"), DEFECTS.values(), ids=DEFECTS)
+def test_a_defect_has_its_code(
+    tmp_path: Path, rules: Rules, data: bytes, code: str | None
+) -> None:
+    """Each kind of broken archive is told apart, in both editions alike."""
+    found = fault(data, tmp_path, rules)
+    if code is None:
+        assert found.startswith("archive.")
+    else:
+        assert found == code
+
+
+@BOTH
+def test_a_document_has_a_budget(tmp_path: Path, rules: Rules) -> None:
+    """A manifest.json or config beyond it is refused unread."""
+    size = rules.document_limit + 1
+    member = tarfile.TarInfo("manifest.json")
+    member.size = size
+    path = tmp_path / "huge.tar"
+    with path.open("wb") as file:
+        file.write(member.tobuf(tarfile.GNU_FORMAT))
+        file.truncate(512 + (size + 511) // 512 * 512 + 1024)
+    source = open_source(DockerArchiveReference(str(path)), rules)
+    with closing(source), pytest.raises(LimitExceeded) as caught:
+        source.manifest()
+    assert caught.value.code == "limit.document"
+    assert caught.value.facts["what"] == "manifest.json"
+
+
+@BOTH
+def test_a_damaged_layer_is_told_with_its_member(tmp_path: Path, rules: Rules) -> None:
+    """A layer whose own compression is broken cannot be measured."""
+    data = replaced("layer", gzip.compress(A)[:-20])
+    with pytest.raises(SourceError) as caught, source_of(data, tmp_path, rules) as source:
+        source.manifest()
+    assert caught.value.code == "archive.member_damaged"
+    assert caught.value.facts["member"] == LAYER
+
+
+def test_an_archive_that_is_cut_short_meanwhile_is_told(tmp_path: Path) -> None:
+    """What is missing when a layer is delivered is the archive's fault, not the store's."""
+    big = layer("a") + bytes(1 << 20)
+    with source_of(tar(docker_archive((["x:1"], [big]))), tmp_path) as source:
+        blob = source.open_blob(parse_manifest(source.manifest()).layers[0])
+        with (tmp_path / "image.tar").open("r+b") as file:
+            file.truncate(4096)
+        with pytest.raises(SourceError) as caught:
+            delivered(blob, tmp_path)
+    assert caught.value.code == "archive.member_damaged"
+
+
+def test_a_writer_that_fails_says_so_itself(tmp_path: Path) -> None:
+    """The disk's error is not taken for the archive's."""
+    big = layer("a") + bytes(8 << 20)
+    with source_of(tar(docker_archive((["x:1"], [big]))), tmp_path) as source:
+        blob = source.open_blob(parse_manifest(source.manifest()).layers[0])
+        writer = BlobWriter(str(tmp_path / "blob"))
+        writer.abort()
+        with pytest.raises(CoreError) as caught:
+            blob.deliver(writer)
+    assert caught.value.code == "cancelled"
+
+
+def test_what_cannot_be_opened(tmp_path: Path) -> None:
+    """A missing file, a folder and a FIFO are told apart; a FIFO is not waited for."""
+    import os
+
+    def code_and_text(path: Path, rules: Rules) -> tuple[str, str]:
+        with pytest.raises(PathUnusable) as caught:
+            open_source(DockerArchiveReference(str(path)), rules)
+        return caught.value.code, caught.value.told(rules.wording)
+
+    gone = tmp_path / "gone.tar"
+    code, told = code_and_text(gone, Rules.LIBPOD_1_3)
+    assert code == "path.unusable"
+    assert told == f'error opening file "{gone}": open {gone}: no such file or directory'
+    code, told = code_and_text(tmp_path, Rules.LIBPOD_1_3)
+    assert told == (
+        f'Error detecting compression for file "{tmp_path}": Error detecting compression:'
+        f" read {tmp_path}: is a directory"
+    )
+    os.mkfifo(tmp_path / "fifo")
+    assert code_and_text(tmp_path / "fifo", Rules.CURRENT)[0] == "path.not_a_file"
+
+
+def test_a_cache_opens_an_archive_once(tmp_path: Path) -> None:
+    """Until the file changes; the sources that share it do not close it."""
+    path = tmp_path / "image.tar"
+    path.write_bytes(several())
+    reference = DockerArchiveReference(str(path))
+    with ArchiveCache() as archives:
+        formats = Rules.CURRENT.archive_formats
+        members = archives.members(str(path), formats)
+        with closing(open_source(reference, Rules.CURRENT, archives)) as source:
+            source.manifest()
+        assert archives.members(str(path), formats) is members
+        with closing(open_source(reference, Rules.CURRENT, archives)) as source:
+            assert layers_of(source, tmp_path) == [A]
+        path.write_bytes(IMAGE + bytes(1024))
+        assert archives.members(str(path), formats) is not members
+
+
+def test_sources_say_what_they_are(tmp_path: Path) -> None:
+    """In a debugger; and a manifest that is not theirs is refused."""
+    from towline.digest import sha256_of
+
+    with source_of(IMAGE, tmp_path) as source:
+        assert "image.tar" in repr(source)
+        assert source.manifest(source.manifest().digest) == source.manifest()
+        with pytest.raises(SourceError, match="has no image with the digest"):
+            source.manifest(sha256_of(b""))
+        with pytest.raises(SourceError, match="has no layer"):
+            source.open_blob(Descriptor("", f"sha256:{hexed(B)}", 1))
+
+
+# What real tools write
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "docker_archive",
+        "docker_archive_unnamed",
+        "docker_archive_gzip",
+        "docker_archive_podman",
+        "docker_archive_several",
+    ],
+)
+def test_archives_of_real_tools(real_images: RealImages, tmp_path: Path, form: str) -> None:
+    """Every layer comes out with the diff ID of the config as its digest."""
+    real = getattr(real_images, form)
+    own = parse_normalized(real.name).tagged() if real.name else None
+    reference = DockerArchiveReference(str(real.file), own)
+    with closing(open_source(reference, Rules.CURRENT)) as source:
+        assert len(layers_of(source, tmp_path)) == 3
+        manifest = parse_manifest(source.manifest())
+        diff_ids = json.loads(source.config(manifest.config))["rootfs"]["diff_ids"]
+    assert diff_ids == [wanted.digest_text for wanted in manifest.layers]
+
+
+def test_what_docker_writes_since_version_25(tmp_path: Path) -> None:
+    """manifest.json beside an OCI layout, layers in gzip under blobs/."""
+    packed = [gzip.compress(data, mtime=0) for data in (A, B)]
+    document = config([A, B])
+    blobs = [(f"blobs/sha256/{hexed(data)}", data) for data in (*packed, document)]
+    manifest = listed(
+        Config=f"blobs/sha256/{hexed(document)}",
+        RepoTags=["x:1"],
+        Layers=[f"blobs/sha256/{hexed(data)}" for data in packed],
+    )
+    entries: list[Entry] = [
+        special("blobs/", tarfile.DIRTYPE),
+        special("blobs/sha256/", tarfile.DIRTYPE),
+        *blobs,
+        ("index.json", b"{}"),
+        ("manifest.json", manifest),
+        ("oci-layout", b"{}"),
+    ]
+    with source_of(tar(entries), tmp_path) as source:
+        assert layers_of(source, tmp_path) == [A, B]
+
+
+def test_pax_names_are_read(tmp_path: Path) -> None:
+    """A member whose name stands in an extended header is found by it."""
+    buffer = io.BytesIO()
+    name = "ü" * 90 + ".json"
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for path, data in (
+            (name, config([A])),
+            ("l", A),
+            ("manifest.json", listed(Config=name, Layers=["l"])),
+        ):
+            member = tarfile.TarInfo(path)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    with source_of(buffer.getvalue(), tmp_path) as source:
+        assert layers_of(source, tmp_path) == [A]

@@ -1,0 +1,108 @@
+"""JSON as the original's decoder reads it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from towline.json_as_go import (
+    JsonFault,
+    decode,
+    decode_first,
+    integer,
+    list_of,
+    string,
+    strings_by_key,
+    struct,
+)
+
+
+def field(document: bytes, name: str) -> object:
+    """A field of an object, read as a string."""
+    return struct(decode(document)).get(name, string, "")
+
+
+def test_keys_are_matched_without_regard_to_case() -> None:
+    """`REPOTAGS`, `repotags` and the Kelvin sign's k all find their field."""
+    assert field(b'{"MEDIATYPE": "x"}', "mediaType") == "x"
+    assert field('{"\u212aey": "x"}'.encode(), "key") == "x"
+
+
+def test_the_last_of_duplicate_keys_wins() -> None:
+    """Also where the duplicates differ in case."""
+    assert field(b'{"a": "1", "A": "2", "a": "3"}', "a") == "3"
+
+
+def test_null_leaves_a_string_and_clears_a_list() -> None:
+    """As the original's decoder does with what it was given before."""
+    assert field(b'{"a": "1", "a": null}', "a") == "1"
+    tags = struct(decode(b'{"a": ["1"], "a": null}')).get("a", list_of(string, ""), [])
+    assert tags == []
+
+
+def test_a_null_item_is_an_empty_one() -> None:
+    """`[null]` is a list of one empty string."""
+    assert list_of(string, "")(decode(b"[null]")) == [""]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [b"", b" \n", b"not json", b"[1,]", b"[NaN]", b"[Infinity]", b"{} {}", b"{} x", b"\xef\xbb\xbf{}",
+     b"[/*x*/]", b'["a\n"]', b'{"a":', b"'x'", b"[" * 100_000, b"[" * 700 + b"]" * 700, b"9" * 100_000],
+    ids=lambda document: repr(document[:12]),
+)
+def test_what_is_not_json(document: bytes) -> None:
+    """A fault with words, whatever is wrong."""
+    with pytest.raises(JsonFault) as caught:
+        decode(document)
+    assert str(caught.value)
+
+
+def test_the_first_document_may_be_followed_by_anything() -> None:
+    """Where only the first value is read, what follows it is not looked at."""
+    assert struct(decode_first(b'{"a": "1"} garbage')).get("a", string, "") == "1"
+
+
+def test_text_that_is_no_unicode_is_replaced() -> None:
+    """Bytes that are no UTF-8, and lone surrogates, become U+FFFD."""
+    assert decode(b'"a\xff"') == "a\ufffd"
+    assert decode(b'["a\\ud800"]') == ["a\ufffd"]
+    assert decode(b'{"\\udfff": 1}').keys() == ["\ufffd"]
+
+
+@pytest.mark.parametrize(
+    ("read", "value"),
+    [(string, 1), (string, ["a"]), (integer, "1"), (integer, True), (integer, 1.5), (struct, "x"),
+     (list_of(string, ""), "x"), (strings_by_key, [])],
+)
+def test_a_value_of_the_wrong_type_is_a_fault(
+    read: Callable[[object], object], value: object
+) -> None:
+    """The words say what was there and what was wanted."""
+    with pytest.raises(JsonFault, match="cannot use"):
+        read(value)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(JSON)
+def test_well_formed_documents_are_read(document: object) -> None:
+    """Whatever another tool wrote is read, and trailing white space is fine."""
+    decode(json.dumps(document).encode() + b" \n")
+
+
+@given(st.binary())
+def test_any_bytes_give_a_value_or_a_fault(data: bytes) -> None:
+    """Nothing else leaves the decoder."""
+    try:
+        decode(data)
+    except JsonFault as fault:
+        assert str(fault)

@@ -1,0 +1,216 @@
+"""Small values: digests, quoting, platforms, manifests, configs, the cancel token."""
+
+from __future__ import annotations
+
+import json
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from towline.cancel import CancelToken
+from towline.descriptor import Descriptor
+from towline.digest import parse_digest, sha256_of
+from towline.errors import Cancelled, InvalidName, PlatformMismatch, SourceError, TowlineError, step
+from towline.image_config import parse_config
+from towline.manifest import (
+    DOCKER_CONFIG,
+    DOCKER_LIST,
+    DOCKER_SCHEMA1,
+    DOCKER_SCHEMA1_SIGNED,
+    DOCKER_SCHEMA2,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    RawManifest,
+    parse_index,
+    parse_manifest,
+    recognise,
+)
+from towline.platform import Platform, choose_instance, parse_platform
+from towline.wording import CURRENT, LIBPOD_1_3
+from towline.wording.quoting import quote
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("", "digest.format"),
+        ("sha256", "digest.format"),
+        ("sha256:", "digest.format"),
+        (":abc", "digest.format"),
+        ("md5:" + "0" * 32, "digest.algorithm"),
+        ("SHA256:" + "0" * 64, "digest.format"),
+        ("a..b:" + "0" * 64, "digest.format"),
+        ("a+b_c.d-e:" + "0" * 64, "digest.algorithm"),
+        ("sha256:abc", "digest.length"),
+        ("sha256:" + "A" * 64, "digest.format"),
+        ("sha256:" + "0" * 63 + "\n", "digest.format"),
+        ("sha512:" + "0" * 64, "digest.length"),
+        ("sha256:../../../etc/passwd", "digest.length"),
+    ],
+)
+def test_what_is_no_digest(text: str, code: str) -> None:
+    """The form of the whole, the algorithm, the length and the hex are tested in this order."""
+    with pytest.raises(InvalidName) as caught:
+        parse_digest(text)
+    assert caught.value.code == code
+
+
+@given(st.binary())
+def test_a_digest_prints_as_it_is_read(data: bytes) -> None:
+    """Parse and print are inverse."""
+    assert parse_digest(str(sha256_of(data))) == sha256_of(data)
+
+
+@pytest.mark.parametrize(
+    ("text", "quoted"),
+    [
+        ("plain", '"plain"'),
+        ('a"b\\', '"a\\"b\\\\"'),
+        ("a\nb\t\x00\x1b[31m", '"a\\nb\\t\\x00\\x1b[31m"'),
+        ("ünï 日本", '"ünï 日本"'),
+        ("\u200b\u00a0\U000e0001", '"\\u200b\\u00a0\\U000e0001"'),
+        ("\udcff", '"\\xff"'),
+        ("\x7f", '"\\x7f"'),
+    ],
+)
+def test_quoting(text: str, quoted: str) -> None:
+    """Nothing that a terminal acts on is left."""
+    assert quote(text) == quoted
+
+
+def test_an_error_is_told_with_its_steps_and_survives_pickling() -> None:
+    """Steps are told outermost first; each edition has its own words."""
+    with pytest.raises(TowlineError) as caught, step("parsing-source", name="X"):
+        with step("parsing-stored-name", name="Y"):
+            raise InvalidName("name.invalid", name="Y")
+    error = caught.value
+    assert error.told(LIBPOD_1_3) == (
+        "unable to parse 'X': error parsing named reference \"Y\": invalid reference format"
+    )
+    copied = pickle.loads(pickle.dumps(error))
+    assert copied.told(CURRENT) == str(error)
+    assert copied.steps == error.steps
+
+
+def instance(platform: str | None, digest: str = "") -> Descriptor:
+    """An entry of an index."""
+    return Descriptor("", digest, 0, platform=None if platform is None else parse_platform(platform))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "available", "chosen"),
+    [
+        ("linux/amd64", ["linux/arm64", "linux/amd64", "linux/amd64"], 1),
+        ("linux/arm64", ["linux/arm64/v8"], 0),
+        ("linux/arm/v7", ["linux/arm/v6", "linux/arm/v7", "linux/arm"], 1),
+        ("linux/arm/v7", ["linux/arm", "linux/arm/v5", "linux/arm/v8"], 1),
+        ("linux/arm", ["linux/arm/v5", "linux/arm/v7"], 1),
+        ("linux/amd64", ["unknown/unknown", None, "linux/arm64"], 1),
+        ("linux/amd64", [None, "linux/amd64"], 1),
+        ("linux/amd64", ["linux/amd64/v2", "linux/amd64"], 1),
+    ],
+)
+def test_the_choice_of_an_instance(wanted: str, available: list[str | None], chosen: int) -> None:
+    """The nearest variant, downwards; among equals the first; one without platform at the last."""
+    instances = [instance(platform, str(number)) for number, platform in enumerate(available)]
+    found = choose_instance(
+        instances, parse_platform(wanted), variants=True, list_kind="image index"
+    )
+    assert found.digest_text == str(chosen)
+
+
+def test_no_instance_for_the_platform() -> None:
+    """The error lists what there is."""
+    instances = [instance("linux/arm64"), instance("windows/amd64")]
+    with pytest.raises(PlatformMismatch, match=r"no image for linux/amd64; it has linux/arm64, win"):
+        choose_instance(
+            instances, Platform("linux", "amd64"), variants=True, list_kind="image index"
+        )
+
+
+def test_an_attestation_is_never_chosen() -> None:
+    """`unknown/unknown` matches no platform that anybody has."""
+    with pytest.raises(PlatformMismatch):
+        choose_instance(
+            [instance("unknown/unknown")],
+            Platform("linux", "amd64"),
+            variants=True,
+            list_kind="image index",
+        )
+
+
+@pytest.mark.parametrize(
+    ("document", "media_type"),
+    [
+        ({"schemaVersion": 2, "mediaType": OCI_INDEX}, OCI_INDEX),
+        ({"schemaVersion": 2, "config": {"mediaType": DOCKER_CONFIG}}, DOCKER_SCHEMA2),
+        ({"schemaVersion": 2, "config": {}, "layers": []}, OCI_MANIFEST),
+        ({"schemaVersion": 2, "manifests": []}, OCI_INDEX),
+        ({"schemaVersion": 1}, DOCKER_SCHEMA1),
+        ({"schemaVersion": 1, "signatures": []}, DOCKER_SCHEMA1_SIGNED),
+        ({"schemaVersion": 3}, ""),
+        ([], ""),
+        ({"schemaVersion": "2"}, ""),
+    ],
+)
+def test_recognising_a_manifest(document: object, media_type: str) -> None:
+    """Its own media type where towline knows it; else version and shape."""
+    assert recognise(json.dumps(document).encode()) == media_type
+
+
+@pytest.mark.parametrize(
+    ("media_type", "document", "code"),
+    [
+        (OCI_MANIFEST, {"config": {}, "layers": [], "manifests": [{}]}, "manifest.ambiguous"),
+        (DOCKER_SCHEMA2, {"config": {}, "layers": [], "fsLayers": [{}]}, "manifest.ambiguous"),
+        (OCI_MANIFEST, {"layers": {}}, "manifest.not_json"),
+        (OCI_MANIFEST, {"config": {"size": "1"}}, "manifest.not_json"),
+        ("text/plain", {"schemaVersion": 2}, "manifest.schema_version"),
+    ],
+)
+def test_manifests_that_are_refused(media_type: str, document: object, code: str) -> None:
+    """What two readers could take for two things is taken for neither."""
+    with pytest.raises(SourceError) as caught:
+        parse_manifest(RawManifest(json.dumps(document).encode(), media_type))
+    assert caught.value.code == code
+
+
+def test_an_index_with_layers_is_ambiguous() -> None:
+    """The other way round."""
+    raw = RawManifest(b'{"manifests": [{}], "layers": [{}]}', DOCKER_LIST)
+    with pytest.raises(SourceError, match="ambiguous"):
+        parse_index(raw)
+
+
+def test_a_digest_of_a_descriptor_is_checked_when_it_is_used() -> None:
+    """A descriptor may say anything; only a checked digest leaves it."""
+    raw = RawManifest(b'{"config": {"digest": "sha256:../x"}, "layers": []}', OCI_MANIFEST)
+    config = parse_manifest(raw).config
+    assert config.digest_text == "sha256:../x"
+    with pytest.raises(InvalidName):
+        _ = config.digest
+
+
+def test_reading_a_config() -> None:
+    """Labels, system and diff IDs; one that is no digest makes none of them known."""
+    config = parse_config(b'{"os": "linux", "config": {"labels": {"A": "1"}}, "rootfs": {"diff_ids": ["x"]}}')
+    assert (config.os, config.labels, config.diff_ids) == ("linux", {"A": "1"}, None)
+    with pytest.raises(SourceError):
+        parse_config(b"[]")
+
+
+def test_cancelling_calls_back_once_and_for_good() -> None:
+    """Registered before or after; one that was taken back is not called."""
+    token, calls = CancelToken(), []
+    token.raise_if_cancelled()
+    token.on_cancel(lambda: calls.append("before"))
+    token.on_cancel(lambda: calls.append("never"))()
+    token.cancel()
+    token.cancel()
+    token.on_cancel(lambda: calls.append("after"))
+    assert calls == ["before", "after"]
+    for ask in (token.raise_if_cancelled, lambda: token.wait(60)):
+        with pytest.raises(Cancelled):
+            ask()

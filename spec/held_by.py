@@ -1,7 +1,8 @@
 """Which clauses a recorded case holds: by rule, so that further recordings find their place too.
 
 A row says: cases of these operations whose input, expected error or reason look so hold these
-clauses.  All rows that fit count; what is left is taken by what every case of its operation holds.
+clauses.  All rows that fit count; some wait for recordings that are not public yet.  What is left
+is taken by what every case of its operation holds.
 """
 
 from __future__ import annotations
@@ -95,6 +96,7 @@ ROWS = (
     Row(("parse_image_name",), "TRANS-080", text="^ostree:"),
     Row(("parse_image_name",), "TRANS-090 TRANS-095", text="^containers-storage:"),
     Row(("parse_image_name",), "TRANS-091", text="^containers-storage:\\["),
+    Row(("parse_image_name",), "TRANS-097", text="^containers-storage:\\[[a-z]+@"),
     Row(("parse_image_name",), "TRANS-092", text="^containers-storage:.*@"),
     Row(("parse_image_name",), "TRANS-096 STORE-020", text="^containers-storage:", ok=True),
     # pairs
@@ -194,7 +196,7 @@ ROWS = (
     Row(("pull",), "PULL-016", error="image operating system|windows", ok=False),
     Row(("pull",), "PULL-017", why="no layers"),
     Row(("pull",), "PULL-018", error="Error (reading|writing) blob"),
-    Row(("pull",), "PULL-019", text="same-twice|dup"),
+    Row(("pull",), "PULL-019", text="same-twice"),
     Row(("pull",), "PULL-020", text="^(\\$\\{REG|docker://|oci-arch|dir)", ok=True),
     Row(("pull",), "PULL-021", text="FAKE", ok=False),
     # labels
@@ -221,7 +223,7 @@ ROWS = (
     Row(("pull",), "POLICY-003", whole='"policy": null'),
     Row(("pull",), "POLICY-010", policy="transports", ok=True),
     Row(("pull",), "POLICY-010 POLICY-013", error="rejected by policy"),
-    Row(("pull",), "POLICY-011", error="invalid policy.*Unknown key \"/"),
+    Row(("pull",), "POLICY-011", error='invalid policy.*Unknown key "/'),
     Row(("pull",), "POLICY-014", error="A signature was required"),
     Row(("pull",), "POLICY-016", error="signedBaseLayer"),
     Row(("pull",), "POLICY-020 POLICY-024", error="^invalid policy"),

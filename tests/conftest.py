@@ -18,6 +18,8 @@ from hypothesis import HealthCheck, settings
 from tests.support import images, tools
 from tests.support.registry import PLAIN, NewRegistry, RegistryServer, RegistrySettings, serve
 
+pytest_plugins = ["tests.support.clauses"]
+
 # No deadlines: a test never asserts how long something takes.
 settings.register_profile("fast", max_examples=50, stateful_step_count=25, deadline=None)
 settings.register_profile(

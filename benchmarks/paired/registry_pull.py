@@ -1,4 +1,4 @@
-"""registry on loopback -> store, towline beside its peers: ``python -m benchmarks.paired.registry_pull``.
+"""Pulls from a registry on loopback, towline beside its peers.
 
 Prints a table of medians with their spread, and writes every sample as JSON where asked.  Neither
 side syncs blobs to the disk; the page cache is warm on both.

@@ -11,7 +11,10 @@ __all__ = ["CancelToken"]
 
 
 class CancelToken:
-    """Cancelled once, for good.  Every loop that may last asks it; open sockets register with it."""
+    """Cancelled once, for good.
+
+    Every loop that may last asks it, and open sockets register with it.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -25,7 +28,7 @@ class CancelToken:
         return self._event.is_set()
 
     def cancel(self) -> None:
-        """Cancel: wake what waits and close what was registered.  Safe in any thread, repeatable."""
+        """Cancel: wake what waits and close what was registered.  Safe in any thread."""
         with self._lock:
             self._event.set()
             callbacks = list(self._callbacks.values())

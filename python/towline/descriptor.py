@@ -1,4 +1,7 @@
-"""Descriptors: what a document says of a blob.  Source: the OCI image specification, descriptor.md."""
+"""Descriptors: what a document says of a blob.
+
+Source: the OCI image specification, descriptor.md.
+"""
 
 from __future__ import annotations
 

@@ -104,7 +104,10 @@ class InvalidName(TowlineError):
 
 
 class PathUnusable(TowlineError):
-    """A local path that cannot be resolved or opened; ``facts["errno"]`` has the system's reason."""
+    """A local path that cannot be resolved or opened.
+
+    ``facts["errno"]`` has the system's reason.
+    """
 
     areas = ("path",)
 
@@ -183,7 +186,7 @@ class Cancelled(TowlineError):
 
 @contextmanager
 def step(name: str, /, **facts: Any) -> Iterator[None]:
-    """Say what is being done: a `TowlineError` that passes through is given this step, outermost."""
+    """Say what is being done: a `TowlineError` that passes is given this step, outermost."""
     try:
         yield
     except TowlineError as error:

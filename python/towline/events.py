@@ -1,4 +1,7 @@
-"""Events: what happened to images, for those who keep a log of it.  (EVENT-001 to EVENT-003)"""
+"""Events: what happened to images, for those who keep a log of it.
+
+EVENT-001 to EVENT-003.
+"""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Facts(Protocol):
         """What manifest.json of a docker-archive lists."""
 
     def layout_name(self, path: str, image: str, *, archive: bool) -> str:
-        """The name annotation of the image chosen in an OCI layout or oci-archive, ``""`` if none."""
+        """The name annotation of the image chosen in a layout or oci-archive, ``""`` if none."""
 
     def config_hex(self, source: object) -> str:
         """The hex of the config digest of the image that a source reference names."""

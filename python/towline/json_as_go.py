@@ -12,7 +12,17 @@ import re
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
-__all__ = ["JsonFault", "Struct", "decode", "decode_first", "integer", "list_of", "string", "strings_by_key", "struct"]
+__all__ = [
+    "JsonFault",
+    "Struct",
+    "decode",
+    "decode_first",
+    "integer",
+    "list_of",
+    "string",
+    "strings_by_key",
+    "struct",
+]
 
 T = TypeVar("T")
 
@@ -85,14 +95,14 @@ def string(raw: Any) -> str:
     """A JSON string; JsonFault for anything else."""
     if isinstance(raw, str):
         return raw
-    _mismatch(raw, "string")
+    return _mismatch(raw, "string")
 
 
 def integer(raw: Any) -> int:
     """A whole JSON number; JsonFault for anything else."""
     if isinstance(raw, int) and not isinstance(raw, bool):
         return raw
-    _mismatch(raw, "whole number")
+    return _mismatch(raw, "whole number")
 
 
 def struct(raw: Any) -> Struct:
@@ -101,7 +111,7 @@ def struct(raw: Any) -> Struct:
         return Struct([])
     if isinstance(raw, Struct):
         return raw
-    _mismatch(raw, "object")
+    return _mismatch(raw, "object")
 
 
 def list_of(read: Callable[[Any], T], null: T) -> Callable[[Any], list[T]]:

@@ -150,4 +150,3 @@ class LayerFetch:
     def _stand(self, layer: LayerPlan, state: BlobState, held: int) -> BlobProgress:
         descriptor = layer.descriptor
         return BlobProgress(self.image, descriptor.digest_text, state, held, descriptor.size)
-

@@ -42,11 +42,15 @@ OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
 INDEXES = (OCI_INDEX, DOCKER_LIST)
+_EMPTY = Descriptor("", "", -1)  # what ``null`` reads as
 
 
 @dataclass(frozen=True, slots=True)
 class RawManifest:
-    """A manifest or index as it came: its bytes decide its digest, its media type how it is read."""
+    """A manifest or index as it came.
+
+    Its bytes decide its digest, its media type how it is read.
+    """
 
     data: bytes
     media_type: str
@@ -89,7 +93,7 @@ def recognise(data: bytes) -> str:
         return ""
     if media_type in (OCI_MANIFEST, OCI_INDEX, DOCKER_SCHEMA2, DOCKER_LIST):
         return media_type
-    keys = {key.lower() for key in document.keys()}
+    keys = {key.lower() for key, _ in document.pairs()}
     if version == 1:
         return DOCKER_SCHEMA1_SIGNED if "signatures" in keys else DOCKER_SCHEMA1
     if version != 2:
@@ -115,8 +119,8 @@ def parse_manifest(raw: RawManifest) -> Manifest:
     try:
         return Manifest(
             raw.media_type,
-            document.get("config", read_descriptor, Descriptor("", "", 0)),
-            tuple(document.get("layers", list_of(read_descriptor, Descriptor("", "", 0)), [])),
+            document.get("config", read_descriptor, _EMPTY),
+            tuple(document.get("layers", list_of(read_descriptor, _EMPTY), [])),
         )
     except JsonFault as fault:
         raise SourceError("manifest.not_json", reason=str(fault)) from None
@@ -131,7 +135,8 @@ def parse_index(raw: RawManifest) -> Index:
     document = _document(raw)
     _refuse_ambiguity(document, ("layers", "config", "fsLayers"))
     try:
-        entries = document.get("manifests", list_of(read_descriptor, Descriptor("", "", 0)), [])
+        none: list[Descriptor] = []
+        entries = document.get("manifests", list_of(read_descriptor, _EMPTY), none)
     except JsonFault as fault:
         raise SourceError("manifest.not_json", reason=str(fault)) from None
     return Index(raw.media_type, tuple(entries))

@@ -1,4 +1,7 @@
-"""Platforms, and the choice of an instance from an index.  (PLAT-001 to PLAT-008)"""
+"""Platforms, and the choice of an instance from an index.
+
+PLAT-001 to PLAT-008.
+"""
 
 from __future__ import annotations
 
@@ -90,21 +93,19 @@ def choose_instance(
             if instance.platform is None:
                 return instance
     available = [str(instance.platform) for instance in instances if instance.platform]
-    raise PlatformMismatch(
-        "platform.none", wanted=wanted, available=available, list_kind=list_kind
-    )
+    raise PlatformMismatch("platform.none", wanted=wanted, available=available, list_kind=list_kind)
 
 
 def _preferences(wanted: Platform, *, variants: bool) -> list[Callable[[Platform], bool]]:
     def same_machine(have: Platform) -> bool:
         return have.os == wanted.os and have.architecture == wanted.architecture
 
+    def same_variant(variant: str) -> Callable[[Platform], bool]:
+        return lambda have: same_machine(have) and have.variant == variant
+
     if not variants:
         return [same_machine]
-    return [
-        lambda have, variant=variant: same_machine(have) and have.variant == variant
-        for variant in _wanted_variants(wanted)
-    ]
+    return [same_variant(variant) for variant in _wanted_variants(wanted)]
 
 
 def _wanted_variants(wanted: Platform) -> list[str]:

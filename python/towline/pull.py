@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -108,6 +107,8 @@ class Runtime:
         self, name: str, label: str | None = None, writer: TextWriter | None = None
     ) -> PullResult:
         """`pull` in a thread of its own; cancelling the task cancels the options' token."""
+        import asyncio  # heavy, and most callers do not wait like this
+
         work = asyncio.ensure_future(asyncio.to_thread(self.pull, name, label, writer))
         try:
             return await asyncio.shield(work)
@@ -165,9 +166,7 @@ class _Call:
         )
 
     def _opener(self) -> Opener:
-        return Opener(
-            self.options.rules, self.archives, self.options.platform, self._docker_access
-        )
+        return Opener(self.options.rules, self.archives, self.options.platform, self._docker_access)
 
     def run(self, goal: PullGoal, name: str, label: str | None) -> PullResult:
         """Try the pairs (PULL-003)."""
@@ -224,7 +223,6 @@ class _Call:
 
         def allow(source: Source, raw: RawManifest) -> None:
             evaluate(policy, source.reference, origin=origin, log=self._log)
-
 
         copying = Copying(
             store=self.store,

@@ -83,5 +83,3 @@ class Reading:
         with self._step("parsing-config"):
             data = source.config(manifest.config)
             return data, parse_config(data)
-
-

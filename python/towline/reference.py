@@ -142,5 +142,8 @@ def _split_domain(text: str) -> tuple[str, str]:
 
 
 def lowered(text: str) -> str:
-    """Lower case, rune by rune: U+0130 gives a plain ``i``, no valid UTF-8 gives U+FFFD (NAME-004)."""
+    """Lower case, rune by rune (NAME-004).
+
+    U+0130 gives a plain ``i``, and what is no valid UTF-8 gives U+FFFD.
+    """
     return re.sub("[\ud800-\udfff]", "\ufffd", text.replace("\u0130", "i").lower())

@@ -48,7 +48,7 @@ class Rules:
         archive_images: a docker-archive with several images gives the names of the first only,
             or every image with all its names (GOAL-011).
         archive_formats: the compressions in which an archive is recognised (ARCH-003).
-        archive_members: a member of a docker-archive is found by its very name, through one symbolic
+        archive_members: a docker-archive's member is found by its very name, through one symbolic
             link at most, or by its path and through whatever links lead there (ARCH-007).
         layout_images: an image of an OCI layout is found by name among its OCI manifests, or among
             images of every kind, by containerd's annotation too, and a layout of one image for

@@ -28,7 +28,7 @@ enum State {
 /// Finds the members of a tar that is fed to it in pieces of any size.
 ///
 /// The tar ends at two zero blocks (what follows does not matter), or where the bytes end after a
-/// whole member, with or without one zero block.
+/// whole member, with or without its padding and one zero block.
 pub(crate) struct TarWalk {
     limits: Limits,
     pub members: Vec<Member>,
@@ -120,7 +120,10 @@ impl TarWalk {
 
     /// Judge the end of the bytes.
     pub fn finish(&self) -> Result<()> {
-        let between = self.state == State::Header && self.held.is_empty() && self.first.is_none();
+        // umoci leaves out the padding of the last member, and its layers are read everywhere.
+        let between = matches!(self.state, State::Header | State::Padding)
+            && self.held.is_empty()
+            && self.first.is_none();
         if between || self.state == State::Tail {
             return Ok(());
         }

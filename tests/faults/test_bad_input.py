@@ -40,9 +40,7 @@ def refused(line: CommandLine, location: str, *words: str) -> str:
     return ended.stderr
 
 
-def rewritten(
-    source: Path, target: Path, change: Callable[[dict[str, bytes]], None]
-) -> str:
+def rewritten(source: Path, target: Path, change: Callable[[dict[str, bytes]], None]) -> str:
     """A copy of an archive whose members were changed; its location as a docker-archive."""
     with tarfile.open(source) as tar:
         members = {
@@ -90,6 +88,7 @@ def test_truncated_tar(line: CommandLine, tmp_path: Path, real_images: RealImage
 
 def test_no_manifest_json(line: CommandLine, tmp_path: Path, real_images: RealImages) -> None:
     """The archive is a tar, and no image."""
+
     def drop(members: dict[str, bytes]) -> None:
         del members["manifest.json"]
 
@@ -152,7 +151,7 @@ def test_digest_mismatch(line: CommandLine, tmp_path: Path, real_images: RealIma
         ("docker-daemon:x:1", "docker save"),
         ("containers-storage:x", "containers-storage"),
         ("atomic:a.b/c/d:1", "atomic"),
-        ("dir:/no/such/parent/x", "/no/such/parent"),
+        ("dir:/no-such-parent/x", "/no-such-parent"),
     ],
 )
 def test_names_that_cannot_be_pulled(line: CommandLine, name: str, told: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,12 +61,10 @@ def test_a_short_name_is_completed_with_the_registry(text: str, registry: str) -
 
 @given(image_texts)
 def test_any_text_is_a_name_or_a_typed_error(text: str) -> None:
-    """Nothing but InvalidName leaves the parsers, and each of its sentences can be told."""
+    """Nothing but InvalidName leaves the parsers."""
     for parse in (decompose, parse_normalized):
-        try:
+        with suppress(InvalidName):
             parse(text)
-        except InvalidName as error:
-            assert str(error)
 
 
 @pytest.mark.parametrize(

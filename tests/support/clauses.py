@@ -28,13 +28,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Stop at unknown ids; keep what was asked for."""
-    known = {clause["id"] for clause in _clauses()}
+    known = {str(clause["id"]) for clause in _clauses() if clause["level"] != "WITHDRAWN"}
     wanted: list[str] = config.getoption("--clause")
     areas = {name.rpartition("-")[0] for name in known}
     if strange := [name for name in wanted if name not in known | areas]:
         raise pytest.UsageError(f"--clause: neither a clause nor an area: {', '.join(strange)}")
-    kept, others = [], []
-    unknown = []
+    kept: list[pytest.Item] = []
+    others: list[pytest.Item] = []
+    unknown: list[str] = []
     for item in items:
         cited = cited_by(item)
         unknown += [f"{item.nodeid}: {name}" for name in cited if name not in known]

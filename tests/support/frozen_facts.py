@@ -14,6 +14,8 @@ from towline.transport import ImageReference, image_name
 
 __all__ = ["FrozenFacts"]
 
+_STORE = StoreIdentity("vfs", "/graph", "/run")
+
 
 @dataclass
 class FrozenFacts:
@@ -30,7 +32,7 @@ class FrozenFacts:
     image_ids: Sequence[str] = ()
     missing_paths: Sequence[str] = ()
     questions: list[str] = field(default_factory=list)
-    store: StoreIdentity = StoreIdentity("vfs", "/graph", "/run")
+    store: StoreIdentity = field(default=_STORE)
 
     def resolve_path(self, path: str) -> str:
         self.questions.append(f"resolve_path {path}")

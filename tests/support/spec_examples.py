@@ -30,6 +30,8 @@ from towline.options import Options
 from towline.platform import Platform, choose_instance, parse_platform
 from towline.pull import Runtime
 from towline.reference import parse_normalized
+from towline.registry.challenge import parse_challenges
+from towline.registry.retry import Patience, delay
 from towline.rules import Rules
 from towline.source import docker_archive
 from towline.store.layout import open_store
@@ -61,7 +63,9 @@ def mismatches(lines: Sequence[str], edition: str, folder: Path) -> list[str]:
             told = "\n".join([part for part in (wanted.strip(), *map(_expanded, block)) if part])
             got, code = bench.answer(asked)
             if not _fits(told, got, code):
-                found.append(f"{line}\n    wanted {told!r}\n    got    {got!r} ({code or 'no error'})")
+                found.append(
+                    f"{line}\n    wanted {told!r}\n    got    {got!r} ({code or 'no error'})"
+                )
     return found
 
 
@@ -114,6 +118,7 @@ class Bench:
     folder: Path
     search: tuple[str, ...] = ()
     conf: str | None = None
+    drop_in: str | None = None
     policy_text: str | None = None
     auth_text: str | None = None
     archives: dict[str, list[list[str]]] = field(default_factory=dict)
@@ -135,6 +140,8 @@ class Bench:
         text = _expanded(text)
         if text == "registries.conf:":
             self.conf = "\n".join(block) + "\n"
+        elif text == "drop-in:":
+            self.drop_in = "\n".join(block) + "\n"
         elif text == "missing policy":
             self.policy_text = None
         elif found := re.fullmatch(r"(policy|auth file): (.*)", text):
@@ -191,7 +198,11 @@ class Bench:
         with step("reading-registries-conf"):
             if self.rules.registries_conf == "libpod-1.3":
                 return registries_conf_2019.parse(data, "registries.conf")
-            return registries_conf.merge([registries_conf.parse(data, "registries.conf")])
+            files = [registries_conf.parse(data, "registries.conf")]
+            if self.drop_in is not None:
+                more = self.drop_in.encode()
+                files.append(registries_conf.parse(more, "drop-in.conf", drop_in=True))
+            return registries_conf.merge(files)
 
     # --- names ----------------------------------------------------------------------------------
 
@@ -214,7 +225,9 @@ class Bench:
     def op_complete(self, text: str) -> str:
         name, named, registry = text.partition(" with ")
         parts = decompose(name)
-        return str(parts.reference_with_registry(registry) if named else parts.normalized_reference())
+        return str(
+            parts.reference_with_registry(registry) if named else parts.normalized_reference()
+        )
 
     def op_quote(self, text: str) -> str:
         return quote(_plain(text))
@@ -307,6 +320,25 @@ class Bench:
 
     def op_manifest(self, text: str) -> str:
         return parse_manifest(RawManifest(text.encode(), OCI_MANIFEST)).media_type
+
+    def op_bytes(self, text: str) -> str:
+        return str(RawManifest(text.encode(), OCI_MANIFEST).digest)
+
+    def op_challenge(self, text: str) -> str:
+        told = [
+            " ".join([each.scheme, *(f"{key}={value}" for key, value in each.parameters.items())])
+            for each in parse_challenges([text])
+        ]
+        return "; ".join(told) or "none"
+
+    def op_wait(self, text: str) -> str:
+        return str(delay(0, text, Patience()))
+
+    def op_shown(self, text: str) -> str:
+        auths = json.dumps({"auths": {"a.example": {"auth": text}}})
+        path = self._file("auth.json", auths)
+        found = find_credentials(self._places, self.rules, "a.example/x", path)
+        return "none" if found is None else repr(found[0])
 
     def op_names(self, text: str) -> str:
         return ", ".join(_names_in(self.folder, text, self.rules)) or "none"
@@ -428,7 +460,8 @@ class _Writer:
     texts: list[str]
 
     def write(self, text: str, /) -> object:
-        return self.texts.append(text)
+        self.texts.append(text)
+        return len(text)
 
 
 def _names_in(folder: Path, manifest: str, rules: Rules) -> tuple[str, ...]:

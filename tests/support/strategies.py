@@ -1,8 +1,10 @@
-"""Hypothesis strategies for what towline reads; new nouns join here, so that laws grow with them."""
+"""Hypothesis strategies for what towline reads; new nouns join here, and laws grow with them."""
 
 from __future__ import annotations
 
 from hypothesis import strategies as st
+
+from towline.transport import TRANSPORTS
 
 __all__ = [
     "digests",
@@ -33,21 +35,18 @@ def path_parts(draw: st.DrawFn) -> str:
 def domains(draw: st.DrawFn) -> str:
     """A host that is a registry without doubt: with a dot, a port, or ``localhost``."""
     label = st.from_regex(r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,6}[a-zA-Z0-9])?", fullmatch=True)
-    host = draw(
+    return draw(
         st.one_of(
             st.just("localhost"),
             st.builds("{}.{}".format, label, label),
             st.builds("{}:{}".format, label, st.integers(1, 65535)),
         )
     )
-    return host
 
 
 tags = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,12}", fullmatch=True)
 digests = st.builds("sha256:{}".format, st.text("0123456789abcdef", min_size=64, max_size=64))
-_suffixes = st.one_of(
-    st.just(""), st.builds(":{}".format, tags), st.builds("@{}".format, digests)
-)
+_suffixes = st.one_of(st.just(""), st.builds(":{}".format, tags), st.builds("@{}".format, digests))
 # Not 64 hex digits, which name an image ID; part counts keep names below 255 characters.
 _paths = st.lists(path_parts(), min_size=1, max_size=3).map("/".join)
 short_names = st.builds("{}{}".format, _paths, _suffixes).filter(lambda name: len(name) < 200)
@@ -56,10 +55,7 @@ full_names = st.builds("{}/{}{}".format, domains(), _paths, _suffixes).filter(
 )
 registries = st.lists(domains(), max_size=5)
 
-_TRANSPORTS = (
-    "atomic containers-storage dir docker docker-archive docker-daemon oci oci-archive ostree"
-    " tarball unknown"
-).split()
+_TRANSPORTS = [*TRANSPORTS, "unknown"]
 _pieces = st.sampled_from([*":/@[].-_ \n\x00é", "docker.io", "sha256:", "a" * 64, "localhost"])
 image_texts = st.one_of(
     st.text(max_size=40),

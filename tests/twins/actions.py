@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol, cast
 
 from towline.core import _native, twin
@@ -66,7 +67,7 @@ def archive_facts(core: Core, path: str, limits: dict[str, int] | None = None, *
     members, failure = members_of(archive.index())
     ranges = [(member[4], member[3]) for member in members]
     reads = judged(lambda: archive.read(ranges[::-1]))
-    measures = [judged(lambda at=at: archive.measure(*at)) for at in ranges[:6]]
+    measures = [judged(partial(archive.measure, *at)) for at in ranges[:6]]
     facts = archive.framing, members, failure, reads, measures
     archive.close()
     return facts

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import lzma
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import zstandard
 from hypothesis import strategies as st
@@ -60,7 +61,7 @@ COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
 def in_pieces(compress: Callable[[bytes], bytes], data: bytes, cuts: Sequence[int]) -> bytes:
     """Each piece between the cuts as a frame of its own."""
     places = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    return b"".join(compress(data[a:b]) for a, b in zip(places, places[1:], strict=False))
+    return b"".join(compress(data[a:b]) for a, b in pairwise(places))
 
 
 def octal(value: int, width: int) -> bytes:
@@ -118,7 +119,9 @@ contents = st.one_of(
         st.sampled_from(sorted(COMPRESSIONS)),
     ),
 )
-kinds = st.sampled_from([b"0", b"0", b"0", b"\0", *(b"%d" % at for at in range(8)), b"S", b"V", b"\xfe"])
+kinds = st.sampled_from(
+    [b"0", b"0", b"0", b"\0", *(b"%d" % at for at in range(8)), b"S", b"V", b"\xfe"]
+)
 sizes = st.one_of(
     st.sampled_from(
         [
@@ -182,7 +185,9 @@ ends = st.sampled_from([END, END, END + bytes(9000), b"", bytes(512), END + b"ju
 def tars() -> st.SearchStrategy[bytes]:
     """Tars, right ones and odd ones."""
     return st.one_of(
-        st.builds(lambda some, end: b"".join(some) + end, st.lists(plain_entries, max_size=6), ends),
+        st.builds(
+            lambda some, end: b"".join(some) + end, st.lists(plain_entries, max_size=6), ends
+        ),
         st.builds(lambda some, end: b"".join(some) + end, st.lists(parts, max_size=8), ends),
     )
 
@@ -221,7 +226,9 @@ def damaged(whole: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
         return bytes(changed)
 
     bits = st.lists(st.tuples(places, st.integers(1, 255)), min_size=1, max_size=3)
-    more = st.sampled_from([b"\0", bytes(4), bytes(5), b"\x1f", b"\x1f\x8b", b"BZ", b"junk", b"\x28"])
+    more = st.sampled_from(
+        [b"\0", bytes(4), bytes(5), b"\x1f", b"\x1f\x8b", b"BZ", b"junk", b"\x28"]
+    )
     return st.one_of(
         st.builds(cut, whole, places),
         st.builds(flip, whole, bits),

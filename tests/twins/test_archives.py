@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,9 @@ limits = st.dictionaries(
     st.sampled_from(["max_bytes", "max_entries", "max_path", "max_ratio"]),
     st.one_of(st.integers(0, 20), st.integers(0, 5000)),
 )
-one_file = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+one_file = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 
 @pytest.fixture
@@ -98,8 +101,8 @@ def test_ranges(
         if indexed:
             archive.index()
         together = judged(lambda: archive.read(wanted))
-        single = [judged(lambda one=one: archive.read([one])) for one in wanted]
-        measured = [judged(lambda one=one: archive.measure(*one)) for one in wanted]
+        single = [judged(partial(archive.read, [one])) for one in wanted]
+        measured = [judged(partial(archive.measure, *one)) for one in wanted]
         return together, single, measured
 
     answer = both(ask)
@@ -111,7 +114,9 @@ def test_ranges(
 @given(
     files=st.lists(
         st.tuples(
-            st.text(st.characters(exclude_characters="\0/", codec="utf-8"), min_size=1, max_size=180),
+            st.text(
+                st.characters(exclude_characters="\0/", codec="utf-8"), min_size=1, max_size=180
+            ),
             st.binary(max_size=1500),
             st.sampled_from([tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE]),
         ),
@@ -156,18 +161,18 @@ def test_every_truncation(place: Callable[[bytes], str], name: str) -> None:
     whole = COMPRESSIONS[name](entry(b"a", b"hello" * 99) + entry(b"b") + bytes(1024))
     for cut in range(len(whole)):
         path = place(whole[:cut])
-        facts = both(lambda core, path=path: layer_facts(core, path))
+        facts = both(partial(layer_facts, path=path))
         # Whole frames, and padding of them, are not missed.
         assert facts[0] == "failed" or "-" in name or not cut
 
 
 @pytest.mark.parametrize("core", CORES)
 def test_every_truncation_of_a_plain_tar(place: Callable[[bytes], str], core: Core) -> None:
-    """A plain tar may end where a header may begin."""
+    """A plain tar may end where a member's data ends, and where a header may begin."""
     whole = entry(b"a", b"hello" * 110) + entry(b"b", b"x") + bytes(1024)
     for cut in range(len(whole) + 1):
-        found = judged(lambda cut=cut: layer_facts(core, place(whole[:cut])))
-        if cut in (0, 1536, 2560, 3072) or cut == len(whole):
+        found = judged(partial(layer_facts, core, place(whole[:cut])))
+        if cut == 0 or 1062 <= cut <= 1536 or 2049 <= cut <= 2560 or cut in (3072, len(whole)):
             assert found[1] == cut
         elif cut < 512:
             assert found == ("failed", "not_tar", 0)
@@ -177,9 +182,7 @@ def test_every_truncation_of_a_plain_tar(place: Callable[[bytes], str], core: Co
 
 @pytest.mark.parametrize("core", CORES)
 @pytest.mark.parametrize("name", ["gzip", "bzip2", "xz", "zstd"])
-def test_bombs_stop_within_the_budget(
-    place: Callable[[bytes], str], core: Core, name: str
-) -> None:
+def test_bombs_stop_within_the_budget(place: Callable[[bytes], str], core: Core, name: str) -> None:
     """A small input that grows without end is left at the budget."""
     zeros = block(b"a", size=b"77777777777\0") + bytes(4 << 20)
     path = place(COMPRESSIONS[name](zeros))
@@ -227,12 +230,17 @@ def test_a_tail_behind_the_end_mark_is_part_of_the_tar(place: Callable[[bytes], 
     assert with_tail[4] == len(longer)
 
 
+def hashed(core: Core, path: str) -> Any:
+    """What a core says of a whole file."""
+    return core.hash_file(path)
+
+
 def test_errors_of_opening(tmp_path: Path) -> None:
     """Both say which file, and why."""
     for path in (str(tmp_path / "none"), str(tmp_path)):
-        both(lambda core, path=path: archive_facts(core, path))
-        both(lambda core, path=path: layer_facts(core, path))
-        both(lambda core, path=path: core.hash_file(path))
+        both(partial(archive_facts, path=path))
+        both(partial(layer_facts, path=path))
+        both(partial(hashed, path=path))
     for core in CORES:
         with pytest.raises(CoreError, match="none: No such file or directory"):
             core.Archive(str(tmp_path / "none"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -40,8 +41,8 @@ def test_the_last_of_duplicate_keys_wins() -> None:
 def test_null_leaves_a_string_and_clears_a_list() -> None:
     """As the original's decoder does with what it was given before."""
     assert field(b'{"a": "1", "a": null}', "a") == "1"
-    tags = struct(decode(b'{"a": ["1"], "a": null}')).get("a", list_of(string, ""), [])
-    assert tags == []
+    none: list[str] = []
+    assert struct(decode(b'{"a": ["1"], "a": null}')).get("a", list_of(string, ""), none) == none
 
 
 def test_a_null_item_is_an_empty_one() -> None:
@@ -51,8 +52,24 @@ def test_a_null_item_is_an_empty_one() -> None:
 
 @pytest.mark.parametrize(
     "document",
-    [b"", b" \n", b"not json", b"[1,]", b"[NaN]", b"[Infinity]", b"{} {}", b"{} x", b"\xef\xbb\xbf{}",
-     b"[/*x*/]", b'["a\n"]', b'{"a":', b"'x'", b"[" * 100_000, b"[" * 700 + b"]" * 700, b"9" * 100_000],
+    [
+        b"",
+        b" \n",
+        b"not json",
+        b"[1,]",
+        b"[NaN]",
+        b"[Infinity]",
+        b"{} {}",
+        b"{} x",
+        b"\xef\xbb\xbf{}",
+        b"[/*x*/]",
+        b'["a\n"]',
+        b'{"a":',
+        b"'x'",
+        b"[" * 100_000,
+        b"[" * 700 + b"]" * 700,
+        b"9" * 100_000,
+    ],
     ids=lambda document: repr(document[:12]),
 )
 def test_what_is_not_json(document: bytes) -> None:
@@ -76,8 +93,16 @@ def test_text_that_is_no_unicode_is_replaced() -> None:
 
 @pytest.mark.parametrize(
     ("read", "value"),
-    [(string, 1), (string, ["a"]), (integer, "1"), (integer, True), (integer, 1.5), (struct, "x"),
-     (list_of(string, ""), "x"), (strings_by_key, [])],
+    [
+        (string, 1),
+        (string, ["a"]),
+        (integer, "1"),
+        (integer, True),
+        (integer, 1.5),
+        (struct, "x"),
+        (list_of(string, ""), "x"),
+        (strings_by_key, []),
+    ],
 )
 def test_a_value_of_the_wrong_type_is_a_fault(
     read: Callable[[object], object], value: object
@@ -102,7 +127,5 @@ def test_well_formed_documents_are_read(document: object) -> None:
 @given(st.binary())
 def test_any_bytes_give_a_value_or_a_fault(data: bytes) -> None:
     """Nothing else leaves the decoder."""
-    try:
+    with suppress(JsonFault):
         decode(data)
-    except JsonFault as fault:
-        assert str(fault)

@@ -82,9 +82,12 @@ def test_quoting(text: str, quoted: str) -> None:
 
 def test_an_error_is_told_with_its_steps_and_survives_pickling() -> None:
     """Steps are told outermost first; each edition has its own words."""
-    with pytest.raises(TowlineError) as caught, step("parsing-source", name="X"):
-        with step("parsing-stored-name", name="Y"):
-            raise InvalidName("name.invalid", name="Y")
+    with (
+        pytest.raises(TowlineError) as caught,
+        step("parsing-source", name="X"),
+        step("parsing-stored-name", name="Y"),
+    ):
+        raise InvalidName("name.invalid", name="Y")
     error = caught.value
     assert error.told(LIBPOD_1_3) == (
         "unable to parse 'X': error parsing named reference \"Y\": invalid reference format"
@@ -96,7 +99,9 @@ def test_an_error_is_told_with_its_steps_and_survives_pickling() -> None:
 
 def instance(platform: str | None, digest: str = "") -> Descriptor:
     """An entry of an index."""
-    return Descriptor("", digest, 0, platform=None if platform is None else parse_platform(platform))
+    return Descriptor(
+        "", digest, 0, platform=None if platform is None else parse_platform(platform)
+    )
 
 
 @pytest.mark.parametrize(
@@ -124,7 +129,9 @@ def test_the_choice_of_an_instance(wanted: str, available: list[str | None], cho
 def test_no_instance_for_the_platform() -> None:
     """The error lists what there is."""
     instances = [instance("linux/arm64"), instance("windows/amd64")]
-    with pytest.raises(PlatformMismatch, match=r"no image for linux/amd64; it has linux/arm64, win"):
+    with pytest.raises(
+        PlatformMismatch, match=r"no image for linux/amd64; it has linux/arm64, win"
+    ):
         choose_instance(
             instances, Platform("linux", "amd64"), variants=True, list_kind="image index"
         )
@@ -195,7 +202,9 @@ def test_a_digest_of_a_descriptor_is_checked_when_it_is_used() -> None:
 
 def test_reading_a_config() -> None:
     """Labels, system and diff IDs; one that is no digest makes none of them known."""
-    config = parse_config(b'{"os": "linux", "config": {"labels": {"A": "1"}}, "rootfs": {"diff_ids": ["x"]}}')
+    config = parse_config(
+        b'{"os": "linux", "config": {"labels": {"A": "1"}}, "rootfs": {"diff_ids": ["x"]}}'
+    )
     assert (config.os, config.labels, config.diff_ids) == ("linux", {"A": "1"}, None)
     with pytest.raises(SourceError):
         parse_config(b"[]")

@@ -1,4 +1,7 @@
-"""The commands, and how they end: 0 done, 1 it could not be done, 2 wrong usage, 130 interrupted."""
+"""The commands and how they end.
+
+0: done, 1: it could not be done, 2: wrong usage, 130: interrupted.
+"""
 
 from __future__ import annotations
 

@@ -59,9 +59,7 @@ _FLAGS = (
     ),
     click.option("--platform", metavar="OS/ARCH[/VARIANT]", help="The instance of a list."),
     click.option("--remove-signatures", is_flag=True, help="Neither read nor keep signatures."),
-    click.option(
-        "--verify-diff-ids", is_flag=True, help="Decompress each layer and check it too."
-    ),
+    click.option("--verify-diff-ids", is_flag=True, help="Decompress each layer and check it too."),
 )
 
 
@@ -92,9 +90,7 @@ _NAMES = (
 )
 
 
-def _options(
-    edition: str, creds: str | None, platform: str | None, **others: Any
-) -> Options:
+def _options(edition: str, creds: str | None, platform: str | None, **others: Any) -> Options:
     return Options(
         rules=Rules.named(edition),
         credentials=None if creds is None else _credentials(creds),

@@ -39,12 +39,14 @@ def _print_table(stored: Sequence[Image]) -> None:
     rows = [("NAME", "IMAGE ID", "DIGEST", "SIZE")]
     for image in stored:
         size = size_told(sum(max(layer.size, 0) for layer in image.layers))
-        for name in image.names or ("<none>",):
-            rows.append((name, image.id[:_ID_SHOWN], image.digest.hex[:_ID_SHOWN], size))
+        short = image.id[:_ID_SHOWN], image.digest.hex[:_ID_SHOWN]
+        rows.extend((name, *short, size) for name in image.names or ("<none>",))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     print_lines(
-        ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-         for row in rows]
+        [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        ]
     )
 
 

@@ -1,4 +1,7 @@
-"""certs.d: the certificates of one registry, in a directory named after it.  (TLS-001 to TLS-004)"""
+"""certs.d: the certificates of one registry, in a directory named after it.
+
+TLS-001 to TLS-004.
+"""
 
 from __future__ import annotations
 

@@ -37,9 +37,12 @@ class Clause:
     title: str
     vectors: tuple[str, ...]
 
-    def held_by(self, case: str) -> bool:
-        """Whether the case is one of its vectors."""
-        return any(fnmatchcase(case, pattern) for pattern in self.vectors)
+    def held_by(self, cases: Iterable[str]) -> set[str]:
+        """Those of the cases that are its vectors."""
+        known = set(cases)
+        patterns = [pattern for pattern in self.vectors if pattern not in known and "*" in pattern]
+        matched = {case for case in known for one in patterns if fnmatchcase(case, one)}
+        return known.intersection(self.vectors) | matched
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +100,10 @@ class Report:
 
     def by_clause(self, clauses: Sequence[Clause]) -> dict[str, Counter[Verdict]]:
         """The same for each clause that has a vector among the cases, in the order of the spec."""
-        held = (
-            (clause.id, result)
-            for clause in clauses
-            for result in self.results
-            if clause.held_by(result.id)
-        )
+        held: list[tuple[str, Result]] = []
+        for clause in clauses:
+            ids = clause.held_by(result.id for result in self.results)
+            held += [(clause.id, result) for result in self.results if result.id in ids]
         return tally(held, ordered=False)
 
     @property

@@ -151,9 +151,7 @@ class Archive:
                 it did not vouch for; without `index` before, damage that was met on the way.
         """
 
-    def copy_to(
-        self, offset: int, size: int, writer: BlobWriter, decompress: bool = False
-    ) -> None:
+    def copy_to(self, offset: int, size: int, writer: BlobWriter, decompress: bool = False) -> None:
         """Append the bytes of a member to a writer; with `decompress`, decompressed once.
 
         A compressed archive goes on from where its last pass stands, if that is not past it.

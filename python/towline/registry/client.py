@@ -29,7 +29,7 @@ class RegistryClient:
     """One registry.  Safe in any number of threads; nothing is asked before it is needed.
 
     Args:
-        host: as it stands in an image name, with its port (REG-002 for Docker Hub).
+        host: as it stands in an image name, with its port; Docker Hub is asked at its real host.
         insecure: certificates are not checked, and where HTTPS fails, plain HTTP is spoken; None
             where nobody said, which is no.
         credentials: who we are, for this registry.
@@ -83,7 +83,7 @@ class RegistryClient:
         return self._credentials is not None
 
     def ping(self) -> str:
-        """The base URL, found once: HTTPS, and plain HTTP after it where that is allowed (REG-001).
+        """The base URL, found once: HTTPS, and plain HTTP after it where that is allowed (REG-002).
 
         Raises:
             RegistryError: nobody answers there, or something that is no registry does.

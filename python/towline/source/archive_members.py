@@ -21,7 +21,7 @@ from towline.errors import (
     TowlineError,
     step,
 )
-from towline.source.files import naming_path, refuse_failed_writer
+from towline.source.files import naming_path, raise_the_writers
 
 if TYPE_CHECKING:
     from towline.core import BlobWriter
@@ -201,7 +201,7 @@ class ArchiveMembers:
         try:
             self._archive.copy_to(member.offset + offset, size - offset, writer, decompress)
         except CoreError as error:
-            refuse_failed_writer(writer)
+            raise_the_writers(error, writer)
             raise self._member_damage(member, error) from None
 
     def close(self) -> None:

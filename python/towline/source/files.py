@@ -22,8 +22,8 @@ __all__ = [
     "joined",
     "naming_path",
     "open_file",
+    "raise_the_writers",
     "read_document",
-    "refuse_failed_writer",
 ]
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a FIFO must not make the opening wait
@@ -84,12 +84,14 @@ def read_document(path: str, what: str, limit: int) -> bytes:
     return data
 
 
-def refuse_failed_writer(writer: BlobWriter) -> None:
-    """Let a writer that failed say so: then it was not the source that did.
+def raise_the_writers(error: CoreError, writer: BlobWriter) -> None:
+    """Nothing, where an error of moving bytes into a writer was not the writer's but the source's.
 
     Raises:
-        CoreError: the writer's own.
+        CoreError: the writer's own; one that failed says so again.
     """
+    if error.code == "cancelled":
+        raise error
     writer.write(b"")
 
 
@@ -113,7 +115,7 @@ class FileBlob:
         try:
             writer.copy_range(self._fd, self.offset, self.size - self.offset)
         except CoreError as error:
-            refuse_failed_writer(writer)
+            raise_the_writers(error, writer)
             raise SourceError(
                 "core.file",
                 path=self._path,

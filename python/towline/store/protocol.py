@@ -57,9 +57,12 @@ class VerifiedBlob(Protocol):
     """A blob whose bytes were hashed and found right.  Only a sink's commit makes one."""
 
     @property
-    def digest(self) -> Digest: ...
+    def digest(self) -> Digest:
+        """Which it is."""
+
     @property
-    def size(self) -> int: ...
+    def size(self) -> int:
+        """In bytes."""
 
 
 class BlobSink(Protocol):
@@ -97,7 +100,9 @@ class Image(Protocol):
     """An image in a store."""
 
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """Hex; the config's digest, unless another was asked for."""
+
     @property
     def digest(self) -> Digest:
         """The digest of the first manifest by which the image became known."""
@@ -107,11 +112,16 @@ class Image(Protocol):
         """Newest first."""
 
     @property
-    def manifest(self) -> RawManifest: ...
+    def manifest(self) -> RawManifest:
+        """As it came."""
+
     @property
-    def config(self) -> bytes: ...
+    def config(self) -> bytes:
+        """As it came."""
+
     @property
-    def layers(self) -> tuple[Descriptor, ...]: ...
+    def layers(self) -> tuple[Descriptor, ...]:
+        """As the manifest names them, lowest first."""
 
 
 class Ingest(Protocol):
@@ -147,7 +157,8 @@ class Store(Protocol):
     """A place that keeps images."""
 
     @property
-    def identity(self) -> StoreIdentity: ...
+    def identity(self) -> StoreIdentity:
+        """As podman prints the store."""
 
     def begin(self, plan: ImagePlan, *, cancel: CancelToken | None = None) -> Ingest:
         """Begin to take an image; what it waits for is given up when `cancel` says so."""

@@ -1,4 +1,7 @@
-"""``atomic:host/namespace/stream:tag``: an image stream of OpenShift.  (TRANS-070 to TRANS-073)"""
+"""``atomic:host/namespace/stream:tag``: an image stream of OpenShift.
+
+TRANS-070 to TRANS-073.
+"""
 
 from __future__ import annotations
 

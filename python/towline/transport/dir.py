@@ -1,4 +1,7 @@
-"""``dir:path``: a directory of blobs with a manifest.json.  (TRANS-040 to TRANS-043)"""
+"""``dir:path``: a directory of blobs with a manifest.json.
+
+TRANS-040 to TRANS-043.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""``docker://name``: an image in a registry.  (TRANS-010 to TRANS-019)"""
+"""``docker://name``: an image in a registry.
+
+TRANS-010 to TRANS-019.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""``docker-archive:path[:name]``: a tar as ``docker save`` writes it.  (TRANS-020 to TRANS-024)"""
+"""``docker-archive:path[:name]``: a tar as ``docker save`` writes it.
+
+TRANS-020 to TRANS-024.
+"""
 
 from __future__ import annotations
 

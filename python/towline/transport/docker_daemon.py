@@ -1,4 +1,7 @@
-"""``docker-daemon:name`` or ``docker-daemon:sha256:id``.  (TRANS-060 to TRANS-064)"""
+"""``docker-daemon:name`` or ``docker-daemon:sha256:id``.
+
+TRANS-060 to TRANS-064.
+"""
 
 from __future__ import annotations
 

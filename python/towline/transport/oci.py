@@ -1,4 +1,7 @@
-"""``oci:path[:image]``: an OCI image layout.  (TRANS-030 to TRANS-036)"""
+"""``oci:path[:image]``: an OCI image layout.
+
+TRANS-030 to TRANS-036.
+"""
 
 from __future__ import annotations
 

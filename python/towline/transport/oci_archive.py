@@ -1,4 +1,7 @@
-"""``oci-archive:path[:image]``: an OCI image layout in a tar.  (TRANS-030 to TRANS-036)"""
+"""``oci-archive:path[:image]``: an OCI image layout in a tar.
+
+TRANS-030 to TRANS-036.
+"""
 
 from __future__ import annotations
 

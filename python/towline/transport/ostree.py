@@ -1,4 +1,7 @@
-"""``ostree:``: known by name, and refused.  (TRANS-080)"""
+"""``ostree:``: known by name, and refused.
+
+TRANS-080.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""``tarball:file[:file...]``: plain layers without a manifest.  (TRANS-050 to TRANS-052)"""
+"""``tarball:file[:file...]``: plain layers without a manifest.
+
+TRANS-050 to TRANS-052.
+"""
 
 from __future__ import annotations
 

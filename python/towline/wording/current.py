@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from towline.wording.current_configuration import CONFIGURATION
+from towline.wording.current_registry import REGISTRY
 from towline.wording.quoting import quote
 
 __all__ = ["ERRORS", "STEPS", "TEXTS"]
@@ -24,74 +26,15 @@ def _attempts(facts: Mapping[str, Any]) -> str:
     return f"cannot pull {facts['name']}: none of {len(pairs)} candidates could be pulled{lines}"
 
 
-def _said(facts: Mapping[str, Any]) -> str:
-    """What the registry gave as its reason, where it gave one."""
-    body = facts["answers"]
-    told = [": ".join(filter(None, (said.code, said.message))) for said in body.entries[:3]]
-    if not told and (body.details or body.fault):
-        told = [body.details or body.text]
-    text = ", ".join(filter(None, told))
-    return f" (the registry says {quote(text[:200])})" if text else ""
-
-
-def _unauthorized(facts: Mapping[str, Any]) -> str:
-    if facts["credentials"]:
-        return (
-            f"{facts['host']} does not accept the credentials for {facts['repository']}, or they"
-            f" do not allow to pull it{_said(facts)}; log in again, or give others with --creds"
-        )
-    return (
-        f"{facts['host']} does not give {facts['repository']} to everybody: it is private, or it"
-        f" does not exist, which the registry does not tell{_said(facts)}; check the name, and"
-        " log in or give --creds"
-    )
-
-
-def _forbidden(facts: Mapping[str, Any]) -> str:
-    who = "to these credentials" if facts["credentials"] else "without credentials"
-    return (
-        f"{facts['host']} denies {facts['repository']} {who}: it is not allowed, or it does not"
-        f" exist, which the registry does not tell{_said(facts)}"
-    )
-
-
-def _not_found(facts: Mapping[str, Any]) -> str:
-    if facts["wanted"] == "manifest":
-        return f"{facts['host']} has no {facts['reference']} of {facts['repository']}{_said(facts)}"
-    return (
-        f"{facts['host']} lacks the {facts['wanted']} {facts['reference']} that the manifest of"
-        f" {facts['repository']} names{_said(facts)}; the image must be pushed again"
-    )
-
-
-def _unreachable(facts: Mapping[str, Any]) -> str:
-    host, reason = facts["host"], facts["reason"]
-    told = {
-        "proxy": (
-            f"cannot reach {host} through the proxy of the environment; check HTTP_PROXY,"
-            " HTTPS_PROXY and NO_PROXY"
-        ),
-        "refused": f"cannot connect to {host}: {reason}; check its name and port",
-        "silent": f"{host} took the request for {facts['url']} and gave no answer in time",
-        "timeout": f"cannot connect to {host} in time; it is down, or a firewall is in the way",
-        "unresolved": f"cannot find the host {host}; check its name, and the network",
-    }
-    broken = f"{host} broke the connection before it answered {facts['url']} ({reason})"
-    return told.get(facts["cause"], broken)
-
-
-ERRORS: Mapping[str, Template] = {
+_OWN: Mapping[str, Template] = {
     "archive.compression": (
-        "the archive {path!q} cannot be decompressed: {detail} (byte {offset} of its {format} data);"
-        " it is damaged or was cut short, so fetch or make it again"
+        "the archive {path!q} cannot be decompressed: {detail}; it is damaged or was cut short, so"
+        " fetch or make it again"
     ),
     "archive.config_not_json": (
         "the image's config {member!q} in {path!q} cannot be read: {reason}; save the image again"
     ),
-    "archive.damaged": (
-        "the archive {path!q} is damaged: {detail} (at byte {offset} of the tar); fetch or make it"
-        " again"
-    ),
+    "archive.damaged": "the archive {path!q} is damaged: {detail}; fetch or make it again",
     "archive.item_count": (
         "the archive {path!q} holds {count} images, and these rules read archives of one image; use"
         " the current rules"
@@ -113,18 +56,23 @@ ERRORS: Mapping[str, Template] = {
         "manifest.json in {path!q} cannot be read: {reason}; save the image again"
     ),
     "archive.member_damaged": (
-        "the member {member!q} of {path!q} cannot be read: {detail} (at byte {offset}); fetch or make"
-        " the archive again"
+        "the member {member!q} of {path!q} cannot be read: {detail} (at byte {offset}); fetch or"
+        " make the archive again"
     ),
     "archive.no_file": (
-        "the archive {path!q} has no {member!q}; is it an OCI layout? what docker save writes is read"
-        " as docker-archive:"
+        "the archive {path!q} has no {member!q}; is it an OCI layout? what docker save writes is"
+        " read as docker-archive:"
     ),
     "archive.no_images": "the manifest.json of {path!q} lists no image",
     "archive.no_instance": "{path!q} has no image with the digest {instance}",
-    "archive.no_member": (
-        "the archive {path!q} has no {member!q}; is it what docker save writes? an OCI layout is read"
-        " as oci-archive:"
+    "archive.no_member": lambda facts: (
+        f"the archive {quote(facts['path'])} has no manifest.json; is it what docker save writes?"
+        " an OCI layout is read as oci-archive:"
+        if facts["member"] == "manifest.json"
+        else f"the archive {quote(facts['path'])} has no {quote(facts['member'])}, which its"
+        " manifest.json names; save the image again"
+        if facts["member"]
+        else f"manifest.json in {quote(facts['path'])} names no config; save the image again"
     ),
     "archive.no_rootfs": (
         "the image's config {member!q} in {path!q} does not say which layers it has; save the image"
@@ -139,15 +87,7 @@ ERRORS: Mapping[str, Template] = {
     "archive.not_tar": "{path!q} is not a tar archive",
     "archive.unknown_layer": "{path!q} has no layer {digest}",
     "archive.unreadable": "cannot read {path!q}: {detail}",
-    "auth.not_base64": (
-        "the auth file {path!q}: the entry of {key!q} is not valid base64; log in to the registry"
-        " again"
-    ),
-    "auth.not_json": "the auth file {path!q} cannot be read: {reason}; log in again, or repair it",
     "cancelled.by_caller": "cancelled",
-    "certs.lacks_certificate": "the key {path!q} has no client certificate beside it; {certificate} is missing",
-    "certs.lacks_key": "the client certificate {path!q} has no key beside it; {key} is missing (a CA certificate ends in .crt)",
-    "certs.unusable": "the certificate or key {path!q} cannot be used: {reason}",
     "config.not_json": "the image's config cannot be read: {reason}",
     "core.file": "cannot read {path!q}: {detail} (at byte {offset})",
     "core.layer": "the layer cannot be unpacked: {detail} (at byte {offset})",
@@ -169,9 +109,7 @@ ERRORS: Mapping[str, Template] = {
         f"the OCI layout {quote(facts['path'])} has no image named {quote(facts['image'])}; it has "
         + (", ".join(map(quote, facts["names"])) or "none with a name")
     ),
-    "limit.archive": (
-        "the archive {path!q} is refused: {detail}; it is larger than anything that is accepted"
-    ),
+    "limit.archive": "the archive {path!q} is refused, as it passes a limit: {detail}",
     "limit.document": (
         "the {what} from {origin} is longer than {limit} bytes, the most that is accepted"
     ),
@@ -195,7 +133,6 @@ ERRORS: Mapping[str, Template] = {
     "name.too_long": "the image name {name!q} is longer than {limit} characters",
     "name.uppercase": "the image name {name!q} must be in lower case",
     "name.uppercase_path": "the repository in {name!q} must be in lower case",
-    "option.platform": "{text!q} is not a platform; write OS/ARCH or OS/ARCH/VARIANT",
     "path.not_a_file": "{path!q} is neither a file nor a link to one; write it to a file first",
     "path.unusable": "cannot use the path {path!q}: {errno!e}",
     "platform.foreign_os": "the image is for {image_os}, which does not run on {host_os}",
@@ -204,52 +141,6 @@ ERRORS: Mapping[str, Template] = {
         + (", ".join(map(str, facts["available"])) or "none at all")
         + " (choose one with --platform)"
     ),
-    "policy.cannot_judge": (
-        "the signature policy {origin} asks for {requirement} (scope {scope!q}), which towline"
-        " cannot verify yet, so it refuses {image}"
-    ),
-    "policy.no_requirements": (
-        "the signature policy {origin} asks for nothing at all for {image}, which refuses it"
-    ),
-    "policy.rejected": "{image} is rejected by the signature policy {origin} (scope {scope!q})",
-    "policy.signature_required": (
-        "the signature policy {origin} asks for a signature of {image} (scope {scope!q}), and"
-        " there is none that towline can verify"
-    ),
-    "policy.signed_base_layer": (
-        "the signature policy {origin} asks for signedBaseLayer (scope {scope!q}), which no tool"
-        " implements; {image} is refused"
-    ),
-    "policy_json.authority_incomplete": lambda facts: (
-        f"{facts['place']}: {facts['key']} needs " + " or ".join(facts["lacks"])
-    ),
-    "policy_json.duplicate_key": "{place}: the key {key!q} is there twice",
-    "policy_json.empty_key": "{place} is empty",
-    "policy_json.empty_list": (
-        "{place}: the list of requirements is empty; an image needs at least one, such as reject"
-    ),
-    "policy_json.key_type": "{place}: {key_type!q} is no keyType; GPGKeys is the one in use",
-    "policy_json.keys_twice": "{place}: only one of {keys[0]} and {keys[1]} can be given",
-    "policy_json.missing_key": "{place}: the key {key!q} is missing",
-    "policy_json.no_default": '{place} has no "default" requirements',
-    "policy_json.no_key": "{place}: no key is given, neither as a path nor as data",
-    "policy_json.no_key_type": "{place}: the keyType is missing; write GPGKeys",
-    "policy_json.not_base64": "{place} is not valid base64 (at byte {offset})",
-    "policy_json.not_json": "it is not valid JSON: {reason}",
-    "policy_json.not_object": "{place}: an object is needed, not {got}",
-    "policy_json.prefix": "{place}: {prefix!q} is not the beginning of an image name",
-    "policy_json.reference": "{place}: {reason}",
-    "policy_json.reference_untagged": "{place}: {name!q} needs a tag or a digest",
-    "policy_json.unknown_identity": lambda facts: (
-        f"{facts['place']}: {quote(facts['type'])} is no type of a signedIdentity; known are "
-        + ", ".join(facts["known"])
-    ),
-    "policy_json.unknown_key": "{place}: the key {key!q} is unknown here",
-    "policy_json.unknown_requirement": lambda facts: (
-        f"{facts['place']}: {quote(facts['type'])} is no type of a requirement; known are "
-        + ", ".join(facts["known"])
-    ),
-    "policy_json.wrong_type": "{place}: {wanted} is needed, not {got}",
     "pull.all_failed": _attempts,
     "pull.failed": _attempts,
     "pull.no_search_registries": (
@@ -259,125 +150,6 @@ ERRORS: Mapping[str, Template] = {
     "reference.archive_digest": "{text!q}: images in a docker-archive cannot be named by digest",
     "reference.tag_and_digest": (
         "a {transport} name cannot have both a tag and a digest; leave out the tag"
-    ),
-    "registries_conf.alias": lambda facts: (
-        f"{facts['where']}: in the alias {quote(facts['key'])}, {quote(facts['name'])} "
-        + {
-            "digest": "must not have a digest",
-            "invalid": "is not a valid name",
-            "registry": "must be a short name, without a registry",
-            "tag": "must not have a tag",
-            "unqualified": "must name a registry and a repository",
-        }[facts["problem"]]
-    ),
-    "registries_conf.conflict": (
-        "{where}: {location!q} is there more than once, with different values of {setting!q}"
-    ),
-    "registries_conf.empty_url": "{where}: a registry has an empty url",
-    "registries_conf.mirror_location": "{where}: a mirror of {prefix!q} has no location",
-    "registries_conf.mixed": (
-        "{where}: [registries] is the old form of the file and cannot stand beside the new one"
-    ),
-    "registries_conf.no_location": lambda facts: (
-        f"{facts['where']}: a registry has neither a location nor a prefix"
-        + ("; url is the name of 2019 for what is now location" if facts["old_url"] else "")
-    ),
-    "registries_conf.not_toml": "{path} is not valid TOML: {reason}",
-    "registries_conf.old_drop_in": (
-        "{where}: a drop-in file cannot have the old form with [registries]"
-    ),
-    "registries_conf.prefix_alone": (
-        "{where}: the prefix {prefix!q} has no location, which only prefixes such as"
-        " *.example.com can do without"
-    ),
-    "registries_conf.pull_from": (
-        "{where}: pull-from-mirror of {mirror!q} is {value!q}; it can be all, digest-only or tag-"
-        "only"
-    ),
-    "registries_conf.pull_from_on_registry": (
-        "{where}: pull-from-mirror belongs to a mirror, and {prefix!q} is a registry"
-    ),
-    "registries_conf.pull_from_twice": (
-        "{where}: {prefix!q} has mirror-by-digest-only, so its mirror {mirror!q} cannot have"
-        " pull-from-mirror"
-    ),
-    "registries_conf.scheme": (
-        "{where}: {location!q} must be a host name without http:// or https://"
-    ),
-    "registries_conf.search_entry": (
-        "{where}: {entry!q} among the unqualified-search-registries is not a host name, with or"
-        " without a port"
-    ),
-    "registries_conf.short_name_mode": (
-        "{where}: the short-name-mode {mode!q} is unknown; it can be enforcing, permissive or"
-        " disabled"
-    ),
-    "registries_conf.wildcard": "{where}: the prefix {prefix!q} must be of the form *.example.com",
-    "registries_conf.wrong_type": "{where}: {key} must be {wanted}, not {got}",
-    "registry.bad_answer": "{host} answered {url} with something that is not HTTP: {reason}",
-    "registry.broken": (
-        "{host} broke off while it sent {url} ({reason}); what arrived is kept, so pull again"
-    ),
-    "registry.downgrade": (
-        "{host} redirects {url} to {to}, which is not protected by TLS; it is followed only with"
-        " --tls-verify=false"
-    ),
-    "registry.forbidden": _forbidden,
-    "registry.foreign_blob": (
-        "the layer {digest} lies outside the registry, at {url}, which answered {status} {reason}"
-    ),
-    "registry.foreign_nowhere": (
-        "the layer {digest} lies outside the registry, at no address that can be asked"
-    ),
-    "registry.not_found": _not_found,
-    "registry.ping_status": (
-        "{url} answered {status} {reason}, as no registry does; check the name of the registry,"
-        " and what stands before it"
-    ),
-    "registry.plain_http": (
-        "{host} speaks plain HTTP where TLS was expected; if that is meant, allow it with"
-        " --tls-verify=false or as insecure in registries.conf"
-    ),
-    "registry.rate_limited": lambda facts: (
-        f"{facts['host']} takes no more requests for now{_said(facts)}; wait, or log in for a"
-        " higher limit"
-    ),
-    "registry.redirects": "{host} redirected more than {limit} times, at last from {url}",
-    "registry.stalled": (
-        "{host} stopped sending {url}; what arrived is kept, so pull again"
-    ),
-    "registry.tls": (
-        "no secure connection to {host}: {reason}; give the certificate of its authority with"
-        " --cert-dir or below certs.d, if you trust it"
-    ),
-    "registry.token_insecure": (
-        "{host} wants a token from {url}, which is not protected by TLS; it is asked only with"
-        " --tls-verify=false"
-    ),
-    "registry.token_realm": (
-        "{host} names {realm!q} as the place of its tokens, which is no address"
-    ),
-    "registry.token_refused": lambda facts: (
-        f"{facts['url']} gives no token for {facts['host']}"
-        + (" to these credentials" if facts["credentials"] else " without credentials")
-        + f" ({facts['status']} {facts['reason']}); log in, or give --creds"
-    ),
-    "registry.token_status": (
-        "{url} answered {status} {reason} when asked for a token for {host}"
-    ),
-    "registry.token_unusable": (
-        "{url} gave no usable token for {host}: {reason}"
-    ),
-    "registry.unauthorized": _unauthorized,
-    "registry.unexpected_status": lambda facts: (
-        f"{facts['host']} answered {facts['status']} {facts['reason']} when asked for"
-        f" {facts['reference']} of {facts['repository']}{_said(facts)}"
-    ),
-    "registry.unreachable": _unreachable,
-    "registry.v1": "{host} is a registry of the old v1 kind, which towline does not speak",
-    "registry.wrong_size": (
-        "{host} sends {got} bytes as {digest}, which the manifest says has {want}; nothing of it"
-        " is kept"
     ),
     "store.ambiguous_id": "{id!q} begins the IDs of {ids[0]!q} and others; give more of the ID",
     "store.blob_damaged": (
@@ -394,8 +166,7 @@ ERRORS: Mapping[str, Template] = {
         + "; try again when that is done"
     ),
     "store.id_in_use": (
-        "the ID {id} that was asked for is that of another stored image; remove that one"
-        " first"
+        "the ID {id} that was asked for is that of another stored image; remove that one first"
     ),
     "store.incomplete": "the image {id} cannot be stored: its blob {digest} is missing",
     "store.index_damaged": (
@@ -490,6 +261,8 @@ ERRORS: Mapping[str, Template] = {
     ),
     "verify.size": "the blob has {got} bytes where its manifest says {want}; nothing of it is kept",
 }
+
+ERRORS: Mapping[str, Template] = {**_OWN, **CONFIGURATION, **REGISTRY}
 
 STEPS: Mapping[str, Template] = {
     "applying-layer": "layer {digest}: ",

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from towline.wording.libpod_1_3_configuration import CONFIGURATION
+from towline.wording.libpod_1_3_registry import REGISTRY
 from towline.wording.quoting import quote
 
 __all__ = ["ERRORS", "STEPS", "TEXTS"]
@@ -33,77 +35,9 @@ def _checking(facts: Mapping[str, Any]) -> str:
 
 
 # The standard messages of the distribution specification: alone, they are not repeated.
-_REGISTRY_MESSAGES = {
-    "BLOB_UNKNOWN": "blob unknown to registry",
-    "BLOB_UPLOAD_INVALID": "blob upload invalid",
-    "BLOB_UPLOAD_UNKNOWN": "blob upload unknown to registry",
-    "DENIED": "requested access to the resource is denied",
-    "DIGEST_INVALID": "provided digest did not match uploaded content",
-    "MANIFEST_BLOB_UNKNOWN": "blob unknown to registry",
-    "MANIFEST_INVALID": "manifest invalid",
-    "MANIFEST_UNKNOWN": "manifest unknown",
-    "MANIFEST_UNVERIFIED": "manifest failed signature verification",
-    "NAME_INVALID": "invalid repository name",
-    "NAME_UNKNOWN": "repository name not known to registry",
-    "SIZE_INVALID": "provided length did not match content length",
-    "TAG_INVALID": "manifest tag did not match URI",
-    "TOOMANYREQUESTS": "too many requests",
-    "UNAUTHORIZED": "authentication required",
-    "UNAVAILABLE": "service unavailable",
-    "UNKNOWN": "unknown error",
-    "UNSUPPORTED": "The operation is unsupported.",
-}
 
 
-def _registry_said(said: Any) -> str:
-    code = said.code if said.code in _REGISTRY_MESSAGES else "UNKNOWN"
-    words = code.lower().replace("_", " ")
-    if not said.detail and said.message in ("", _REGISTRY_MESSAGES[code]):
-        return words
-    return f"{words}: {said.message}"
-
-
-def _refused(facts: Mapping[str, Any]) -> str:
-    status, body = facts["status"], facts["answers"]
-    if facts["wanted"] != "manifest":
-        return f"Invalid status code returned when fetching blob {status} ({facts['reason']})"
-    if not 400 <= status < 500:
-        return f"received unexpected HTTP status: {facts['status_line']}"
-    if body.details:
-        return f"unknown: {body.details}"
-    told = [_registry_said(said) for said in body.entries]
-    if len(told) > 1:
-        return "errors:\n" + "".join(f"{each}\n" for each in told)
-    if told:
-        return told[0]
-    if status == 401:
-        return "unauthorized: authentication required"
-    fault = body.fault or "no error details found in HTTP response body"
-    return f"error parsing HTTP {status} response body: {fault}: {quote(body.text)}"
-
-
-def _token_refused(facts: Mapping[str, Any]) -> str:
-    if facts["status"] == 401:
-        return "unable to retrieve auth token: invalid username/password"
-    return (
-        "Requesting bearer token: invalid status code from registry"
-        f" {facts['status']} ({facts['reason']})"
-    )
-
-
-def _token(facts: Mapping[str, Any]) -> str:
-    match facts["token"]:
-        case str(text):
-            return text
-        case None:
-            return "%!s(<nil>)"
-        case bool(truth):
-            return f"%!s(bool={str(truth).lower()})"
-        case number:
-            return f"%!s(float64={number:g})"
-
-
-ERRORS: Mapping[str, Template] = {
+_OWN: Mapping[str, Template] = {
     "archive.compression": lambda facts: (
         f"Error auto-decompressing input: Error detecting compression: {facts['detail']}"
         if facts["format"] == "bzip2"
@@ -132,12 +66,7 @@ ERRORS: Mapping[str, Template] = {
     "archive.not_tar": "invalid tar header",
     "archive.unknown_layer": "Unknown blob {digest}",
     "archive.unreadable": "read {path}: {detail}",
-    "auth.not_base64": "illegal base64 data at input byte {offset}",
-    "auth.not_json": "error unmarshaling JSON at {path!q}: {reason}",
     "cancelled.by_caller": "context canceled",
-    "certs.lacks_certificate": "missing client certificate {certificate} for key {path}",
-    "certs.lacks_key": "missing key {key} for client certificate {path}. Note that CA certificates should use the extension .crt",
-    "certs.unusable": "{path}: {reason}",
     "config.not_json": "{reason}",
     "core.file": "read {path}: {detail}",
     "core.layer": "{detail}",
@@ -168,38 +97,12 @@ ERRORS: Mapping[str, Template] = {
     "name.too_long": "repository name must not be more than {limit} characters",
     "name.uppercase": "repository name must be lowercase",
     "name.uppercase_path": "invalid reference format: repository name must be lowercase",
-    "option.platform": "invalid platform {text!q}",
     "path.not_a_file": "read {path}: not a regular file",
     "path.unusable": "{operation} {path}: {errno!e}",
     "platform.foreign_os": "image operating system {image_os!q} cannot be used on {host_os!q}",
     "platform.none": (
         "no image found in manifest list for architecture {wanted.architecture}, OS {wanted.os}"
     ),
-    "policy.cannot_judge": "{requirement} cannot be verified",
-    "policy.no_requirements": "List of verification policy requirements must not be empty",
-    "policy.rejected": "Running image {image} is rejected by policy.",
-    "policy.signature_required": "A signature was required, but no signature exists",
-    "policy.signed_base_layer": "signedBaseLayer not implemented yet!",
-    "policy_json.authority_incomplete": "{key} not specified",
-    "policy_json.duplicate_key": 'Duplicate key "{key}"',
-    "policy_json.empty_key": "a key is empty",
-    "policy_json.empty_list": "List of verification policy requirements must not be empty",
-    "policy_json.key_type": 'Unrecognized keyType value "{key_type}"',
-    "policy_json.keys_twice": "{keys[0]} and {keys[1]} cannot be used simultaneously",
-    "policy_json.missing_key": 'Key "{key}" missing in a JSON object',
-    "policy_json.no_default": "Default policy is missing",
-    "policy_json.no_key": "At least one of keyPath and keyData mus be specified",
-    "policy_json.no_key_type": 'invalid keyType ""',
-    "policy_json.not_base64": "illegal base64 data at input byte {offset}",
-    "policy_json.not_json": "{reason}",
-    "policy_json.not_object": lambda facts: f'JSON object expected, got "{_token(facts)}"',
-    "policy_json.prefix": "prefix {prefix!q} is not valid",
-    "policy_json.reference": "Invalid format of {key} {name}: {reason}",
-    "policy_json.reference_untagged": "dockerReference {name} contains neither a tag nor digest",
-    "policy_json.unknown_identity": 'Unknown policy reference match type "{type}"',
-    "policy_json.unknown_key": 'Unknown key "{key}"',
-    "policy_json.unknown_requirement": 'Unknown policy requirement type "{type}"',
-    "policy_json.wrong_type": "json: cannot use {got} as {wanted}",
     "pull.all_failed": _several,
     "pull.failed": "unable to pull image: {errors[0]}",
     "pull.no_search_registries": (
@@ -213,50 +116,6 @@ ERRORS: Mapping[str, Template] = {
         ]
         + " references with both a tag and digest are currently not supported"
     ),
-    "registries_conf.alias": "invalid alias {key!q}",
-    "registries_conf.conflict": (
-        "registry '{location}' is defined multiple times with conflicting '{setting}' setting"
-    ),
-    "registries_conf.empty_url": "invalid URL: cannot be empty",
-    "registries_conf.mirror_location": "invalid URL: cannot be empty",
-    "registries_conf.mixed": "mixing sysregistry v1/v2 is not supported",
-    "registries_conf.no_location": "invalid URL: cannot be empty",
-    "registries_conf.not_toml": "{reason}",
-    "registries_conf.old_drop_in": "registry must be in v2 format but is in v1",
-    "registries_conf.prefix_alone": "invalid URL: cannot be empty",
-    "registries_conf.pull_from": "unsupported pull-from-mirror value {value!q}",
-    "registries_conf.pull_from_on_registry": "pull-from-mirror must not be set for a registry",
-    "registries_conf.pull_from_twice": "pull-from-mirror and mirror-by-digest-only are both set",
-    "registries_conf.scheme": "invalid URL '{location}': URI schemes are not supported",
-    "registries_conf.search_entry": "invalid search registry {entry!q}",
-    "registries_conf.short_name_mode": "invalid short-name mode: {mode!q}",
-    "registries_conf.wildcard": "invalid wildcard prefix {prefix!q}",
-    "registries_conf.wrong_type": "incompatible types: {key} is {got}, not {wanted}",
-    "registry.bad_answer": "Get {url}: {reason}",
-    "registry.broken": "{reason}",
-    "registry.downgrade": "Get {url}: redirected to {to}",
-    "registry.forbidden": _refused,
-    "registry.foreign_blob": "error fetching external blob from {url!q}: {status} ({reason})",
-    "registry.foreign_nowhere": "error fetching external blob {digest}",
-    "registry.not_found": _refused,
-    "registry.ping_status": (
-        "error pinging registry {host}, response code {status} ({reason})"
-    ),
-    "registry.plain_http": "Get {url}: http: server gave HTTP response to HTTPS client",
-    "registry.rate_limited": _refused,
-    "registry.redirects": "Get {url}: stopped after {limit} redirects",
-    "registry.stalled": "Get {url}: timed out",
-    "registry.tls": "Get {url}: {reason}",
-    "registry.token_insecure": "Get {url}: token service without TLS",
-    "registry.token_realm": "missing realm in bearer auth challenge",
-    "registry.token_refused": _token_refused,
-    "registry.token_status": _token_refused,
-    "registry.token_unusable": "{reason}",
-    "registry.unauthorized": _refused,
-    "registry.unexpected_status": _refused,
-    "registry.unreachable": "Get {url}: {reason}",
-    "registry.v1": "can't talk to a V1 docker registry",
-    "registry.wrong_size": "blob size mismatch",
     "store.ambiguous_id": "multiple image IDs begin with {id!q}",
     "store.blob_damaged": (
         "the blob {digest} is damaged: its bytes have the digest {got}; remove {path!q} and"
@@ -332,15 +191,15 @@ ERRORS: Mapping[str, Template] = {
     "transport.store_trailing_at": "empty trailing digest or ID in {text!q}: invalid reference",
     "transport.store_unclosed": "store specifier in {text!q} did not end: invalid reference",
     "transport.unknown": 'Invalid image name "{text}", unknown transport "{transport}"',
-    "unsupported.atomic": "The transport \"atomic:\" is not supported: {within}",
+    "unsupported.atomic": 'The transport "atomic:" is not supported: {within}',
     "unsupported.containers_storage": (
         "reference {within!q} does not resolve to an image ID: towline does not read from"
         " containers-storage"
     ),
     "unsupported.credential_helper": "credential helper {helper!q} of {host} is not supported",
-    "unsupported.docker_daemon": "The transport \"docker-daemon:\" is not supported: {within}",
+    "unsupported.docker_daemon": 'The transport "docker-daemon:" is not supported: {within}',
     "unsupported.ostree": 'The transport "ostree:" is not supported in this build',
-    "unsupported.transport": "The transport \"{transport}:\" is not supported: {within}",
+    "unsupported.transport": 'The transport "{transport}:" is not supported: {within}',
     "verify.config": "Download config.json digest {got} does not match expected {want}",
     "verify.destination": "Digest of source image's manifest would not match destination reference",
     "verify.diff_id": "layer {layer}: expected DiffID {want}, got {got}",
@@ -349,6 +208,8 @@ ERRORS: Mapping[str, Template] = {
     "verify.size": "blob size mismatch",
 }
 
+ERRORS: Mapping[str, Template] = {**_OWN, **CONFIGURATION, **REGISTRY}
+
 STEPS: Mapping[str, Template] = {
     "applying-layer": 'error adding layer with blob "{digest}": ',
     "checking-blob": _checking,
@@ -356,7 +217,9 @@ STEPS: Mapping[str, Template] = {
     "completing-name": "error normalizing registry+unqualified reference {name!q}: ",
     "deciding-goal": "error determining pull goal for image {name!q}: ",
     "deciding-short-name": "error getting default registries to try: ",
-    "detecting-compression": "Error detecting compression for file {path!q}: Error detecting compression: ",
+    "detecting-compression": (
+        "Error detecting compression for file {path!q}: Error detecting compression: "
+    ),
     "fetching-manifest": "Error reading manifest {reference} in {repository}: ",
     "finding-credentials": "error getting username and password: ",
     "getting-config-info": "error getting config info: ",

@@ -22,9 +22,9 @@ _ESCAPES = {
 def quote(text: str) -> str:
     """`text` in double quotes, with control and unprintable characters escaped.
 
-    The escapes are those of the original's quoted form (ERR-002): ``\\x`` for bytes that are no
-    UTF-8 (held as surrogate escapes here) and for control characters below U+0080, ``\\u`` and
-    ``\\U`` for other unprintable ones.
+    The escapes are those of the original's quoted form (ERR-002).  Bytes that are no UTF-8, which
+    are held as surrogate escapes here, and control characters below U+0080 get two hex digits,
+    other unprintable ones four or eight.
     """
     return '"' + "".join(_quoted(char) for char in text) + '"'
 

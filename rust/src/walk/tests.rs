@@ -196,9 +196,10 @@ fn cut_short() {
     let tar = [member(b"a", b'0', b"hello"), pax(b"14 path=pax/a\n")].concat();
     assert_eq!(failure(&tar[..100]), (Code::NotTar, 0));
     assert_eq!(failure(&tar[..514]), (Code::Truncated, 514));
-    assert_eq!(failure(&tar[..517]), (Code::Truncated, 517));
-    assert_eq!(failure(&tar[..1023]), (Code::Truncated, 1023));
-    assert_eq!(walked(&tar[..1024]).1, None);
+    // The padding of the last member may be missing.
+    for whole in 517..=1024 {
+        assert_eq!(walked(&tar[..whole]).1, None);
+    }
     assert_eq!(failure(&tar[..1025]), (Code::Truncated, 1025));
     assert_eq!(failure(&tar), (Code::Truncated, 2048));
     // The member is whole once its data is.

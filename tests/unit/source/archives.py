@@ -13,7 +13,7 @@ from typing import Any
 
 from towline.core import BlobWriter
 from towline.digest import sha256_of
-from towline.manifest import DOCKER_SCHEMA2, OCI_CONFIG, OCI_MANIFEST
+from towline.manifest import DOCKER_SCHEMA2, OCI_CONFIG, OCI_MANIFEST, parse_manifest
 from towline.source.protocol import OpenBlob, Source
 
 Entry = tuple[str, bytes | tarfile.TarInfo]
@@ -138,7 +138,9 @@ def dir_image(*layers: bytes) -> dict[str, bytes]:
             "schemaVersion": 2,
             "mediaType": DOCKER_SCHEMA2,
             "config": descriptor("application/vnd.docker.container.image.v1+json", document),
-            "layers": [descriptor("application/vnd.docker.image.rootfs.diff.tar", d) for d in layers],
+            "layers": [
+                descriptor("application/vnd.docker.image.rootfs.diff.tar", d) for d in layers
+            ],
         }
     ).encode()
     return {"manifest.json": manifest, **{hexed(data): data for data in [document, *layers]}}
@@ -157,8 +159,6 @@ def delivered(blob: OpenBlob, folder: Path, held: bytes = b"") -> bytes:
 
 def layers_of(source: Source, folder: Path) -> list[bytes]:
     """Every layer of a source's image, each delivered and compared with its digest."""
-    from towline.manifest import parse_manifest
-
     found = []
     for wanted in parse_manifest(source.manifest()).layers:
         data = delivered(source.open_blob(wanted), folder)

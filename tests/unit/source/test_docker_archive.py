@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import lzma
+import os
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -30,6 +31,7 @@ from tests.unit.source.archives import (
 )
 from towline.core import BlobWriter, CoreError
 from towline.descriptor import Descriptor
+from towline.digest import sha256_of
 from towline.errors import LimitExceeded, PathUnusable, SourceError, TowlineError
 from towline.manifest import DOCKER_SCHEMA2, parse_manifest
 from towline.reference import parse_normalized
@@ -56,11 +58,11 @@ def source_of(
         yield source
 
 
-def fault(data: bytes, folder: Path, rules: Rules = Rules.CURRENT, **chosen: int | str) -> str:
+def fault(data: bytes, folder: Path, rules: Rules = Rules.CURRENT, index: int = 0) -> str:
     """The code of the error that an archive gives, and of nothing else."""
     with (
         pytest.raises(TowlineError) as caught,
-        source_of(data, folder, rules, **chosen) as source,  # type: ignore[arg-type]
+        source_of(data, folder, rules, index=index) as source,
     ):
         source.manifest()
     assert caught.value.told(rules.wording)
@@ -141,7 +143,10 @@ def test_layers_compressed_inside_are_decompressed_on_the_way(
 
 def test_a_layer_is_taken_up_where_it_was_left(tmp_path: Path) -> None:
     """An uncompressed layer is delivered from the offset that is held."""
-    for data in (tar(docker_archive((["x:1"], [A]))), gzip.compress(tar(docker_archive((["x:1"], [A]))))):
+    for data in (
+        tar(docker_archive((["x:1"], [A]))),
+        gzip.compress(tar(docker_archive((["x:1"], [A])))),
+    ):
         with source_of(data, tmp_path) as source:
             blob = source.open_blob(Descriptor("", f"sha256:{hexed(A)}", len(A)), 700)
             assert blob.offset == 700
@@ -166,28 +171,27 @@ def several() -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("chosen", "wanted"),
+    ("index", "name", "wanted"),
     [
-        ({}, A),
-        ({"index": 1}, B),
-        ({"name": "y:2"}, B),
-        ({"name": "docker.io/library/z:latest"}, B),
-        ({"name": "x:1"}, A),
+        (0, "", A),
+        (1, "", B),
+        (0, "y:2", B),
+        (0, "docker.io/library/z:latest", B),
+        (1, "x:1", A),
     ],
 )
-def test_each_image_can_be_chosen(
-    tmp_path: Path, chosen: dict[str, int | str], wanted: bytes
-) -> None:
-    """By its place in manifest.json, or by any of its names."""
-    with source_of(several(), tmp_path, **chosen) as source:  # type: ignore[arg-type]
+def test_each_image_can_be_chosen(tmp_path: Path, index: int, name: str, wanted: bytes) -> None:
+    """By its place in manifest.json, or by any of its names, which win."""
+    with source_of(several(), tmp_path, index=index, name=name) as source:
         assert layers_of(source, tmp_path) == [wanted]
 
 
 def test_libpod_refuses_several_images(tmp_path: Path) -> None:
     """And none as well; a name behind the path does not choose."""
-    with pytest.raises(SourceError) as caught, source_of(
-        several(), tmp_path, Rules.LIBPOD_1_3, name="y:2"
-    ) as source:
+    with (
+        pytest.raises(SourceError) as caught,
+        source_of(several(), tmp_path, Rules.LIBPOD_1_3, name="y:2") as source,
+    ):
         source.manifest()
     told = caught.value.told(Rules.LIBPOD_1_3.wording)
     assert told == "Unexpected tar manifest.json: expected 1 item, got 2"
@@ -196,9 +200,10 @@ def test_libpod_refuses_several_images(tmp_path: Path) -> None:
 
 def test_what_is_not_there_cannot_be_chosen(tmp_path: Path) -> None:
     """The error of an unknown name lists the names."""
-    with pytest.raises(SourceError) as caught, source_of(
-        several(), tmp_path, name="nope"
-    ) as source:
+    with (
+        pytest.raises(SourceError) as caught,
+        source_of(several(), tmp_path, name="nope") as source,
+    ):
         source.manifest()
     assert caught.value.code == "archive.no_such_image"
     assert all(name in str(caught.value) for name in ("x:1", "y:2", "docker.io/z"))
@@ -220,7 +225,10 @@ OLD_FAULTS = {
     "absolute": (manifest_under("/manifest.json"), "archive.no_member"),
     "behind a link": (manifest_under("m.json", link("manifest.json", "m.json")), None),
     "behind a link to the root": (manifest_under("m.json", link("manifest.json", "/m.json")), None),
-    "behind a link and back": (manifest_under("m.json", link("manifest.json", "q/../m.json")), None),
+    "behind a link and back": (
+        manifest_under("m.json", link("manifest.json", "q/../m.json")),
+        None,
+    ),
     "behind two links": (
         manifest_under("m.json", link("manifest.json", "n.json"), link("n.json", "m.json")),
         "archive.not_regular",
@@ -354,9 +362,7 @@ DEFECTS = {
 
 @BOTH
 @pytest.mark.parametrize(("data", "code"), DEFECTS.values(), ids=DEFECTS)
-def test_a_defect_has_its_code(
-    tmp_path: Path, rules: Rules, data: bytes, code: str | None
-) -> None:
+def test_a_defect_has_its_code(tmp_path: Path, rules: Rules, data: bytes, code: str | None) -> None:
     """Each kind of broken archive is told apart, in both editions alike."""
     found = fault(data, tmp_path, rules)
     if code is None:
@@ -418,7 +424,6 @@ def test_a_writer_that_fails_says_so_itself(tmp_path: Path) -> None:
 
 def test_what_cannot_be_opened(tmp_path: Path) -> None:
     """A missing file, a folder and a FIFO are told apart; a FIFO is not waited for."""
-    import os
 
     def code_and_text(path: Path, rules: Rules) -> tuple[str, str]:
         with pytest.raises(PathUnusable) as caught:
@@ -457,8 +462,6 @@ def test_a_cache_opens_an_archive_once(tmp_path: Path) -> None:
 
 def test_sources_say_what_they_are(tmp_path: Path) -> None:
     """In a debugger; and a manifest that is not theirs is refused."""
-    from towline.digest import sha256_of
-
     with source_of(IMAGE, tmp_path) as source:
         assert "image.tar" in repr(source)
         assert source.manifest(source.manifest().digest) == source.manifest()

@@ -29,9 +29,9 @@ def index(store: LayoutStore) -> dict[str, Any]:
 
 
 def names(store: LayoutStore) -> dict[str, str]:
-    """The digest of each name in index.json; no name may stand there twice."""
+    """The digest of each name in index.json, `""` for none; no name may stand there twice."""
     entries = index(store)["manifests"]
-    found = {entry["annotations"][REF_NAME]: entry["digest"] for entry in entries}
+    found = {entry["annotations"].get(REF_NAME, ""): entry["digest"] for entry in entries}
     assert len(found) == len(entries)
     return found
 
@@ -53,14 +53,24 @@ def test_an_empty_store_is_an_oci_layout(store: LayoutStore) -> None:
 
 
 def test_every_legal_name_has_an_entry(store: LayoutStore) -> None:
-    """The index shows names and their digests, as they move and go."""
+    """The index shows names and their digests, as they move and go.
+
+    An image without a legal name has an entry without a name, so that it is not taken for garbage.
+    """
     old = put(store, make(b"old", names=["localhost/a:1", "localhost/b__c:1"]))
-    assert names(store) == {"localhost/a:1": str(old.digest)}
+    first, second = str(old.digest), str(make(b"new").plan.manifest.digest)
+    assert names(store) == {"localhost/a:1": first}
     new = put(store, make(b"new", names=["localhost/b:1", "localhost/a:1"]))
-    assert names(store) == {"localhost/a:1": str(new.digest), "localhost/b:1": str(new.digest)}
+    assert names(store) == {"": first, "localhost/a:1": second, "localhost/b:1": second}
+    put(store, make(b"old", names=["localhost/c:1"]))
+    assert names(store)["localhost/c:1"] == first
+    assert "" not in names(store)
+    store.remove("localhost/c:1")
     store.remove("localhost/a:1")
-    assert names(store) == {"localhost/b:1": str(new.digest)}
+    assert names(store) == {"": first, "localhost/b:1": second}
     store.remove(new.id)
+    assert names(store) == {"": first}
+    store.remove(old.id)
     assert names(store) == {}
 
 

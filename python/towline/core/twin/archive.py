@@ -56,6 +56,7 @@ class Archive:
 
     @property
     def framing(self) -> tuple[str, ...]:
+        """The compressions around the tar, outermost first."""
         return self._framing
 
     def index(self) -> tuple[list[Member], CoreError | None]:

@@ -139,6 +139,7 @@ class Round:
         self.failed = False
 
     def pull(self) -> bytes:
+        """The next decompressed bytes, none at the end."""
         while True:
             if self.decoder is None and not self._open_frame():
                 return b""

@@ -29,7 +29,8 @@ SLICE = 128 << 10
 class Stream(Protocol):
     """Gives the next slice, of at most `SLICE` bytes; an empty one at the end."""
 
-    def pull(self) -> bytes: ...
+    def pull(self) -> bytes:
+        """The next bytes, none at the end."""
 
 
 def io_error(error: OSError, offset: int, path: str) -> CoreError:
@@ -61,6 +62,7 @@ class FileRange:
         self.end = end
 
     def pull(self) -> bytes:
+        """The next bytes, none at the end."""
         wanted = SLICE if self.end is None else min(SLICE, self.end - self.position)
         try:
             piece = os.pread(self.fd, wanted, self.position)
@@ -93,6 +95,7 @@ class Bounded:
         self.over = False
 
     def pull(self) -> bytes:
+        """The next bytes, none at the end."""
         if self.over:
             raise self._failure()
         piece = self.source.pull()
@@ -147,6 +150,7 @@ class Ahead:
         return held
 
     def pull(self) -> bytes:
+        """The next bytes, none at the end."""
         if self.slices:
             return self.slices.pop(0)
         if self.failure is not None:
@@ -163,6 +167,7 @@ class Tee:
         self.size = 0
 
     def pull(self) -> bytes:
+        """The next bytes, none at the end."""
         piece = self.source.pull()
         self.size += len(piece)
         for watch in self.watchers:

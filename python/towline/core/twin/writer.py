@@ -55,6 +55,7 @@ class BlobWriter:
 
     @property
     def offset(self) -> int:
+        """Bytes held and handed over so far."""
         return self._offset
 
     def write(self, data: bytes) -> None:

@@ -34,6 +34,7 @@ class ZstdFrame:
         self.unused = b""
 
     def step(self, data: bytes) -> bytes:
+        """Take the next bytes; what can be decompressed by now."""
         self.held += data
         out = b""
         if self.state == "skip":
@@ -61,6 +62,11 @@ class ZstdFrame:
                 return header_size(held[4])
             case "checksum":
                 return CHECKSUM
+            case _:
+                return self._block_needed()
+
+    def _block_needed(self) -> int:
+        held = self.held
         if len(held) < BLOCK_HEADER:
             return BLOCK_HEADER
         kind, size = held[0] >> 1 & 3, int.from_bytes(held[:BLOCK_HEADER], "little") >> 3

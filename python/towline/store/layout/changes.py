@@ -192,7 +192,7 @@ class Records:
         if data is None:
             index = self.view.made_anew(self._with_changes([new, *others]), names)
         else:
-            index = self.view.named_anew(data, new, names)
+            index = self.view.named_anew(data, new, names, others)
         self._put([new, *others], index, before, after)
         return new
 
@@ -206,7 +206,7 @@ class Records:
         }
         data = self.view.unchanged()
         if data is not None:
-            index = self.view.without(data, record, gone)
+            index = self.view.without(data, record, gone, left)
         else:
             rest = [other for other in self.all()[0] if other.id != record.id]
             index = self.view.made_anew([*rest, left] if left else rest)

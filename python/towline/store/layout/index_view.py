@@ -1,8 +1,9 @@
 """The view for other tools: ``index.json`` of the OCI layout, made from the records.
 
-The records are the truth.  An image has one entry for each of its names that an OCI layout allows;
-entries that others added are kept, and where such an entry has a name, ours steps back until the
-name is pulled again.  One entry a line, so that changing one of ten thousand costs no parsing; a
+The records are the truth.  An image has one entry for each of its names that an OCI layout allows,
+or one without a name where it has none such, so that other tools know what it needs.  Entries that
+others added are kept, and where such an entry has a name, ours steps back until the name is pulled
+again.  One entry a line, so that changing one of ten thousand costs no parsing; a
 checksum beside the file tells whether another tool wrote it since.
 """
 
@@ -21,10 +22,20 @@ from towline.store.layout import files
 from towline.store.layout.places import Places, is_id
 from towline.store.layout.records import Record
 
-__all__ = ["EMPTY", "NAME", "IndexView", "checksum_of", "entry_line", "is_legal_name"]
+__all__ = [
+    "EMPTY",
+    "NAME",
+    "NAMELESS",
+    "IndexView",
+    "checksum_of",
+    "entry_line",
+    "is_legal_name",
+    "shown_names",
+]
 
 NAME = "org.opencontainers.image.ref.name"
 OURS = "dev.towline.image"  # "<id> <name>": an entry that was edited since is no longer ours
+NAMELESS = ""
 
 # The grammar of a name in an OCI layout (image-spec, annotations.md), as skopeo enforces it.
 _WORD = "[A-Za-z0-9]+"
@@ -37,15 +48,23 @@ def is_legal_name(name: str) -> bool:
     return _LEGAL.fullmatch(name) is not None
 
 
+def shown_names(record: Record) -> tuple[str, ...]:
+    """The names under which an image has entries, newest first: the legal ones, else `NAMELESS`."""
+    return tuple(name for name in record.names if is_legal_name(name)) or (NAMELESS,)
+
+
 def entry_line(record: Record, name: str) -> bytes:
     """The entry of one name of an image, as its line in index.json."""
     manifest = record.manifests[0]
+    annotations = {OURS: f"{record.id} {name}"}
+    if name != NAMELESS:
+        annotations[NAME] = name
     return _line(
         {
             "mediaType": manifest.media_type,
             "digest": str(manifest.digest),
             "size": manifest.size,
-            "annotations": {OURS: f"{record.id} {name}", NAME: name},
+            "annotations": annotations,
         }
     )
 
@@ -99,27 +118,40 @@ class IndexView:
             return None
         return data
 
-    def shows(self, data: bytes, record: Record, names: Iterable[str]) -> bool:
+    def shows(self, data: bytes, record: Record, names: Sequence[str]) -> bool:
         """Whether these names of an image are in the file as they should be."""
-        return all(entry_line(record, name) in data for name in names if is_legal_name(name))
+        shown = shown_names(record)
+        wanted = [name for name in shown if name in names or name == NAMELESS]
+        return all(entry_line(record, name) in data for name in wanted)
 
-    def named_anew(self, data: bytes, record: Record, names: Sequence[str]) -> bytes:
-        """The file, after these names were given to an image: whatever had them has lost them."""
+    def named_anew(
+        self, data: bytes, record: Record, names: Sequence[str], others: Sequence[Record]
+    ) -> bytes:
+        """The file, after these names were given to an image, and `others` have lost some."""
         patterns = [_name_pattern(name) for name in names]
+        nameless = {entry_line(changed, NAMELESS) for changed in (record, *others)}
         document = _taken_apart(data)
         lines = [
             line
             for line in document.lines
-            if not (any(p in line for p in patterns) and _ref_name(json.loads(line)) in names)
+            if line not in nameless
+            and not (any(p in line for p in patterns) and _ref_name(json.loads(line)) in names)
         ]
         lines += [entry_line(record, name) for name in names if is_legal_name(name)]
+        for changed in (record, *others):
+            if shown_names(changed) == (NAMELESS,):
+                lines.append(entry_line(changed, NAMELESS))
         return _Document(document.head, lines).joined()
 
-    def without(self, data: bytes, record: Record, names: Sequence[str]) -> bytes:
-        """The file without our entries for these names of an image."""
-        gone = {entry_line(record, name) for name in names}
+    def without(
+        self, data: bytes, record: Record, names: Sequence[str], left: Record | None
+    ) -> bytes:
+        """The file without our entries for these names of an image, of which this is left."""
+        gone = {entry_line(record, name) for name in (*names, NAMELESS)}
         document = _taken_apart(data)
         lines = [line for line in document.lines if line not in gone]
+        if left is not None and shown_names(left) == (NAMELESS,):
+            lines.append(entry_line(left, NAMELESS))
         return _Document(document.head, lines).joined()
 
     def made_anew(self, records: Iterable[Record], taken: Sequence[str] = ()) -> bytes:
@@ -133,9 +165,14 @@ class IndexView:
         lines = [_line(entry) for entry in foreign if _ref_name(entry) not in taken]
         shadowed = {_ref_name(entry) for entry in foreign}.difference(taken)
         for record in records:
-            shown = (n for n in reversed(record.names) if is_legal_name(n) and n not in shadowed)
+            shown = (name for name in reversed(shown_names(record)) if name not in shadowed)
             lines.extend(entry_line(record, name) for name in shown)
         return _document(head, lines).joined()
+
+    def nameless(self) -> set[bytes]:
+        """The lines of our entries without a name; raises as `names`."""
+        entries = self._parse(files.read(self.places.index) or EMPTY)["manifests"]
+        return {_line(entry) for entry in entries if _is_ours(entry) and not _ref_name(entry)}
 
     def foreign(self) -> Sequence[Any]:
         """The entries that others added.
@@ -215,4 +252,4 @@ def _is_ours(entry: Any) -> bool:
     if not isinstance(ours, str):
         return False
     image_id, _, name = ours.partition(" ")
-    return is_id(image_id) and name == _ref_name(entry)
+    return is_id(image_id) and name == (_ref_name(entry) or NAMELESS)

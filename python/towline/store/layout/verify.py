@@ -13,7 +13,7 @@ from towline.image_config import parse_config
 from towline.store.layout import files, lookup
 from towline.store.layout.blobs import Blobs
 from towline.store.layout.changes import Records
-from towline.store.layout.index_view import entry_line, is_legal_name
+from towline.store.layout.index_view import NAMELESS, entry_line, is_legal_name, shown_names
 from towline.store.layout.records import Record, StoredManifest
 
 __all__ = ["Verification", "verify"]
@@ -191,19 +191,26 @@ def _lookup_faults(records: Records) -> Iterator[TowlineError]:
 
 
 def _index_faults(records: Records) -> Iterator[TowlineError]:
+    path = records.places.index
     try:
         lines = records.view.names()
+        nameless = records.view.nameless()
         foreign = records.view.foreign_names()
     except StoreError as error:
         yield error
         return
     for record in records.all()[0]:
+        if shown_names(record) == (NAMELESS,):
+            entry = entry_line(record, NAMELESS)
+            if entry not in nameless:
+                yield StoreError("store.index_differs", path=path, name=record.id)
+            nameless.discard(entry)
         for name in record.names:
             line = lines.pop(name, None)
             if name in foreign or not is_legal_name(name):
                 continue
             if line != entry_line(record, name):
-                yield StoreError("store.index_differs", path=records.places.index, name=name)
-    for name in lines:
-        if name not in foreign:
-            yield StoreError("store.index_differs", path=records.places.index, name=name)
+                yield StoreError("store.index_differs", path=path, name=name)
+    stray = [name for name in lines if name not in foreign] + ["<none>"] * len(nameless)
+    for name in stray:
+        yield StoreError("store.index_differs", path=path, name=name)

@@ -1,0 +1,130 @@
+"""Today's sentences about configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from towline.wording.quoting import quote
+
+__all__ = ["CONFIGURATION"]
+
+Template = str | Callable[[Mapping[str, Any]], str]
+
+
+CONFIGURATION: Mapping[str, Template] = {
+    "auth.not_base64": (
+        "the auth file {path!q}: the entry of {key!q} is not valid base64; log in to the registry"
+        " again"
+    ),
+    "auth.not_json": "the auth file {path!q} cannot be read: {reason}; log in again, or repair it",
+    "certs.lacks_certificate": (
+        "the key {path!q} has no client certificate beside it; {certificate} is missing"
+    ),
+    "certs.lacks_key": (
+        "the client certificate {path!q} has no key beside it; {key} is missing (a CA certificate"
+        " ends in .crt)"
+    ),
+    "certs.unusable": "the certificate or key {path!q} cannot be used: {reason}",
+    "option.platform": "{text!q} is not a platform; write OS/ARCH or OS/ARCH/VARIANT",
+    "policy.cannot_judge": (
+        "the signature policy {origin} asks for {requirement} (scope {scope!q}), which towline"
+        " cannot verify yet, so it refuses {image}"
+    ),
+    "policy.no_requirements": (
+        "the signature policy {origin} asks for nothing at all for {image}, which refuses it"
+    ),
+    "policy.rejected": "{image} is rejected by the signature policy {origin} (scope {scope!q})",
+    "policy.signature_required": (
+        "the signature policy {origin} asks for a signature of {image} (scope {scope!q}), and"
+        " there is none that towline can verify"
+    ),
+    "policy.signed_base_layer": (
+        "the signature policy {origin} asks for signedBaseLayer (scope {scope!q}), which no tool"
+        " implements; {image} is refused"
+    ),
+    "policy_json.authority_incomplete": lambda facts: (
+        f"{facts['place']}: {facts['key']} needs " + " or ".join(facts["lacks"])
+    ),
+    "policy_json.duplicate_key": "{place}: the key {key!q} is there twice",
+    "policy_json.empty_key": "{place} is empty",
+    "policy_json.empty_list": (
+        "{place}: the list of requirements is empty; an image needs at least one, such as reject"
+    ),
+    "policy_json.key_type": "{place}: {key_type!q} is no keyType; GPGKeys is the one in use",
+    "policy_json.keys_twice": "{place}: only one of {keys[0]} and {keys[1]} can be given",
+    "policy_json.missing_key": "{place}: the key {key!q} is missing",
+    "policy_json.no_default": '{place} has no "default" requirements',
+    "policy_json.no_key": "{place}: no key is given, neither as a path nor as data",
+    "policy_json.no_key_type": "{place}: the keyType is missing; write GPGKeys",
+    "policy_json.not_base64": "{place} is not valid base64 (at byte {offset})",
+    "policy_json.not_json": "it is not valid JSON: {reason}",
+    "policy_json.not_object": "{place}: an object is needed, not {got}",
+    "policy_json.prefix": "{place}: {prefix!q} is not the beginning of an image name",
+    "policy_json.reference": "{place}: {reason}",
+    "policy_json.reference_untagged": "{place}: {name!q} needs a tag or a digest",
+    "policy_json.unknown_identity": lambda facts: (
+        f"{facts['place']}: {quote(facts['type'])} is no type of a signedIdentity; known are "
+        + ", ".join(facts["known"])
+    ),
+    "policy_json.unknown_key": "{place}: the key {key!q} is unknown here",
+    "policy_json.unknown_requirement": lambda facts: (
+        f"{facts['place']}: {quote(facts['type'])} is no type of a requirement; known are "
+        + ", ".join(facts["known"])
+    ),
+    "policy_json.wrong_type": "{place}: {wanted} is needed, not {got}",
+    "registries_conf.alias": lambda facts: (
+        f"{facts['where']}: in the alias {quote(facts['key'])}, {quote(facts['name'])} "
+        + {
+            "digest": "must not have a digest",
+            "invalid": "is not a valid name",
+            "registry": "must be a short name, without a registry",
+            "tag": "must not have a tag",
+            "unqualified": "must name a registry and a repository",
+        }[facts["problem"]]
+    ),
+    "registries_conf.conflict": (
+        "{where}: {location!q} is there more than once, with different values of {setting!q}"
+    ),
+    "registries_conf.empty_url": "{where}: a registry has an empty url",
+    "registries_conf.mirror_location": "{where}: a mirror of {prefix!q} has no location",
+    "registries_conf.mixed": (
+        "{where}: [registries] is the old form of the file and cannot stand beside the new one"
+    ),
+    "registries_conf.no_location": lambda facts: (
+        f"{facts['where']}: a registry has neither a location nor a prefix"
+        + ("; url is the name of 2019 for what is now location" if facts["old_url"] else "")
+    ),
+    "registries_conf.not_toml": "{path} is not valid TOML: {reason}",
+    "registries_conf.old_drop_in": (
+        "{where}: a drop-in file cannot have the old form with [registries]"
+    ),
+    "registries_conf.prefix_alone": (
+        "{where}: the prefix {prefix!q} has no location, which only prefixes such as"
+        " *.example.com can do without"
+    ),
+    "registries_conf.pull_from": (
+        "{where}: pull-from-mirror of {mirror!q} is {value!q}; it can be all, digest-only or tag-"
+        "only"
+    ),
+    "registries_conf.pull_from_on_registry": (
+        "{where}: pull-from-mirror belongs to a mirror, and {prefix!q} is a registry"
+    ),
+    "registries_conf.pull_from_twice": (
+        "{where}: {prefix!q} has mirror-by-digest-only, so its mirror {mirror!q} cannot have"
+        " pull-from-mirror"
+    ),
+    "registries_conf.scheme": (
+        "{where}: {location!q} must be a host name without http:// or https://"
+    ),
+    "registries_conf.search_entry": (
+        "{where}: {entry!q} among the unqualified-search-registries is not a host name, with or"
+        " without a port"
+    ),
+    "registries_conf.short_name_mode": (
+        "{where}: the short-name-mode {mode!q} is unknown; it can be enforcing, permissive or"
+        " disabled"
+    ),
+    "registries_conf.wildcard": "{where}: the prefix {prefix!q} must be of the form *.example.com",
+    "registries_conf.wrong_type": "{where}: {key} must be {wanted}, not {got}",
+}

@@ -1,0 +1,471 @@
+"""oci: and oci-archive: choosing an image in a layout, and reading it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.images import RealImages
+from tests.unit.source.archives import (
+    CONTAINERD_NAME,
+    REF_NAME,
+    delivered,
+    descriptor,
+    hexed,
+    layer,
+    layout,
+    link,
+    oci_image,
+    tar,
+    unpacked,
+)
+from towline.descriptor import Descriptor
+from towline.digest import parse_digest, sha256_of
+from towline.errors import InvalidName, LimitExceeded, SourceError, TowlineError, VerificationError
+from towline.manifest import (
+    DOCKER_LIST,
+    DOCKER_SCHEMA2,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    RawManifest,
+    parse_index,
+    parse_manifest,
+)
+from towline.platform import Platform
+from towline.reading import Reading
+from towline.rules import Rules
+from towline.source import oci, oci_archive
+from towline.source.layout import LayoutSource, choose
+from towline.source.oci import FolderFiles
+from towline.transport.oci import OciReference
+from towline.transport.oci_archive import OciArchiveReference
+
+A, B = layer("a"), layer("b")
+BLOBS_A, IMAGE_A = oci_image(A)
+BLOBS_B, IMAGE_B = oci_image(B)
+BOTH = pytest.mark.parametrize(
+    "rules", [Rules.CURRENT, Rules.LIBPOD_1_3], ids=lambda rules: rules.edition
+)
+FORMS = pytest.mark.parametrize("form", ["folder", "archive", "gzip"])
+
+
+def named(image: Mapping[str, Any], name: str, **more: Any) -> dict[str, Any]:
+    """A descriptor with a name."""
+    return {**image, "annotations": {REF_NAME: name}, **more}
+
+
+@contextmanager
+def source_of(
+    files: Mapping[str, bytes],
+    folder: Path,
+    form: str = "folder",
+    *,
+    image: str = "",
+    rules: Rules = Rules.CURRENT,
+) -> Iterator[LayoutSource]:
+    """The source of a layout in a folder or an archive."""
+    if form == "folder":
+        path = str(unpacked(folder / "layout", files))
+        source = oci.open_source(OciReference(path, image, path), rules)
+    else:
+        data = tar(list(files.items()))
+        path = str(folder / "layout.tar")
+        Path(path).write_bytes(gzip.compress(data) if form == "gzip" else data)
+        source = oci_archive.open_source(OciArchiveReference(path, image, path), rules)
+    with closing(source):
+        yield source
+
+
+def only_layer(source: LayoutSource, folder: Path) -> bytes:
+    """The one layer of a source's image, decompressed."""
+    (wanted,) = parse_manifest(source.manifest()).layers
+    data = delivered(source.open_blob(wanted), folder)
+    assert (sha256_of(data), len(data)) == (wanted.digest, wanted.size)
+    return gzip.decompress(data)
+
+
+@BOTH
+@FORMS
+def test_an_image_is_read(tmp_path: Path, form: str, rules: Rules) -> None:
+    """Manifest, config and layers, from a folder and from an archive alike."""
+    with source_of(layout([IMAGE_A], BLOBS_A), tmp_path, form, rules=rules) as source:
+        raw = source.manifest()
+        assert raw.media_type == OCI_MANIFEST
+        assert str(raw.digest) == IMAGE_A["digest"]
+        config = parse_manifest(raw).config
+        assert sha256_of(source.config(config)) == config.digest
+        assert only_layer(source, tmp_path) == A
+        assert "layout" in repr(source)
+
+
+Case = tuple[Sequence[dict[str, Any]], str, str | bytes, str | bytes]
+CHOICES: dict[str, Case] = {
+    # entries of index.json, the name asked for, what is chosen today and in libpod-1.3
+    "the only one": ([IMAGE_A], "", A, A),
+    "the only one, named": ([named(IMAGE_A, "x:1")], "", A, A),
+    "none": ([], "", "layout.choose_image", "layout.choose_image"),
+    "one of two, unsaid": (
+        [named(IMAGE_A, "x:1"), named(IMAGE_B, "y:2")],
+        "",
+        "layout.choose_image",
+        "layout.choose_image",
+    ),
+    "by name": ([named(IMAGE_A, "x:1"), named(IMAGE_B, "y:2")], "y:2", B, B),
+    "by part of a name": (
+        [named(IMAGE_A, "x:1")],
+        "x",
+        "layout.no_such_image",
+        "layout.no_such_image",
+    ),
+    "of two with one name the first": (
+        [named(IMAGE_A, "x:1"), named(IMAGE_B, "x:1")],
+        "x:1",
+        A,
+        A,
+    ),
+    "by name, without a media type": (
+        [named(IMAGE_A, "x:1", mediaType="")],
+        "x:1",
+        A,
+        "layout.no_such_image",
+    ),
+    "by name, another media type": (
+        [named(IMAGE_A, "x:1", mediaType="application/x-other")],
+        "x:1",
+        "layout.no_such_image",
+        "layout.no_such_image",
+    ),
+    "by the name that containerd gives": (
+        [{**IMAGE_A, "annotations": {REF_NAME: "1", CONTAINERD_NAME: "docker.io/library/x:1"}}],
+        "docker.io/library/x:1",
+        A,
+        "layout.no_such_image",
+    ),
+}
+
+
+@pytest.mark.parametrize(("entries", "image", "today", "then"), CHOICES.values(), ids=CHOICES)
+@FORMS
+def test_choosing(
+    tmp_path: Path,
+    form: str,
+    entries: Sequence[dict[str, Any]],
+    image: str,
+    today: str | bytes,
+    then: str | bytes,
+) -> None:
+    """An image is chosen by name, or is the only one; libpod-1.3 sees OCI manifests alone."""
+    files = layout(entries, BLOBS_A, BLOBS_B)
+    for rules, wanted in ((Rules.CURRENT, today), (Rules.LIBPOD_1_3, then)):
+        if isinstance(wanted, str):
+            with (
+                pytest.raises(SourceError) as caught,
+                source_of(files, tmp_path, form, image=image, rules=rules),
+            ):
+                pass
+            assert caught.value.code == wanted
+        else:
+            with source_of(files, tmp_path, form, image=image, rules=rules) as source:
+                assert only_layer(source, tmp_path) == wanted
+
+
+def test_errors_of_choosing_list_what_there_is(tmp_path: Path) -> None:
+    """The names, so that the next call can be right; libpod-1.3 says what it said."""
+    files = layout([named(IMAGE_A, "x:1"), named(IMAGE_B, "y:2")], BLOBS_A, BLOBS_B)
+    for image, then in (
+        ("", "more than one image in oci, choose an image"),
+        ("z", 'no descriptor found for reference "z"'),
+    ):
+        with pytest.raises(SourceError) as caught, source_of(files, tmp_path, image=image):
+            pass
+        assert '"x:1", "y:2"' in str(caught.value)
+        assert caught.value.told(Rules.LIBPOD_1_3.wording) == then
+
+
+def for_platform(image: Mapping[str, Any], architecture: str, **more: Any) -> dict[str, Any]:
+    """A descriptor that says what it is for."""
+    return {**image, "platform": {"os": "linux", "architecture": architecture}, **more}
+
+
+@FORMS
+def test_an_image_for_several_platforms_may_lie_in_index_json_itself(
+    tmp_path: Path, form: str
+) -> None:
+    """Then index.json is its index, and an instance of it is found by digest."""
+    entries = [for_platform(IMAGE_A, "amd64"), for_platform(IMAGE_B, "arm64")]
+    files = layout(entries, BLOBS_A, BLOBS_B)
+    with source_of(files, tmp_path, form) as source:
+        raw = source.manifest()
+        assert raw == RawManifest(files["index.json"], OCI_INDEX)
+        assert len(parse_index(raw).instances) == 2
+        reading = Reading(Rules.CURRENT, Platform("linux", "arm64"))
+        chosen, through = reading.manifest(source)
+        assert str(chosen.digest) == IMAGE_B["digest"]
+        assert through == raw.digest
+    files = layout([IMAGE_A, IMAGE_B], BLOBS_A, BLOBS_B)
+    with (
+        pytest.raises(SourceError, match="has 2 images"),
+        source_of(files, tmp_path, form),
+    ):
+        pass
+
+
+def test_an_index_is_given_as_it_is(tmp_path: Path) -> None:
+    """The caller chooses from it; libpod-1.3 does not recognise it."""
+    index = layout([for_platform(IMAGE_A, "amd64")])["index.json"]
+    blobs = {f"blobs/sha256/{hexed(index)}": index}
+    files = layout([named(descriptor(OCI_INDEX, index), "x:1")], BLOBS_A, blobs)
+    with source_of(files, tmp_path, image="x:1") as source:
+        assert source.manifest() == RawManifest(index, OCI_INDEX)
+        assert parse_manifest(source.manifest(parse_digest(IMAGE_A["digest"]))).layers
+    with source_of(files, tmp_path, rules=Rules.LIBPOD_1_3) as source:
+        with pytest.raises(SourceError) as caught:
+            parse_manifest(source.manifest())
+        assert caught.value.told(Rules.LIBPOD_1_3.wording) == "unsupported schema version 2"
+
+
+def test_a_manifest_without_a_media_type_is_recognised_today(tmp_path: Path) -> None:
+    """libpod-1.3 leaves it untyped, which its reader refuses."""
+    files = layout([{**IMAGE_A, "mediaType": ""}], BLOBS_A)
+    with source_of(files, tmp_path) as source:
+        assert source.manifest().media_type == OCI_MANIFEST
+    with source_of(files, tmp_path, rules=Rules.LIBPOD_1_3) as source:
+        assert source.manifest().media_type == ""
+
+
+def test_docker_media_types_are_kept(tmp_path: Path) -> None:
+    """A layout may hold what it was not made for."""
+    for media_type in (DOCKER_SCHEMA2, DOCKER_LIST):
+        files = layout([{**IMAGE_A, "mediaType": media_type}], BLOBS_A)
+        with source_of(files, tmp_path) as source:
+            assert source.manifest().media_type == media_type
+
+
+Change = Callable[[dict[str, bytes]], object]
+DEFECTS: dict[str, tuple[Change, str, str]] = {
+    # what is done to a good layout, and the codes for a folder and an archive
+    "no index": (lambda f: f.pop("index.json"), "path.unusable", "archive.no_file"),
+    "index is text": (
+        lambda f: f.update({"index.json": b"text"}),
+        "layout.index_not_json",
+        "layout.index_not_json",
+    ),
+    "index is a list": (
+        lambda f: f.update({"index.json": b"[]"}),
+        "layout.index_not_json",
+        "layout.index_not_json",
+    ),
+    "index is empty": (
+        lambda f: f.update({"index.json": b""}),
+        "layout.index_not_json",
+        "layout.index_not_json",
+    ),
+    "no manifest blob": (
+        lambda f: f.pop(f"blobs/sha256/{IMAGE_A['digest'][7:]}"),
+        "path.unusable",
+        "archive.no_file",
+    ),
+    "another manifest blob": (
+        lambda f: f.update({f"blobs/sha256/{IMAGE_A['digest'][7:]}": b"{}"}),
+        "verify.manifest",
+        "verify.manifest",
+    ),
+}
+
+
+@BOTH
+@pytest.mark.parametrize(("change", "folder", "archive"), DEFECTS.values(), ids=DEFECTS)
+def test_a_defect_has_its_code(
+    tmp_path: Path, rules: Rules, change: Change, folder: str, archive: str
+) -> None:
+    """Each kind of broken layout is told apart."""
+    for form, code in (("folder", folder), ("archive", archive)):
+        files = layout([IMAGE_A], BLOBS_A)
+        change(files)
+        with (
+            pytest.raises(TowlineError) as caught,
+            source_of(files, tmp_path / form, form, rules=rules) as source,
+        ):
+            source.manifest()
+        assert caught.value.code == code
+        assert caught.value.told(rules.wording)
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path: Path) -> None:
+    """A folder for each form."""
+    for form in ("folder", "archive"):
+        (tmp_path / form).mkdir()
+
+
+@FORMS
+@pytest.mark.parametrize(
+    "digest", ["", "sha256:xyz", "md5:" + "0" * 32, "sha256:../../../../etc/passwd", "../secret"]
+)
+def test_only_a_valid_digest_becomes_a_path(tmp_path: Path, form: str, digest: str) -> None:
+    """Whatever else an index or manifest names is refused before anything is opened."""
+    with source_of(layout([{**IMAGE_A, "digest": digest}], BLOBS_A), tmp_path, form) as source:
+        with pytest.raises(InvalidName):
+            source.manifest()
+        for use in (source.config, source.open_blob):
+            with pytest.raises(InvalidName) as caught:
+                use(Descriptor("", digest, 1))
+            told = caught.value.told(Rules.LIBPOD_1_3.wording)
+            assert told.startswith(f"unexpected digest reference {digest}: ")
+
+
+@FORMS
+def test_the_first_json_value_of_the_index_counts(tmp_path: Path, form: str) -> None:
+    """What follows it is not read."""
+    files = layout([IMAGE_A], BLOBS_A)
+    files["index.json"] += b"\ngarbage"
+    with source_of(files, tmp_path, form) as source:
+        assert only_layer(source, tmp_path) == A
+
+
+@BOTH
+def test_documents_have_a_budget(tmp_path: Path, rules: Rules) -> None:
+    """An index beyond it is refused."""
+    path = unpacked(tmp_path / "layout", layout([IMAGE_A], BLOBS_A))
+    with (path / "index.json").open("r+b") as file:
+        file.truncate(rules.document_limit + 1)
+    with pytest.raises(LimitExceeded) as caught:
+        choose(FolderFiles(str(path), rules.document_limit), "", rules)
+    assert caught.value.facts["what"] == "index"
+
+
+@FORMS
+def test_a_config_is_compared_with_its_digest(tmp_path: Path, form: str) -> None:
+    """Another one is refused."""
+    files = layout([IMAGE_A], BLOBS_A)
+    config = next(
+        name for name, data in files.items() if name.startswith("blobs/") and b"rootfs" in data
+    )
+    files[config] = files[config].replace(b"amd64", b"arm64")
+    with source_of(files, tmp_path, form) as source:
+        wanted = parse_manifest(source.manifest()).config
+        with pytest.raises(VerificationError) as caught:
+            source.config(wanted)
+    assert caught.value.code == "verify.config"
+
+
+# Archives are read as if they had been unpacked into an empty folder
+
+
+def archive_source(data: bytes, folder: Path) -> LayoutSource:
+    """The source of an archive with these bytes."""
+    path = folder / "layout.tar"
+    path.write_bytes(data)
+    return oci_archive.open_source(OciArchiveReference(str(path), "", str(path)), Rules.CURRENT)
+
+
+@pytest.mark.parametrize("prefix", ["./", "/", "./a/../"])
+def test_paths_in_an_archive_are_cleaned(tmp_path: Path, prefix: str) -> None:
+    """A dot in front, a slash in front, a detour."""
+    files = layout([IMAGE_A], BLOBS_A)
+    data = tar([(prefix + name, content) for name, content in files.items()])
+    with closing(archive_source(data, tmp_path)) as source:
+        assert only_layer(source, tmp_path) == A
+
+
+def test_the_last_of_two_members_counts(tmp_path: Path) -> None:
+    """As it would after unpacking."""
+    files = layout([IMAGE_A], BLOBS_A)
+    data = tar([("index.json", b"{}"), *files.items()])
+    with closing(archive_source(data, tmp_path)) as source:
+        assert only_layer(source, tmp_path) == A
+
+
+def test_links_inside_an_archive_are_followed(tmp_path: Path) -> None:
+    """Symbolic and hard, of a file and of a folder."""
+    files = layout([IMAGE_A], BLOBS_A)
+    entries = [(name.replace("blobs/", "real/"), content) for name, content in files.items()]
+    index = entries.pop(1)
+    data = tar(
+        [
+            *entries,
+            ("i.json", index[1]),
+            link("h.json", "i.json", hard=True),
+            link("index.json", "h.json"),
+            link("blobs", "./real"),
+        ]
+    )
+    with closing(archive_source(data, tmp_path)) as source:
+        assert only_layer(source, tmp_path) == A
+
+
+def test_links_out_of_an_archive_lead_nowhere(tmp_path: Path) -> None:
+    """The disk around the archive is never touched."""
+    unpacked(tmp_path / "outside", layout([IMAGE_A], BLOBS_A))
+    for target in (str(tmp_path / "outside"), "../outside", "outside"):
+        data = tar([link("blobs", f"{target}/blobs"), link("index.json", f"{target}/index.json")])
+        with pytest.raises(SourceError) as caught:
+            archive_source(data, tmp_path)
+        assert caught.value.code == "archive.no_file"
+
+
+def test_a_damaged_archive_is_refused_at_once(tmp_path: Path) -> None:
+    """What follows the damage might have replaced what came before it."""
+    data = tar(list(layout([IMAGE_A], BLOBS_A).items()))
+    with pytest.raises(SourceError) as caught:
+        archive_source(data.rstrip(b"\0")[:-1], tmp_path)
+    assert caught.value.code == "archive.damaged"
+
+
+def test_blobs_are_delivered_in_the_order_of_the_archive(tmp_path: Path) -> None:
+    """And in a folder as wanted."""
+    blobs, image = oci_image(A, B)
+    files = layout([image], dict(reversed(blobs.items())))
+    for form, turned in (("archive", True), ("folder", False)):
+        with source_of(files, tmp_path, form) as source:
+            first, second = parse_manifest(source.manifest()).layers
+            order = list(source.in_order([first, second]))
+            assert order == ([second, first] if turned else [first, second])
+
+
+@FORMS
+def test_a_blob_is_taken_up_where_it_was_left(tmp_path: Path, form: str) -> None:
+    """From the offset that is held; an offset beyond its end begins at 0."""
+    with source_of(layout([IMAGE_A], BLOBS_A), tmp_path, form) as source:
+        (wanted,) = parse_manifest(source.manifest()).layers
+        whole = delivered(source.open_blob(wanted), tmp_path)
+        blob = source.open_blob(wanted, 50)
+        assert (blob.offset, blob.size) == (50, len(whole))
+        assert delivered(blob, tmp_path, whole[:50]) == whole
+        with source.open_blob(wanted, 1 << 40) as blob:
+            assert blob.offset == 0
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "oci_archive",
+        "oci_archive_unnamed",
+        "oci_archive_podman",
+        "oci_layout",
+        "oci_layout_zstd",
+        "oci_layout_umoci",
+    ],
+)
+def test_layouts_of_real_tools(real_images: RealImages, tmp_path: Path, form: str) -> None:
+    """Every layer comes out with its digest, and the config has as many diff IDs."""
+    real = getattr(real_images, form)
+    path = str(real.file)
+    source = (
+        oci.open_source(OciReference(path, real.name, path), Rules.CURRENT)
+        if real.transport == "oci"
+        else oci_archive.open_source(OciArchiveReference(path, real.name, path), Rules.CURRENT)
+    )
+    with closing(source):
+        manifest = parse_manifest(source.manifest())
+        for wanted in manifest.layers:
+            data = delivered(source.open_blob(wanted), tmp_path)
+            assert (sha256_of(data), len(data)) == (wanted.digest, wanted.size)
+        diff_ids = json.loads(source.config(manifest.config))["rootfs"]["diff_ids"]
+    assert len(diff_ids) == len(manifest.layers)

@@ -216,7 +216,8 @@ def test_one_line_for_each_candidate(line: CommandLine) -> None:
 
 def test_wrong_usage(line: CommandLine) -> None:
     """Exit status 2, and how it is used."""
-    for words in (["pull"], ["pull", "--nonsense", NAME]):
-        ended = line(words[0], *words[1:])
+    for words in ([], ["--nonsense", NAME], ["--tls-verify=perhaps", NAME]):
+        ended = line("pull", *words)
         assert ended.status == 2
         assert "Usage" in ended.stderr
+    assert line("pull", "--platform=linux", NAME).status == 2

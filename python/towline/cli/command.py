@@ -16,7 +16,7 @@ from towline.errors import TowlineError
 
 __all__ = ["main", "towline"]
 
-INTERRUPTED = 130
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -47,8 +47,14 @@ def main() -> None:
         sys.exit(error.exit_code)
     except TowlineError as error:
         print_error(str(error))
-        sys.exit(INTERRUPTED if error.code == "cancelled.by_caller" else 1)
+        sys.exit(_status(error))
     except BrokenPipeError:  # the reader of our output went away; there is nobody to tell
         sys.stderr.close()
-        sys.exit(1)
+        sys.exit(FAILED)
     sys.exit(status or 0)
+
+
+def _status(error: TowlineError) -> int:
+    if error.code == "cancelled.by_caller":
+        return INTERRUPTED
+    return USAGE if error.code.startswith("option.") else FAILED

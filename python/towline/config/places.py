@@ -23,6 +23,7 @@ __all__ = [
     "BUILT_IN",
     "Places",
     "RegistriesCache",
+    "alias_cache_path",
     "auth_file_paths",
     "find_credentials",
     "load_policy",
@@ -42,12 +43,14 @@ class Places:
         etc: the directory that stands for ``/etc``.
         run: the directory that stands for ``/run``.
         uid: who asks; 0 is not rootless.
+        var: the directory that stands for ``/var``.
     """
 
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     etc: str = "/etc"
     run: str = "/run"
     uid: int = field(default_factory=os.getuid)
+    var: str = "/var"
 
     @property
     def home(self) -> str:
@@ -120,10 +123,26 @@ def load_registries(
             text = _read(drop_in, required=False)  # gone since it was listed: not there
             if text is not None:
                 files.append(registries_conf.parse(text, drop_in, drop_in=True))
-        registries = registries_conf.merge(files)
+        learned = alias_cache_path(places)
+        text = None if learned is None else _read(learned, required=False)
+        cached = None
+        if learned is not None and text is not None:
+            cached = registries_conf.parse_alias_cache(text, learned)
+        registries = registries_conf.merge(files, cached)
     if cache is not None and rules.registries_cached:
         cache.read[path] = registries
     return registries
+
+
+def alias_cache_path(places: Places) -> str | None:
+    """Where podman keeps the aliases that it learned; towline reads them and writes none."""
+    name = os.path.join("containers", "short-name-aliases.conf")
+    if places.uid == 0:
+        return os.path.join(places.var, "cache", name)
+    cache = places.environ.get("XDG_CACHE_HOME", "")
+    if not cache and places.home:
+        cache = os.path.join(places.home, ".cache")
+    return os.path.join(cache, name) if cache else None
 
 
 def _drop_ins(places: Places, *, system: bool) -> Iterator[str]:

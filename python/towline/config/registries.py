@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 __all__ = ["Mirror", "PullFrom", "Registries", "Registry", "ShortNameMode"]
@@ -83,6 +83,8 @@ class Registries:
         short_name_mode: what is done with a short name that is no alias.
         credential_helpers: where credentials come from, in order.
         files: the files that were read, the main one first; empty where there are none.
+        origins: which file has the last word on what: by the key of the file, and by
+            ``registry.PREFIX`` and ``aliases.NAME``.
     """
 
     registries: tuple[Registry, ...] = ()
@@ -91,6 +93,11 @@ class Registries:
     short_name_mode: ShortNameMode = "permissive"
     credential_helpers: tuple[str, ...] = ("containers-auth.json",)
     files: tuple[str, ...] = ()
+    origins: tuple[tuple[str, str], ...] = field(default=(), compare=False, repr=False)
+
+    def origin(self, key: str) -> str | None:
+        """The file that decides about a key, None where none says anything of it."""
+        return dict(self.origins).get(key)
 
     def search_registries(self) -> tuple[str, ...]:
         """The registries in which short names are searched, in order (CONF-010)."""

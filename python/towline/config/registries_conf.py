@@ -5,7 +5,7 @@ CONF-030 to CONF-039.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from towline.config.registries import Mirror, Registries, Registry, ShortNameMode
@@ -14,7 +14,7 @@ from towline.errors import InvalidName
 from towline.name import is_registry
 from towline.reference import Reference, parse_reference
 
-__all__ = ["RegistriesFile", "merge", "parse"]
+__all__ = ["RegistriesFile", "merge", "parse", "parse_alias_cache"]
 
 _SHORT_NAME_MODES: dict[str, ShortNameMode] = {
     "disabled": "disabled",
@@ -81,28 +81,57 @@ def parse(data: bytes, path: str, *, drop_in: bool = False) -> RegistriesFile:
     )
 
 
-def merge(files: Sequence[RegistriesFile]) -> Registries:
+def parse_alias_cache(data: bytes, path: str) -> RegistriesFile:
+    """Read the aliases that podman learned: a file with nothing but ``[aliases]`` (CONF-043).
+
+    Raises:
+        ConfigurationError: ``registries_conf.*``.
+    """
+    return RegistriesFile(path, aliases=_aliases(load(data, path).table("aliases")))
+
+
+def merge(
+    files: Sequence[RegistriesFile], alias_cache: RegistriesFile | None = None
+) -> Registries:
     """The configuration of a main file and its drop-ins, in order: later ones win (CONF-034).
 
     Registries are replaced whole, by prefix; aliases one by one, and an empty one is taken away.
     """
     registries: dict[str, Registry] = {}
     aliases: dict[str, str] = {}
+    origins: dict[str, str] = {}
     merged = Registries(files=tuple(file.path for file in files))
     for file in files:
         registries |= {entry.prefix: entry for entry in file.registries}
         aliases |= dict(file.aliases)
+        origins |= dict.fromkeys(_decided_by(file), file.path)
         if file.search is not None:
             merged = replace(merged, search=file.search)
         if file.short_name_mode is not None:
             merged = replace(merged, short_name_mode=file.short_name_mode)
         if file.credential_helpers is not None:
             merged = replace(merged, credential_helpers=file.credential_helpers)
+    if alias_cache is not None:
+        aliases |= dict(alias_cache.aliases)
+        origins |= dict.fromkeys(_decided_by(alias_cache), alias_cache.path)
     return replace(
         merged,
+        origins=tuple(origins.items()),
         registries=tuple(registries[prefix] for prefix in sorted(registries)),
         aliases=tuple((short, full) for short, full in sorted(aliases.items()) if full),
     )
+
+
+def _decided_by(file: RegistriesFile) -> Iterator[str]:
+    """The keys of which a file has something to say."""
+    yield from (f"registry.{entry.prefix}" for entry in file.registries)
+    yield from (f"aliases.{short}" for short, _ in file.aliases)
+    if file.search is not None:
+        yield "unqualified-search-registries"
+    if file.short_name_mode is not None:
+        yield "short-name-mode"
+    if file.credential_helpers is not None:
+        yield "credential-helpers"
 
 
 def _old_form(lists: Table, names: dict[str, tuple[str, ...]], path: str) -> RegistriesFile:

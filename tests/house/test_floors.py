@@ -10,7 +10,7 @@ from tests.house.source_tree import Module, modules
 FLOORS: list[set[str]] = [
     {"towline.wording"},
     {"towline.errors"},
-    {"towline.digest", "towline.json_as_go", "towline.cancel", "towline.events"},
+    {"towline.digest", "towline.json_as_go", "towline.cancel", "towline.events", "towline.patience"},
     {"towline.reference", "towline.rules", "towline.progress", "towline.platform"},
     {"towline.name", "towline.descriptor", "towline.image_config"},
     {"towline.manifest", "towline.facts"},
@@ -19,7 +19,7 @@ FLOORS: list[set[str]] = [
     {"towline.trust", "towline.options", "towline.source.protocol", "towline.store.protocol"},
     {"towline.registry", "towline.store", "towline.reading"},
     {"towline.source", "towline.layers", "towline.labels", "towline.results"},
-    {"towline.opening"},
+    {"towline.opening", "towline.registry_access"},
     {"towline.disk_facts", "towline.copying"},
     {"towline.pull"},
     {"towline.api"},

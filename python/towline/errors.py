@@ -22,8 +22,7 @@ happened.  The sentence is made from them by a `towline.wording.Wording`; no oth
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -184,11 +183,18 @@ class Cancelled(TowlineError):
     areas = ("cancelled",)
 
 
-@contextmanager
-def step(name: str, /, **facts: Any) -> Iterator[None]:
+class step:  # noqa: N801 - it is read as a verb: with step("reading-manifest", ...)
     """Say what is being done: a `TowlineError` that passes is given this step, outermost."""
-    try:
-        yield
-    except TowlineError as error:
-        error.steps = (Step(name, facts), *error.steps)
-        raise
+
+    __slots__ = ("_step",)
+
+    def __init__(self, name: str, /, **facts: Any) -> None:
+        self._step = Step(name, facts)
+
+    def __enter__(self) -> None:
+        """Nothing happens yet."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Add the step to the error, which goes on."""
+        if isinstance(error, TowlineError):
+            error.steps = (self._step, *error.steps)

@@ -146,4 +146,6 @@ def lowered(text: str) -> str:
 
     U+0130 gives a plain ``i``, and what is no valid UTF-8 gives U+FFFD.
     """
+    if text.isascii():
+        return text.lower()
     return re.sub("[\ud800-\udfff]", "\ufffd", text.replace("\u0130", "i").lower())

@@ -122,7 +122,7 @@ def test_several_images_in_one_archive() -> None:
     [
         ("docker.io/library/x", []),
         ("docker://x", []),
-        ("x", ["search_registries"]),
+        ("x", ["alias x", "search_registries"]),
         ("dir:/a/b", ["resolve_path /a/b"]),
         ("oci:l:name", ["resolve_path l", "layout_name l:name"]),
         (

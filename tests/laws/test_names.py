@@ -26,7 +26,8 @@ def test_parsing_and_printing_are_inverse(text: str) -> None:
 def test_normalising_is_idempotent(text: str) -> None:
     """A normalised reference, and its familiar form, normalise to itself."""
     reference = parse_normalized(text)
-    assert reference.domain
+    # What has a dot before the slash is taken for a domain, and may not fit the domain's grammar.
+    assert reference.domain or "_" in text.partition("/")[0]
     assert parse_normalized(str(reference)) == reference
     assert parse_normalized(reference.familiar) == reference
 

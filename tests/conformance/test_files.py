@@ -18,7 +18,7 @@ from towline.conformance.servers import NAMES
 from towline.conformance.tokens import mentioned
 from towline.conformance.vectors import VectorsInvalid, load_vectors
 
-FILES = sorted(VECTORS.glob("*.json"))
+FILES = sorted(VECTORS.rglob("*.json"))
 SCHEMAS = sorted((SPEC / "schemas").glob("*.json"))
 TOKENS = {"ROOT", "ROOT_ANCESTORS", "GRAPHROOT", "RUNROOT", "REGISTRIES_CONF", "POLICY"}
 TOKENS |= {"DEFAULT_REGISTRIES_CONF", "AUTHFILE", *NAMES, *(f"{name}PORT" for name in NAMES)}
@@ -45,7 +45,9 @@ def test_ids_are_unique_and_name_their_operation() -> None:
     """Every id stands once and begins with its operation, so that it is found without a search."""
     assert [id for id, count in Counter(case.id for case in ALL).items() if count > 1] == []
     for case in ALL:
-        assert re.fullmatch(rf"{case.operation.replace('_', '-')}(-fake)?-\d{{4}}", case.id)
+        assert re.fullmatch(
+            rf"{case.operation.replace('_', '-')}(-fake|-podman|-skopeo)?-\d{{4}}", case.id
+        )
 
 
 def test_tokens_are_known() -> None:
@@ -55,9 +57,9 @@ def test_tokens_are_known() -> None:
 
 
 def test_no_two_cases_ask_the_same() -> None:
-    """Two cases with the same operation and input would be one."""
+    """Two cases of one file with the same input would be one; two tools may be asked the same."""
     asked = Counter(
-        json.dumps([case.operation, case.edition, case.input], sort_keys=True) for case in ALL
+        json.dumps([case.operation, case.file.name, case.input], sort_keys=True) for case in ALL
     )
     assert [question for question, count in asked.items() if count > 1] == []
 

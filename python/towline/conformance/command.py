@@ -75,6 +75,11 @@ def conformance() -> None:
     help="Cases that must fail, one a line; a pass among them is a failure.",
 )
 @click.option(
+    "--explained",
+    is_flag=True,
+    help="Each expected failure must name the clause that explains it: 'id  # CLAUSE-ID words'.",
+)
+@click.option(
     "--clauses",
     type=_FILE,
     metavar="FILE",
@@ -101,6 +106,7 @@ def run_command(
     operations: tuple[str, ...],
     editions: tuple[str, ...],
     expected: Path | None,
+    explained: bool,
     clauses: Path | None,
     servers: tuple[str, ...],
     timeout: float,
@@ -122,6 +128,8 @@ def run_command(
         loaded = load_vectors(places)
         failures = read_expected(expected) if expected else NOTHING
         failures.check(loaded)
+        if explained:
+            failures.check_explained({clause.id for clause in known})
     except (VectorsInvalid, ExpectedInvalid) as error:
         raise click.UsageError(str(error)) from None
     cases = _Choice(ids, operations, editions).of(loaded)
@@ -147,7 +155,7 @@ def run_command(
         junit_file.write_bytes(junit(report))
     if html_file:
         html_file.write_text(page([report], known), "utf-8")
-    _summary(report)
+    _summary(report, known)
     if report.failed:
         sys.exit(1)
 
@@ -278,7 +286,7 @@ def _show(results: Sequence[Result]) -> None:
     click.echo(f"  repeat  {result.repeat}")
 
 
-def _summary(report: Report) -> None:
+def _summary(report: Report, clauses: Sequence[Clause]) -> None:
     rows = [*report.by_operation().items(), ("total", report.counts())]
     width = max(len(name) for name, _ in rows)
     click.echo(f"{report.implementation}, {report.seconds:.1f} s")
@@ -288,6 +296,14 @@ def _summary(report: Report) -> None:
         if counts["expected"]:
             told.append(f"{counts['expected']:4} failed as expected")
         click.echo(f"{name:{width}}  {'  '.join(told)}")
+    if clauses:
+        covered = report.coverage(clauses)
+        click.echo(
+            f"{covered['judged']} of {covered['with_vectors']} clauses with vectors were judged"
+            f" (the spec has {covered['clauses']}, {covered['musts']} of them MUST)"
+        )
+    for clause, count in report.by_explanation().items():
+        click.echo(f"  {count:4} failed as {clause} explains")
 
 
 def _json(report: Report, clauses: Sequence[Clause]) -> str:

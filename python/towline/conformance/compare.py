@@ -15,7 +15,7 @@ from typing import Any
 from towline.conformance.protocol import Answer
 from towline.conformance.tokens import unfold
 
-__all__ = ["Difference", "differences"]
+__all__ = ["Difference", "differences", "unshown"]
 
 #: Levels of the log that are compared; what is more detailed is nobody's business.
 _LEVELS = ("info", "warning", "error", "fatal", "panic")
@@ -53,7 +53,7 @@ def differences(
     if "ok" in expect:
         if answer.ok is None:
             return [Difference("answer", {"ok": expect["ok"]}, {"error": answer.error})]
-        found = _fields(operation, "ok.", expect["ok"], answer.ok)
+        found = _fields(operation, "ok.", _shown(expect["ok"], answer), answer.ok)
     elif answer.error is None:
         return [Difference("answer", {"error": expect["error"]}, {"ok": answer.ok})]
     else:
@@ -61,7 +61,17 @@ def differences(
         if typed and not answer.error.get("code"):
             found.append(Difference("error.code", "a code", answer.error.get("code")))
     beside = {key: value for key, value in expect.items() if key not in ("ok", "error")}
-    return found + _fields(operation, "", beside, answer.beside)
+    return found + _fields(operation, "", _shown(beside, answer), answer.beside)
+
+
+def unshown(expect: Mapping[str, Any], answer: Answer) -> tuple[str, ...]:
+    """What the vector wants and the implementation cannot show, in alphabetical order."""
+    wanted = {*expect.get("ok", {}), *expect} - {"ok", "error"}
+    return tuple(sorted(wanted & answer.unshown))
+
+
+def _shown(wanted: Mapping[str, Any], answer: Answer) -> dict[str, Any]:
+    return {key: value for key, value in wanted.items() if key not in answer.unshown}
 
 
 def _fields(

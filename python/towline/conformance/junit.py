@@ -49,7 +49,8 @@ def _case(suite: Element, result: Result) -> None:
         case "skipped":
             SubElement(case, "skipped", message=_clean(result.reason))
         case "expected":
-            SubElement(case, "skipped", message="an expected failure")
+            why = f"{result.clause} {result.reason}".strip()
+            SubElement(case, "skipped", message=_clean(f"an expected failure {why}".strip()))
         case "passed":
             pass
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -15,36 +16,64 @@ __all__ = ["page"]
 
 _Tally = dict[str, Counter[Verdict]]
 
+_AREA = re.compile(r"[A-Z]+")
+
 _STYLE = """
-:root { color-scheme: light dark; --line: #8885; --good: #1a7f37; --bad: #cf222e; --off: #8888 }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem }
-h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2.5rem }
-table { border-collapse: collapse }
-th, td { border-bottom: 1px solid var(--line); padding: .25rem .8rem; text-align: left;
+:root { color-scheme: light dark; --ground: #fff; --ink: #1f2328; --soft: #59636e;
+  --line: #d1d9e0; --panel: #f6f8fa; --good: #1a7f37; --bad: #cf222e; --known: #9a6700;
+  --good-bar: #4ac26b; --bad-bar: #ff8182; --known-bar: #eac54f; --off-bar: #d1d9e0 }
+@media (prefers-color-scheme: dark) {
+  :root { --ground: #0d1117; --ink: #e6edf3; --soft: #9198a1; --line: #3d444d; --panel: #151b23;
+    --good: #3fb950; --bad: #f85149; --known: #d29922;
+    --good-bar: #238636; --bad-bar: #da3633; --known-bar: #9e6a03; --off-bar: #3d444d } }
+* { box-sizing: border-box }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--ground);
+  max-width: 76rem; margin: 2rem auto 6rem; padding: 0 1.2rem }
+h1 { font-size: 1.7rem; margin-bottom: .2rem }
+h2 { font-size: 1.2rem; margin: 2.6rem 0 .7rem } h3 { font-size: 1rem; margin: 1.6rem 0 .4rem }
+a { color: inherit } nav a { margin-right: 1.1rem } .soft { color: var(--soft) }
+code, pre { font: 13px/1.45 ui-monospace, monospace }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(19rem, 1fr)); gap: 1rem;
+  margin: 1.4rem 0 }
+.card { border: 1px solid var(--line); border-radius: 8px; padding: .8rem 1.1rem 1rem;
+  background: var(--panel) }
+.card strong { font-size: 1.1rem }
+.bar { display: flex; height: 9px; border-radius: 5px; overflow: hidden; margin: .5rem 0 .6rem;
+  background: var(--off-bar) }
+.bar i { display: block } .bar .passed { background: var(--good-bar) }
+.bar .failed { background: var(--bad-bar) } .bar .expected { background: var(--known-bar) }
+.scroll { overflow-x: auto }
+table { border-collapse: collapse; width: 100% }
+th, td { border-bottom: 1px solid var(--line); padding: .28rem .8rem .28rem 0; text-align: left;
   vertical-align: top }
-td.n { text-align: right; font-variant-numeric: tabular-nums }
-.good { color: var(--good) } .bad { color: var(--bad); font-weight: 600 } .off { color: var(--off) }
-details { border: 1px solid var(--line); border-radius: 6px; margin: .4rem 0; padding: .3rem .8rem }
-summary { cursor: pointer } summary code { font-weight: 600 }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; background: #8881; border-radius: 6px;
-  padding: .5rem .8rem; margin: .3rem 0 .8rem }
+thead th { position: sticky; top: 0; background: var(--ground); z-index: 1 }
+th.n, td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
+.good { color: var(--good) } .bad { color: var(--bad); font-weight: 600 }
+.known { color: var(--known) } .off { color: var(--soft) }
+details { border: 1px solid var(--line); border-radius: 6px; margin: .35rem 0;
+  padding: .3rem .8rem }
+details details { background: var(--ground) } details[open] { padding-bottom: .7rem }
+.area { background: var(--panel) } summary { cursor: pointer }
+summary code { font-weight: 600 }
+.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(22rem, 1fr)); gap: .8rem }
+p.what { margin: .7rem 0 .1rem; color: var(--soft); font-size: 13px }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; background: var(--panel); margin: 0;
+  border: 1px solid var(--line); border-radius: 6px; padding: .5rem .8rem; max-height: 24rem;
+  overflow-y: auto }
 """
 
 
 def page(reports: Sequence[Report], clauses: Sequence[Clause] = ()) -> str:
     """The page; with several reports, one column for each implementation."""
+    titles = {clause.id: clause.title for clause in clauses}
     parts = [
-        _head(reports),
-        "<h2>Operations</h2>",
-        _matrix("operation", reports, lambda report: report.by_operation(), {}),
+        _head(reports, clauses),
+        '<h2 id="operations">Operations</h2>',
+        _matrix("operation", reports, [report.by_operation() for report in reports], {}),
     ]
     if clauses:
-        titles = {clause.id: clause.title for clause in clauses}
-        parts += [
-            "<h2>Clauses</h2>",
-            _matrix("clause", reports, lambda report: report.by_clause(clauses), titles),
-        ]
-    parts += [_failures(report) for report in reports]
+        parts += ['<h2 id="clauses">Clauses</h2>', *_areas(reports, clauses, titles)]
+    parts += [_failures(number, report, titles) for number, report in enumerate(reports)]
     body = "\n".join(parts)
     return (
         '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
@@ -53,12 +82,37 @@ def page(reports: Sequence[Report], clauses: Sequence[Clause] = ()) -> str:
     )
 
 
-def _head(reports: Sequence[Report]) -> str:
-    rows = "".join(
-        f"<li><strong>{_safe(report.implementation)}</strong>: {_sentence(report)}</li>"
-        for report in reports
+def _head(reports: Sequence[Report], clauses: Sequence[Clause]) -> str:
+    links = '<a href="#operations">Operations</a>'
+    links += '<a href="#clauses">Clauses</a>' if clauses else ""
+    for number, report in enumerate(reports):
+        if _judged_wrong(report):
+            links += f'<a href="#of-{number}">Differences of {_safe(report.implementation)}</a>'
+    cards = "".join(_card(report, clauses) for report in reports)
+    return f'<h1>Conformance</h1>\n<nav>{links}</nav>\n<div class="cards">{cards}</div>'
+
+
+def _card(report: Report, clauses: Sequence[Clause]) -> str:
+    counts = report.counts()
+    bars = "".join(
+        f'<i class="{verdict}" style="width:{100 * counts[verdict] / max(1, counts.total()):.2f}%">'
+        "</i>"
+        for verdict in ("passed", "expected", "failed")
     )
-    return f"<h1>Conformance</h1>\n<ul>{rows}</ul>"
+    told = [
+        f"<strong>{_safe(report.implementation)}</strong>",
+        f'<div class="bar">{bars}</div>',
+        f"<div>{_sentence(report)}</div>",
+    ]
+    if clauses:
+        covered = report.coverage(clauses)
+        told.append(
+            f'<div class="soft">{covered["judged"]} of the {covered["with_vectors"]} clauses with'
+            f" vectors were judged; the spec has {covered['clauses']}</div>"
+        )
+    if partly := sum(bool(result.unshown) for result in report.results):
+        told.append(f'<div class="soft">{partly} cases in part: not everything can be shown</div>')
+    return f'<div class="card">{"".join(told)}</div>'
 
 
 def _sentence(report: Report) -> str:
@@ -67,19 +121,54 @@ def _sentence(report: Report) -> str:
     if counts["failed"]:
         told.append(f'<span class="bad">{counts["failed"]} failed</span>')
     if counts["expected"]:
-        told.append(f"{counts['expected']} failed as expected")
+        told.append(f'<span class="known">{counts["expected"]} failed as expected</span>')
     if counts["skipped"]:
         told.append(f"{counts['skipped']} skipped")
     return ", ".join(told) + f", in {report.seconds:.1f} s"
 
 
+def _areas(
+    reports: Sequence[Report], clauses: Sequence[Clause], titles: Mapping[str, str]
+) -> list[str]:
+    """A matrix for each area of the spec, open where something failed; and what nobody judged."""
+    tallies = [report.by_clause(clauses) for report in reports]
+    areas: dict[str, list[Clause]] = {}
+    for clause in clauses:
+        found = _AREA.match(clause.id)
+        areas.setdefault(found[0] if found else clause.id, []).append(clause)
+    parts = []
+    for area, members in areas.items():
+        ids = {clause.id for clause in members}
+        mine = [
+            {name: counts for name, counts in tally.items() if name in ids} for tally in tallies
+        ]
+        total: Counter[Verdict] = Counter()
+        for tally in mine:
+            for counts in tally.values():
+                total.update(counts)
+        shown = len({name for tally in mine for name in tally})
+        wrong = " open" if total["failed"] else ""
+        parts.append(
+            f'<details class="area"{wrong}><summary><code>{_safe(area)}</code> '
+            f'<span class="soft">{shown} of {len(members)} clauses with vectors;</span>'
+            f" {_totals(total)}</summary>"
+            f"{_matrix('clause', reports, mine, titles) if shown else ''}</details>"
+        )
+    return parts
+
+
+def _totals(counts: Counter[Verdict]) -> str:
+    told = [f'<span class="good">{counts["passed"]} passed</span>']
+    if counts["failed"]:
+        told.append(f'<span class="bad">{counts["failed"]} failed</span>')
+    if counts["expected"]:
+        told.append(f'<span class="known">{counts["expected"]} as expected</span>')
+    return ", ".join(told)
+
+
 def _matrix(
-    noun: str,
-    reports: Sequence[Report],
-    tally: Callable[[Report], _Tally],
-    titles: dict[str, str],
+    noun: str, reports: Sequence[Report], tallies: Sequence[_Tally], titles: Mapping[str, str]
 ) -> str:
-    tallies = [tally(report) for report in reports]
     names = dict.fromkeys(name for counted in tallies for name in counted)
     heads = "".join(f"<th>{_safe(report.implementation)}</th>" for report in reports)
     rows = "".join(
@@ -88,50 +177,75 @@ def _matrix(
         + "</tr>\n"
         for name in names
     )
-    return f"<table><thead><tr><th>{noun}</th>{heads}</tr></thead><tbody>\n{rows}</tbody></table>"
+    return (
+        f'<div class="scroll"><table><thead><tr><th>{noun}</th>{heads}</tr></thead><tbody>\n'
+        f"{rows}</tbody></table></div>"
+    )
 
 
 def _cell(counts: Counter[Verdict] | None) -> str:
     if counts is None:
-        return '<td class="n off">–</td>'
+        return '<td class="off">–</td>'
     judged = counts.total() - counts["skipped"]
     if not judged:
-        return f'<td class="n off">{counts["skipped"]} skipped</td>'
-    kind = "bad" if counts["failed"] else "good"
-    more = f", {counts['skipped']} skipped" if counts["skipped"] else ""
-    more += f", {counts['expected']} expected" if counts["expected"] else ""
-    return f'<td class="n {kind}">{counts["passed"]} / {judged}{more}</td>'
+        return f'<td class="off">{counts["skipped"]} skipped</td>'
+    kind = "bad" if counts["failed"] else "known" if counts["expected"] else "good"
+    more = f", {counts['expected']} expected" if counts["expected"] else ""
+    more += f", {counts['skipped']} skipped" if counts["skipped"] else ""
+    return f'<td class="{kind}">{counts["passed"]} / {judged}<span class="soft">{more}</span></td>'
 
 
-def _failures(report: Report) -> str:
-    failed = [result for result in report.results if result.verdict in ("failed", "expected")]
-    if not failed:
+def _judged_wrong(report: Report) -> list[Result]:
+    return [result for result in report.results if result.verdict in ("failed", "expected")]
+
+
+def _failures(number: int, report: Report, titles: Mapping[str, str]) -> str:
+    wrong = _judged_wrong(report)
+    if not wrong:
         return ""
-    told = "\n".join(map(_failure, failed))
-    return f"<h2>Failures of {_safe(report.implementation)}</h2>\n{told}"
+    groups: dict[tuple[bool, str, str], list[Result]] = {}
+    for result in wrong:
+        known = result.verdict == "expected"
+        why = result.reason.partition("\n")[0] if known else ""
+        groups.setdefault((known, result.clause, why), []).append(result)
+    parts = [f'<h2 id="of-{number}">Differences of {_safe(report.implementation)}</h2>']
+    # What nobody expected comes first, and unfolded as far as its headlines.
+    for (known, clause, why), results in sorted(groups.items(), key=lambda pair: pair[0][0]):
+        told = "\n".join(map(_failure, results))
+        if not known:
+            parts.append(f'<h3 class="bad">{len(results)} unexplained</h3>\n{told}')
+            continue
+        title = f" {_safe(titles.get(clause, ''))}" if clause else ""
+        parts.append(
+            f'<details class="area"><summary><span class="known">{len(results)}</span> '
+            f"<code>{_safe(clause or 'expected')}</code>{title}"
+            f'<div class="soft">{_safe(why)}</div></summary>\n{told}</details>'
+        )
+    return "\n".join(parts)
 
 
 def _failure(result: Result) -> str:
     wrong = ", ".join(difference["where"] for difference in result.differences)
-    note = result.why or result.reason.partition("\n")[0] or wrong
+    note = result.why or (wrong if result.clause else result.reason.partition("\n")[0] or wrong)
     expected = " (expected)" if result.verdict == "expected" else ""
-    parts = ["<p>Input</p>", _block(result.input)]
-    for difference in result.differences:
-        parts += [
-            f"<p><code>{_safe(difference['where'])}</code>: wanted</p>",
-            _block(difference["wanted"]),
-            "<p>got</p>",
-            _block(difference["got"]),
-        ]
+    parts = ['<p class="what">input</p>', _block(result.input)]
+    parts += [
+        f'<p class="what"><code>{_safe(difference["where"])}</code></p><div class="pair">'
+        f'<div><p class="what">wanted</p>{_block(difference["wanted"])}</div>'
+        f'<div><p class="what">got</p>{_block(difference["got"])}</div></div>'
+        for difference in result.differences
+    ]
     if result.reason:
-        parts.append(f"<pre>{_safe(result.reason)}</pre>")
-    if result.answer is not None:
+        parts.append(f'<p class="what">reason</p><pre>{_safe(result.reason)}</pre>')
+    if result.unshown:
+        parts.append(f'<p class="what">it cannot show {_safe(", ".join(result.unshown))}</p>')
+    if result.answer is not None and result.verdict == "failed":
         parts += [
             "<details><summary>the whole answer</summary>",
             _block(result.answer),
             "</details>",
         ]
-    parts += ["<p>Repeat it with</p>", f"<pre>{_safe(result.repeat)}</pre>"]
+    parts += ['<p class="what">repeat it with</p>', f"<pre>{_safe(result.repeat)}</pre>"]
     return (
         f'<details id="{_safe(result.id)}"><summary><code>{_safe(result.id)}</code>'
         f" {_safe(note)}{expected}</summary>\n" + "\n".join(parts) + "\n</details>"

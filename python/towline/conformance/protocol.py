@@ -63,6 +63,7 @@ class Answer:
         crashed: how it broke down; never right.
         beside: what stands beside result or error, such as ``writer``.
         tokens: paths that it used in this case alone.
+        unshown: fields that the implementation has no way to show; they are not compared.
     """
 
     ok: Mapping[str, Any] | None = None
@@ -71,6 +72,7 @@ class Answer:
     crashed: str | None = None
     beside: Mapping[str, Any] = field(default_factory=dict)
     tokens: Mapping[str, str] = field(default_factory=dict)
+    unshown: frozenset[str] = frozenset()
 
 
 def command_of(text: str) -> tuple[str, ...]:
@@ -181,11 +183,15 @@ class Driver:
         tokens = told.pop("tokens", None) or {}
         if not isinstance(tokens, dict):
             raise self._broken(f"the tokens are no object: {_short(tokens)}")
+        unshown = told.pop("unshown", None) or []
+        if not isinstance(unshown, list):
+            raise self._broken(f"what is unshown is no list: {_short(unshown)}")
+        hidden = frozenset(map(str, unshown))
         match told:
             case {"ok": dict(result), **beside} if "error" not in beside:
-                return Answer(ok=result, beside=beside, tokens=tokens)
+                return Answer(ok=result, beside=beside, tokens=tokens, unshown=hidden)
             case {"error": dict(error), **beside} if "ok" not in beside:
-                return Answer(error=error, beside=beside, tokens=tokens)
+                return Answer(error=error, beside=beside, tokens=tokens, unshown=hidden)
             case {"skipped": str(why), **rest} if not rest:
                 return Answer(skipped=why)
             case {"crashed": str(how), **rest} if not rest:

@@ -31,11 +31,13 @@ class Clause:
         id: such as ``GOAL-004``.
         title: its first line.
         vectors: ids of cases, or patterns of them.
+        level: such as ``MUST``; ``""`` where the file says none.
     """
 
     id: str
     title: str
     vectors: tuple[str, ...]
+    level: str = ""
 
     def held_by(self, cases: Iterable[str]) -> set[str]:
         """Those of the cases that are its vectors."""
@@ -61,6 +63,8 @@ class Result:
         answer: the driver's, with tokens; None where the case passed.
         repeat: the command that repeats it; ``""`` where it passed.
         seconds: how long it took.
+        unshown: what the vector wants and the implementation cannot show.
+        clause: what explains an expected failure; ``""`` elsewhere.
     """
 
     id: str
@@ -74,6 +78,8 @@ class Result:
     answer: Mapping[str, Any] | None
     repeat: str
     seconds: float
+    unshown: tuple[str, ...] = ()
+    clause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,23 @@ class Report:
             held += [(clause.id, result) for result in self.results if result.id in ids]
         return tally(held, ordered=False)
 
+    def by_explanation(self) -> dict[str, int]:
+        """How many expected failures each clause explains, the most frequent first."""
+        explained = Counter(
+            result.clause or "none" for result in self.results if result.verdict == "expected"
+        )
+        return dict(explained.most_common())
+
+    def coverage(self, clauses: Sequence[Clause]) -> dict[str, int]:
+        """How many clauses there are, how many are a MUST, have vectors, and were judged."""
+        judged = self.by_clause(clauses)
+        return {
+            "clauses": len(clauses),
+            "musts": sum(clause.level == "MUST" for clause in clauses),
+            "with_vectors": sum(bool(clause.vectors) for clause in clauses),
+            "judged": sum(counts.total() > counts["skipped"] for counts in judged.values()),
+        }
+
     @property
     def failed(self) -> bool:
         """Whether the run counts as failed: something failed, or nothing was judged at all."""
@@ -121,6 +144,8 @@ class Report:
             "totals": _counted(self.counts()),
             "operations": {name: _counted(counts) for name, counts in self.by_operation().items()},
             "clauses": {name: _counted(counts) for name, counts in self.by_clause(clauses).items()},
+            "coverage": self.coverage(clauses),
+            "explained": self.by_explanation(),
             "cases": [asdict(result) for result in self.results],
         }
 
@@ -136,7 +161,13 @@ class Report:
             if told["schema"] != _SCHEMA:
                 raise ReportInvalid(f"{file}: a report of schema {told['schema']}")
             results = tuple(
-                Result(**{**case, "differences": tuple(case["differences"])})
+                Result(
+                    **{
+                        **case,
+                        "differences": tuple(case["differences"]),
+                        "unshown": tuple(case.get("unshown", ())),
+                    }
+                )
                 for case in told["cases"]
             )
             return Report(told["implementation"], results, told["seconds"])
@@ -179,6 +210,8 @@ def result_of(outcome: Outcome, command: Sequence[str]) -> Result:
         None if passed else outcome.answer,
         "" if passed else shlex.join([*command, "--case", case.id]),
         round(outcome.seconds, 4),
+        outcome.unshown,
+        outcome.clause,
     )
 
 
@@ -191,7 +224,12 @@ def read_clauses(file: Path) -> tuple[Clause, ...]:
     try:
         told = json.loads(file.read_bytes())
         return tuple(
-            Clause(clause["id"], clause.get("title", ""), tuple(clause.get("vectors", ())))
+            Clause(
+                clause["id"],
+                clause.get("title", ""),
+                tuple(clause.get("vectors", ())),
+                clause.get("level", ""),
+            )
             for clause in told["clauses"]
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -11,7 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
-from towline.conformance.compare import Difference, differences
+from towline.conformance.compare import Difference, differences, unshown
 from towline.conformance.fixtures import fixture_root, workplace
 from towline.conformance.protocol import Answer, Driver, DriverFailed, Greeting
 from towline.conformance.servers import NAMES, Places, serving
@@ -54,6 +54,8 @@ class Outcome:
         differences: what was wanted and what came, with tokens; empty where it passed.
         answer: what the driver said, with tokens; None where it said nothing.
         seconds: how long it took.
+        unshown: what the vector wants and the implementation cannot show.
+        clause: what explains an expected failure; ``""`` elsewhere.
     """
 
     case: Case
@@ -62,6 +64,8 @@ class Outcome:
     differences: tuple[Difference, ...] = ()
     answer: Mapping[str, Any] | None = None
     seconds: float = 0.0
+    unshown: tuple[str, ...] = ()
+    clause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +156,9 @@ class Session:
         if answer.skipped is not None:
             return Outcome(case, "skipped", answer.skipped)
         tokens = tokens.having(answer.tokens)
+        hidden = unshown(case.expect, answer)
+        if answer.ok is not None and hidden and set(case.expect.get("ok", ())) == set(hidden):
+            return Outcome(case, "skipped", f"it cannot show {', '.join(hidden)}")
         found = differences(
             case.operation, tokens.expand(dict(case.expect)), answer, typed=bool(case.original)
         )
@@ -164,6 +171,7 @@ class Session:
             "failed" if found else "passed",
             differences=shown,
             answer=tokens.collapse(_spoken(answer)),
+            unshown=hidden,
         )
 
     def _start(self) -> Greeting:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from towline.config.places import Places
+from towline.config.places import Places, load_registries
 from towline.conformance.driver.configuration import configured, registries_of
 from towline.conformance.driver.pulls import pulled_before
 from towline.conformance.driver.session import Input, Operation, Session, Within, text
@@ -72,6 +72,7 @@ def _facts(
         find_id=store.find_id if store else lambda _: None,
         search_registries=lambda: registries_of(session, looked_in).search_registries(),
         rules=session.rules,
+        registries=lambda: load_registries(looked_in, session.rules),
     )
 
 
@@ -83,7 +84,14 @@ def _source(session: Session, given: Input, facts: DiskFacts) -> ImageReference:
 
 
 def _goal(goal: PullGoal) -> dict[str, Any]:
-    return {**goal.to_json(), "pairs": [_pair(pair) for pair in goal.pairs]}
+    pairs = [_pair(pair) for pair in goal.pairs]
+    return {
+        **goal.to_json(),
+        "pairs": pairs,
+        # The same as lists, for vectors recorded from tools that show no more of a goal.
+        "sources": [pair["src"] for pair in pairs],
+        "destinations": [pair["dst"] for pair in pairs],
+    }
 
 
 def _pair(pair: PullRefPair) -> dict[str, Any]:

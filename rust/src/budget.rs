@@ -1,10 +1,10 @@
-//! One budget for all writers: how many bytes may wait to be hashed and written.
+//! One budget for all writers: how many bytes may wait to be hashed.
 
 use std::process;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Bytes in flight over all writers.
-pub(crate) const BUDGET: u64 = 32 << 20;
+pub(crate) const BUDGET: u64 = 16 << 20;
 
 static TILL: Till = Till {
     state: Mutex::new(State { held: 0, owner: 0 }),

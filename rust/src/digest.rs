@@ -5,9 +5,10 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256, Sha384, Sha512};
+use sha2::{Digest as _, Sha384, Sha512};
 
 use crate::failure::{Code, Failure, Result};
+use crate::sha256::Sha256;
 use crate::stream::{FileRange, Stream};
 
 /// The algorithms that a digest may name.
@@ -35,7 +36,7 @@ impl Algorithm {
     }
 }
 
-/// A hash that is being computed. `sha2` picks SHA-NI or the ARM instructions at run time.
+/// A hash that is being computed.
 #[derive(Clone, Debug)]
 pub(crate) enum Hasher {
     Sha256(Sha256),
@@ -60,9 +61,20 @@ impl Hasher {
         }
     }
 
+    /// The same as `a.update(x)` and `b.update(y)`.
+    pub fn update_both(a: &mut Self, x: &[u8], b: &mut Self, y: &[u8]) {
+        match (a, b) {
+            (Self::Sha256(a), Self::Sha256(b)) => Sha256::update_both(a, x, b, y),
+            (a, b) => {
+                a.update(x);
+                b.update(y);
+            }
+        }
+    }
+
     pub fn finish(self) -> String {
         match self {
-            Self::Sha256(hash) => written("sha256", &hash.finalize()),
+            Self::Sha256(hash) => written("sha256", &hash.finish()),
             Self::Sha384(hash) => written("sha384", &hash.finalize()),
             Self::Sha512(hash) => written("sha512", &hash.finalize()),
         }

@@ -10,8 +10,9 @@ use crate::digest::{Algorithm, Hasher};
 use crate::failure::{Code, Failure, Result};
 use crate::limits::Limits;
 use crate::round::{Format, LONGEST_MAGIC, Round};
-use crate::stream::{Bounded, FileRange, Slice, Stream, read_at};
+use crate::stream::{Ahead, Bounded, FileRange, Slice, Stream, read_at};
 use crate::walk::{TarWalk, Verdict, walk};
+use crate::writer::BlobWriter;
 
 /// From this size on hashing is done beside inflating.
 const LARGE: u64 = 1 << 20;
@@ -76,6 +77,33 @@ pub fn layer_pass(path: &Path, limits: Limits) -> Result<LayerFacts> {
         tar_size,
         entries: walker.members.len() as u64,
     })
+}
+
+/// The digest of the tar of a layer that is still being written, read behind the writer.
+///
+/// `size` is what the blob will have. The judgement is that of [`layer_pass`]; where the writer
+/// is closed before, it is [`Code::Cancelled`].
+pub fn follow(writer: &BlobWriter, size: u64, limits: Limits) -> Result<String> {
+    let mut stored = Ahead::new(writer.follow(size));
+    let format = Format::detect(&stored.peek(LONGEST_MAGIC), &Format::ALL);
+    let (plain, ceiling): (Box<dyn Stream>, _) = match format {
+        None => (Box::new(stored), limits.ceiling(None)),
+        Some(format) => (
+            Box::new(Round::new(stored, format)),
+            limits.ceiling(Some(size)),
+        ),
+    };
+    let mut lane = Lane::open(size, "tar")?;
+    let mut tar = Tee {
+        source: Bounded::new(plain, ceiling),
+        lane: &mut lane,
+    };
+    match walk(&mut tar, &mut TarWalk::new(limits)) {
+        Verdict::Whole => {}
+        Verdict::Tar(failure) | Verdict::Stream(failure) => return Err(failure),
+    }
+    drop(tar);
+    Ok(lane.finish()?.0)
 }
 
 /// A stream that shows every slice to a lane on its way.

@@ -1,6 +1,6 @@
 //! The long loops of towline.
 //!
-//! * [`writer`]: a file written, hashed and counted by threads of its own;
+//! * [`writer`]: a file written, hashed and counted;
 //! * [`archive`]: a tar, possibly compressed, its index and its members' bytes;
 //! * [`layer`]: everything that can be known of a stored layer, in one pass;
 //! * [`digest`]: the digest of a file.
@@ -9,7 +9,7 @@
 //! budgets ([`limits`]). The same judgements in readable Python are `towline/core/twin`; the two
 //! are held equal by tests, so what one judges the other has to judge.
 //!
-//! Only `python.rs` names `PyO3`, and only there may code be unsafe.
+//! Only `python.rs` names `PyO3`, and only there and in `lanes.rs` may code be unsafe.
 
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
@@ -19,10 +19,14 @@ mod budget;
 mod copy;
 pub mod digest;
 mod failure;
+mod hashing;
 mod inflate;
+mod lanes;
 pub mod layer;
 pub mod limits;
+mod receive;
 mod round;
+mod sha256;
 mod stream;
 pub mod tar;
 mod walk;
@@ -35,4 +39,5 @@ mod python;
 mod testing;
 
 pub use failure::{Code, Failure, Result};
+pub use receive::Received;
 pub use round::Format;

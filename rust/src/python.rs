@@ -4,9 +4,10 @@
 
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -135,6 +136,28 @@ impl BlobWriter {
         let name = format!("file descriptor {fd}");
         let source = duplicate(fd)?;
         Ok(py.detach(|| self.0.copy_range(&source, &name, offset, size))?)
+    }
+
+    /// Append what a connected socket receives: how much came, and the seconds it was waited for.
+    fn receive(&self, py: Python<'_>, fd: i32, most: u64, patience: f64) -> PyResult<(u64, f64)> {
+        let patience = Duration::try_from_secs_f64(patience)
+            .map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let socket = duplicate(fd)?;
+        let (received, outcome) = py.detach(|| self.0.receive(socket.as_fd(), most, patience))?;
+        outcome?;
+        Ok((received.count, received.waited.as_secs_f64()))
+    }
+
+    /// The digest of the layer's tar, read behind the writing up to the size it will have.
+    #[pyo3(signature = (size, *, limits = None))]
+    fn follow(&self, py: Python<'_>, size: u64, limits: Option<&Limits>) -> PyResult<String> {
+        let limits = limits_of(limits);
+        Ok(py.detach(|| layer::follow(&self.0, size, limits))?)
+    }
+
+    /// Nothing more comes: who follows and still waits is told so.
+    fn end_following(&self) {
+        self.0.end_following();
     }
 
     /// Close the file; its digest and size.

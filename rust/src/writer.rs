@@ -1,85 +1,106 @@
-//! The blob writer: what it is given is hashed and written by two threads of its own.
+//! The blob writer: what it is given is written at once, and hashed beside that.
 //!
-//! Both get every piece at once and in order, so hashing and writing overlap with each other and
-//! with whoever produces the bytes. What waits is bounded by a budget shared by all writers. When
-//! a thread fails, it goes on taking pieces and drops them: nobody waits for it, and the next
-//! call says what happened.
+//! Who produces the bytes also writes them: they are in this core's cache, and on few cores one
+//! more thread would only take turns with this one. The threads of [`hashing`](crate::hashing)
+//! get every piece in order. What waits there is bounded by a budget shared by all writers. When
+//! something fails, the next call says what happened.
 
 use std::fs::{File, OpenOptions};
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread::{Builder, JoinHandle};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use crate::budget::Share;
 use crate::copy::{Copier, Trouble};
 use crate::digest::{Algorithm, Hasher};
 use crate::failure::{Code, Failure, Result};
-use crate::stream::read_at;
+pub use crate::hashing::Bytes;
+use crate::hashing::{Job, Line, Stored};
+use crate::receive::{Buffer, Received, Receiver};
+use crate::stream::{SLICE, Slice, Stream, read_at};
 
-/// How many pieces may wait before each thread, however small they are.
-const QUEUE: usize = 64;
-
-/// Bytes that belong to somebody else and stay as they are.
-pub type Bytes = Box<dyn AsRef<[u8]> + Send + Sync>;
-
-struct Piece {
-    bytes: Bytes,
-    /// Where in the file it belongs.
-    offset: u64,
-    _share: Share,
-}
-
-enum HashJob {
-    Piece(Arc<Piece>),
-    /// What is in the file between these offsets.
-    Stored(u64, u64),
-}
-
-enum DiskJob {
-    Piece(Arc<Piece>),
-    /// Say when all before is written.
-    Flush(SyncSender<()>),
-}
-
-/// What the threads and the writer know together.
+/// What the writer, the hashing threads and those who follow know together.
 struct Shared {
     path: PathBuf,
     file: File,
     failure: OnceLock<Failure>,
     stop: AtomicBool,
+    offset: AtomicU64,
+    /// Nothing more will be written that anybody might follow.
+    ended: AtomicBool,
+    /// How many wait for more to be written.
+    followers: Mutex<usize>,
+    grown: Condvar,
 }
 
 impl Shared {
     fn fail(&self, failure: Failure) -> Failure {
-        self.failure.get_or_init(|| failure).clone()
-    }
-
-    fn failed(&self) -> bool {
-        self.failure.get().is_some()
+        let failure = self.failure.get_or_init(|| failure).clone();
+        self.tell();
+        failure
     }
 
     fn io(&self, offset: u64, error: &std::io::Error) -> Failure {
         Failure::io(&self.path, offset, error)
     }
+
+    /// Wake who follows.
+    fn tell(&self) {
+        if *self
+            .followers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            > 0
+        {
+            self.grown.notify_all();
+        }
+    }
+
+    fn grow(&self, count: u64) {
+        self.offset.fetch_add(count, Ordering::AcqRel);
+        self.tell();
+    }
+
+    fn offset(&self) -> u64 {
+        self.offset.load(Ordering::Acquire)
+    }
+
+    fn closed(&self) -> Failure {
+        Failure::new(Code::Cancelled, self.offset(), "the writer is closed")
+    }
 }
 
-struct Lanes {
-    hash: SyncSender<HashJob>,
-    disk: SyncSender<DiskJob>,
-    hashing: JoinHandle<Hasher>,
-    writing: JoinHandle<()>,
+impl Stored for Shared {
+    fn load(&self, buffer: &mut [u8], offset: u64) -> Result<()> {
+        let mut done = 0;
+        while done < buffer.len() {
+            let at = offset + done as u64;
+            let count = read_at(&self.file, &mut buffer[done..], at)
+                .map_err(|error| self.io(at, &error))?;
+            if count == 0 {
+                let detail = format!("{} was cut at byte {at}", self.path.display());
+                return Err(Failure::new(Code::Changed, at, detail));
+            }
+            done += count;
+        }
+        Ok(())
+    }
+
+    fn fail(&self, failure: Failure) {
+        Self::fail(self, failure);
+    }
 }
 
 /// Writes a file and knows its digest; the file is always a prefix of what was written.
 pub struct BlobWriter {
     shared: Arc<Shared>,
-    lanes: Mutex<Option<Lanes>>,
-    offset: AtomicU64,
-    /// A fork has the writer, but not its threads.
+    /// Held by whoever appends; gone once the writer is closed.
+    line: Mutex<Option<Arc<Line>>>,
+    /// A fork has the writer, but not the threads that hash.
     owner: u32,
 }
 
@@ -101,44 +122,70 @@ impl BlobWriter {
             file,
             failure: OnceLock::new(),
             stop: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            offset: AtomicU64::new(0),
+            followers: Mutex::new(0),
+            grown: Condvar::new(),
         });
-        let lanes = Lanes::start(&shared, algorithm).map_err(io)?;
+        let stored: Arc<dyn Stored> = Arc::clone(&shared) as _;
+        let line = Line::open(stored, algorithm);
         let writer = Self {
             shared,
-            lanes: Mutex::new(Some(lanes)),
-            offset: AtomicU64::new(held),
+            line: Mutex::new(Some(Arc::clone(&line))),
             owner: process::id(),
         };
         if held > 0 {
-            let lanes = writer.lock();
-            writer.hand_over(&lanes, HashJob::Stored(0, held), None)?;
+            writer.appended(&line, Job::Stored(0, held), held)?;
         }
         Ok(writer)
     }
 
     /// Bytes held and handed over so far.
     pub fn offset(&self) -> u64 {
-        self.offset.load(Ordering::Acquire)
+        self.shared.offset()
     }
 
-    /// Append bytes: hand them to the threads, and wait only while too much is in flight.
+    /// Append bytes, and wait only while too much waits to be hashed.
     pub fn write(&self, bytes: Bytes) -> Result<()> {
         self.check()?;
-        let size = (*bytes).as_ref().len() as u64;
-        if size == 0 {
+        if (*bytes).as_ref().is_empty() {
             return Ok(());
         }
-        let share = Share::take(size);
-        let lanes = self.lock();
-        let piece = Arc::new(Piece {
-            bytes,
-            offset: self.offset(),
-            _share: share,
-        });
-        let disk = DiskJob::Piece(Arc::clone(&piece));
-        self.hand_over(&lanes, HashJob::Piece(piece), Some(disk))?;
-        self.offset.fetch_add(size, Ordering::AcqRel);
-        Ok(())
+        let guard = self.lock();
+        let line = guard.as_ref().ok_or_else(|| self.shared.closed())?;
+        self.put(line, bytes)
+    }
+
+    /// Append up to `most` bytes of a connected socket.
+    ///
+    /// It ends early where the other side has ended, and when it has been waited for longer than
+    /// `patience` in all; the error is one of the socket.
+    pub fn receive(
+        &self,
+        socket: BorrowedFd<'_>,
+        most: u64,
+        patience: Duration,
+    ) -> Result<(Received, std::io::Result<()>)> {
+        self.check()?;
+        let guard = self.lock();
+        let line = guard.as_ref().ok_or_else(|| self.shared.closed())?;
+        let mut receiver = Receiver::new(socket, most, patience);
+        loop {
+            if self.shared.stop.load(Ordering::Acquire) {
+                return Err(self.shared.closed());
+            }
+            self.check()?;
+            let mut buffer = Buffer::take();
+            let outcome = receiver.fill(&mut buffer, &self.shared.stop);
+            if !buffer.as_ref().is_empty() {
+                self.put(line, Box::new(buffer))?;
+            }
+            match outcome {
+                Ok(true) => {}
+                Ok(false) => return Ok((receiver.received, Ok(()))),
+                Err(error) => return Ok((receiver.received, Err(error))),
+            }
+        }
     }
 
     /// Append a range of an open file.
@@ -148,23 +195,22 @@ impl BlobWriter {
     pub fn copy_range(&self, source: &File, name: &str, from: u64, size: u64) -> Result<()> {
         self.check()?;
         let guard = self.lock();
-        let lanes = guard.as_ref().ok_or_else(|| self.closed())?;
-        lanes.flush();
-        self.check()?;
+        let line = guard.as_ref().ok_or_else(|| self.shared.closed())?;
         let mut copier = Copier::new(source, &self.shared.file);
         let start = self.offset();
         let mut done = 0;
         if start == 0 && from == 0 && size > 0 && self.cloned(&copier, source, size)? {
             done = size;
-            self.copied(lanes, size)?;
+            self.appended(line, Job::Stored(0, size), size)?;
         }
         while done < size {
             if self.shared.stop.load(Ordering::Acquire) {
-                return Err(self.closed());
+                return Err(self.shared.closed());
             }
             self.check()?;
+            let at = start + done;
             let count = copier
-                .step(from + done, start + done, size - done)
+                .step(from + done, at, size - done)
                 .map_err(|trouble| {
                     self.shared.fail(match trouble {
                         Trouble::Reading(at, error) => Failure::io(Path::new(name), at, &error),
@@ -177,51 +223,83 @@ impl BlobWriter {
                 return Err(Failure::new(Code::Truncated, at, detail));
             }
             done += count;
-            self.copied(lanes, count)?;
+            // What counts is what was written here: the source can change under our hands.
+            self.appended(line, Job::Stored(at, at + count), count)?;
         }
         Ok(())
     }
 
-    /// Wait until all is written and close the file; its digest and size.
+    /// What is written, as it grows, up to the `size` that it will have.
+    pub(crate) fn follow(&self, size: u64) -> Follower {
+        *self
+            .shared
+            .followers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) += 1;
+        Follower {
+            shared: Arc::clone(&self.shared),
+            position: 0,
+            size,
+        }
+    }
+
+    /// Nothing more comes: who follows and still waits is told so.
+    pub fn end_following(&self) {
+        self.shared.ended.store(true, Ordering::Release);
+        self.shared.tell();
+    }
+
+    /// Wait until all is hashed and close the file; its digest and size.
     pub fn finish(&self, sync: bool) -> Result<(String, u64)> {
         self.check()?;
-        let lanes = self.lock().take().ok_or_else(|| self.closed())?;
-        let hasher = lanes.join(&self.shared);
-        if let Some(failure) = self.shared.failure.get() {
-            return Err(failure.clone());
+        let line = self.lock().take().ok_or_else(|| self.shared.closed())?;
+        let hasher = line.finish();
+        line.close();
+        let finished = self.finished(hasher, sync);
+        if finished.is_err() {
+            self.shared.stop.store(true, Ordering::Release);
+            self.shared.tell();
         }
-        let hasher = hasher.ok_or_else(|| self.closed())?;
+        finished
+    }
+
+    fn finished(&self, hasher: Option<Hasher>, sync: bool) -> Result<(String, u64)> {
+        self.check()?;
+        let hasher = hasher.ok_or_else(|| self.shared.closed())?;
         let offset = self.offset();
         let file = &self.shared.file;
-        let size = file
-            .metadata()
-            .map_err(|error| self.shared.io(offset, &error))?
-            .len();
+        let io = |error: std::io::Error| self.shared.io(offset, &error);
+        let size = file.metadata().map_err(io)?.len();
         if size != offset {
             let path = self.shared.path.display();
             let detail = format!("{path} has {size} bytes, {offset} were written");
             return Err(Failure::new(Code::Changed, size.min(offset), detail));
         }
         if sync {
-            file.sync_data()
-                .map_err(|error| self.shared.io(offset, &error))?;
+            file.sync_data().map_err(io)?;
         }
         Ok((hasher.finish(), size))
     }
 
-    /// Write out what was handed over, close, and keep it; once more changes nothing.
+    /// Close, and keep what was written; once more changes nothing.
     pub fn abort(&self) {
         if self.owner != process::id() {
             return;
         }
+        if let Ok(guard) = self.line.try_lock() {
+            if guard.is_none() {
+                return;
+            }
+        }
         self.shared.stop.store(true, Ordering::Release);
-        if let Some(lanes) = self.lock().take() {
-            lanes.join(&self.shared);
+        self.shared.tell();
+        if let Some(line) = self.lock().take() {
+            line.close();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Lanes>> {
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Line>>> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn check(&self) -> Result<()> {
@@ -235,31 +313,21 @@ impl BlobWriter {
             .map_or(Ok(()), |failure| Err(failure.clone()))
     }
 
-    fn closed(&self) -> Failure {
-        Failure::new(Code::Cancelled, self.offset(), "the writer is closed")
+    /// Write bytes and have them hashed.
+    fn put(&self, line: &Arc<Line>, bytes: Bytes) -> Result<()> {
+        let size = (*bytes).as_ref().len() as u64;
+        let at = self.offset();
+        let written = self.shared.file.write_all_at((*bytes).as_ref(), at);
+        written.map_err(|error| self.shared.fail(self.shared.io(at, &error)))?;
+        let _share = Share::take(size);
+        self.appended(line, Job::Piece { bytes, _share }, size)
     }
 
-    fn hand_over(&self, lanes: &Option<Lanes>, hash: HashJob, disk: Option<DiskJob>) -> Result<()> {
-        let lanes = lanes.as_ref().ok_or_else(|| self.closed())?;
-        // A thread that is gone has panicked; `join` says so.
-        let lost = || {
-            let failure = Failure::new(Code::Io, self.offset(), "a thread of the writer is gone");
-            self.shared.fail(failure)
-        };
-        if let Some(job) = disk {
-            lanes.disk.send(job).map_err(|_| lost())?;
-        }
-        lanes.hash.send(hash).map_err(|_| lost())
-    }
-
-    /// Have bytes hashed that were copied into the file: what counts is what was written there,
-    /// for the source can change under our hands.
-    fn copied(&self, lanes: &Lanes, count: u64) -> Result<()> {
-        let from = self.offset.fetch_add(count, Ordering::AcqRel);
-        lanes
-            .hash
-            .send(HashJob::Stored(from, from + count))
-            .map_err(|_| self.closed())
+    fn appended(&self, line: &Arc<Line>, job: Job, size: u64) -> Result<()> {
+        let told = line.append(job);
+        told.map_err(|error| self.shared.fail(self.shared.io(self.offset(), &error)))?;
+        self.shared.grow(size);
+        Ok(())
     }
 
     /// Try to share all blocks of a whole file.
@@ -284,96 +352,50 @@ impl Drop for BlobWriter {
     }
 }
 
-impl Lanes {
-    fn start(shared: &Arc<Shared>, algorithm: Algorithm) -> std::io::Result<Self> {
-        let (hash, hash_jobs) = sync_channel(QUEUE);
-        let (disk, disk_jobs) = sync_channel(QUEUE);
-        let mine = Arc::clone(shared);
-        let hasher = Hasher::new(algorithm);
-        let hashing = Builder::new()
-            .name("towline-hash".into())
-            .spawn(move || hash_all(&hash_jobs, hasher, &mine))?;
-        let mine = Arc::clone(shared);
-        let writing = Builder::new()
-            .name("towline-disk".into())
-            .spawn(move || write_all(&disk_jobs, &mine))?;
-        Ok(Self {
-            hash,
-            disk,
-            hashing,
-            writing,
-        })
-    }
+/// Reads what a writer writes, behind it, in the slices in which a file is read.
+pub(crate) struct Follower {
+    shared: Arc<Shared>,
+    position: u64,
+    size: u64,
+}
 
-    /// Wait until all that was handed over is in the file.
-    fn flush(&self) {
-        let (done, wait) = sync_channel(1);
-        if self.disk.send(DiskJob::Flush(done)).is_ok() {
-            // An error means that the thread is gone, which `join` reports.
-            let _ = wait.recv();
+impl Stream for Follower {
+    fn pull(&mut self) -> Result<Slice> {
+        let wanted = (self.size - self.position).min(SLICE as u64);
+        let mut waiting = self
+            .shared
+            .followers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        while self.shared.offset() < self.position + wanted {
+            if let Some(failure) = self.shared.failure.get() {
+                return Err(failure.clone());
+            }
+            if self.shared.stop.load(Ordering::Acquire) || self.shared.ended.load(Ordering::Acquire)
+            {
+                return Err(self.shared.closed());
+            }
+            waiting = self
+                .shared
+                .grown
+                .wait(waiting)
+                .unwrap_or_else(PoisonError::into_inner);
         }
-    }
-
-    fn join(self, shared: &Shared) -> Option<Hasher> {
-        drop((self.hash, self.disk));
-        let written = self.writing.join();
-        let hashed = self.hashing.join();
-        if written.is_err() || hashed.is_err() {
-            shared.fail(Failure::new(Code::Io, 0, "a thread of the writer died"));
-        }
-        hashed.ok()
+        drop(waiting);
+        let mut bytes = vec![0; wanted as usize];
+        self.shared.load(&mut bytes, self.position)?;
+        self.position += wanted;
+        Ok(bytes.into())
     }
 }
 
-fn hash_all(jobs: &Receiver<HashJob>, mut hasher: Hasher, shared: &Shared) -> Hasher {
-    for job in jobs {
-        if shared.failed() {
-            continue;
-        }
-        match job {
-            HashJob::Piece(piece) => hasher.update((*piece.bytes).as_ref()),
-            HashJob::Stored(from, to) => {
-                if let Err(failure) = hash_stored(&mut hasher, shared, from, to) {
-                    shared.fail(failure);
-                }
-            }
-        }
-    }
-    hasher
-}
-
-fn hash_stored(hasher: &mut Hasher, shared: &Shared, from: u64, to: u64) -> Result<()> {
-    let mut buffer = vec![0; 256 << 10];
-    let mut at = from;
-    while at < to && !shared.failed() {
-        let wanted = (to - at).min(buffer.len() as u64) as usize;
-        let count = read_at(&shared.file, &mut buffer[..wanted], at)
-            .map_err(|error| shared.io(at, &error))?;
-        if count == 0 {
-            let detail = format!("{} was cut at byte {at}", shared.path.display());
-            return Err(Failure::new(Code::Changed, at, detail));
-        }
-        hasher.update(&buffer[..count]);
-        at += count as u64;
-    }
-    Ok(())
-}
-
-fn write_all(jobs: &Receiver<DiskJob>, shared: &Shared) {
-    for job in jobs {
-        match job {
-            DiskJob::Flush(done) => {
-                // An error means that nobody waits any more.
-                let _ = done.send(());
-            }
-            DiskJob::Piece(_) if shared.failed() => {}
-            DiskJob::Piece(piece) => {
-                let bytes = (*piece.bytes).as_ref();
-                if let Err(error) = shared.file.write_all_at(bytes, piece.offset) {
-                    shared.fail(shared.io(piece.offset, &error));
-                }
-            }
-        }
+impl Drop for Follower {
+    fn drop(&mut self) {
+        *self
+            .shared
+            .followers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) -= 1;
     }
 }
 

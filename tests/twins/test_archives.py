@@ -29,8 +29,10 @@ limits = st.dictionaries(
     st.sampled_from(["max_bytes", "max_entries", "max_path", "max_ratio"]),
     st.one_of(st.integers(0, 20), st.integers(0, 5000)),
 )
+# Damage has many places to be in, and an example takes a few milliseconds.
 one_file = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=min(10 * settings().max_examples, 5_000),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 
@@ -46,6 +48,7 @@ def place(tmp_path: Path) -> Callable[[bytes], str]:
     return put
 
 
+@pytest.mark.clause("CORE-001", "CORE-004")
 @one_file
 @given(data=compressed(), rounds=st.integers(0, 3))
 def test_archives(place: Callable[[bytes], str], data: bytes, rounds: int) -> None:
@@ -54,6 +57,7 @@ def test_archives(place: Callable[[bytes], str], data: bytes, rounds: int) -> No
     both(lambda core: archive_facts(core, path, rounds=rounds))
 
 
+@pytest.mark.clause("CORE-001", "CORE-006")
 @one_file
 @given(data=damaged(compressed(2)))
 def test_damaged_archives(place: Callable[[bytes], str], data: bytes) -> None:
@@ -62,6 +66,7 @@ def test_damaged_archives(place: Callable[[bytes], str], data: bytes) -> None:
     both(lambda core: archive_facts(core, path))
 
 
+@pytest.mark.clause("CORE-001")
 @one_file
 @given(data=st.one_of(compressed(2), damaged(compressed(1)), st.binary(max_size=2000)))
 def test_layers(place: Callable[[bytes], str], data: bytes) -> None:
@@ -70,6 +75,7 @@ def test_layers(place: Callable[[bytes], str], data: bytes) -> None:
     both(lambda core: layer_facts(core, path))
 
 
+@pytest.mark.clause("CORE-001", "CORE-005")
 @one_file
 @given(data=st.one_of(compressed(2), damaged(compressed(1))), budget=limits)
 def test_budgets(place: Callable[[bytes], str], data: bytes, budget: dict[str, int]) -> None:
@@ -79,6 +85,7 @@ def test_budgets(place: Callable[[bytes], str], data: bytes, budget: dict[str, i
     both(lambda core: layer_facts(core, path, budget))
 
 
+@pytest.mark.clause("CORE-001")
 @one_file
 @given(
     tar=tars(),
@@ -110,6 +117,7 @@ def test_ranges(
         assert answer[0] == [tar[offset : offset + size] for offset, size in wanted]
 
 
+@pytest.mark.clause("CORE-007")
 @one_file
 @given(
     files=st.lists(
@@ -155,6 +163,7 @@ def test_well_formed_tars_as_tarfile_reads_them(
     assert found == [(name.rstrip(b"/"), *rest) for name, *rest in expected]
 
 
+@pytest.mark.clause("CORE-006")
 @pytest.mark.parametrize("name", sorted(COMPRESSIONS))
 def test_every_truncation(place: Callable[[bytes], str], name: str) -> None:
     """A compressed tar may end nowhere but at its end."""
@@ -166,6 +175,7 @@ def test_every_truncation(place: Callable[[bytes], str], name: str) -> None:
         assert facts[0] == "failed" or "-" in name or not cut
 
 
+@pytest.mark.clause("CORE-007")
 @pytest.mark.parametrize("core", CORES)
 def test_every_truncation_of_a_plain_tar(place: Callable[[bytes], str], core: Core) -> None:
     """A plain tar may end where a member's data ends, and where a header may begin."""
@@ -180,6 +190,7 @@ def test_every_truncation_of_a_plain_tar(place: Callable[[bytes], str], core: Co
             assert found == ("failed", "truncated", cut)
 
 
+@pytest.mark.clause("CORE-005")
 @pytest.mark.parametrize("core", CORES)
 @pytest.mark.parametrize("name", ["gzip", "bzip2", "xz", "zstd"])
 def test_bombs_stop_within_the_budget(place: Callable[[bytes], str], core: Core, name: str) -> None:
@@ -195,6 +206,7 @@ def test_bombs_stop_within_the_budget(place: Callable[[bytes], str], core: Core,
     assert archive.framing == (name, "gzip")
 
 
+@pytest.mark.clause("CORE-005")
 @pytest.mark.parametrize("core", CORES)
 def test_ratio_counts_after_a_while(place: Callable[[bytes], str], core: Core) -> None:
     """64 MiB may come of anything; after that the ratio counts."""

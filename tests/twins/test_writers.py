@@ -16,7 +16,10 @@ from tests.twins.actions import CORES, Core, both, judged
 from tests.twins.strategies import COMPRESSIONS, entry
 from towline.core.failure import CoreError
 
-one_file = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+one_file = settings(
+    max_examples=min(4 * settings().max_examples, 2_000),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 every_core = pytest.mark.parametrize("core", CORES)
 pieces = st.lists(st.binary(max_size=3000), max_size=8)
 
@@ -25,6 +28,7 @@ def sha256(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
+@pytest.mark.clause("CORE-001", "CORE-002")
 @one_file
 @given(before=st.binary(max_size=3000), some=pieces, resume=st.booleans(), sync=st.booleans())
 def test_writing(
@@ -46,6 +50,7 @@ def test_writing(
     assert both(act)[1:] == ((sha256(whole), len(whole)), whole)
 
 
+@pytest.mark.clause("CORE-003")
 @one_file
 @given(some=pieces, cut=st.integers(0, 30_000))
 def test_a_writer_that_stops_can_be_resumed_anywhere(
@@ -191,6 +196,7 @@ def test_a_closed_writer_says_so(tmp_path: Path, core: Core) -> None:
         assert judged(writer.finish) == cancelled
 
 
+@pytest.mark.clause("CORE-003")
 @every_core
 def test_collected_writers_leave_a_prefix(tmp_path: Path, core: Core) -> None:
     """A writer that nobody holds any more has written what it was given."""
@@ -218,6 +224,7 @@ def test_a_full_disk(core: Core) -> None:
         writer.finish()
 
 
+@pytest.mark.clause("CORE-002")
 @every_core
 def test_somebody_else_changes_the_file(tmp_path: Path, core: Core) -> None:
     """A file that is longer than what was written is not vouched for."""
@@ -230,6 +237,7 @@ def test_somebody_else_changes_the_file(tmp_path: Path, core: Core) -> None:
     assert judged(writer.finish) == ("failed", "changed", 5)
 
 
+@pytest.mark.clause("CORE-002")
 @one_file
 @given(data=st.binary(max_size=5000), algorithm=st.sampled_from(["sha256", "sha384", "sha512"]))
 def test_digests(tmp_path: Path, data: bytes, algorithm: str) -> None:

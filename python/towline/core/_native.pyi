@@ -14,9 +14,9 @@ def hash_file(path: str, algorithm: str = "sha256") -> tuple[str, int]:
 class BlobWriter:
     """Writes a file and knows its digest; the file is always a prefix of what was written.
 
-    Two threads of its own hash and write what it is given. At most 32 MiB wait to be hashed and
-    written, over all writers; beyond that `write` waits. `abort`, from any thread, ends what
-    another does with the writer.
+    What it is given is written at once, and hashed beside that, by threads that all writers share.
+    At most 16 MiB wait to be hashed, over all writers; beyond that `write` waits. `abort`, from any
+    thread, ends what another does with the writer.
     """
 
     def __new__(cls, path: str, *, resume: bool = False, algorithm: str = "sha256") -> Self:
@@ -40,6 +40,31 @@ class BlobWriter:
             CoreError: ``truncated`` where the source has fewer bytes: those were appended, and
                 the writer can go on. ``changed``, ``io`` and ``cancelled``.
         """
+
+    def receive(self, fd: int, most: int, patience: float) -> tuple[int, float]:
+        """Append up to `most` bytes of a connected socket.
+
+        Returns:
+            How many bytes came, and the seconds in which there was nothing to receive: fewer bytes
+            than `most` came where the other side has ended, or where `patience` was not enough.
+
+        Raises:
+            OSError: of the socket; what came before was appended.
+            CoreError: ``io``, ``cancelled``.
+        """
+
+    def follow(self, size: int, *, limits: Limits | None = None) -> str:
+        """The digest of a layer's tar, read behind the writing, up to the size it will have.
+
+        Waits for what others write; `layer_pass` judges the same.
+
+        Raises:
+            CoreError: whatever is wrong with the layer; ``cancelled`` where the writer is closed
+                before; the writer's own.
+        """
+
+    def end_following(self) -> None:
+        """Nothing more comes: a `follow` that still waits ends with ``cancelled``."""
 
     def finish(self, sync: bool = False) -> tuple[str, int]:
         """Close the file; its digest and size.

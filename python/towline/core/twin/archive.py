@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from towline.core.failure import CoreError
 from towline.core.twin.frames import FORMATS, LONGEST_MAGIC, Round, detect
@@ -20,7 +20,9 @@ from towline.core.twin.streams import (
     open_file,
 )
 from towline.core.twin.tar import Member, TarWalk
-from towline.core.twin.writer import BlobWriter
+
+if TYPE_CHECKING:
+    from towline.core.twin.writer import BlobWriter
 
 __all__ = ["Archive", "walk"]
 
@@ -52,7 +54,7 @@ class Archive:
         # What index() found wrong with the compression, and how many bytes it vouched for.
         self._damage: tuple[int, CoreError] | None = None
         self._pass: Pass | None = None
-        _, self._last, self._framing = self._open()
+        _, _, self._framing = self._open()
 
     @property
     def framing(self) -> tuple[str, ...]:
@@ -70,14 +72,14 @@ class Archive:
             CoreError: ``io``, ``cancelled``.
         """
         self._check()
-        stream, last, _ = self._open()
+        stream, innermost, _ = self._open()
         walker = TarWalk(self._limits)
         stream_failed, failure = walk(stream, walker)
         members = walker.members
         if failure is not None and failure.code == "io":
             raise failure
         if failure is not None and stream_failed and not failure.code.startswith("limit"):
-            vouched = last.vouched if last is not None and last.failed else 0
+            vouched = innermost.vouched if innermost is not None and innermost.failed else 0
             members = [member for member in members if member.offset + member.size <= vouched]
             self._damage = (vouched, failure)
         return members, failure
@@ -171,24 +173,24 @@ class Archive:
     def _too_short(self, size: int) -> CoreError:
         return CoreError("truncated", size, f"the tar in {self._path} ends at byte {size}")
 
-    def _open(self) -> tuple[Bounded, Round | None, tuple[str, ...]]:
+    def _open(self) -> tuple[Stream, Round | None, tuple[str, ...]]:
         """A stream of the tar, its innermost round, and the framing."""
         try:
             head = os.pread(self._fd, LONGEST_MAGIC, 0)
             stored = os.fstat(self._fd).st_size
         except OSError as error:
             raise io_error(error, 0, self._path) from error
-        stream = Bounded(FileRange(self._fd, self._path), self._limits.ceiling(None))
-        last: Round | None = None
+        stream: Stream = FileRange(self._fd, self._path)
+        innermost: Round | None = None
         framing: tuple[str, ...] = ()
-        source: Stream = stream.source
         while len(framing) < self._rounds and (form := detect(head, self._formats)):
-            last = Round(source, form)
-            source = ahead = Ahead(Bounded(last, self._limits.ceiling(stored)))
+            innermost = Round(stream, form)
+            stream = ahead = Ahead(Bounded(innermost, self._limits.ceiling(stored)))
             head = ahead.peek(LONGEST_MAGIC)
             framing += (form,)
-            stream = Bounded(source, self._limits.ceiling(stored))
-        return stream, last, framing
+        if not framing:
+            stream = Bounded(stream, self._limits.ceiling(None))
+        return stream, innermost, framing
 
     def _pieces(self, offset: int, size: int) -> Sequence[bytes]:
         stream, pieces = self._member(offset, size), []

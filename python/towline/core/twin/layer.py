@@ -11,6 +11,7 @@ from towline.core.twin.archive import walk
 from towline.core.twin.frames import FORMATS, LONGEST_MAGIC, Round, detect
 from towline.core.twin.limits import Limits
 from towline.core.twin.streams import (
+    Ahead,
     Bounded,
     FileRange,
     Stream,
@@ -20,7 +21,7 @@ from towline.core.twin.streams import (
 )
 from towline.core.twin.tar import TarWalk
 
-__all__ = ["LayerFacts", "layer_pass"]
+__all__ = ["LayerFacts", "follow", "layer_pass"]
 
 
 @final
@@ -75,3 +76,16 @@ def layer_pass(path: str, *, limits: Limits | None = None) -> LayerFacts:
         tar_size=tar.size,
         entries=len(walker.members),
     )
+
+
+def follow(stored: Stream, size: int, limits: Limits) -> str:
+    """The digest of the tar of a layer that comes as a stream of so many bytes."""
+    stored = Ahead(stored)
+    form = detect(stored.peek(LONGEST_MAGIC), FORMATS)
+    plain: Stream = stored if form is None else Round(stored, form)
+    diff_id = hashlib.sha256()
+    tar = Tee(Bounded(plain, limits.ceiling(size if form else None)), diff_id.update)
+    _, failure = walk(tar, TarWalk(limits))
+    if failure is not None:
+        raise failure
+    return f"sha256:{diff_id.hexdigest()}"

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import os
+import select
+import socket
+import threading
+import time
 from typing import final
 
 from towline.core.failure import CoreError
+from towline.core.twin.layer import follow
+from towline.core.twin.limits import Limits
 from towline.core.twin.streams import SLICE, FileRange, io_error, open_file
 
 __all__ = ["BlobWriter", "hash_file"]
 
+_GLANCE = 0.1  # seconds after which the end of the writer is noticed
 ALGORITHMS = ("sha256", "sha384", "sha512")
 
 
@@ -50,6 +57,8 @@ class BlobWriter:
         self._fd = open_file(path, flags if resume else flags | os.O_TRUNC)
         self._offset = 0
         self._failure: CoreError | None = None
+        self._grown = threading.Condition()
+        self._ended = False
         if resume:
             self._read_back(os.fstat(self._fd).st_size)
 
@@ -67,7 +76,79 @@ class BlobWriter:
         self._check()
         self._digest.update(data)
         self._append(data)
-        self._offset += len(data)
+        self._grow(len(data))
+
+    def receive(self, fd: int, most: int, patience: float) -> tuple[int, float]:
+        """Append up to `most` bytes of a connected socket.
+
+        Returns:
+            How many bytes came, and the seconds in which there was nothing to receive: fewer bytes
+            than `most` came where the other side has ended, or where `patience` was not enough.
+
+        Raises:
+            OSError: of the socket; what came before was appended.
+            CoreError: ``io``, ``cancelled``.
+        """
+        if most < 0:
+            raise OverflowError("a count is no negative number")
+        if not 0 <= patience < float("inf"):
+            raise ValueError("patience is a number of seconds")
+        self._check()
+        with _socket(fd) as line:
+            return self._receive(line, most, patience)
+
+    def _receive(self, line: socket.socket, most: int, patience: float) -> tuple[int, float]:
+        count, waited = 0, 0.0
+        asked = select.poll()
+        asked.register(line, select.POLLIN)
+        while count < most:
+            try:
+                data = line.recv(min(SLICE, most - count), socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                if waited >= patience:
+                    break
+                begun = time.monotonic()
+                asked.poll(1000 * min(_GLANCE, patience - waited))
+                waited += max(time.monotonic() - begun, 1e-9)
+                self._check()
+                continue
+            if not data:
+                break
+            self.write(data)
+            count += len(data)
+        return count, waited
+
+    def follow(self, size: int, *, limits: Limits | None = None) -> str:
+        """The digest of a layer's tar, read behind the writing, up to the size it will have.
+
+        Waits for what others write; `layer_pass` judges the same.
+
+        Raises:
+            CoreError: whatever is wrong with the layer; ``cancelled`` where the writer is closed
+                before; the writer's own.
+        """
+        try:
+            fd = os.dup(self._fd)
+        except OSError:
+            raise CoreError("cancelled", self._offset, "the writer is closed") from None
+        try:
+            return follow(_Follower(self, fd, size), size, limits or Limits())
+        finally:
+            os.close(fd)
+
+    def end_following(self) -> None:
+        """Nothing more comes: a `follow` that still waits ends with ``cancelled``."""
+        self._ended = True
+        self._grow(0)
+
+    def wait_for(self, end: int) -> None:
+        """Wait until there are so many bytes, for `follow`."""
+        with self._grown:
+            while self._offset < end:
+                self._check()
+                if self._ended:
+                    raise CoreError("cancelled", self._offset, "the writer is closed")
+                self._grown.wait()
 
     def copy_range(self, fd: int, offset: int, size: int) -> None:
         """Append a range of an open file.
@@ -120,6 +201,7 @@ class BlobWriter:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+        self._grow(0)
 
     def __del__(self) -> None:
         if hasattr(self, "_fd"):
@@ -151,4 +233,32 @@ class BlobWriter:
                 )
                 raise self._failure
             self._digest.update(piece)
-            self._offset += len(piece)
+            self._grow(len(piece))
+
+    def _grow(self, count: int) -> None:
+        with self._grown:
+            self._offset += count
+            self._grown.notify_all()
+
+
+class _Follower:
+    """Reads what a writer writes, behind it, in the slices in which a file is read."""
+
+    def __init__(self, writer: BlobWriter, fd: int, size: int) -> None:
+        self.writer = writer
+        self.fd = fd
+        self.size = size
+        self.position = 0
+
+    def pull(self) -> bytes:
+        """The next bytes, none at the end."""
+        wanted = min(SLICE, self.size - self.position)
+        self.writer.wait_for(self.position + wanted)
+        piece = os.pread(self.fd, wanted, self.position)
+        self.position += len(piece)
+        return piece
+
+
+def _socket(fd: int) -> socket.socket:
+    """A second handle of a socket, which closes without the first."""
+    return socket.socket(fileno=os.dup(fd))

@@ -195,14 +195,27 @@ def read_vectors() -> list[dict[str, Any]]:
     return cases
 
 
+def _contested() -> set[str]:
+    """The vectors at which towline is expected to fail, each explained by a clause."""
+    file = SPEC / "drivers" / "towline.expected"
+    lines = file.read_text("utf-8").splitlines() if file.exists() else []
+    return {line.partition("#")[0].strip() for line in lines} - {""}
+
+
 def clauses_json(clauses: list[Clause]) -> str:
     """The content of clauses.json."""
     sys.path.insert(0, str(ROOT))
     from spec.held_by import held_by
 
     held: dict[str, list[str]] = {}
+    other = {clause.id for clause in clauses if clause.edition == "libpod-1.3"}
+    contested = _contested()
     for case in read_vectors():
-        for name in sorted(held_by(case)):
+        names = held_by(case)
+        if case["edition"] == "current":
+            # What other tools decide otherwise on purpose holds nothing here.
+            names = set() if case["id"] in contested else names - other
+        for name in sorted(names):
             held.setdefault(name, []).append(case["id"])
     if unknown := sorted(held.keys() - {clause.id for clause in clauses}):
         raise SpecFault(f"held_by.py names unknown clauses: {', '.join(unknown)}")

@@ -17,6 +17,7 @@ from towline.options import Options
 from towline.platform import Platform
 from towline.progress import BlobProgress
 from towline.pull import Runtime
+from towline.registry.usage import EndpointUse, RateLimit
 from towline.results import Attempt, PullResult
 from towline.rules import Rules
 from towline.store.protocol import Image, Store
@@ -26,6 +27,7 @@ __all__ = [
     "BlobProgress",
     "CancelToken",
     "Credentials",
+    "EndpointUse",
     "Event",
     "Image",
     "Options",
@@ -33,6 +35,7 @@ __all__ = [
     "PullGoal",
     "PullRefPair",
     "PullResult",
+    "RateLimit",
     "Rules",
     "Runtime",
     "Store",

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from towline.errors import StoreError
 from towline.goal import PullGoal
 from towline.options import Options
 from towline.pull import Runtime
 from towline.results import PullResult
+from towline.store.absent import AbsentStore
 from towline.store.layout import LayoutStore
 from towline.store.layout import open_store as _open_store
+from towline.store.protocol import Store
 
-__all__ = ["default_root", "open_store", "pull", "resolve"]
+__all__ = ["default_root", "existing_store", "open_store", "pull", "resolve"]
 
 
 def default_root() -> Path:
@@ -33,6 +36,21 @@ def open_store(root: str | os.PathLike[str] | None = None) -> LayoutStore:
         StoreError: the directory cannot be a store.
     """
     return _open_store(default_root() if root is None else root)
+
+
+def existing_store(root: str | os.PathLike[str] | None = None) -> Store:
+    """The store in a directory; where there is none, none is made, and it has no images.
+
+    Raises:
+        StoreError: the directory has a store that cannot be used.
+    """
+    path = default_root() if root is None else root
+    try:
+        return _open_store(path, create=False)
+    except StoreError as error:
+        if error.code != "store.missing":
+            raise
+        return AbsentStore(os.path.abspath(path))
 
 
 def pull(
@@ -63,9 +81,9 @@ def resolve(
     *,
     options: Options | None = None,
 ) -> PullGoal:
-    """What `pull` would try, in order; no registry is asked.
+    """What `pull` would try, in order; no registry is asked, and no directory is made.
 
     Raises:
         TowlineError: the name, or what must be read to understand it.
     """
-    return Runtime(open_store(root), options).resolve(name)
+    return Runtime(existing_store(root), options).resolve(name)

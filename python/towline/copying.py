@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from towline.cancel import CancelToken
-from towline.core import CoreError, layer_pass
+from towline.core import CoreError
 from towline.descriptor import Descriptor
-from towline.digest import Digest, digest_of
+from towline.diff_ids import Following
+from towline.digest import Digest, sha256_of
 from towline.errors import (
     PlatformMismatch,
     SourceError,
@@ -24,10 +25,11 @@ from towline.errors import (
 from towline.goal import PullRefPair
 from towline.image_config import ImageConfig
 from towline.layers import LayerFetch
-from towline.manifest import RawManifest
+from towline.manifest import Manifest, RawManifest
 from towline.progress import Progress
 from towline.reading import Reading
 from towline.rules import Rules
+from towline.schema1 import Schema1, known_digest
 from towline.source.protocol import Source
 from towline.store.protocol import Image, ImagePlan, LayerPlan, Store
 
@@ -81,7 +83,8 @@ class Copying:
         self._check_wanted_digest(pair, raw, list_digest)
         if not self.remove_signatures:
             self.progress.say("signatures")
-        plan = _plan(pair, raw, manifest.layers, manifest.config, config_data, config, list_digest)
+        plan = _plan(pair, raw, manifest, config_data, config, list_digest)
+        following = self._following(manifest)
         with self.store.begin(plan, cancel=self.cancel) as ingest:
             LayerFetch(
                 pair.image,
@@ -91,14 +94,20 @@ class Copying:
                 self.progress,
                 self.cancel,
                 PARALLEL_LAYERS,
+                following,
             ).run(plan.layers)
-            self.progress.say("copying-config", digest=manifest.config.digest_text)
+            if manifest.config.digest_text:  # TEXT-009
+                self.progress.say("copying-config", digest=manifest.config.digest_text)
             self.progress.say("writing-manifest")
             self.progress.say("storing-signatures")
             with step("publishing"):
-                verified = self._check_layers(plan.layers)
+                if isinstance(manifest, Schema1):
+                    plan = self._completed(plan, manifest, following)
+                else:
+                    self._check_layers(plan.layers, following)
                 self.cancel.raise_if_cancelled()
-                image = ingest.publish()
+                image = ingest.publish(plan)
+        verified = ("blobs", "diff-ids") if self.verify_diff_ids else ("blobs",)
         return CopiedImage(image, verified)
 
     def _refuse_foreign_os(self, config: ImageConfig) -> None:
@@ -113,51 +122,71 @@ class Copying:
         # PULL-015: a destination that names a digest takes no other image
         reference = pair.destination.reference
         wanted = None if reference is None else reference.digest
-        if wanted is None or digest_of(raw.data, wanted.algorithm) == wanted:
+        if wanted is None or known_digest(raw.data, wanted.algorithm) == wanted:
             return
         if self.rules.list_by_digest and list_digest == wanted:
             return
         raise VerificationError("verify.destination", want=wanted, got=raw.digest)
 
-    def _check_layers(self, layers: Sequence[LayerPlan]) -> tuple[str, ...]:
-        if not (self.verify_diff_ids or self.rules.layers_must_apply):
-            return ("blobs",)
+    def _following(self, manifest: Manifest | Schema1) -> Following | None:
+        """What decompresses the layers beside the fetching, where that is asked for or needed."""
+        wanted = self.verify_diff_ids or self.rules.layers_must_apply
+        return Following() if wanted or isinstance(manifest, Schema1) else None
+
+    def _check_layers(self, layers: Sequence[LayerPlan], following: Following | None) -> None:
+        if following is None:
+            return
         checked: set[str] = set()
         for layer in layers:
             digest = layer.descriptor.digest
             if str(digest) in checked:
                 continue
             checked.add(str(digest))
-            self.cancel.raise_if_cancelled()
             with step("applying-layer", digest=digest):
-                try:
-                    found = layer_pass(str(self.store.blob_path(digest)))
-                except CoreError as error:
-                    raise SourceError(
-                        "core.layer", code=error.code, offset=error.offset, detail=error.detail
-                    ) from None
-                if self.verify_diff_ids and layer.diff_id and found.diff_id != str(layer.diff_id):
+                got = self._diff_id(digest, following)
+                if self.verify_diff_ids and layer.diff_id not in (None, got):
                     raise VerificationError(
-                        "verify.diff_id", want=layer.diff_id, got=found.diff_id, layer=digest
+                        "verify.diff_id", want=layer.diff_id, got=got, layer=digest
                     )
-        return ("blobs", "diff-ids") if self.verify_diff_ids else ("blobs",)
+
+    def _completed(
+        self, plan: ImagePlan, manifest: Schema1, following: Following | None
+    ) -> ImagePlan:
+        """The plan of an image whose config is made from its layers (MANIFEST-024)."""
+        diff_ids: dict[Digest, Digest] = {}
+        for layer in manifest.content:
+            if layer.digest not in diff_ids:
+                with step("applying-layer", digest=layer.digest):
+                    diff_ids[layer.digest] = self._diff_id(layer.digest, following)
+        config = manifest.config_with([diff_ids[layer.digest] for layer in manifest.content])
+        return replace(plan, id=plan.id or sha256_of(config).hex, config=config)
+
+    def _diff_id(self, layer: Digest, following: Following | None) -> Digest:
+        """The digest of a stored layer uncompressed; it must be a tar."""
+        self.cancel.raise_if_cancelled()
+        try:
+            return (following or Following()).of(layer, self.store.blob_path(layer))
+        except CoreError as error:
+            raise SourceError(
+                "core.layer", code=error.code, offset=error.offset, detail=error.detail
+            ) from None
 
 
 def _plan(
     pair: PullRefPair,
     raw: RawManifest,
-    layers: Sequence[Descriptor],
-    config: Descriptor,
-    config_data: bytes,
+    manifest: Manifest | Schema1,
+    config: bytes,
     parsed: ImageConfig,
     list_digest: Digest | None,
 ) -> ImagePlan:
     destination = pair.destination
+    known = manifest.config.digest.hex if isinstance(manifest, Manifest) else ""
     return ImagePlan(
-        id=destination.id or config.digest.hex,
-        manifest=raw,
-        config=config_data,
-        layers=_layer_plans(layers, parsed.diff_ids),
+        id=destination.id or known,
+        manifest=RawManifest(raw.data, manifest.media_type),
+        config=config,
+        layers=_layer_plans(manifest.layers, parsed.diff_ids),
         names=() if destination.reference is None else (str(destination.reference),),
         list_digest=list_digest,
     )

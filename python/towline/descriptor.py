@@ -35,6 +35,14 @@ class Descriptor:
     platform: Platform | None = None
 
     @property
+    def attestation(self) -> bool:
+        """Whether an entry of an index speaks about another entry, and is no image (PLAT-007)."""
+        if self.annotations.get("vnd.docker.reference.type") == "attestation-manifest":
+            return True
+        have = self.platform
+        return have is not None and (have.os, have.architecture) == ("unknown", "unknown")
+
+    @property
     def digest(self) -> Digest:
         """The checked digest; only this may enter a path or a URL.
 

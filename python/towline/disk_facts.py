@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import cast
 
+from towline.config.registries import Registries
 from towline.errors import step
 from towline.facts import ArchiveImage, StoreIdentity
 from towline.opening import Opener
@@ -36,6 +37,7 @@ class DiskFacts:
         archives: ArchiveCache | None = None,
         platform: Platform | None = None,
         open_source: Callable[[ImageReference], Source] | None = None,
+        registries: Callable[[], Registries] | None = None,
     ) -> None:
         """Facts for one call.
 
@@ -47,10 +49,12 @@ class DiskFacts:
             archives: keeps what is opened here open for the copies; without, it is closed again.
             platform: which instance of a list `config_hex` is about; None: this machine's.
             open_source: opens what is not on the disk as well; without, only what is.
+            registries: reads what says more about short names; without, there are no aliases.
         """
         self.store = store
         self._find_id = find_id
         self._search_registries = search_registries
+        self._registries = registries
         self._rules = rules
         self._archives = archives
         self._platform = platform
@@ -80,6 +84,17 @@ class DiskFacts:
     def image_id(self, prefix: str) -> str | None:
         """The ID of the stored image whose ID begins so, where there is exactly one."""
         return self._find_id(prefix)
+
+    def alias(self, name: str) -> str | None:
+        """The full name that a short one is an alias of, None where it is none."""
+        return None if self._registries is None else self._registries().alias(name)
+
+    def enforced_by(self) -> str | None:
+        """The file in which short names must be unambiguous, None where they need not be."""
+        registries = None if self._registries is None else self._registries()
+        if registries is None or registries.short_name_mode != "enforcing":
+            return None
+        return registries.origin("short-name-mode") or "registries.conf"
 
     def search_registries(self) -> tuple[str, ...]:
         """The registries in which short names are searched, in the order of the configuration."""

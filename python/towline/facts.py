@@ -58,5 +58,11 @@ class Facts(Protocol):
     def config_hex(self, source: object) -> str:
         """The hex of the config digest of the image that a source reference names."""
 
+    def alias(self, name: str) -> str | None:
+        """The full name that a short one without tag and digest is an alias of, None if of none."""
+
+    def enforced_by(self) -> str | None:
+        """The file in which short names must be unambiguous, None where they need not be."""
+
     def search_registries(self) -> tuple[str, ...]:
         """The registries in which short names are searched, in the order of the configuration."""

@@ -6,12 +6,13 @@ of the behaviour, since it decides which error a user sees.  (GOAL-001 to GOAL-0
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from towline.errors import TowlineError, step
+from towline.errors import InvalidName, TowlineError, step
 from towline.facts import Facts
-from towline.name import decompose
+from towline.name import ImageParts, decompose
+from towline.reference import parse_reference
 from towline.rules import Rules
 from towline.transport import ImageReference, docker, image_name, parse_image_name
 from towline.transport.containers_storage import StoreReference, parse_store_reference
@@ -138,7 +139,8 @@ def goal_from_possibly_unqualified_name(name: str, facts: Facts, rules: Rules) -
     """The goal of a name: itself, or one pair for each search registry (GOAL-030).
 
     Raises:
-        InvalidName: the name, or the name completed with a registry, is not valid.
+        InvalidName: the name, or the name completed with a registry, is not valid; or it could
+            mean several images, and registries.conf wants none of them to be guessed.
         ConfigurationError: registries.conf, which only a short name makes it read.
     """
     parts = decompose(name)
@@ -146,6 +148,12 @@ def goal_from_possibly_unqualified_name(name: str, facts: Facts, rules: Rules) -
         with step("parsing-source", name=name):
             source = docker.parse(f"//{name}", facts, rules)
         return _single(source, name, facts)
+    if rules.aliases and (full := facts.alias(parts.unnormalized.name)) is not None:  # CONF-043
+        tag, digest = parts.unnormalized.tag, parts.unnormalized.digest
+        image = str(replace(parse_reference(full), tag=tag, digest=digest))
+        with step("parsing-source", name=image):
+            source = docker.parse(f"//{image}", facts, rules)
+        return _single(source, image, facts)
     registries = facts.search_registries()
     pairs = []
     for registry in registries:
@@ -153,10 +161,26 @@ def goal_from_possibly_unqualified_name(name: str, facts: Facts, rules: Rules) -
         with step("parsing-source", name=image):
             source = docker.parse(f"//{image}", facts, rules)
         pairs.append(pull_ref_pair(source, image, facts))
+    candidates = list(dict.fromkeys(pair.image for pair in pairs))
+    if rules.aliases and len(candidates) > 1 and (path := facts.enforced_by()) is not None:
+        raise _ambiguous(parts, candidates, path)
     return PullGoal(
         tuple(pairs),
         used_search_registries=True,
         searched_registries=registries or None,
+    )
+
+
+def _ambiguous(parts: ImageParts, candidates: list[str], path: str) -> InvalidName:
+    # CONF-046: nobody can be asked which of them is meant
+    short = parts.unnormalized
+    meant = parse_reference(candidates[0]).name
+    return InvalidName(
+        "name.ambiguous",
+        name=str(short),
+        candidates=candidates,
+        path=path,
+        line=f'"{short.name}" = "{meant}"',
     )
 
 

@@ -1,8 +1,9 @@
-"""JSON as the original's decoder reads it (ARCH-010): documents that others wrote for that decoder.
+"""JSON as the original's decoder reads it (ARCH-010), and as its encoder writes it again.
 
 Keys are matched without regard to case, the last of duplicate keys wins, unknown keys are ignored,
 ``null`` clears a value, and a value of the wrong type is an error.  Bytes that are no UTF-8 and
-lone surrogates become U+FFFD.
+lone surrogates become U+FFFD.  What is written has no white space and no characters that HTML gives
+a meaning.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ from typing import Any, NoReturn, TypeVar
 __all__ = [
     "JsonFault",
     "Struct",
+    "compacted",
     "decode",
     "decode_first",
     "integer",
     "list_of",
+    "quoted",
+    "raw_members",
     "string",
     "strings_by_key",
     "struct",
@@ -27,6 +31,10 @@ __all__ = [
 T = TypeVar("T")
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
+_MARKUP = re.compile(r"[<>&\u2028\u2029]")
+_TO_ESCAPE = re.compile(r'["\\\x00-\x1f<>&\u2028\u2029]')
+_SHORT_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_STRING_OR_SPACE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[ \t\r\n]+')
 
 
 class JsonFault(ValueError):
@@ -74,7 +82,10 @@ def decode(data: bytes) -> Any:
     Raises:
         JsonFault: not JSON.
     """
-    text = _text(data)
+    return _decoded(_text(data))
+
+
+def _decoded(text: str) -> Any:
     value, end = _scan(text)
     rest = text[end:].lstrip(" \t\r\n")
     if rest:
@@ -99,9 +110,11 @@ def string(raw: Any) -> str:
 
 
 def integer(raw: Any) -> int:
-    """A whole JSON number; JsonFault for anything else."""
+    """A whole JSON number of 64 bits; JsonFault for anything else."""
     if isinstance(raw, int) and not isinstance(raw, bool):
-        return raw
+        if -(1 << 63) <= raw < 1 << 63:
+            return raw
+        raise JsonFault("a number does not fit into 64 bits")
     return _mismatch(raw, "whole number")
 
 
@@ -130,6 +143,48 @@ def strings_by_key(raw: Any) -> dict[str, str]:
     if not isinstance(raw, Struct):
         _mismatch(raw, "object")
     return {key: "" if value is None else string(value) for key, value in raw.pairs()}
+
+
+def raw_members(text: str) -> dict[str, str]:
+    """The members of a JSON object with their values as written; of duplicate keys the last.
+
+    Raises:
+        JsonFault: not a JSON object.
+    """
+    if not isinstance(value := _decoded(text), Struct):
+        _mismatch(value, "object")
+    members: dict[str, str] = {}
+    at = _past_space(text, _past_space(text, 0) + 1)  # behind the brace
+    while text[at] != "}":
+        key, at = _DECODER.raw_decode(text, at)
+        start = _past_space(text, _past_space(text, at) + 1)  # behind the colon
+        end = _DECODER.raw_decode(text, start)[1]
+        members[_clean(key)] = text[start:end]
+        at = _past_space(text, end)
+        if text[at] == ",":
+            at = _past_space(text, at + 1)
+    return members
+
+
+def compacted(text: str) -> str:
+    """Valid JSON without white space, and with characters of HTML escaped."""
+    bare = _STRING_OR_SPACE.sub(lambda found: found[0] if found[0][0] == '"' else "", text)
+    return _MARKUP.sub(_escaped, bare)
+
+
+def quoted(text: str) -> str:
+    """A JSON string."""
+    return f'"{_TO_ESCAPE.sub(_escaped, text)}"'
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return _SHORT_ESCAPES.get(found[0]) or f"\\u{ord(found[0]):04x}"
+
+
+def _past_space(text: str, at: int) -> int:
+    while text[at] in " \t\r\n":
+        at += 1
+    return at
 
 
 def _mismatch(raw: Any, wanted: str) -> NoReturn:

@@ -8,14 +8,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 
 from towline.cancel import CancelToken
 from towline.core import CoreError
-from towline.errors import StoreError, TowlineError, VerificationError, step
+from towline.diff_ids import Following
+from towline.errors import (
+    RegistryError,
+    StoreError,
+    TowlineError,
+    VerificationError,
+    step,
+)
 from towline.progress import BlobProgress, BlobState, Progress
 from towline.rules import Rules
-from towline.source.protocol import OpenBlob, Source
+from towline.source.protocol import Alternatives, OpenBlob, Source
 from towline.store.protocol import BlobSink, Ingest, LayerPlan
 from towline.transport import image_name
 
@@ -29,6 +37,8 @@ class LayerFetch:
     Attributes:
         image: the pair's image name, for progress.
         slots: how many blobs may be on their way at once.
+        following: what decompresses the layers while they come, where that is wanted.
+        listed: how often the image lists each layer that is fetched.
     """
 
     image: str
@@ -38,6 +48,8 @@ class LayerFetch:
     progress: Progress
     cancel: CancelToken
     slots: int
+    following: Following | None = None
+    listed: dict[str, int] = field(default_factory=dict)
 
     def run(self, layers: Sequence[LayerPlan]) -> None:
         """Fetch what is missing; each layer is announced, repeats and present ones too (TEXT-005).
@@ -48,11 +60,14 @@ class LayerFetch:
         missing = {layer.descriptor.digest_text for layer in self.ingest.missing()}
         tasks: list[tuple[int, LayerPlan]] = []
         for index, layer in enumerate(layers):
-            if layer.descriptor.digest_text in missing:
-                missing.discard(layer.descriptor.digest_text)
-                tasks.append((index, layer))
-            else:
+            digest = layer.descriptor.digest_text
+            if digest not in missing:
                 self._announce(layer, "present", layer.descriptor.size)
+            elif digest in self.listed:  # told with the first, if that opens (TEXT-006)
+                self.listed[digest] += 1
+            else:
+                self.listed[digest] = 1
+                tasks.append((index, layer))
         self._run_tasks(self._ordered(tasks))
 
     def _ordered(self, tasks: list[tuple[int, LayerPlan]]) -> list[tuple[int, LayerPlan]]:
@@ -91,13 +106,28 @@ class LayerFetch:
             self._announce(layer, "present", layer.descriptor.size)
             return
         with sink:
-            resumed = sink.offset > 0
-            self._take(layer, sink, announced=False)
-            if not self._commit(layer, sink, again=resumed):
-                sink.restart()  # STORE-014: what an earlier attempt left was no prefix of it
-                self._take(layer, sink, announced=True)
-                self._commit(layer, sink, again=False)
+            # STORE-014: what an earlier attempt, or another place, left may be no prefix of it
+            mixed = sink.offset > 0
+            announced = False
+            while True:
+                try:
+                    self._take(layer, sink, announced=announced)
+                except RegistryError as error:
+                    if not self._elsewhere(layer, error):
+                        raise
+                    announced, mixed = True, sink.writer.offset > 0
+                    continue
+                announced = True
+                if self._commit(layer, sink, again=mixed):
+                    break
+                mixed = False
+                sink.restart()
         self._report(layer, "done", layer.descriptor.size)
+
+    def _elsewhere(self, layer: LayerPlan, error: TowlineError) -> bool:
+        """Whether another place is left that may give the blob (CONF-045)."""
+        source = self.source
+        return isinstance(source, Alternatives) and source.give_up(layer.descriptor, error)
 
     def _take(self, layer: LayerPlan, sink: BlobSink, *, announced: bool) -> None:
         with self._open(layer, sink) as blob:
@@ -115,8 +145,12 @@ class LayerFetch:
     def _deliver(self, layer: LayerPlan, blob: OpenBlob, sink: BlobSink) -> None:
         writer = sink.writer
         try:
-            with self.progress.moving(
-                layer.descriptor.digest_text, lambda: self._stand(layer, "moving", writer.offset)
+            with (
+                nullcontext() if self.following is None else self.following.beside(layer, writer),
+                self.progress.moving(
+                    layer.descriptor.digest_text,
+                    lambda: self._stand(layer, "moving", writer.offset),
+                ),
             ):
                 blob.deliver(writer)
         except CoreError as error:
@@ -127,7 +161,7 @@ class LayerFetch:
         try:
             sink.commit()
         except VerificationError as error:
-            if again:
+            if again or self._elsewhere(layer, error):
                 return False
             # TEXT-007: a blob without any byte is a fault of reading, any other one of writing
             if error.facts.get("size") == 0:
@@ -141,7 +175,9 @@ class LayerFetch:
         return True
 
     def _announce(self, layer: LayerPlan, state: BlobState, held: int) -> None:
-        self.progress.say("copying-blob", digest=layer.descriptor.digest_text)
+        digest = layer.descriptor.digest_text
+        for _ in range(self.listed.get(digest, 1)):
+            self.progress.say("copying-blob", digest=digest)
         self._report(layer, state, held)
 
     def _report(self, layer: LayerPlan, state: BlobState, held: int) -> None:

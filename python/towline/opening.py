@@ -20,7 +20,6 @@ from towline.transport.tarball import TarballReference
 
 if TYPE_CHECKING:
     from towline.source.archives import ArchiveCache
-    from towline.source.docker import DockerAccess
 
 __all__ = ["Opener"]
 
@@ -32,14 +31,15 @@ class Opener:
     Attributes:
         archives: keeps archives open between the questions of the goal and the copies.
         platform: what a tarball's image is said to be for; None: this machine.
-        docker_access: how a registry is spoken to, asked only where there is one to speak to;
-            None where no network may be used.
+        docker: opens the source of an image in a registry; None where no network may be used.
+        own: sources that the caller opens himself; asked first, None where it has none.
     """
 
     rules: Rules
     archives: ArchiveCache | None = None
     platform: Platform | None = None
-    docker_access: Callable[[DockerReference], DockerAccess] | None = None
+    docker: Callable[[DockerReference], Source] | None = None
+    own: Callable[[ImageReference], Source | None] | None = None
 
     def open(self, reference: ImageReference) -> Source:
         """The source of a reference; what it needs is imported here, when one is wanted.
@@ -48,11 +48,11 @@ class Opener:
             UnsupportedError: a transport that towline does not read.
             TowlineError: the source cannot be opened.
         """
+        if self.own is not None and (source := self.own(reference)) is not None:
+            return source
         match reference:
-            case DockerReference() if self.docker_access is not None:
-                from towline.source import docker
-
-                return docker.open_source(reference, self.docker_access(reference))
+            case DockerReference() if self.docker is not None:
+                return self.docker(reference)
             case DockerArchiveReference():
                 from towline.source import docker_archive
 

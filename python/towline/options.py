@@ -10,6 +10,7 @@ from towline.cancel import CancelToken
 from towline.config.auth_json import Credentials
 from towline.config.places import Places
 from towline.events import Event
+from towline.patience import Patience
 from towline.platform import Platform
 from towline.progress import BlobProgress
 from towline.rules import Rules
@@ -33,6 +34,7 @@ class Options:
         platform: which instance of a list is taken; None: Linux on this machine's processor.
         remove_signatures: signatures are neither read nor kept.
         verify_diff_ids: decompress every layer and check it against the config.
+        patience: how long registries are waited for.
         places: where configuration files are looked for.
         cancel: stops every pull that uses these options.
         on_event: called with each event, after it happened.
@@ -49,6 +51,7 @@ class Options:
     platform: Platform | None = None
     remove_signatures: bool = False
     verify_diff_ids: bool = False
+    patience: Patience = field(default_factory=Patience)
     places: Places = field(default_factory=Places)
     cancel: CancelToken = field(default_factory=CancelToken)
     on_event: Callable[[Event], None] | None = None

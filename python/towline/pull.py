@@ -6,19 +6,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
 
-from towline.config.certs_d import find_certificates
-from towline.config.places import RegistriesCache, find_credentials, load_policy, load_registries
+from towline.config.credentials import AuthLook
+from towline.config.endpoints import Endpoint
+from towline.config.places import RegistriesCache, load_policy, load_registries
 from towline.config.policy_json import Policy
 from towline.config.registries import Registries
 from towline.copying import CopiedImage, Copying
 from towline.disk_facts import DiskFacts
 from towline.errors import Cancelled, PullFailed, TowlineError, step
 from towline.events import Event
+from towline.explaining import Candidate, Explanation, explain_goal
 from towline.facts import Facts
 from towline.goal import PullGoal, PullRefPair, goal_from_image_reference, goal_from_name
 from towline.labels import check_label
@@ -28,6 +29,8 @@ from towline.options import Options
 from towline.platform import host_platform
 from towline.progress import Progress, TextWriter
 from towline.reading import Reading
+from towline.registry.usage import EndpointLog
+from towline.registry_access import RegistryAccess
 from towline.results import Attempt, PullResult
 from towline.source.archives import ArchiveCache
 from towline.source.protocol import Source
@@ -35,9 +38,6 @@ from towline.store.protocol import Store
 from towline.transport import ImageReference, image_name, parse_image_name
 from towline.transport.docker import DockerReference
 from towline.trust.policy import evaluate
-
-if TYPE_CHECKING:
-    from towline.source.docker import DockerAccess
 
 __all__ = ["Runtime"]
 
@@ -52,9 +52,24 @@ class Runtime:
     One runtime may be used from many threads, and for any number of pulls.
     """
 
-    def __init__(self, store: Store, options: Options | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        options: Options | None = None,
+        *,
+        open_source: Callable[[ImageReference], Source | None] | None = None,
+    ) -> None:
+        """A runtime.
+
+        Args:
+            store: takes the images.
+            options: the choices; None for the usual ones.
+            open_source: opens sources of the caller's own, such as images that are kept in memory
+                or behind another protocol; None from it leaves a reference to towline.
+        """
         self.store = store
         self.options = Options() if options is None else options
+        self._open_source = open_source
         self._registries = RegistriesCache()
 
     def resolve(self, name: str) -> PullGoal:
@@ -65,6 +80,33 @@ class Runtime:
         """
         with self._call(None) as call:
             return goal_from_name(name, call.facts(), self.options.rules)
+
+    def explain(self, name: str) -> Explanation:
+        """`resolve` with its reasons: which file and table decided, and who would be asked.
+
+        Raises:
+            TowlineError: as `resolve`; and registries.conf, where it cannot be read.
+        """
+        with self._call(None) as call:
+            goal = goal_from_name(name, call.facts(), self.options.rules)
+            return explain_goal(name, goal, call.registries_of(goal))
+
+    def explain_auth(self, name: str) -> tuple[tuple[str, tuple[AuthLook, ...]], ...]:
+        """Where credentials for each place of a name are looked for, and what comes of it.
+
+        Nothing of a secret is in the answer.  Credential helpers are run.
+
+        Raises:
+            TowlineError: as `explain`.
+        """
+        with self._call(None) as call:
+            goal = goal_from_name(name, call.facts(), self.options.rules)
+            explained = explain_goal(name, goal, call.registries_of(goal))
+            return tuple(
+                (endpoint.reference.name, call.looks(candidate, endpoint))
+                for candidate in explained.candidates
+                for endpoint in candidate.endpoints
+            )
 
     def pull(
         self, name: str, label: str | None = None, writer: TextWriter | None = None
@@ -126,7 +168,9 @@ class Runtime:
         try:
             options.cancel.raise_if_cancelled()
             with ArchiveCache() as archives:
-                yield _Call(self.store, options, self._registries, progress, archives)
+                yield _Call(
+                    self.store, options, self._registries, progress, archives, self._open_source
+                )
         except TowlineError as error:
             error.wording = options.rules.wording
             raise
@@ -141,6 +185,8 @@ class _Call:
     registries: RegistriesCache
     progress: Progress
     archives: ArchiveCache
+    open_source: Callable[[ImageReference], Source | None] | None = None
+    read: list[Registries] = field(default_factory=list)  # once a call, where it is needed
 
     def facts(self) -> Facts:
         """The world, for the building of the goal."""
@@ -153,20 +199,50 @@ class _Call:
             archives=self.archives,
             platform=options.platform,
             open_source=self._opener().open,
+            registries=self._read_registries,
         )
 
     def _search_registries(self) -> tuple[str, ...]:
+        return self._read_registries().search_registries()
+
+    def _read_registries(self) -> Registries:
         with step("reading-registries-conf"):
-            return self._load_registries().search_registries()
+            return self._load_registries()
 
     def _load_registries(self) -> Registries:
-        options = self.options
-        return load_registries(
-            options.places, options.rules, options.registries_conf, self.registries
-        )
+        if not self.read:
+            options = self.options
+            self.read.append(
+                load_registries(
+                    options.places, options.rules, options.registries_conf, self.registries
+                )
+            )
+        return self.read[0]
 
-    def _opener(self) -> Opener:
-        return Opener(self.options.rules, self.archives, self.options.platform, self._docker_access)
+    def registries_of(self, goal: PullGoal) -> Registries | None:
+        """The configuration, where it says where the images of a goal lie."""
+        asked = any(isinstance(pair.source, DockerReference) for pair in goal.pairs)
+        if not self.options.rules.mirrors or not (asked or goal.used_search_registries):
+            return None
+        return self._read_registries()
+
+    def looks(self, candidate: Candidate, endpoint: Endpoint) -> tuple[AuthLook, ...]:
+        """The looks for the credentials of one place."""
+        source = candidate.pair.source
+        assert isinstance(source, DockerReference)  # nothing else has endpoints
+        access = RegistryAccess(self.options, self._load_registries)
+        return access.looks(source, endpoint)
+
+    def _opener(self, log: EndpointLog | None = None) -> Opener:
+        access = RegistryAccess(self.options, self._load_registries)
+        notes = log or EndpointLog()
+        return Opener(
+            self.options.rules,
+            self.archives,
+            self.options.platform,
+            lambda reference: access.open(reference, notes),
+            self.open_source,
+        )
 
     def run(self, goal: PullGoal, name: str, label: str | None) -> PullResult:
         """Try the pairs (PULL-003)."""
@@ -199,26 +275,38 @@ class _Call:
             if rules.label_failure == "ends" or isinstance(error, Cancelled):  # LABEL-004
                 raise
             return self._failed(pair, error)
+        log = EndpointLog()
         try:
-            copied = self._copy(pair, policy, origin)
+            copied = self._copy(pair, policy, origin, log)
         except Cancelled:
             raise
         except TowlineError as error:
-            return self._failed(pair, error)
-        return Attempt(pair.image, pair.source, copied.image, verified=copied.verified)
+            return self._failed(pair, error, log)
+        return Attempt(
+            pair.image,
+            pair.source,
+            copied.image,
+            verified=copied.verified,
+            endpoints=log.uses(),
+        )
 
     def _log(self, error: TowlineError) -> None:
         _LOG.error("%s", error.told(self.options.rules.wording))
 
-    def _failed(self, pair: PullRefPair, error: TowlineError) -> Attempt:
+    def _failed(
+        self, pair: PullRefPair, error: TowlineError, log: EndpointLog | None = None
+    ) -> Attempt:
         wording = self.options.rules.wording
         error.wording = wording
         within = pair.source.within_transport
         _LOG.error("%s", wording.text("log-pull-failed", within=within, error=error))
         self.progress.say("failed")
-        return Attempt(pair.image, pair.source, error=error)
+        uses = () if log is None else log.uses()
+        return Attempt(pair.image, pair.source, error=error, endpoints=uses)
 
-    def _copy(self, pair: PullRefPair, policy: Policy, origin: str) -> CopiedImage:
+    def _copy(
+        self, pair: PullRefPair, policy: Policy, origin: str, log: EndpointLog
+    ) -> CopiedImage:
         options = self.options
 
         def allow(source: Source, raw: RawManifest) -> None:
@@ -235,47 +323,19 @@ class _Call:
             verify_diff_ids=options.verify_diff_ids,
         )
         with step("opening-source", source=image_name(pair.source)):
-            source = self._opener().open(pair.source)
+            source = self._opener(log).open(pair.source)
         with closing(source):
             return copying.copy(pair, source)
 
     def _check_label(self, pair: PullRefPair, label: str) -> None:
         caller = self.options.rules.label_context == "call"  # LABEL-003
-        call = self if caller else replace(self, options=_bare(self.options))
+        call = self if caller else replace(self, options=_bare(self.options), read=[])
         with closing(call._opener().open(pair.source)) as source:
             check_label(pair.image, label, source, self._reading(told=caller))
 
     def _reading(self, *, told: bool) -> Reading:
         platform = self.options.platform or host_platform()
         return Reading(self.options.rules, platform, told=told)
-
-    def _docker_access(self, reference: DockerReference) -> DockerAccess:
-        from towline.source.docker import DockerAccess  # heavy: HTTP
-
-        options = self.options
-        name = reference.reference.name
-        credentials = options.credentials
-        if credentials is None:
-            found = find_credentials(options.places, options.rules, name, options.authfile)
-            credentials = None if found is None else found[0]
-        return DockerAccess(
-            insecure=self._insecure(name),
-            credentials=credentials,
-            certificates=find_certificates(
-                options.places, options.rules, reference.reference.domain, options.cert_dir
-            ),
-            rules=options.rules,
-            cancel=options.cancel,
-        )
-
-    def _insecure(self, name: str) -> bool:
-        options = self.options
-        if options.tls_verify is not None:  # CONF-022: registries.conf is then not even read
-            return not options.tls_verify
-        with step("loading-registries"):
-            registries = self._load_registries()
-        found = registries.find(name)
-        return found is not None and found.insecure
 
     def _event(self, name: str) -> None:
         if self.options.on_event is not None:

@@ -14,6 +14,8 @@ from towline.errors import SourceError, step
 from towline.image_config import ImageConfig, parse_config
 from towline.manifest import (
     DOCKER_LIST,
+    DOCKER_SCHEMA2,
+    OCI_MANIFEST,
     Manifest,
     RawManifest,
     parse_index,
@@ -21,6 +23,7 @@ from towline.manifest import (
 )
 from towline.platform import Platform, choose_instance
 from towline.rules import Rules
+from towline.schema1 import Schema1, parse_schema1
 from towline.source.protocol import Source
 from towline.transport import image_name
 
@@ -65,21 +68,31 @@ class Reading:
             list_digest = list_digest or raw.digest
             with self._step("choosing-instance", source):
                 chosen = choose_instance(
-                    parse_index(raw).instances,
+                    [entry for entry in parse_index(raw).instances if not entry.attestation],
                     self.platform,
                     variants=self.rules.variants,
                     list_kind="manifest list" if raw.media_type == DOCKER_LIST else "image index",
                 )
                 raw = source.manifest(chosen.digest)
+        if raw.media_type not in self.rules.indexes:
+            return raw, list_digest
         raise SourceError("manifest.nested", limit=_MAX_NESTING)
 
-    def parsed(self, source: Source, raw: RawManifest) -> Manifest:
+    def parsed(self, source: Source, raw: RawManifest) -> Manifest | Schema1:
         """The manifest, read; SourceError where it cannot be."""
+        known = raw.media_type in (DOCKER_SCHEMA2, OCI_MANIFEST)
         with self._step("opening-image", source):
+            if self.rules.schema1 == "accept" and not known:  # MANIFEST-020
+                return parse_schema1(raw)
             return parse_manifest(raw)
 
-    def config(self, source: Source, manifest: Manifest) -> tuple[bytes, ImageConfig]:
-        """The config's bytes, whose digest was checked, and what they say."""
+    def config(self, source: Source, manifest: Manifest | Schema1) -> tuple[bytes, ImageConfig]:
+        """The config's bytes, whose digest was checked, and what they say.
+
+        An image of schema 1 has no such bytes, but its history says the same (MANIFEST-025).
+        """
         with self._step("parsing-config"):
+            if isinstance(manifest, Schema1):
+                return b"", manifest.described()
             data = source.config(manifest.config)
             return data, parse_config(data)

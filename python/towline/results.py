@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from towline.errors import TowlineError
+from towline.registry.usage import EndpointUse
 from towline.store.protocol import Image
 from towline.transport import ImageReference, image_name
 
@@ -21,6 +22,8 @@ class Attempt:
         stored: the image, where the attempt succeeded.
         error: why not, where it failed.
         verified: what was checked: ``"blobs"``, and ``"diff-ids"`` where layers were unpacked.
+        endpoints: the places of a registry's image that were asked, in this order, and what each
+            of them gave or why it did not; none for other transports.
     """
 
     image: str
@@ -28,6 +31,7 @@ class Attempt:
     stored: Image | None = None
     error: TowlineError | None = None
     verified: tuple[str, ...] = ()
+    endpoints: tuple[EndpointUse, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The attempt as a JSON document."""
@@ -40,6 +44,7 @@ class Attempt:
             if self.error is None
             else {"code": self.error.code, "message": str(self.error)},
             "verified": list(self.verified),
+            "endpoints": [use.to_json() for use in self.endpoints],
         }
 
 

@@ -40,11 +40,18 @@ class Rules:
         registries_conf_variables: the environment variables that name another registries.conf, in
             order (CONF-011).
         registries_conf_home: root, too, has a registries.conf at home (CONF-011).
+        mirrors: registries.conf can block a registry, move it and name its mirrors (CONF-040 to
+            CONF-045).
+        aliases: a short name may be an alias, and may have to be unambiguous (CONF-043, CONF-046).
+        credentials_store: an auth file may name a helper for all hosts (AUTH-013).
         registries_cached: the file is read once in the life of the process (CONF-009).
         accept: the media types that a registry is asked for, in this order (REG-003).
         indexes: media types under which a list of instances is recognised (REG-005).
         typeless: what a manifest with an unknown media type is: read as schema 1, which then
             refuses it, or recognised by its content (REG-006).
+        schema1: images of schema 1 are accepted, or refused as too old (MANIFEST-020).
+        unnamed_blob: a config without a digest is one that the registry does not have, or refused
+            for its digest (MANIFEST-027).
         archive_images: a docker-archive with several images gives the names of the first only,
             or every image with all its names (GOAL-011).
         archive_formats: the compressions in which an archive is recognised (ARCH-003).
@@ -98,10 +105,15 @@ class Rules:
     registries_conf: Literal["libpod-1.3", "current"]
     registries_conf_variables: tuple[str, ...]
     registries_conf_home: bool
+    mirrors: bool
+    aliases: bool
+    credentials_store: bool
     registries_cached: bool
     accept: tuple[str, ...]
     indexes: tuple[str, ...]
     typeless: Literal["schema1", "recognise"]
+    schema1: Literal["accept", "refuse"]
+    unnamed_blob: Literal["absent", "refuse"]
     archive_images: Literal["first", "all"]
     archive_formats: tuple[str, ...]
     archive_members: Literal["literal", "resolved"]
@@ -149,10 +161,15 @@ Rules.CURRENT = Rules(
     registries_conf="current",
     registries_conf_variables=("CONTAINERS_REGISTRIES_CONF", "REGISTRIES_CONFIG_PATH"),
     registries_conf_home=True,
+    mirrors=True,
+    aliases=True,
+    credentials_store=True,
     registries_cached=False,
     accept=(_OCI_INDEX, _OCI, _SCHEMA2_LIST, _SCHEMA2),
     indexes=(_OCI_INDEX, _SCHEMA2_LIST),
     typeless="recognise",
+    schema1="refuse",
+    unnamed_blob="refuse",
     archive_images="all",
     archive_formats=("gzip", "bzip2", "xz", "zstd"),
     archive_members="resolved",
@@ -192,10 +209,15 @@ Rules.LIBPOD_1_3 = Rules(
     registries_conf="libpod-1.3",
     registries_conf_variables=("REGISTRIES_CONFIG_PATH",),
     registries_conf_home=False,
+    mirrors=False,
+    aliases=False,
+    credentials_store=False,
     registries_cached=True,
     accept=(_OCI, _SCHEMA2, _SCHEMA1_SIGNED, _SCHEMA1, _SCHEMA2_LIST),
     indexes=(_SCHEMA2_LIST,),
     typeless="schema1",
+    schema1="accept",
+    unnamed_blob="absent",
     archive_images="first",
     archive_formats=("gzip", "bzip2", "xz"),
     archive_members="literal",

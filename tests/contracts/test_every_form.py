@@ -30,6 +30,7 @@ def pulled(line: CommandLine, location: str, *words: str) -> list[str]:
     return ended.lines
 
 
+@pytest.mark.clause("PULL-020", "CORE-008")
 @pytest.mark.parametrize("form", EVERY_FORM)
 def test_an_image_arrives_verified_and_reads_back(
     line: CommandLine, real_images: RealImages, form: str
@@ -84,6 +85,7 @@ def test_the_names_of_what_was_pulled(
     assert sorted(line("inspect", names[0]).json()["names"]) == sorted(names)
 
 
+@pytest.mark.clause("GOAL-012")
 def test_an_archive_without_a_name_is_called_by_its_id(
     line: CommandLine, real_images: RealImages
 ) -> None:
@@ -93,6 +95,7 @@ def test_an_archive_without_a_name_is_called_by_its_id(
         assert name == "@" + line("inspect", name[1:]).json()["id"]
 
 
+@pytest.mark.clause("GOAL-011")
 def test_every_image_of_an_archive_is_pulled(line: CommandLine, real_images: RealImages) -> None:
     """One pass, every image, every name."""
     archive = real_images.docker_archive_several.file

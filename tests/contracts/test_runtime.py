@@ -55,6 +55,7 @@ def test_resolve_touches_nothing(tmp_path: Path, options: towline.Options) -> No
     assert [pair.image for pair in goal.pairs] == ["docker.io/alpine"]
 
 
+@pytest.mark.clause("EVENT-001")
 def test_events_and_progress(
     tmp_path: Path, options: towline.Options, real_images: RealImages
 ) -> None:
@@ -77,6 +78,7 @@ def test_events_and_progress(
         assert "done" in states
 
 
+@pytest.mark.clause("PULL-002")
 def test_pull_reference_asks_for_no_name(
     tmp_path: Path, options: towline.Options, hello_archive: Path
 ) -> None:
@@ -96,6 +98,7 @@ def test_waiting_for_a_pull(
         asyncio.run(runtime.pull_async("127.0.0.1:1/x"))
 
 
+@pytest.mark.clause("PULL-006")
 def test_cancelling_from_another_thread(
     tmp_path: Path, options: towline.Options, silent: str
 ) -> None:
@@ -123,6 +126,7 @@ def test_cancelling_a_task(tmp_path: Path, options: towline.Options, silent: str
     assert options.cancel.cancelled
 
 
+@pytest.mark.clause("POLICY-003")
 def test_the_built_in_policy_is_named(
     tmp_path: Path, options: towline.Options, hello_archive: Path
 ) -> None:

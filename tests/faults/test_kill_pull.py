@@ -6,12 +6,15 @@ import random
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.support.images import RealImages
 from tests.support.towline_cli import CommandLine
 
 KILLS = 20
 
 
+@pytest.mark.clause("STORE-008")
 def test_twenty_kills_at_random_moments(tmp_path: Path, real_images: RealImages) -> None:
     """After each SIGKILL the store is whole, and in the end the pull completes."""
     line = CommandLine.below(tmp_path)

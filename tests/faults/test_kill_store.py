@@ -35,6 +35,7 @@ def start(*words: str) -> subprocess.Popen[bytes]:
     )
 
 
+@pytest.mark.clause("STORE-008", "STORE-014")
 def test_a_store_survives_kills_at_random_moments(tmp_path: Path) -> None:
     """Twenty times SIGKILL: the store opens, lists, verifies, and the next pull completes."""
     root = str(tmp_path / "store")
@@ -57,6 +58,7 @@ def test_a_store_survives_kills_at_random_moments(tmp_path: Path) -> None:
         assert store.verify().clean
 
 
+@pytest.mark.clause("STORE-008")
 @pytest.mark.parametrize("mode", ["pull", "remove"])
 def test_every_change_is_all_or_nothing(tmp_path: Path, mode: str) -> None:
     """Killed before any of its renames and removals, a change is not done or done."""
@@ -96,6 +98,7 @@ def test_every_change_is_all_or_nothing(tmp_path: Path, mode: str) -> None:
     assert seen == {tuple(sorted(old.items())), tuple(sorted(new.items()))}
 
 
+@pytest.mark.clause("STORE-013")
 def test_two_processes_fetch_each_blob_once(tmp_path: Path) -> None:
     """Whoever comes second waits for a blob and takes it from the store."""
     root = str(tmp_path / "store")

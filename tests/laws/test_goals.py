@@ -21,6 +21,7 @@ EDITIONS = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.clause("ERR-001")
 @EDITIONS
 @given(text=image_texts)
 def test_any_text_gives_a_goal_or_a_typed_error(rules: Rules, text: str) -> None:
@@ -49,6 +50,7 @@ def test_a_printed_image_reference_reads_as_itself(rules: Rules, text: str) -> N
     assert parse_image_name(image_name(reference), facts, rules) == reference
 
 
+@pytest.mark.clause("GOAL-031", "GOAL-033")
 @EDITIONS
 @given(name=short_names, searched=registries)
 def test_pairs_follow_the_search_registries(
@@ -68,6 +70,7 @@ def test_pairs_follow_the_search_registries(
     assert not goal.pull_all_pairs
 
 
+@pytest.mark.clause("GOAL-030")
 @EDITIONS
 @given(name=full_names)
 def test_a_full_name_is_one_pair_and_asks_for_no_configuration(rules: Rules, name: str) -> None:
@@ -82,6 +85,7 @@ def test_a_full_name_is_one_pair_and_asks_for_no_configuration(rules: Rules, nam
 TAGS = st.lists(st.one_of(short_names, full_names), max_size=4)
 
 
+@pytest.mark.clause("GOAL-011", "GOAL-012")
 @given(TAGS)
 def test_every_name_of_an_archive_becomes_a_pair(names: Sequence[str]) -> None:
     """All RepoTags are pulled; one without a registry is put under localhost/."""
@@ -97,6 +101,7 @@ def test_every_name_of_an_archive_becomes_a_pair(names: Sequence[str]) -> None:
     ]
 
 
+@pytest.mark.clause("GOAL-011")
 def test_several_images_in_one_archive() -> None:
     """The original knows the names of the first image only; today every image is pulled."""
     archives = {"x.tar": [["one:1", "one:2"], [], ["two:1"]]}
@@ -117,6 +122,7 @@ def test_several_images_in_one_archive() -> None:
     ]
 
 
+@pytest.mark.clause("GOAL-035")
 @pytest.mark.parametrize(
     ("text", "questions"),
     [
@@ -141,6 +147,7 @@ def test_the_order_of_the_questions(text: str, questions: list[str]) -> None:
     assert facts.questions == questions
 
 
+@pytest.mark.clause("GOAL-001")
 def test_a_directory_whose_parent_is_missing_turns_into_a_short_name() -> None:
     """Text that no transport reads is tried as a name, whatever the reason was (GOAL-001)."""
     facts = FrozenFacts(registries=("example.com",), missing_paths=["gone"])
@@ -148,6 +155,7 @@ def test_a_directory_whose_parent_is_missing_turns_into_a_short_name() -> None:
     assert [pair.image for pair in goal.pairs] == ["example.com/dir:gone"]
 
 
+@pytest.mark.clause("GOAL-002")
 def test_a_failed_transport_is_told_where_the_text_is_no_name() -> None:
     """Today the transport's reason is kept; the original loses it (GOAL-002)."""
     for rules, told in ((Rules.CURRENT, "lower case"), (Rules.LIBPOD_1_3, "reference format")):

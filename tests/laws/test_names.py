@@ -14,6 +14,7 @@ from towline.name import decompose, is_registry
 from towline.reference import parse_normalized, parse_reference
 
 
+@pytest.mark.clause("NAME-001")
 @given(st.one_of(full_names, short_names))
 def test_parsing_and_printing_are_inverse(text: str) -> None:
     """A reference prints as it was written, and reads again as itself."""
@@ -22,6 +23,7 @@ def test_parsing_and_printing_are_inverse(text: str) -> None:
     assert parse_reference(str(reference)) == reference
 
 
+@pytest.mark.clause("NAME-010")
 @given(st.one_of(full_names, short_names))
 def test_normalising_is_idempotent(text: str) -> None:
     """A normalised reference, and its familiar form, normalise to itself."""
@@ -32,6 +34,7 @@ def test_normalising_is_idempotent(text: str) -> None:
     assert parse_normalized(reference.familiar) == reference
 
 
+@pytest.mark.clause("NAME-030")
 @given(st.one_of(full_names, short_names))
 def test_decomposing_never_normalises(text: str) -> None:
     """The parts print as the name was written: no docker.io, no library/, no latest."""
@@ -68,6 +71,7 @@ def test_any_text_is_a_name_or_a_typed_error(text: str) -> None:
             parse(text)
 
 
+@pytest.mark.clause("NAME-006")
 @pytest.mark.parametrize(
     "text",
     [
@@ -96,6 +100,7 @@ def test_no_input_makes_the_grammar_run_away(text: str) -> None:
             parse(text)
 
 
+@pytest.mark.clause("NAME-031")
 def test_what_is_a_registry() -> None:
     """A dot, a colon, or exactly localhost."""
     assert all(map(is_registry, ["a.b", "a:1", "localhost", ".", ":"]))

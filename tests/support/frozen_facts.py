@@ -26,6 +26,8 @@ class FrozenFacts:
     """
 
     registries: Sequence[str] | TowlineError = ()
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    enforcing: str | None = None
     archives: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
     layouts: Mapping[str, str | TowlineError] = field(default_factory=dict)
     configs: Mapping[str, str] = field(default_factory=dict)
@@ -65,6 +67,14 @@ class FrozenFacts:
         name = image_name(cast(ImageReference, source))
         self.questions.append(f"config_hex {name}")
         return self.configs.get(name, "c" * 64)
+
+    def alias(self, name: str) -> str | None:
+        self.questions.append(f"alias {name}")
+        return self.aliases.get(name)
+
+    def enforced_by(self) -> str | None:
+        self.questions.append("enforced_by")
+        return self.enforcing
 
     def search_registries(self) -> tuple[str, ...]:
         self.questions.append("search_registries")

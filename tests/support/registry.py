@@ -23,6 +23,23 @@ _PATIENCE = 30.0  # seconds; only a machine in trouble needs more than one
 
 
 @dataclass(frozen=True, slots=True)
+class TokenSettings:
+    """The token service that a registry trusts.
+
+    Attributes:
+        realm: where clients get a token.
+        service: the name of the registry to it.
+        issuer: its own name.
+        certificate: a PEM file; what signs the tokens must be certified by it.
+    """
+
+    realm: str
+    service: str
+    issuer: str
+    certificate: Path
+
+
+@dataclass(frozen=True, slots=True)
 class RegistrySettings:
     """How a registry differs from the plain one: anonymous, plain HTTP, deleting allowed.
 
@@ -34,6 +51,7 @@ class RegistrySettings:
         client_ca: a PEM file; clients must then show a certificate that it signed.
         proxy: the URL of a registry that this one is a pull-through cache of.
         delete: whether manifests and blobs may be deleted.
+        token: clients must show a token of this service.
     """
 
     storage: Path | None = None
@@ -43,6 +61,7 @@ class RegistrySettings:
     client_ca: Path | None = None
     proxy: str | None = None
     delete: bool = True
+    token: TokenSettings | None = None
 
 
 PLAIN = RegistrySettings()
@@ -169,6 +188,15 @@ def _configuration(storage: Path, settings: RegistrySettings) -> dict[str, objec
     if settings.htpasswd is not None:
         configuration["auth"] = {
             "htpasswd": {"realm": "towline tests", "path": str(settings.htpasswd)}
+        }
+    if settings.token is not None:
+        configuration["auth"] = {
+            "token": {
+                "realm": settings.token.realm,
+                "service": settings.token.service,
+                "issuer": settings.token.issuer,
+                "rootcertbundle": str(settings.token.certificate),
+            }
         }
     if settings.proxy is not None:
         configuration["proxy"] = {"remoteurl": settings.proxy}

@@ -18,7 +18,9 @@ from typing import Any, cast
 
 from tests.support.frozen_facts import FrozenFacts
 from towline.config import registries_conf, registries_conf_2019
-from towline.config.places import Places, find_credentials, load_policy
+from towline.config.credentials import find_credentials
+from towline.config.endpoints import endpoints_of
+from towline.config.places import Places, load_policy
 from towline.config.registries import Registries
 from towline.digest import parse_digest
 from towline.errors import LabelMissing, PullFailed, Step, TowlineError, step
@@ -288,6 +290,18 @@ class Bench:
             told.append("mirrors " + ", ".join(mirror.location for mirror in entry.mirrors))
         return " ".join(told)
 
+    def op_endpoints(self, text: str) -> str:
+        reference = parse_normalized(text)
+        told = []
+        for endpoint in endpoints_of(self.registries(), reference):
+            words = ["mirror" if endpoint.mirror else "registry", str(endpoint.reference)]
+            if endpoint.insecure:
+                words.append("insecure")
+            if endpoint.problem is not None:
+                words.append(f"error: {endpoint.problem.code}")
+            told.append(" ".join(words))
+        return "\n".join(told)
+
     def op_credentials(self, text: str) -> str:
         path = self._file("auth.json", self.auth_text)
         found = find_credentials(self._places, self.rules, text, path)
@@ -305,7 +319,8 @@ class Bench:
 
     @property
     def _places(self) -> Places:
-        return Places(environ={}, etc=str(self.folder / "etc"), run=str(self.folder / "run"), uid=0)
+        etc, run, var = (str(self.folder / name) for name in ("etc", "run", "var"))
+        return Places(environ={}, etc=etc, run=run, uid=0, var=var)
 
     def _file(self, name: str, text: str | None) -> Path:
         path = self.folder / name
@@ -422,6 +437,19 @@ class Bench:
 @dataclass
 class _Facts(FrozenFacts):
     bench: Bench | None = None
+
+    def alias(self, name: str) -> str | None:
+        if self.bench is None or self.bench.conf is None:
+            return super().alias(name)
+        self.questions.append(f"alias {name}")
+        return self.bench.registries().alias(name)
+
+    def enforced_by(self) -> str | None:
+        if self.bench is None or self.bench.conf is None:
+            return super().enforced_by()
+        self.questions.append("enforced_by")
+        registries = self.bench.registries()
+        return registries.files[0] if registries.short_name_mode == "enforcing" else None
 
     def search_registries(self) -> tuple[str, ...]:
         if self.bench is None or self.bench.conf is None:

@@ -5,7 +5,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import sys
+import threading
+import time
 
 import click
 
@@ -17,6 +22,7 @@ from towline.errors import TowlineError
 __all__ = ["main", "towline"]
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
+_GRACE = 1.0  # seconds between Ctrl-C and the end of a process that does not end by itself
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -37,8 +43,10 @@ towline.add_command(conformance)
 
 def main() -> None:
     """Run the command line and end the process with its status."""
+    _heed_interrupts()
     try:
         status = towline.main(standalone_mode=False)
+        sys.stdout.flush()  # what cannot be written is told, and not by the interpreter's end
     except click.exceptions.Abort:  # click's name for Ctrl-C
         print_error("interrupted")
         sys.exit(INTERRUPTED)
@@ -51,7 +59,32 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output went away; there is nobody to tell
         sys.stderr.close()
         sys.exit(FAILED)
+    except OSError as error:  # of the output, or of the machine: a full disk, no more open files
+        print_error(f"cannot go on: {error}")
+        with contextlib.suppress(OSError):
+            sys.stdout.close()
+        sys.exit(FAILED)
     sys.exit(status or 0)
+
+
+def _heed_interrupts() -> None:
+    """Let Ctrl-C end the process also while the core is deep in one long call.
+
+    There Python raises nothing, and an image may be of any size; what is stored is safe to leave
+    at any moment.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+
+    def watch() -> None:
+        while os.read(reader, 1) != bytes([signal.SIGINT]):
+            pass
+        time.sleep(_GRACE)
+        os.write(2, b"towline: interrupted\n")
+        os._exit(INTERRUPTED)
+
+    threading.Thread(target=watch, name="towline-interrupts", daemon=True).start()
 
 
 def _status(error: TowlineError) -> int:

@@ -13,14 +13,15 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def print_lines(lines: Sequence[str]) -> None:
-    """One line each on stdout."""
+    """One line each on stdout; none of them can look like two."""
     for line in lines:
-        print(_printable(line))
+        print(_printable(line.replace("\n", "\\n")))
 
 
 def print_json(document: Any) -> None:
-    """A JSON document on stdout."""
-    print(json.dumps(document, indent=2, ensure_ascii=False))
+    """A JSON document on stdout; what a terminal acts on is escaped as JSON does it."""
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    print("".join(char if char == "\n" or char.isprintable() else _escaped(char) for char in text))
 
 
 def print_error(sentence: str) -> None:
@@ -43,9 +44,17 @@ def size_told(size: int) -> str:
     raise AssertionError
 
 
+def _escaped(char: str) -> str:
+    return json.dumps(char)[1:-1] if ord(char) > 0x7F else f"\\u{ord(char):04x}"
+
+
 def _printable(text: str) -> str:
     # Names come from archives and registries: nothing in them may reach the terminal as a command.
-    return "".join(
-        char if char == "\n" or char.isprintable() else char.encode("unicode_escape").decode()
-        for char in text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    )
+    return "".join(char if char == "\n" or char.isprintable() else _told(char) for char in text)
+
+
+def _told(char: str) -> str:
+    point = ord(char)
+    if 0xDC80 <= point <= 0xDCFF:  # a byte that is no UTF-8
+        return f"\\x{point - 0xDC00:02x}"
+    return char.encode("unicode_escape").decode()

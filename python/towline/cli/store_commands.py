@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -59,8 +59,22 @@ def inspect(name: str, root: Path) -> int:
     NAME is a name, an ID or the start of one, or a digest.
     """
     image = towline.open_store(root).image(name)
-    print_json(_described(image) | {"config": json.loads(image.config or b"null")})
+    print_json(_described(image) | {"config": _config_told(image.config)})
     return 0
+
+
+def _config_told(data: bytes) -> Any:
+    """The config as JSON; one that cannot be printed so is shown as the text that it is."""
+    try:
+        config = json.loads(data or b"null", parse_constant=_refused)
+        json.dumps([[[[config]]]], indent=2)  # what can be read may be too deep to be written
+    except (ValueError, RecursionError):
+        return data.decode("utf-8", "backslashreplace")
+    return config
+
+
+def _refused(word: str) -> NoReturn:
+    raise ValueError(word)
 
 
 def _described(image: Image) -> dict[str, Any]:

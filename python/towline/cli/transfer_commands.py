@@ -9,13 +9,14 @@ from pathlib import Path
 import click
 
 import towline
+from towline.api import existing_store
+from towline.cli.explanations import auth_lines, goal_lines
 from towline.cli.flags import FORMAT, QUIET, ROOT, with_options
 from towline.cli.progress_view import ProgressView, progress_view
 from towline.cli.show import print_error, print_json, print_lines, print_warning
 from towline.errors import TowlineError
 from towline.options import Options
 from towline.results import PullResult
-from towline.transport import image_name
 
 __all__ = ["pull", "resolve"]
 
@@ -81,27 +82,45 @@ def _print_pulled(result: PullResult) -> None:
     for attempt in result.attempts:
         if attempt.error is not None:
             print_warning(f"{attempt.image} was not pulled: {attempt.error}")
+            continue
+        for use in attempt.endpoints:
+            for error in use.errors:
+                print_warning(f"{use.location} was passed over: {error}")
     if result.policy == "built-in":
         print_warning("no policy.json was found, so no signature was asked for")
 
 
 @click.command()
 @click.argument("name")
+@click.option("--explain-auth", is_flag=True, help="Tell where credentials are looked for instead.")
 @FORMAT
 @ROOT
 @with_options
-def resolve(name: str, output: str, root: Path, options: Options) -> int:
-    """Print what a pull of NAME would try, in order, without asking any registry."""
-    goal = towline.resolve(name, root=root, options=options)
+def resolve(name: str, explain_auth: bool, output: str, root: Path, options: Options) -> int:
+    """Print what a pull of NAME would try, in order, and which file decided that.
+
+    No registry is asked, and no store is made.  With --explain-auth, credential helpers are run.
+    """
+    runtime = towline.Runtime(existing_store(root), options)
+    if explain_auth:
+        return _explain_auth(runtime, name, output)
+    explained = runtime.explain(name)
     if output == "json":
-        print_json(goal.to_json())
-        return 0
-    for number, pair in enumerate(goal.pairs, start=1):
-        stored = pair.destination.name_and_id
-        print_lines([f"{number}. {image_name(pair.source)} -> {stored}"])
-    if goal.used_search_registries:
-        searched = ", ".join(goal.searched_registries or ()) or "none"
-        print_lines([f"{name} is a short name; search registries: {searched}"])
-    elif goal.pull_all_pairs:
-        print_lines(["every pair is pulled"])
+        print_json(explained.to_json())
+    else:
+        print_lines(goal_lines(name, explained))
+    return 0
+
+
+def _explain_auth(runtime: towline.Runtime, name: str, output: str) -> int:
+    looks = runtime.explain_auth(name)
+    if output == "json":
+        print_json(
+            [
+                {"location": location, "looks": [look.to_json() for look in found]}
+                for location, found in looks
+            ]
+        )
+    else:
+        print_lines([line for location, found in looks for line in auth_lines(location, found)])
     return 0

@@ -11,14 +11,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from towline.config import base64_text
-from towline.errors import ConfigurationError, UnsupportedError
+from towline.errors import ConfigurationError
 from towline.json_as_go import JsonFault, decode, string, strings_by_key, struct
 from towline.rules import Rules
 
 __all__ = ["AuthEntry", "AuthFile", "Credentials", "parse_auth_file"]
 
 _SCHEME = re.compile(r"https?://")
+_HUB = "index.docker.io"
 _HUB_HOSTS = ("docker.io", "registry-1.docker.io")
+HUB_ADDRESS = "https://index.docker.io/v1/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class AuthFile:
         path: its name in messages.
         entries: in the order of the file, each key once.
         helpers: hosts and the helper programs that keep their credentials.
+        store: the helper program for every other host, ``""`` where there is none.
         legacy: the file is a ``.dockercfg``, whose keys are addresses.
     """
 
@@ -60,9 +63,10 @@ class AuthFile:
     entries: tuple[AuthEntry, ...] = ()
     helpers: tuple[tuple[str, str], ...] = ()
     legacy: bool = False
+    store: str = ""
 
     def lookup(self, name: str, rules: Rules) -> Credentials | None:
-        """The credentials for a repository, None where the file has none for it.
+        """The credentials that the file itself has for a repository, None where it has none.
 
         Args:
             name: host and path of the repository, without tag or digest.
@@ -70,16 +74,38 @@ class AuthFile:
 
         Raises:
             ConfigurationError: ``auth.not_base64`` for the entry that matches.
-            UnsupportedError: ``unsupported.credential_helper`` where a helper is to be asked.
         """
-        host = name.partition("/")[0]
-        if helper := dict(self.helpers).get(host):  # AUTH-002: a helper's word is final
-            raise UnsupportedError(
-                "unsupported.credential_helper", helper=helper, host=host, path=self.path
-            )
-        entry = self._entry(name, host, namespaces=rules.auth_keys == "namespaces")
-        if entry is None:
-            return None
+        entry = self.match(name, rules)
+        return None if entry is None else self.credentials_of(entry, rules)
+
+    def helper_for(self, host: str) -> tuple[str, str] | None:
+        """The key and the helper of a host, None where the file names none for it (AUTH-002)."""
+        named = dict(self.helpers)
+        if named.get(host):
+            return host, named[host]
+        for key, helper in self.helpers:
+            if (
+                helper
+                and _SCHEME.match(key)
+                and _normal_host(key, cut=True) == _normal_host(host, cut=True)
+            ):
+                return key, helper
+        return None
+
+    def store_server(self, host: str) -> str:
+        """What the store of the file calls a host: docker keeps its Hub under an address."""
+        return HUB_ADDRESS if _normal_host(host, cut=True) == _HUB else host
+
+    def match(self, name: str, rules: Rules) -> AuthEntry | None:
+        """The entry for a repository (AUTH-003, AUTH-004)."""
+        return self._entry(name, name.partition("/")[0], namespaces=rules.auth_keys == "namespaces")
+
+    def credentials_of(self, entry: AuthEntry, rules: Rules) -> Credentials | None:
+        """What an entry says, None where that is nothing of use.
+
+        Raises:
+            ConfigurationError: ``auth.not_base64``.
+        """
         username, password = self._decoded(entry)
         if rules.auth_keys == "host":
             return Credentials(username, password) if username and password else None
@@ -130,12 +156,13 @@ def parse_auth_file(data: bytes, path: str, *, legacy: bool = False) -> AuthFile
         entries: tuple[AuthEntry, ...] = top.get("auths", _entries, ())
         none: dict[str, str] = {}
         helpers = top.get("credHelpers", strings_by_key, none)
+        store = top.get("credsStore", string, "")
     except JsonFault as fault:
         reason = str(fault)
     except RecursionError:
         reason = "it is nested too deeply"
     else:
-        return AuthFile(path, entries, tuple(helpers.items()))
+        return AuthFile(path, entries, tuple(helpers.items()), store=store)
     raise ConfigurationError("auth.not_json", path=path, reason=reason)
 
 
@@ -158,4 +185,4 @@ def _normal_host(key: str, *, cut: bool) -> str:
     host = _SCHEME.sub("", key, count=1) if _SCHEME.match(key) else key
     if cut:
         host = host.partition("/")[0]
-    return "index.docker.io" if host in _HUB_HOSTS else host
+    return _HUB if host in _HUB_HOSTS else host

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from towline.config.registries import Mirror, Registries, Registry
 from towline.errors import InvalidName, RegistryError
-from towline.reference import Reference, parse_reference
+from towline.reference import Reference, parse_normalized, parse_reference
 
 __all__ = ["Endpoint", "endpoints_of"]
 
@@ -71,10 +71,11 @@ def _endpoint(
     place, problem = reference, None
     if location:  # CONF-044: what the prefix covers is replaced, the rest stays
         text = location + str(reference)[covered:]
-        try:
-            place = parse_reference(text)
-        except InvalidName:
+        rewritten = _whole_name(text)
+        if rewritten is None:
             problem = RegistryError("registry.location", prefix=entry.prefix, name=text)
+        else:
+            place = rewritten
     # CONF-041: an entry blocks its own registry, and whatever leads to where it would be
     blocking = registries.find(place.name)
     if mirror is None and entry.blocked:
@@ -85,3 +86,12 @@ def _endpoint(
             "registry.blocked", prefix=blocking.prefix, name=place.name, path=origin
         )
     return Endpoint(place, mirror is not None, insecure, problem)
+
+
+def _whole_name(text: str) -> Reference | None:
+    """The name, if it says all by itself: nothing such as ``docker.io`` is filled in."""
+    try:
+        parsed = parse_reference(text)
+        return parsed if parse_normalized(text) == parsed else None
+    except InvalidName:
+        return None

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from errno import EINVAL
+from errno import EFBIG, EINVAL
 from pathlib import Path
 
 from towline.config import registries_conf, registries_conf_2019
-from towline.config.auth_json import AuthFile, Credentials, parse_auth_file
+from towline.config.auth_json import AuthFile, parse_auth_file
 from towline.config.policy_json import ACCEPT_ANYTHING, Policy, parse_policy
 from towline.config.registries import Registries
 from towline.errors import PathUnusable, step
@@ -25,12 +25,13 @@ __all__ = [
     "RegistriesCache",
     "alias_cache_path",
     "auth_file_paths",
-    "find_credentials",
     "load_policy",
     "load_registries",
+    "read_auth_file",
     "registries_conf_path",
 ]
 
+_LARGEST = 16 << 20  # bytes of a configuration file
 BUILT_IN = "built-in"  # the origin of a policy that no file gave
 
 
@@ -235,32 +236,13 @@ def _runtime_auth_file(places: Places, runtime: str) -> str:
     return os.path.join(places.run, "containers", str(places.uid), "auth.json")
 
 
-def find_credentials(
-    places: Places, rules: Rules, name: str, explicit: str | Path | None = None
-) -> tuple[Credentials, str] | None:
-    """The credentials for a repository and the file that has them; None where no file has any.
-
-    Args:
-        places: where files are looked for.
-        rules: which files count, and how their keys are matched.
-        name: host and path of the repository, without tag or digest.
-        explicit: an auth file that was given.
+def read_auth_file(path: str, *, legacy: bool, required: bool) -> AuthFile | None:
+    """An auth file, None where there is none and none must be.
 
     Raises:
-        PathUnusable: a file cannot be read, or one that must exist is missing.
-        ConfigurationError: ``auth.*``.
-        UnsupportedError: ``unsupported.credential_helper``.
+        PathUnusable: it cannot be read, or must exist and does not.
+        ConfigurationError: ``auth.not_json``.
     """
-    with step("finding-credentials", name=name):
-        for path, legacy, required in auth_file_paths(places, rules, explicit):
-            file = _auth_file(path, legacy=legacy, required=required)
-            found = None if file is None else file.lookup(name, rules)
-            if found is not None:
-                return found, path
-    return None
-
-
-def _auth_file(path: str, *, legacy: bool, required: bool) -> AuthFile | None:
     with step("reading-auth-file", path=path):
         data = _read(path, required=required)
         return None if data is None else parse_auth_file(data, path, legacy=legacy)
@@ -271,8 +253,8 @@ def _auth_file(path: str, *, legacy: bool, required: bool) -> AuthFile | None:
 
 def _read(path: str, *, required: bool) -> bytes | None:
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        with open(path, "rb", opener=_opened) as file:
+            data = file.read(_LARGEST + 1)
     except (FileNotFoundError, NotADirectoryError) as fault:
         if required:
             raise _unusable("open", path, fault) from None
@@ -283,6 +265,16 @@ def _read(path: str, *, required: bool) -> bytes | None:
         raise _unusable("open", path, fault) from None
     except ValueError:  # a path with a null character
         raise PathUnusable("path.unusable", operation="open", path=path, errno=EINVAL) from None
+    if len(data) > _LARGEST:
+        raise PathUnusable("path.unusable", operation="read", path=path, errno=EFBIG)
+    return data
+
+
+def _opened(path: str, flags: int) -> int:
+    # A FIFO is read like a file, as shells make them; one that nobody writes is empty, and no trap.
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    os.set_blocking(descriptor, True)
+    return descriptor
 
 
 def _unusable(operation: str, path: str, fault: OSError) -> PathUnusable:

@@ -90,9 +90,7 @@ def parse_alias_cache(data: bytes, path: str) -> RegistriesFile:
     return RegistriesFile(path, aliases=_aliases(load(data, path).table("aliases")))
 
 
-def merge(
-    files: Sequence[RegistriesFile], alias_cache: RegistriesFile | None = None
-) -> Registries:
+def merge(files: Sequence[RegistriesFile], alias_cache: RegistriesFile | None = None) -> Registries:
     """The configuration of a main file and its drop-ins, in order: later ones win (CONF-034).
 
     Registries are replaced whole, by prefix; aliases one by one, and an empty one is taken away.

@@ -142,7 +142,8 @@ class Table:
             starts = [match.end() for match in headers][self.index :]
         else:
             last = re.escape(key.rpartition(".")[2])
-            named = re.finditer(rf"^[ \t]*(?:{last}[ \t]*=|\[+{last}\])", self.source, _BY_LINE)
+            written = rf"(?:{last}|[\"']{re.escape(key)}[\"'])"
+            named = re.finditer(rf"^[ \t]*(?:{written}[ \t]*=|\[+{last}\])", self.source, _BY_LINE)
             starts = [match.end() for match in named] if key else []
         return self.source.count("\n", 0, starts[0]) + 1 if starts else None
 

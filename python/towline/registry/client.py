@@ -17,6 +17,7 @@ from towline.registry.credentials import Credentials, basic
 from towline.registry.retry import Patience
 from towline.registry.tls import Certificates
 from towline.registry.tokens import Tokens
+from towline.registry.usage import RateLimit, read_rate_limit
 from towline.registry.web import Answer, Web, WebOptions
 from towline.rules import Rules
 
@@ -73,6 +74,8 @@ class RegistryClient:
         self._lock = threading.Lock()
         self._base: str | None = None
         self._challenge: Challenge | None = None
+        #: What the registry last said of its limits (REG-050).
+        self.rate_limit: RateLimit | None = None
 
     def __repr__(self) -> str:
         return f"RegistryClient({self.host!r})"
@@ -112,7 +115,7 @@ class RegistryClient:
         challenge = self._challenge
         sent = headers if headers is not None else {}
         authorization = self._authorization(challenge, scopes)
-        answer = self._web.ask(url, sent, authorization=authorization, retries=retries)
+        answer = self._ask(url, sent, authorization, retries)
         if answer.status != 401 or not self._rules.reauthorize:  # REG-014
             return answer
         # What the ping did not tell, a refusal may; and a token may have ended before its time.
@@ -136,7 +139,7 @@ class RegistryClient:
         answer.finish()
         with self._lock:
             self._challenge = wanted
-        return self._web.ask(url, sent, authorization=again, retries=retries)
+        return self._ask(url, sent, again, retries)
 
     def get_elsewhere(self, url: str) -> Answer:
         """Ask another host for a blob: without a word about who we are (REG-028)."""
@@ -145,6 +148,20 @@ class RegistryClient:
     def close(self) -> None:
         """Close all connections, cutting what is under way; idempotent."""
         self._web.close()
+
+    def _ask(
+        self,
+        url: str,
+        headers: Mapping[str, str] | HTTPHeaderDict,
+        authorization: str | None,
+        retries: int | None,
+    ) -> Answer:
+        answer = self._web.ask(url, headers, authorization=authorization, retries=retries)
+        limit, left = answer.header("RateLimit-Limit"), answer.header("RateLimit-Remaining")
+        if limit or left:
+            source = answer.header("Docker-RateLimit-Source")
+            self.rate_limit = read_rate_limit(limit, left, source)
+        return answer
 
     def _authorization(self, challenge: Challenge | None, scopes: tuple[str, ...]) -> str | None:
         if challenge is None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from towline.errors import RegistryError
+from towline.patience import Patience
 
 __all__ = ["PASSING_CAUSES", "PASSING_STATUSES", "Patience", "delay", "passes", "retry_after"]
 
@@ -17,27 +17,6 @@ PASSING_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 #: What may go well the next time.  A host that refuses, has no address, takes no connection or
 #: shows a bad certificate does so again: the next registry is tried instead.
 PASSING_CAUSES = frozenset({"broken", "closed", "reset", "short", "silent", "stalled"})
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a registry is waited for, in seconds.
-
-    Attributes:
-        connect: for a connection to stand.
-        answer: from then on until the head of an answer is here.
-        window: how long a body may bring less than `least` bytes.
-        least: bytes that make a window a living one.
-        backoff: the first wait before a repetition; each further one is twice as long.
-        longest: no wait is longer, whatever a server asks for.
-    """
-
-    connect: float = 10.0
-    answer: float = 60.0
-    window: float = 30.0
-    least: int = 16 * 1024
-    backoff: float = 0.5
-    longest: float = 60.0
 
 
 def passes(error: RegistryError) -> bool:
@@ -69,7 +48,7 @@ def retry_after(text: str, now: datetime) -> float | None:
         return float(text[:9])
     try:
         date = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if date.tzinfo is None:
         date = date.replace(tzinfo=UTC)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import ssl
 from collections.abc import Iterator, Sequence
 from typing import Protocol
@@ -47,7 +49,7 @@ def context(certificates: Certificates | None, *, verify: bool, own_host: bool) 
         with _naming(path):
             made.load_verify_locations(path)
     for certificate, key in certificates.pairs if own_host else ():
-        with _naming(certificate):
+        with _naming(key), _naming(certificate):
             made.load_cert_chain(certificate, key)
     return made
 
@@ -56,6 +58,8 @@ def context(certificates: Certificates | None, *, verify: bool, own_host: bool) 
 def _naming(path: str) -> Iterator[None]:
     """Say of which file the ssl module complains."""
     try:
+        if os.path.exists(path) and not os.path.isfile(path):  # OpenSSL would wait for a FIFO
+            raise OSError(errno.EINVAL, "not a file")
         yield
     except OSError as error:  # an SSLError is one
         words = getattr(error, "reason", None) or error.strerror or "unreadable"

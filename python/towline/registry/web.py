@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import quote, urljoin, urlsplit
 
 from urllib3 import HTTPHeaderDict, Timeout
@@ -25,10 +26,14 @@ from urllib3.util import make_headers
 from towline.cancel import CancelToken
 from towline.errors import LimitExceeded, RegistryError
 from towline.registry.answers import shown, web_address
+from towline.registry.budget import BUDGET
 from towline.registry.failures import failure
 from towline.registry.retry import PASSING_STATUSES, Patience, delay, passes
 from towline.registry.tls import Certificates, context
 from towline.registry.wire import Watch, Watchman, put_under_watch
+
+if TYPE_CHECKING:
+    from towline.core import BlobWriter
 
 __all__ = ["Answer", "Web", "WebOptions"]
 
@@ -36,6 +41,8 @@ REDIRECTS_MAX = 10
 _REDIRECTS = (301, 302, 303, 307, 308)
 _DRAIN_MAX = 64 * 1024  # bytes that are read to keep a connection; beyond, it is closed
 _PIECE = 1 << 20
+_LENGTH_DIGITS = 20  # of a Content-Length; a longer one says nothing
+_NEVER = float("inf")
 _LEFT_ALONE = "!#$%&'()*+,/:;=?@[]~"  # in a Location, beside letters, digits and -._
 _USER_AGENT = "towline"
 _STALE_MAX = 32  # connections of the pool that may turn out dead, one after another
@@ -93,7 +100,8 @@ class Answer:
         """The length of the body where the server says it."""
         text = (self.header("Content-Length") or "").strip()
         chunked = "chunked" in (self.header("Transfer-Encoding") or "").lower()
-        return int(text) if text.isascii() and text.isdigit() and not chunked else None
+        good = text.isascii() and text.isdigit() and len(text) < _LENGTH_DIGITS
+        return int(text) if good and not chunked else None
 
     def read1(self, most: int) -> bytes:
         """What has arrived of the body, at least a byte; empty at its end.
@@ -102,13 +110,52 @@ class Answer:
             RegistryError: ``registry.stalled``, ``registry.broken``.
             Cancelled: the caller cancelled.
         """
-        patience = self._web.options.patience
         began = time.monotonic()
-        problem: RegistryError | None = None
         data = b""
+        with self._reading(self._web.options.patience.window):
+            data = self._response.read1(most) or b""
+        # Only the time spent waiting counts: a slow disk of ours is not the server's fault.
+        self._judge(time.monotonic() - began, len(data), ended=not data)
+        return data
+
+    def pour(self, writer: BlobWriter, most: int) -> int:
+        """Append what comes of the body to a writer, up to `most` bytes; 0 only at its end.
+
+        Where the socket has the body's own bytes, they are taken from there in one call.
+
+        Raises:
+            RegistryError: as `read1`.
+            Cancelled: the caller cancelled.
+            CoreError: of the writer.
+        """
+        body = self._watch.body
+        if body is None or not body.direct:
+            data = self.read1(min(most, _PIECE))
+            if data:
+                writer.write(data)
+            return len(data)
+        left = self._web.options.patience.window - self._waited
+        count, waited = 0, 0.0
+        # The core minds the time itself: a call may last as long as the server goes on sending.
+        with self._reading(_NEVER):
+            count, waited = body.receive(writer, most, max(left, 0.0))
+        if count:
+            self._response.length_remaining = body.length
+        ended = count == 0 and waited < left
+        if count == 0 and not ended:
+            raise failure(TimeoutError(), self.url, late=True, body=True)
+        self._judge(waited, count, ended=ended)
+        if ended or not body.length:
+            self.read1(1)  # urllib3 finds that the body is over
+        return count
+
+    @contextmanager
+    def _reading(self, seconds: float) -> Iterator[None]:
+        """A read of the body, whose errors are told as ours."""
+        problem: RegistryError | None = None
         try:
-            with self._watch.within(patience.window):
-                data = self._response.read1(most) or b""
+            with self._watch.within(seconds):
+                yield
         except (HTTPError, HTTPException, OSError, ValueError) as error:
             problem = failure(error, self.url, late=self._watch.late, body=True)
         if self._watch.late and problem is None:
@@ -117,20 +164,23 @@ class Answer:
         self._web.options.cancel.raise_if_cancelled()
         if problem is not None:
             raise problem
-        # Only the time spent waiting counts: a slow disk of ours is not the server's fault.
-        self._waited += time.monotonic() - began
-        self._arrived += len(data)
-        if self._waited > patience.window:
-            if self._arrived < patience.least and data:
-                raise RegistryError(
-                    "registry.stalled",
-                    cause="stalled",
-                    url=shown(self.url),
-                    host=urlsplit(self.url).netloc,
-                    seconds=patience.window,
-                )
-            self._waited, self._arrived = 0.0, 0
-        return data
+
+    def _judge(self, waited: float, arrived: int, *, ended: bool) -> None:
+        """Refuse a server that sends too little in a window of waiting."""
+        patience = self._web.options.patience
+        self._waited += waited
+        self._arrived += arrived
+        if self._waited < patience.window:
+            return
+        if self._arrived < patience.least and not ended:
+            raise RegistryError(
+                "registry.stalled",
+                cause="stalled",
+                url=shown(self.url),
+                host=urlsplit(self.url).netloc,
+                seconds=patience.window,
+            )
+        self._waited, self._arrived = 0.0, 0
 
     def read_all(self, limit: int, what: str) -> bytes:
         """The whole body.
@@ -230,20 +280,27 @@ class Web:
             Cancelled: the caller cancelled.
         """
         most = self.options.retries if retries is None else retries
+        host = urlsplit(url).netloc
         for attempt in range(most + 1):
             last = attempt == most
-            asked: str | None = None
+            if self.options.retries:  # REG-051
+                self.options.cancel.wait(BUDGET.left(host))
             try:
                 answer = self._follow(url, headers, authorization, method, body)
             except RegistryError as error:
                 if last or not passes(error):
                     raise
             else:
+                asked = answer.header("Retry-After")
+                pause = delay(attempt, asked, self.options.patience)
+                if answer.status == 429 and self.options.retries:
+                    BUDGET.pause(host, pause)
                 if last or answer.status not in PASSING_STATUSES:
                     return answer
-                asked = answer.header("Retry-After")
                 answer.finish()
-            self.options.cancel.wait(delay(attempt, asked, self.options.patience))
+                self.options.cancel.wait(0.0 if answer.status == 429 else pause)
+                continue
+            self.options.cancel.wait(delay(attempt, None, self.options.patience))
         raise AssertionError("the last attempt returns or raises")
 
     def close(self) -> None:

@@ -13,13 +13,17 @@ import threading
 import time
 from collections.abc import Iterator
 from contextvars import ContextVar
-from typing import Any
+from http.client import HTTPResponse
+from typing import TYPE_CHECKING, Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.poolmanager import PoolManager
 
-__all__ = ["Watch", "Watchman", "put_under_watch"]
+if TYPE_CHECKING:
+    from towline.core import BlobWriter
+
+__all__ = ["Body", "Watch", "Watchman", "put_under_watch"]
 
 _NEVER = float("inf")
 _current: ContextVar[Watch | None] = ContextVar("_current", default=None)
@@ -31,9 +35,10 @@ class Watch:
     Attributes:
         fresh: the request opened a connection of its own, and used none from the pool.
         late: the watchman cut it, for its time was over.
+        body: what reads the last answer to it.
     """
 
-    __slots__ = ("_cut", "_lock", "_socket", "_until", "fresh", "late")
+    __slots__ = ("_cut", "_lock", "_socket", "_until", "body", "fresh", "late")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -42,6 +47,7 @@ class Watch:
         self._until = _NEVER
         self.fresh = False
         self.late = False
+        self.body: Body | None = None
 
     @contextlib.contextmanager
     def within(self, seconds: float) -> Iterator[None]:
@@ -139,9 +145,62 @@ class Watchman:
                 watch.look(now)
 
 
+class Body(HTTPResponse):
+    """An answer whose body can be taken from the socket itself, past all buffers."""
+
+    _plain: socket.socket | None = None
+
+    def __init__(self, line: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(line, *args, **kwargs)
+        # Inside TLS the socket holds other bytes than the body's.
+        self._plain = line if type(line) is socket.socket else None
+        if (watch := _current.get()) is not None:
+            watch.body = self
+
+    @property
+    def direct(self) -> bool:
+        """Whether `receive` can be used: plain HTTP, and a body of a length that is known."""
+        return self._plain is not None and self.length is not None and self.fp is not None
+
+    def receive(self, writer: BlobWriter, most: int, patience: float) -> tuple[int, float]:
+        """Append up to `most` bytes of the body to a writer.
+
+        Args:
+            writer: it takes them.
+            most: the body's own length bounds it too.
+            patience: seconds that may be spent waiting for the server, in all.
+
+        Returns:
+            How many bytes came, fewer where the server closed the connection or the patience was
+            not enough, and how long it was waited.
+
+        Raises:
+            OSError: of the socket.
+            CoreError: of the writer.
+        """
+        assert self._plain is not None and self.length is not None
+        assert self.fp is not None
+        most = min(most, self.length)
+        held = self.fp.peek()[:most] if self._buffered else b""
+        if held:
+            # What came with the head; with nothing in the buffer, nothing is ever read into it.
+            self.fp.read(len(held))
+            self.length -= len(held)
+            writer.write(held)
+            self._buffered = len(held) == most
+            return len(held), 0.0
+        self._buffered = False
+        count, waited = writer.receive(self._plain.fileno(), most, patience)
+        self.length -= count
+        return count, waited
+
+    _buffered = True
+
+
 class _Line(HTTPConnection):
     """A connection that shows its socket to the watch of the request that uses it."""
 
+    response_class = Body
     _lever: socket.socket | None = None
 
     def _new_conn(self) -> socket.socket:

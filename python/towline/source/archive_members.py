@@ -11,7 +11,8 @@ import os
 import posixpath
 import stat
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from towline.core import Archive, CoreError, Member
 from towline.errors import (
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ArchiveMembers"]
 
+T = TypeVar("T")
+
 _MAGIC = {
     "gzip": b"\x1f\x8b\x08",
     "bzip2": b"BZh",
@@ -39,6 +42,7 @@ _ROUNDS = 2  # ARCH-003: an archive that was compressed twice is read
 _SMALL = 256 << 10  # members up to this size are kept from the pass over a compressed archive
 _KEPT = 16 << 20  # and this much in all
 _LINKS = 40  # as many as Linux follows
+_PATH_MAX = 4096  # bytes; and no longer path than Linux opens
 
 _FILE = ("0", "7")
 _HARD_LINK = "1"
@@ -67,6 +71,7 @@ class ArchiveMembers:
         self._lock = threading.Lock()
         self._bytes: dict[tuple[int, int], bytes] = {}
         self._measured: dict[int, tuple[str, int]] = {}
+        self._remembered: dict[str, Any] = {}
         self._taken = False
         self.framing: tuple[str, ...] = ()
         try:
@@ -95,6 +100,13 @@ class ArchiveMembers:
     def failure(self) -> TowlineError | None:
         """What ends the index before the archive's end, None where nothing does; a new one."""
         return None if self._failure is None else self._damage(self._failure, ())
+
+    def remember(self, key: str, find: Callable[[], T]) -> T:
+        """What `find` found in the archive the first time, under a key of its user."""
+        if key not in self._remembered:
+            self._remembered[key] = find()
+        found: T = self._remembered[key]
+        return found
 
     def named(self, name: str) -> Member | None:
         """The first member of literally this name, whatever it is."""
@@ -133,6 +145,8 @@ class ArchiveMembers:
         members = self._last_by_path if last else self._by_path
         path = _cleaned(_encoded(name))
         for _ in range(_LINKS):
+            if len(path) > _PATH_MAX:
+                return None
             member = members.get(path)
             if member is None:
                 through = self._through_linked_folder(path, members)
@@ -295,12 +309,15 @@ class ArchiveMembers:
 def _check_file(path: str) -> None:
     with step("opening-archive", path=path), naming_path("open", path):
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        mode = os.fstat(fd).st_mode
-        os.close(fd)
+        try:
+            mode = os.fstat(fd).st_mode
+            empty = stat.S_ISCHR(mode) and not os.read(fd, 1)
+        finally:
+            os.close(fd)
     if stat.S_ISDIR(mode):
         with step("detecting-compression", path=path):
             raise PathUnusable("path.unusable", operation="read", path=path, errno=errno.EISDIR)
-    if not (stat.S_ISREG(mode) or stat.S_ISCHR(mode)):  # /dev/null is an empty archive
+    if not (stat.S_ISREG(mode) or empty):  # /dev/null is an empty archive, /dev/zero is endless
         raise PathUnusable("path.not_a_file", path=path)
 
 

@@ -11,7 +11,7 @@ from towline.descriptor import Descriptor
 from towline.digest import Digest
 from towline.manifest import RawManifest, recognise
 from towline.rules import Rules
-from towline.source.documents import check_config, check_manifest
+from towline.source.documents import check_config, check_manifest, check_size
 from towline.source.files import FileBlob, joined, read_document
 from towline.transport import ImageReference
 from towline.transport.dir import DirReference
@@ -65,8 +65,8 @@ class DirSource:
         return wanted
 
     def open_blob(self, descriptor: Descriptor, offset: int = 0) -> FileBlob:
-        """A layer; PathUnusable where it is not there."""
-        return FileBlob(self._path(descriptor), offset)
+        """A layer; PathUnusable where it is not there, VerificationError for a wrong size."""
+        return check_size(FileBlob(self._path(descriptor), offset), descriptor, self.rules)
 
     def close(self) -> None:
         """Nothing: files are open only while they are read."""

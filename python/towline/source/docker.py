@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -32,8 +32,10 @@ from towline.registry.client import RegistryClient
 from towline.registry.credentials import Credentials
 from towline.registry.retry import Patience, delay, passes
 from towline.registry.tls import Certificates
+from towline.registry.usage import RateLimit
 from towline.registry.web import Answer
 from towline.rules import Rules
+from towline.schema1 import known_digest
 from towline.transport.docker import DockerReference
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ _KNOWN_TYPES = (
     OCI_INDEX,
     OCI_MANIFEST,
 )
+_ADDRESSES = 8  # of a foreign layer that are tried; real ones have one
 _PIECE = 1 << 20
 _PROGRESS = 1 << 20  # bytes after which a repetition counts as the first one again
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
@@ -125,7 +128,7 @@ class DockerSource:
             accept.add("Accept", media_type)
         data, answer = self._document("manifest", asked, accept)
         media_type = _bare(answer.header("Content-Type"))
-        if digest is not None and (got := _digest_of(data, digest.algorithm)) != digest:
+        if digest is not None and (got := known_digest(data, digest.algorithm)) != digest:
             raise VerificationError(
                 "verify.manifest", want=digest, got=got, origin=shown(answer.url)
             )
@@ -141,6 +144,8 @@ class DockerSource:
             VerificationError: ``verify.config``.
             LimitExceeded: ``limit.document``.
         """
+        if not descriptor.digest_text and self.rules.unnamed_blob == "absent":  # MANIFEST-027
+            raise self._without_name()
         digest = descriptor.digest
         data, answer = self._document("config", str(digest), HTTPHeaderDict())
         if (got := _digest_of(data, digest.algorithm)) != digest:
@@ -179,6 +184,11 @@ class DockerSource:
             return self._find_elsewhere(descriptor), 0
         with answer:
             raise self._refused("blob", str(digest), answer)
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """What the registry last said of its limits, None where it said nothing."""
+        return self._client.rate_limit
 
     def close(self) -> None:
         """Close all connections; idempotent."""
@@ -221,9 +231,7 @@ class DockerSource:
     def _find_elsewhere(self, descriptor: Descriptor) -> Answer:
         """The blob from one of the addresses in its descriptor, where nobody learns who we are."""
         problem: RegistryError | None = None
-        for url in descriptor.urls:
-            if web_address(url) is None:
-                continue
+        for url in list(filter(web_address, descriptor.urls))[:_ADDRESSES]:
             try:
                 answer = self._client.get_elsewhere(url)
             except RegistryError as error:
@@ -241,6 +249,20 @@ class DockerSource:
                 reason=phrase(answer.status),
             )
         raise problem or RegistryError("registry.foreign_nowhere", digest=descriptor.digest_text)
+
+    def _without_name(self) -> RegistryError:
+        """What a registry says of a config that has no name; it need not be asked."""
+        name = self.reference.reference
+        return refusal(
+            "config",
+            status=404,
+            status_line="404 Not Found",
+            body=b"",
+            url=f"https://{name.domain}/v2/{name.path}/blobs/",
+            repository=name.name,
+            reference="",
+            credentials=self._client.has_credentials,
+        )
 
     def _refused(self, wanted: Wanted, asked: str, answer: Answer) -> RegistryError:
         name = self.reference.reference.name
@@ -301,15 +323,15 @@ class DockerBlob:
         """
         source = self._source
         position = since = self.offset
+        start = writer.offset - position
         failures = 0
         while True:
             try:
                 if failures:
                     self._resume(position)
-                for data in self._pieces(position):
-                    writer.write(data)
-                    position += len(data)
+                self._pour(writer, start)
             except RegistryError as error:
+                position = writer.offset - start
                 if position - since >= _PROGRESS:
                     failures = 0
                 if failures >= source.rules.retries or not passes(error):
@@ -324,20 +346,18 @@ class DockerBlob:
         """Let go of the connection."""
         self._answer.close()
 
-    def _pieces(self, position: int) -> Iterator[bytes]:
-        """What comes of the body, up to the end of the blob."""
+    def _pour(self, writer: BlobWriter, start: int) -> None:
+        """Write what comes of the body, up to the end of the blob, which begins at `start`."""
         end = self._end
-        while end is None or position < end:
-            data = self._answer.read1(_PIECE if end is None else min(_PIECE, end - position))
-            if not data:
+        while end is None or writer.offset - start < end:
+            most = _PIECE if end is None else end - (writer.offset - start)
+            if not self._answer.pour(writer, most):
                 if end is None:
                     break
                 raise self._short()
-            position += len(data)
-            yield data
         # One read more: it takes the end of a chunked body, so that the connection can be kept.
         if self._answer.length is None and end is not None and self._answer.read1(1):
-            raise self._wrong_size(position + 1)
+            raise self._wrong_size(end + 1)
         self._answer.close()
 
     def _resume(self, position: int) -> None:

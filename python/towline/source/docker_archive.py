@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from towline.core import Member
 from towline.descriptor import Descriptor
 from towline.digest import Digest, sha256_of
-from towline.errors import SourceError, TowlineError, step
+from towline.errors import LimitExceeded, SourceError, TowlineError, step
 from towline.json_as_go import JsonFault, Struct, decode, list_of, string, struct
 from towline.manifest import DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_SCHEMA2, RawManifest
 from towline.reference import parse_normalized
@@ -27,6 +27,7 @@ from towline.transport.docker_archive import DockerArchiveReference
 __all__ = ["ArchiveItem", "DockerArchiveSource", "open_source", "read_items"]
 
 _MANIFEST = "manifest.json"
+_MOST = 10_000  # images and names of one archive; each is a pair to try
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +78,16 @@ def read_items(members: ArchiveMembers, rules: Rules) -> tuple[ArchiveItem, ...]
 
     Raises:
         SourceError: ``archive.no_member``, ``archive.manifest_not_json``, a damaged archive.
-        LimitExceeded: ``limit.document``.
+        LimitExceeded: ``limit.document``, ``limit.archive`` for more images than anybody saves.
     """
     data = _document(members, _MANIFEST, rules)
     try:
         listed = decode(data)
-        return tuple([] if listed is None else list_of(_item, ArchiveItem())(listed))
+        items = tuple([] if listed is None else list_of(_item, ArchiveItem())(listed))
+        if sum(max(1, len(item.names)) for item in items) > _MOST:
+            detail = f"manifest.json lists more than {_MOST} images and names"
+            raise LimitExceeded("limit.archive", path=members.path, detail=detail)
+        return items
     except JsonFault as fault:
         raise SourceError(
             "archive.manifest_not_json", path=members.path, reason=str(fault)
@@ -114,7 +119,7 @@ class DockerArchiveSource:
 
     def items(self) -> tuple[ArchiveItem, ...]:
         """What manifest.json lists; raises as `read_items`."""
-        return read_items(self._members, self.rules)
+        return self._members.remember("items", lambda: read_items(self._members, self.rules))
 
     def manifest(self, instance: Digest | None = None) -> RawManifest:
         """The manifest, made from the archive's list, the config and the layers (ARCH-020).
@@ -187,7 +192,8 @@ def _find(members: ArchiveMembers, name: str, rules: Rules) -> Member:
 def _document(members: ArchiveMembers, name: str, rules: Rules) -> bytes:
     with step("loading-component", member=name):
         member = _find(members, name, rules)
-        return members.document(member, name, rules.document_limit)
+        what = _MANIFEST if name == _MANIFEST else "config"  # not the name: it may say anything
+        return members.document(member, what, rules.document_limit)
 
 
 def _chosen(
@@ -262,11 +268,13 @@ def _layers(members: ArchiveMembers, item: ArchiveItem, diff_ids: Sequence[str])
             in_config=len(diff_ids),
         )
     layers: dict[str, str] = {}
+    used: set[str] = set()
     for diff_id, name in zip(diff_ids, item.layers, strict=True):
         if diff_id in layers:  # ARCH-017: a layer that comes again lies where it first did
             continue
-        if name in layers.values():
+        if name in used:
             raise SourceError("archive.layer_used_twice", path=members.path, member=name)
+        used.add(name)
         layers[diff_id] = name
     return layers
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+from towline.descriptor import Descriptor
 from towline.digest import Digest, digest_of
 from towline.errors import VerificationError
 from towline.manifest import (
@@ -15,8 +18,11 @@ from towline.manifest import (
     recognise,
 )
 from towline.rules import Rules
+from towline.source.protocol import OpenBlob
 
-__all__ = ["check_config", "check_manifest", "typed"]
+__all__ = ["check_config", "check_manifest", "check_size", "typed"]
+
+B = TypeVar("B", bound=OpenBlob)
 
 _KNOWN_TYPES = (
     DOCKER_LIST,
@@ -42,6 +48,19 @@ def check_config(data: bytes, want: Digest, origin: str) -> bytes:
     if got != want:
         raise VerificationError("verify.config", want=want, got=got, origin=origin)
     return data
+
+
+def check_size(blob: B, descriptor: Descriptor, rules: Rules) -> B:
+    """`blob`, before a byte of it is read; it is closed where its size is not the one named.
+
+    Raises:
+        VerificationError: ``verify.size``.
+    """
+    got, want = blob.size, descriptor.size
+    if rules.blob_size == "answer" or got is None or want in (got, -1):  # REG-027
+        return blob
+    blob.close()
+    raise VerificationError("verify.size", want=want, got=got, size=got)
 
 
 def typed(data: bytes, media_type: str, rules: Rules) -> RawManifest:

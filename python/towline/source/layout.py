@@ -21,7 +21,7 @@ from towline.manifest import (
     RawManifest,
 )
 from towline.rules import Rules
-from towline.source.documents import check_config, check_manifest, typed
+from towline.source.documents import check_config, check_manifest, check_size, typed
 from towline.source.protocol import OpenBlob
 from towline.transport import ImageReference
 from towline.transport.oci import OciReference
@@ -185,8 +185,9 @@ class LayoutSource:
         Raises:
             InvalidName: a ``digest.*`` fault.
             PathUnusable, SourceError: the blob is not there.
+            VerificationError: ``verify.size``.
         """
-        return self._files.blob(_blob(descriptor), offset)
+        return check_size(self._files.blob(_blob(descriptor), offset), descriptor, self.rules)
 
     def close(self) -> None:
         """Let go of the files; idempotent."""

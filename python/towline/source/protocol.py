@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from towline.core import BlobWriter
 from towline.descriptor import Descriptor
 from towline.digest import Digest
+from towline.errors import TowlineError
 from towline.manifest import RawManifest
 from towline.transport import ImageReference
 
-__all__ = ["OpenBlob", "Source"]
+__all__ = ["Alternatives", "OpenBlob", "Source"]
 
 
 class OpenBlob(Protocol):
@@ -75,3 +76,11 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Let go of everything; idempotent."""
+
+
+@runtime_checkable
+class Alternatives(Protocol):
+    """A source that may have a blob in several places."""
+
+    def give_up(self, descriptor: Descriptor, error: TowlineError) -> bool:
+        """Take note that the blob opened last failed; whether another place is left to ask."""

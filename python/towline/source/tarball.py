@@ -30,6 +30,7 @@ from towline.transport.tarball import TarballReference
 __all__ = ["TarballSource", "open_source"]
 
 _STDIN = "-"
+_LATEST = 253_402_300_799  # the last second of the year 9999
 _LAYER = "application/vnd.oci.image.layer.v1.tar"
 _LAYER_TYPES = {"none": _LAYER, "gzip": f"{_LAYER}+gzip", "zstd": f"{_LAYER}+zstd"}
 
@@ -155,7 +156,8 @@ def _kept_stdin(held: ExitStack) -> str:
 
 def _make_config(layers: Sequence[_Layer], platform: Platform) -> bytes:
     def told(seconds: float) -> str:
-        return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        within = min(max(int(seconds), 0), _LATEST)  # a file may be of any time, a date may not
+        return datetime.fromtimestamp(within, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     created = max((layer.modified for layer in layers), default=0.0)
     machine = {"architecture": platform.architecture, "os": platform.os}

@@ -37,9 +37,11 @@ class ImagePlan:
     """An image as it is to be stored; manifest and config are here before its layers.
 
     Attributes:
-        id: hex; the config's digest, unless the destination asked for another (STORE-006).
+        id: hex; the config's digest, unless the destination asked for another (STORE-006).  Empty
+            as long as it depends on layers that are not here yet, as in schema 1.
         manifest: of the image itself, as it came.
-        config: bytes whose digest the manifest names; empty where an image has none.
+        config: bytes whose digest the manifest names; empty where an image has none.  In schema 1
+            it is made once the layers are here (STORE-021).
         layers: lowest first, repeats included.
         names: full names to be given, newest first: ``domain/path:tag`` or ``domain/path@digest``.
         list_digest: of the list or index through which the manifest was chosen.
@@ -136,8 +138,11 @@ class Ingest(Protocol):
         None where the blob arrived meanwhile.  The caller holds no other sink while it waits.
         """
 
-    def publish(self) -> Image:
+    def publish(self, completed: ImagePlan | None = None) -> Image:
         """Make the image and its names visible, at once and for good.
+
+        Args:
+            completed: the plan again, with the ID and the config that depended on the layers.
 
         Raises:
             StoreError: ``store.incomplete`` where a blob is missing; nothing has changed then.

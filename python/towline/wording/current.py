@@ -6,7 +6,7 @@ that would say nothing new to the reader is empty.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from towline.wording.current_configuration import CONFIGURATION
@@ -18,12 +18,31 @@ __all__ = ["ERRORS", "STEPS", "TEXTS"]
 Template = str | Callable[[Mapping[str, Any]], str]
 
 
+_LISTED = 20  # names that one sentence lists
+
+
+def _listed(names: Sequence[object]) -> str:
+    """Names that somebody else chose, as part of a sentence."""
+    told = ", ".join(quote(str(name)) for name in names[:_LISTED])
+    return f"{told} and {len(names) - _LISTED} more" if len(names) > _LISTED else told
+
+
 def _attempts(facts: Mapping[str, Any]) -> str:
     pairs = list(zip(facts["images"], facts["errors"], strict=True))
     if len(pairs) == 1:
         return f"cannot pull {pairs[0][0]}: {pairs[0][1]}"
     lines = "".join(f"\n  {image}: {error}" for image, error in pairs)
     return f"cannot pull {facts['name']}: none of {len(pairs)} candidates could be pulled{lines}"
+
+
+def _after_mirrors(facts: Mapping[str, Any]) -> str:
+    """The registry's own error first: it says most about the name; then why no mirror helped."""
+    told = zip(facts["locations"], facts["errors"], strict=True)
+    return (
+        f"{facts['error']} (its mirrors failed too: "
+        + "; ".join(f"{location}: {error}" for location, error in told)
+        + ")"
+    )
 
 
 _OWN: Mapping[str, Template] = {
@@ -80,7 +99,7 @@ _OWN: Mapping[str, Template] = {
     ),
     "archive.no_such_image": lambda facts: (
         f"the archive {quote(facts['path'])} has no image {facts['name']}; it has "
-        + (", ".join(map(quote, facts["names"])) or "images without names only")
+        + (_listed(facts["names"]) or "images without names only")
     ),
     "archive.no_such_index": "the archive {path!q} has no image number {index}",
     "archive.not_regular": "the member {member!q} of {path!q} is not a file that can be read",
@@ -101,13 +120,12 @@ _OWN: Mapping[str, Template] = {
         f"the OCI layout {quote(facts['path'])} has no image"
         if not facts["count"]
         else f"the OCI layout {quote(facts['path'])} has {facts['count']} images; choose one by"
-        " its name behind the path: "
-        + (", ".join(map(quote, facts["names"])) or "but none of them has a name")
+        " its name behind the path: " + (_listed(facts["names"]) or "but none of them has a name")
     ),
     "layout.index_not_json": "index.json of the OCI layout {path!q} cannot be read: {reason}",
     "layout.no_such_image": lambda facts: (
         f"the OCI layout {quote(facts['path'])} has no image named {quote(facts['image'])}; it has "
-        + (", ".join(map(quote, facts["names"])) or "none with a name")
+        + (_listed(facts["names"]) or "none with a name")
     ),
     "limit.archive": "the archive {path!q} is refused, as it passes a limit: {detail}",
     "limit.document": (
@@ -119,9 +137,41 @@ _OWN: Mapping[str, Template] = {
     ),
     "manifest.nested": "lists of images are nested more than {limit} deep",
     "manifest.not_json": "the manifest cannot be read: {reason}",
+    "manifest.schema1_base": (
+        "the lowest layer of the manifest of schema 1 has a parent: {parent!q}; the image must be"
+        " pushed again"
+    ),
+    "manifest.schema1_counts": (
+        "the manifest of schema 1 lists {layers} layers and {history} entries of history; the"
+        " image must be pushed again"
+    ),
+    "manifest.schema1_empty": "the manifest of schema 1 lists no layer",
+    "manifest.schema1_history": (
+        "entry {index} of the history in the manifest of schema 1 cannot be read: {reason}"
+    ),
+    "manifest.schema1_id": (
+        "the manifest of schema 1 calls a layer {id!q}, which is not 64 hex digits"
+    ),
+    "manifest.schema1_parent": (
+        "in the manifest of schema 1 the parent of a layer is {got!q}, but the one below it is"
+        " {want!q}; the image must be pushed again"
+    ),
+    "manifest.schema1_repeated": (
+        "the manifest of schema 1 lists the layer {id!q} in two places; the image must be pushed"
+        " again"
+    ),
+    "manifest.schema1_signatures": (
+        "the signatures of the manifest of schema 1 cannot be used: {reason}"
+    ),
     "manifest.schema_version": (
         "the manifest has the media type {media_type!q} and schema version {version}, which is"
         " neither Docker schema 2 nor OCI; push the image again with a current tool"
+    ),
+    "name.ambiguous": lambda facts: (
+        f"the short name {quote(facts['name'])} could be {' or '.join(facts['candidates'])}, and"
+        f' {facts["path"]} has short-name-mode = "enforcing", so none of them is guessed; give'
+        f" the whole name, or put the one that you mean under [aliases] of registries.conf, such"
+        f" as: {facts['line']}"
     ),
     "name.empty": "the image name is empty",
     "name.has_registry": "{parts.unnormalized} names a registry already",
@@ -138,7 +188,7 @@ _OWN: Mapping[str, Template] = {
     "platform.foreign_os": "the image is for {image_os}, which does not run on {host_os}",
     "platform.none": lambda facts: (
         f"the {facts['list_kind']} has no image for {facts['wanted']}; it has "
-        + (", ".join(map(str, facts["available"])) or "none at all")
+        + (_listed(facts["available"]) or "none at all")
         + " (choose one with --platform)"
     ),
     "pull.all_failed": _attempts,
@@ -231,10 +281,6 @@ _OWN: Mapping[str, Template] = {
         "towline does not read from containers-storage: yet; write the image to an archive with"
         " skopeo copy containers-storage:NAME docker-archive:FILE and pull docker-archive:FILE"
     ),
-    "unsupported.credential_helper": (
-        "{path} leaves the credentials of {host} to the helper {helper!q}, and towline does not"
-        " run helpers yet; use --creds or --authfile"
-    ),
     "unsupported.docker_daemon": (
         "towline does not talk to a Docker daemon; write the image to a file with docker save"
         " --output FILE {within} and pull docker-archive:FILE"
@@ -266,6 +312,7 @@ ERRORS: Mapping[str, Template] = {**_OWN, **CONFIGURATION, **REGISTRY}
 
 STEPS: Mapping[str, Template] = {
     "applying-layer": "layer {digest}: ",
+    "asking-mirrors": _after_mirrors,
     "checking-blob": "",
     "choosing-instance": "",
     "completing-name": "",

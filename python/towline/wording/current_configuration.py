@@ -13,6 +13,22 @@ Template = str | Callable[[Mapping[str, Any]], str]
 
 
 CONFIGURATION: Mapping[str, Template] = {
+    "auth.helper_failed": (
+        "{helper}, which {path} names for {server}, ended with status {status}; run it yourself to"
+        " see why, or log in without it"
+    ),
+    "auth.helper_missing": (
+        "{path} names {helper} for the credentials of {server}, and there is no such program in"
+        " the PATH; install it, or take the line out and log in again"
+    ),
+    "auth.helper_output": (
+        "{helper}, which {path} names for {server}, gave an answer that is not that of a"
+        " credential helper; it is not shown, for it may hold the secret"
+    ),
+    "auth.helper_slow": (
+        "{helper}, which {path} names for {server}, gave no answer in {seconds:.0f} seconds and"
+        " was ended; it may be waiting for a keychain to be opened"
+    ),
     "auth.not_base64": (
         "the auth file {path!q}: the entry of {key!q} is not valid base64; log in to the registry"
         " again"

@@ -70,6 +70,9 @@ def _unreachable(facts: Mapping[str, Any]) -> str:
 
 REGISTRY: Mapping[str, Template] = {
     "registry.bad_answer": "{host} answered {url} with something that is not HTTP: {reason}",
+    "registry.blocked": (
+        "{name} is blocked: {path} has blocked = true for the prefix {prefix!q}, so it is not asked"
+    ),
     "registry.broken": (
         "{host} broke off while it sent {url} ({reason}); what arrived is kept, so pull again"
     ),
@@ -83,6 +86,10 @@ REGISTRY: Mapping[str, Template] = {
     ),
     "registry.foreign_nowhere": (
         "the layer {digest} lies outside the registry, at no address that can be asked"
+    ),
+    "registry.location": (
+        "{name!q}, which the location for the prefix {prefix!q} in registries.conf leads to, is not"
+        " a valid image name"
     ),
     "registry.not_found": _not_found,
     "registry.ping_status": (

@@ -37,6 +37,12 @@ def _checking(facts: Mapping[str, Any]) -> str:
 # The standard messages of the distribution specification: alone, they are not repeated.
 
 
+def _after_mirrors(facts: Mapping[str, Any]) -> str:
+    told = zip(facts["locations"], facts["errors"], strict=True)
+    failed = "\n".join(f"{location}: {error}" for location, error in told)
+    return f"(Mirrors also failed: [{failed}]): {facts['error']}"
+
+
 _OWN: Mapping[str, Template] = {
     "archive.compression": lambda facts: (
         f"Error auto-decompressing input: Error detecting compression: {facts['detail']}"
@@ -82,7 +88,16 @@ _OWN: Mapping[str, Template] = {
     "manifest.ambiguous": "ambiguous manifest",
     "manifest.nested": "manifest lists are nested too deeply",
     "manifest.not_json": "{reason}",
+    "manifest.schema1_base": "Invalid parent ID in the base layer of the image.",
+    "manifest.schema1_counts": "length of history not equal to number of layers",
+    "manifest.schema1_empty": "no FSLayers in manifest",
+    "manifest.schema1_history": "Error parsing v2s1 history entry {index}: {reason}",
+    "manifest.schema1_id": "image ID {id!q} is invalid",
+    "manifest.schema1_parent": "Invalid parent ID. Expected {want}, got {got}.",
+    "manifest.schema1_repeated": "ID {id} appears multiple times in manifest",
+    "manifest.schema1_signatures": "{reason}",
     "manifest.schema_version": "unsupported schema version {version}",
+    "name.ambiguous": "short-name resolution enforced but cannot prompt without a TTY",
     "name.empty": "repository name must have at least one component",
     "name.has_registry": (
         "internal error: referenceWithRegistry called on imageParts with a registry ({parts})"
@@ -196,7 +211,6 @@ _OWN: Mapping[str, Template] = {
         "reference {within!q} does not resolve to an image ID: towline does not read from"
         " containers-storage"
     ),
-    "unsupported.credential_helper": "credential helper {helper!q} of {host} is not supported",
     "unsupported.docker_daemon": 'The transport "docker-daemon:" is not supported: {within}',
     "unsupported.ostree": 'The transport "ostree:" is not supported in this build',
     "unsupported.transport": 'The transport "{transport}:" is not supported: {within}',
@@ -212,6 +226,7 @@ ERRORS: Mapping[str, Template] = {**_OWN, **CONFIGURATION, **REGISTRY}
 
 STEPS: Mapping[str, Template] = {
     "applying-layer": 'error adding layer with blob "{digest}": ',
+    "asking-mirrors": _after_mirrors,
     "checking-blob": _checking,
     "choosing-instance": "Error choosing an image from manifest list {source}: ",
     "completing-name": "error normalizing registry+unqualified reference {name!q}: ",

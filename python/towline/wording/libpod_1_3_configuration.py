@@ -23,6 +23,12 @@ def _token(facts: Mapping[str, Any]) -> str:
 
 
 CONFIGURATION: Mapping[str, Template] = {
+    "auth.helper_failed": (
+        "error getting credentials - err: exit status {status}, program: {helper}"
+    ),
+    "auth.helper_missing": 'exec: "{helper}": executable file not found in $PATH',
+    "auth.helper_output": "error getting credentials: the answer of {helper} cannot be read",
+    "auth.helper_slow": "error getting credentials - err: signal: killed, program: {helper}",
     "auth.not_base64": "illegal base64 data at input byte {offset}",
     "auth.not_json": "error unmarshaling JSON at {path!q}: {reason}",
     "certs.lacks_certificate": "missing client certificate {certificate} for key {path}",

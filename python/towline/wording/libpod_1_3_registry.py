@@ -72,11 +72,13 @@ def _token_refused(facts: Mapping[str, Any]) -> str:
 
 REGISTRY: Mapping[str, Template] = {
     "registry.bad_answer": "Get {url}: {reason}",
+    "registry.blocked": "registry {prefix} is blocked in {path}",
     "registry.broken": "{reason}",
     "registry.downgrade": "Get {url}: redirected to {to}",
     "registry.forbidden": _refused,
     "registry.foreign_blob": "error fetching external blob from {url!q}: {status} ({reason})",
     "registry.foreign_nowhere": "error fetching external blob {digest}",
+    "registry.location": "error rewriting reference: invalid reference format",
     "registry.not_found": _refused,
     "registry.ping_status": ("error pinging registry {host}, response code {status} ({reason})"),
     "registry.plain_http": "Get {url}: http: server gave HTTP response to HTTPS client",

@@ -6,6 +6,7 @@ import unicodedata
 
 __all__ = ["quote"]
 
+_LONGEST = 1024  # characters that are shown; what somebody else wrote may have millions
 _ESCAPES = {
     '"': '\\"',
     "\\": "\\\\",
@@ -26,7 +27,8 @@ def quote(text: str) -> str:
     are held as surrogate escapes here, and control characters below U+0080 get two hex digits,
     other unprintable ones four or eight.
     """
-    return '"' + "".join(_quoted(char) for char in text) + '"'
+    more = "..." if len(text) > _LONGEST else ""
+    return '"' + "".join(map(_quoted, text[:_LONGEST])) + f'"{more}'
 
 
 def _quoted(char: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from towline.config import base64_text
 from towline.config.auth_json import AuthFile, Credentials, parse_auth_file
-from towline.errors import ConfigurationError, UnsupportedError
+from towline.errors import ConfigurationError
 from towline.rules import Rules
 
 NEW, OLD = Rules.CURRENT, Rules.LIBPOD_1_3
@@ -101,14 +101,14 @@ def test_an_identity_token_needs_a_name_beside_it() -> None:
 
 
 @BOTH
-def test_a_helper_is_named_and_not_run(rules: Rules) -> None:
-    """The helper of a host wins over its entry; other hosts do not mind it."""
+def test_a_helper_is_named(rules: Rules) -> None:
+    """The helper of a host is told, by its address too; other hosts do not mind it."""
     text = {"credHelpers": {"e.x": "secret"}, "auths": {"e.x": encoded("u:p")}}
     file = parse_auth_file(json.dumps(text).encode(), "auth.json")
-    with pytest.raises(UnsupportedError) as caught:
-        file.lookup("e.x/x", rules)
-    assert caught.value.code == "unsupported.credential_helper"
-    assert caught.value.facts["helper"] == "secret"
+    assert file.helper_for("e.x") == ("e.x", "secret")
+    assert file.helper_for("other.x") is None
+    hub = parse_auth_file(b'{"credHelpers": {"https://index.docker.io/v1/": "h"}}', "auth.json")
+    assert hub.helper_for("docker.io") == ("https://index.docker.io/v1/", "h")
     assert file.lookup("other.x/x", rules) is None
 
 

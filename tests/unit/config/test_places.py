@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from towline.config.credentials import find_credentials
 from towline.config.places import (
     BUILT_IN,
     Places,
     RegistriesCache,
     auth_file_paths,
-    find_credentials,
     load_policy,
     load_registries,
     registries_conf_path,
@@ -45,7 +45,8 @@ class Machine:
     @property
     def places(self) -> Places:
         etc, run = str(self.root / "etc"), str(self.root / "run")
-        return Places(environ=self.environ, etc=etc, run=run, uid=self.uid)
+        var = str(self.root / "var")
+        return Places(environ=self.environ, etc=etc, run=run, uid=self.uid, var=var)
 
 
 @pytest.fixture
@@ -138,6 +139,7 @@ def drop_in(prefix: str, where: str) -> str:
     return f"[[registry]]\nprefix = '{prefix}'\nlocation = '{where}'\n"
 
 
+@pytest.mark.clause("CONF-012")
 def test_drop_ins_are_read_in_order(machine: Machine) -> None:
     """By name in each directory, the machine's before the user's; only files that end in .conf."""
     machine.file("etc/containers/registries.conf", drop_in("a.x", "main"))
@@ -155,12 +157,14 @@ def test_drop_ins_are_read_in_order(machine: Machine) -> None:
     assert names == "registries.conf 1.conf 2.conf 0.conf"
 
 
+@pytest.mark.clause("CONF-012")
 def test_there_were_no_drop_ins_in_2019(machine: Machine) -> None:
     """Broken ones trouble nobody."""
     machine.file("etc/containers/registries.conf.d/1.conf", "broken")
     assert load_registries(machine.places, OLD).files == ()
 
 
+@pytest.mark.clause("CONF-012")
 def test_a_main_file_at_home_hides_the_machines_drop_ins(machine: Machine) -> None:
     """A file that was given does not."""
     machine.file("etc/containers/registries.conf.d/1.conf", drop_in("etc.x", "etc"))
@@ -181,6 +185,7 @@ def test_a_broken_drop_in_is_an_error(machine: Machine) -> None:
     assert caught.value.code == "registries_conf.old_drop_in"
 
 
+@pytest.mark.clause("CONF-009")
 def test_in_2019_a_file_is_read_once_and_errors_are_not_kept(machine: Machine) -> None:
     """What was read stays; what could not be read is tried again."""
     path = machine.file("r.conf", "broken")
@@ -198,6 +203,7 @@ def test_in_2019_a_file_is_read_once_and_errors_are_not_kept(machine: Machine) -
 # --- policy.json ---
 
 
+@pytest.mark.clause("POLICY-003")
 def test_without_any_policy(machine: Machine) -> None:
     """Today the built-in policy accepts, and is named; in 2019 the call fails."""
     assert load_policy(machine.places, NEW) == (ACCEPT_ANYTHING, BUILT_IN)
@@ -207,6 +213,7 @@ def test_without_any_policy(machine: Machine) -> None:
     assert caught.value.told(OLD.wording) == f"open {path}: no such file or directory"
 
 
+@pytest.mark.clause("POLICY-002")
 def test_the_users_own_policy(machine: Machine) -> None:
     """It wins over the machine's today; in 2019 there was none."""
     etc = machine.file("etc/containers/policy.json", REJECT)

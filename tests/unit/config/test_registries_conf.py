@@ -97,6 +97,7 @@ def test_the_old_form_is_converted() -> None:
     )
 
 
+@pytest.mark.clause("CONF-035")
 def test_the_first_of_equal_prefixes_in_a_file_holds() -> None:
     """Two entries for one prefix with different locations are no error."""
     entry = "[[registry]]\nprefix = 'p.q'\nlocation = '{}'\n"
@@ -105,6 +106,7 @@ def test_the_first_of_equal_prefixes_in_a_file_holds() -> None:
     assert found.location == "a.b"
 
 
+@pytest.mark.clause("CONF-034")
 def test_later_files_win() -> None:
     """Entries are replaced whole, the search list where it is there, aliases one by one."""
     found = read(
@@ -176,6 +178,7 @@ def test_what_is_refused(text: str, code: str) -> None:
     assert refusal(text).code == f"registries_conf.{code}"
 
 
+@pytest.mark.clause("CONF-033")
 def test_a_drop_in_cannot_have_the_old_form() -> None:
     """Only the main file may still be of that kind."""
     error = refusal("[registries.search]\nregistries = ['a.b']", drop_in=True)

@@ -69,6 +69,7 @@ def fault(data: bytes, folder: Path, rules: Rules = Rules.CURRENT, index: int = 
     return caught.value.code
 
 
+@pytest.mark.clause("ARCH-020")
 @BOTH
 def test_the_manifest_is_made_byte_for_byte(tmp_path: Path, rules: Rules) -> None:
     """Keys, order and media types are those of the original, sizes those of the plain layers."""
@@ -125,6 +126,7 @@ def test_only_the_current_edition_knows_zstd(tmp_path: Path) -> None:
     assert fault(data, tmp_path, Rules.LIBPOD_1_3) == "archive.not_tar"
 
 
+@pytest.mark.clause("ARCH-022")
 @BOTH
 @pytest.mark.parametrize("outer", [bytes, gzip.compress], ids=["plain", "gzip"])
 def test_layers_compressed_inside_are_decompressed_on_the_way(
@@ -186,6 +188,7 @@ def test_each_image_can_be_chosen(tmp_path: Path, index: int, name: str, wanted:
         assert layers_of(source, tmp_path) == [wanted]
 
 
+@pytest.mark.clause("ARCH-012")
 def test_libpod_refuses_several_images(tmp_path: Path) -> None:
     """And none as well; a name behind the path does not choose."""
     with (

@@ -192,6 +192,7 @@ FILES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
 }
 
 
+@pytest.mark.clause("TARBALL-004")
 @pytest.mark.parametrize("packing", FILES)
 def test_a_tar_becomes_a_layer(tmp_path: Path, packing: str) -> None:
     """As it is stored; the diff ID is that of the plain tar."""
@@ -246,6 +247,7 @@ def test_the_standard_input_can_be_a_layer(tmp_path: Path, monkeypatch: pytest.M
     assert not list((tmp_path / "kept").iterdir())
 
 
+@pytest.mark.clause("TARBALL-004")
 def test_what_cannot_be_a_layer(tmp_path: Path) -> None:
     """Text, and compressions that no layer has; the path is named."""
     path = tmp_path / "layer.tar"
@@ -282,6 +284,7 @@ REFUSED: dict[str, ImageReference] = {
 }
 
 
+@pytest.mark.clause("TRANS-100")
 @pytest.mark.parametrize(("code", "reference"), REFUSED.items(), ids=REFUSED)
 def test_a_refusal_names_a_way_round(code: str, reference: ImageReference) -> None:
     """A command that makes of the image something that is read."""

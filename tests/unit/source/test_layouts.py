@@ -150,6 +150,7 @@ CHOICES: dict[str, Case] = {
 }
 
 
+@pytest.mark.clause("LAYOUT-006", "LAYOUT-007")
 @pytest.mark.parametrize(("entries", "image", "today", "then"), CHOICES.values(), ids=CHOICES)
 @FORMS
 def test_choosing(
@@ -193,6 +194,7 @@ def for_platform(image: Mapping[str, Any], architecture: str, **more: Any) -> di
     return {**image, "platform": {"os": "linux", "architecture": architecture}, **more}
 
 
+@pytest.mark.clause("LAYOUT-008")
 @FORMS
 def test_an_image_for_several_platforms_may_lie_in_index_json_itself(
     tmp_path: Path, form: str

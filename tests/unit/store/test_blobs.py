@@ -31,6 +31,7 @@ def opened(ingest: LayoutIngest, made: Made) -> tuple[LayoutSink, bytes]:
     return sink, made.blobs[layer.descriptor.digest_text]
 
 
+@pytest.mark.clause("STORE-014", "CORE-003")
 def test_a_fetch_goes_on_where_it_ended(store: LayoutStore) -> None:
     """What arrived of a blob is kept as its prefix and taken up by the next attempt."""
     made = make(b"x")
@@ -56,6 +57,7 @@ def test_a_fetch_goes_on_where_it_ended(store: LayoutStore) -> None:
     assert os.listdir(f"{store.root}/towline/partial/sha256") == []
 
 
+@pytest.mark.clause("STORE-014", "STORE-012")
 def test_wrong_bytes_are_dropped_and_a_restart_begins_anew(store: LayoutStore) -> None:
     """A digest that differs drops the bytes; the same sink can take the blob from zero."""
     made = make(b"x")
@@ -124,6 +126,7 @@ def test_a_blob_cut_short_on_the_disk_is_fetched_again(store: LayoutStore) -> No
     assert store.verify().clean
 
 
+@pytest.mark.clause("STORE-013")
 def test_threads_fetch_each_blob_once(store: LayoutStore) -> None:
     """Whoever waits for a blob that another thread fetches gets it without fetching."""
     made = make(b"x" * 1000)
@@ -174,6 +177,7 @@ def test_waiting_for_the_store_can_be_cancelled(store: LayoutStore) -> None:
         waits(lambda token: store.begin(make(b"x").plan, cancel=token))
 
 
+@pytest.mark.clause("STORE-017")
 def test_gc_says_who_holds_the_store(store: LayoutStore) -> None:
     """While images are being taken gc does nothing, and tells by whom and which."""
     with store.begin(make(b"x").plan), pytest.raises(StoreError) as caught:
@@ -196,6 +200,7 @@ def test_readers_take_no_lock(store: LayoutStore) -> None:
         assert reader.verify().clean
 
 
+@pytest.mark.clause("STORE-017")
 def test_gc_removes_what_nothing_reaches(store: LayoutStore) -> None:
     """Blobs of removed images, beginnings of blobs and leftovers of killed tasks go."""
     kept = put(store, make(b"kept", b"shared"))

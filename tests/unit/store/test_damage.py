@@ -101,6 +101,7 @@ def test_a_damaged_record_heals(store: LayoutStore, way: str) -> None:
     assert store.verify().clean
 
 
+@pytest.mark.clause("CORE-008")
 def test_damaged_and_missing_blobs_are_found(store: LayoutStore) -> None:
     """Every blob is hashed, and each fault told once."""
     first = put(store, make(b"1", b"shared"))
@@ -142,6 +143,7 @@ def test_verify_can_be_cancelled(store: LayoutStore) -> None:
         store.verify(cancel=token)
 
 
+@pytest.mark.clause("STORE-001")
 def test_lookups_are_only_a_help(store: LayoutStore) -> None:
     """A lookup file that a loss of power emptied is answered from the records."""
     image = put(store, make(b"x"))
@@ -166,6 +168,7 @@ def test_what_a_killed_task_left_undone_is_finished(store: LayoutStore) -> None:
     assert again.verify().clean
 
 
+@pytest.mark.clause("STORE-008")
 def test_a_name_in_two_records_is_that_of_the_newer_one(store: LayoutStore) -> None:
     """What a kill between two renames leaves is read as the new state, and finished later."""
     old = put(store, make(b"old"))
@@ -196,6 +199,7 @@ def failing_once(number: int) -> Callable[[int, bytes], int]:
     return instead
 
 
+@pytest.mark.clause("STORE-008", "PULL-011")
 def test_a_full_disk_leaves_the_store_as_it_was(
     store: LayoutStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,7 @@ def store(tmp_path: Path) -> LayoutStore:
     return open_store(tmp_path / "store")
 
 
+@pytest.mark.clause("STORE-020")
 def test_it_is_a_store(store: LayoutStore, tmp_path: Path) -> None:
     """The embedded store fits the protocol, and prints as podman prints a plain one."""
     fits: Store = store
@@ -56,6 +57,7 @@ def test_an_image_without_layers_is_stored(store: LayoutStore) -> None:
     assert store.verify().clean
 
 
+@pytest.mark.clause("PULL-019")
 def test_a_layer_twice_in_one_image_is_fetched_once(store: LayoutStore) -> None:
     """`missing` tells each blob once, and the image keeps both layers."""
     made = make(b"same", b"same", b"other")
@@ -72,6 +74,7 @@ def test_other_digest_algorithms_have_their_own_folders(store: LayoutStore) -> N
     assert store.verify().clean
 
 
+@pytest.mark.clause("STORE-010")
 def test_names_are_found_in_every_form(store: LayoutStore) -> None:
     """A name as given, as Docker completes it, below localhost; IDs, their starts, digests."""
     hub = put(store, make(b"hub", names=["docker.io/library/busybox:latest"]))
@@ -98,6 +101,7 @@ def test_an_unknown_name_is_told(store: LayoutStore, text: str) -> None:
     assert str(caught.value)
 
 
+@pytest.mark.clause("STORE-010")
 def test_a_digest_of_another_repository_does_not_name_an_image(store: LayoutStore) -> None:
     """`repository@digest` names an image only where it has a name in that repository."""
     image = put(store, make(b"x"))
@@ -105,6 +109,7 @@ def test_a_digest_of_another_repository_does_not_name_an_image(store: LayoutStor
         store.image(f"localhost/other@{image.digest}")
 
 
+@pytest.mark.clause("STORE-010")
 def test_the_start_of_several_ids_is_ambiguous(store: LayoutStore) -> None:
     """The start of an ID counts where exactly one ID begins so."""
     first, second = "abc" + "0" * 61, "abc" + "1" * 61
@@ -117,6 +122,7 @@ def test_the_start_of_several_ids_is_ambiguous(store: LayoutStore) -> None:
     assert store.find_id("abc0") == first
 
 
+@pytest.mark.clause("STORE-003")
 def test_a_name_moves_to_the_image_that_got_it_last(store: LayoutStore) -> None:
     """A name that another image held moves away; that image stays without a name."""
     old = put(store, make(b"old"))
@@ -127,6 +133,7 @@ def test_a_name_moves_to_the_image_that_got_it_last(store: LayoutStore) -> None:
     assert store.image(old.id).names == ()
 
 
+@pytest.mark.clause("STORE-002", "STORE-004", "STORE-001")
 def test_pulling_again_puts_new_names_in_front(store: LayoutStore) -> None:
     """The newest name comes first, and the image keeps the digest of its first manifest."""
     first = put(store, make(b"x", names=["localhost/a:1"]))
@@ -141,6 +148,7 @@ def test_pulling_again_puts_new_names_in_front(store: LayoutStore) -> None:
         assert store.image(str(digest)).id == first.id
 
 
+@pytest.mark.clause("STORE-007")
 def test_an_image_can_be_nameless(store: LayoutStore) -> None:
     """An archive without names gives an image without names, which a later pull may name."""
     image = put(store, make(b"x", names=[]))
@@ -148,6 +156,7 @@ def test_an_image_can_be_nameless(store: LayoutStore) -> None:
     assert put(store, make(b"x")).names == (HELLO,)
 
 
+@pytest.mark.clause("STORE-005")
 def test_a_name_with_a_digest_is_kept_whole(store: LayoutStore) -> None:
     """`repository@sha256:...` is a name like others."""
     made = make(b"x")
@@ -156,6 +165,7 @@ def test_a_name_with_a_digest_is_kept_whole(store: LayoutStore) -> None:
     assert store.image(name).names == (name,)
 
 
+@pytest.mark.clause("STORE-006")
 def test_an_id_may_be_forced_for_the_same_layers_only(store: LayoutStore) -> None:
     """An ID that differs from the config digest is kept, and refused for another image."""
     forced = "0123456789abcdef" * 4
@@ -169,6 +179,7 @@ def test_an_id_may_be_forced_for_the_same_layers_only(store: LayoutStore) -> Non
     assert store.verify().clean
 
 
+@pytest.mark.clause("STORE-012", "STORE-008")
 def test_an_incomplete_image_is_not_published(store: LayoutStore) -> None:
     """Without all of its blobs nothing becomes visible."""
     with store.begin(make(b"x").plan) as ingest:
@@ -210,6 +221,7 @@ def test_no_invalid_name_or_digest_is_taken(store: LayoutStore) -> None:
         store.begin(plan)
 
 
+@pytest.mark.clause("STORE-018")
 def test_an_image_that_cannot_fit_is_refused_at_once(store: LayoutStore) -> None:
     """The disk's free space is compared before the first byte is fetched."""
     made = make(b"x")
@@ -223,6 +235,7 @@ def test_an_image_that_cannot_fit_is_refused_at_once(store: LayoutStore) -> None
     assert store.gc().blobs == 0  # the shared lock was let go
 
 
+@pytest.mark.clause("STORE-016")
 def test_removing_a_name_and_an_image(store: LayoutStore) -> None:
     """One of several names is taken away; the last one, an ID or a digest takes the image."""
     image = put(store, make(b"x", names=["localhost/a:1", "localhost/b:1"]))
@@ -248,6 +261,7 @@ def test_a_store_that_is_not_there(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.clause("STORE-019")
 def test_a_store_of_the_future_is_left_alone(store: LayoutStore) -> None:
     """A version that this towline does not know is refused."""
     Path(store.root, "towline/store.json").write_text('{"version": 2}')
@@ -321,6 +335,7 @@ def test_a_folder_that_is_a_link_is_refused(store: LayoutStore, tmp_path: Path) 
     assert caught.value.code == "store.not_a_folder"
 
 
+@pytest.mark.clause("STORE-012")
 def test_only_a_commit_makes_a_verified_blob() -> None:
     """What was not hashed cannot be said to be verified."""
     with pytest.raises(TypeError):

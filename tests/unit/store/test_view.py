@@ -52,6 +52,7 @@ def test_an_empty_store_is_an_oci_layout(store: LayoutStore) -> None:
     assert index(store)["manifests"] == []
 
 
+@pytest.mark.clause("STORE-015")
 def test_every_legal_name_has_an_entry(store: LayoutStore) -> None:
     """The index shows names and their digests, as they move and go.
 
@@ -74,6 +75,7 @@ def test_every_legal_name_has_an_entry(store: LayoutStore) -> None:
     assert names(store) == {}
 
 
+@pytest.mark.clause("TRANS-033")
 @pytest.mark.parametrize(
     ("name", "legal"),
     [
@@ -93,6 +95,7 @@ def test_names_that_a_layout_allows(store: LayoutStore, name: str, legal: bool) 
     assert is_legal_name(name) is legal
 
 
+@pytest.mark.clause("STORE-015")
 def test_entries_of_other_tools_are_kept(store: LayoutStore) -> None:
     """What others added stays, with unknown fields and unknown shapes."""
     put(store, make(b"1", names=["localhost/a:1"]))
@@ -132,6 +135,7 @@ def test_a_name_that_another_tool_took_is_theirs_until_it_is_pulled_again(
     assert names(store)["localhost/a:1"] == str(image.digest)
 
 
+@pytest.mark.clause("STORE-015", "STORE-017")
 def test_gc_keeps_what_other_entries_reach(store: LayoutStore) -> None:
     """Manifests, configs, layers and nested indexes of other tools stay."""
     made = make(b"theirs")
@@ -150,6 +154,7 @@ def test_gc_keeps_what_other_entries_reach(store: LayoutStore) -> None:
     assert Path(store.blob_path(image.layers[0].digest)).exists()
 
 
+@pytest.mark.clause("STORE-001")
 def test_a_broken_index_is_made_anew_and_kept_aside(store: LayoutStore) -> None:
     """The records are the truth: an index that nobody can read does not stop the store."""
     image = put(store, make(b"1", names=["localhost/a:1"]))
@@ -173,6 +178,7 @@ def test_a_layout_of_another_tool_becomes_a_store(tmp_path: Path) -> None:
     assert index(store)["annotations"] == {"x": "y"}
 
 
+@pytest.mark.clause("STORE-015", "STORE-009")
 def test_skopeo_finds_oci_images_by_name(store: LayoutStore) -> None:
     """`oci:ROOT:NAME` gives the manifest as it was stored."""
     tools.require("skopeo")
@@ -185,6 +191,7 @@ def test_skopeo_finds_oci_images_by_name(store: LayoutStore) -> None:
         assert skopeo.inspect(location)["Digest"] == str(image.digest)
 
 
+@pytest.mark.clause("STORE-009")
 def test_skopeo_finds_a_single_schema_2_image(store: LayoutStore) -> None:
     """Docker's manifests are found as `oci:ROOT` of a layout with one image."""
     tools.require("skopeo")
@@ -193,6 +200,7 @@ def test_skopeo_finds_a_single_schema_2_image(store: LayoutStore) -> None:
     assert skopeo.raw_manifest(f"oci:{store.root}") == made.plan.manifest.data
 
 
+@pytest.mark.clause("STORE-015")
 def test_skopeo_writes_into_the_store(store: LayoutStore, tmp_path: Path) -> None:
     """An image that skopeo adds stays through pulls and gc, and ours stay beside it."""
     tools.require("skopeo")

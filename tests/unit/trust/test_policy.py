@@ -45,6 +45,7 @@ def refusal(
     return caught.value
 
 
+@pytest.mark.clause("POLICY-010")
 @pytest.mark.parametrize(
     "scope",
     [
@@ -79,6 +80,7 @@ def test_where_nothing_matches_the_default_decides(
     assert (found.scope, found.origin, found.requirements) == ("default", "built-in", ACCEPT)
 
 
+@pytest.mark.clause("POLICY-012")
 def test_wildcards_are_unknown_in_2019() -> None:
     """The reference carries the decision of its edition."""
     policy = Policy(ACCEPT, {"docker": {"*.x": REJECT}})
@@ -99,6 +101,7 @@ def test_a_docker_archive_knows_only_the_transports_own_scope() -> None:
     assert refusal(policy, DockerArchiveReference("/a.tar")).facts["scope"] == "docker-archive:"
 
 
+@pytest.mark.clause("POLICY-013")
 def test_all_requirements_of_a_list_must_be_met() -> None:
     """One that accepts does not outweigh one that does not."""
     assert refusal(Policy((*ACCEPT, *REJECT))).code == "policy.rejected"
@@ -106,6 +109,7 @@ def test_all_requirements_of_a_list_must_be_met() -> None:
     assert evaluate(Policy(ACCEPT * 2), IMAGE, origin="").requirements == ACCEPT * 2
 
 
+@pytest.mark.clause("POLICY-014")
 @pytest.mark.parametrize("signatures", [(), (b"x",)])
 @pytest.mark.parametrize("requirement", [SIGNED_BY, SIGSTORE, BASE_LAYER, Reject()])
 def test_what_cannot_be_judged_is_refused(
@@ -143,6 +147,7 @@ def test_a_refusal_names_image_scope_and_file() -> None:
         assert part in told
 
 
+@pytest.mark.clause("POLICY-016")
 def test_only_the_requirement_that_nobody_implements_is_logged() -> None:
     """It is told to the log without the steps that the refusal goes through."""
     logged: list[TowlineError] = []

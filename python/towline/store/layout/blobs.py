@@ -129,6 +129,8 @@ class Blobs:
 
 def _listed(folder: str, place: Callable[[Digest], str]) -> Iterator[BlobFile]:
     for algorithm in HEX_LENGTH:
+        if os.path.islink(f"{folder}/{algorithm}"):  # what lies elsewhere is not ours
+            continue
         with files.using("readdir", f"{folder}/{algorithm}"):
             try:
                 names = sorted(os.listdir(f"{folder}/{algorithm}"))

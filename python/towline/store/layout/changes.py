@@ -319,7 +319,7 @@ class Records:
             present = os.listdir(self.places.lookup)
         for name in present:
             path = f"{self.places.lookup}/{name}"
-            decoded = lookup.decode(files.read(path) or b"")
+            decoded = lookup.read(path)
             if decoded is not None:
                 # What cannot be read may have the key still: asking for it then says so.
                 key, ids = due.get(path, (decoded[0], ()))

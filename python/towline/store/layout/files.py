@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_LARGEST = 1 << 28  # bytes of a file that is read whole; nothing that we write so is larger
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -102,7 +103,11 @@ def write(folder: str, target: str, data: bytes, *, sync: bool) -> None:
 
 
 def read(path: str) -> bytes | None:
-    """The content of a regular file, None where there is none."""
+    """The content of a regular file, None where there is none.
+
+    Raises:
+        PathUnusable: it cannot be read, or is far larger than any file of the store.
+    """
     with using("open", path):
         try:
             descriptor = os.open(path, _READ)
@@ -115,9 +120,13 @@ def read(path: str) -> bytes | None:
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return None
+            if os.fstat(descriptor).st_size > _LARGEST:
+                raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
             pieces = []
-            while piece := os.read(descriptor, 1 << 22):
+            left = _LARGEST
+            while piece := os.read(descriptor, min(left, 1 << 22)):
                 pieces.append(piece)
+                left -= len(piece)
         finally:
             os.close(descriptor)
     return b"".join(pieces)

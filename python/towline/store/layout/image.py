@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from towline.descriptor import Descriptor
 from towline.digest import Digest
-from towline.manifest import RawManifest, parse_manifest
+from towline.manifest import RawManifest
+from towline.schema1 import Schema1, parse_image
 from towline.store.layout.blobs import Blobs
 from towline.store.layout.records import Record
 
@@ -57,7 +58,7 @@ class StoredImage:
 
     @property
     def config(self) -> bytes:
-        """The config; empty where the image has none.
+        """The config; empty where the image has none.  That of schema 1 was made (MANIFEST-024).
 
         Raises:
             StoreError: ``store.blob_missing``.
@@ -68,5 +69,6 @@ class StoredImage:
 
     @property
     def layers(self) -> tuple[Descriptor, ...]:
-        """The layers as the manifest describes them, lowest first."""
-        return parse_manifest(self.manifest).layers
+        """The layers as the manifest describes them, lowest first, without those of no content."""
+        manifest = parse_image(self.manifest)
+        return manifest.content if isinstance(manifest, Schema1) else manifest.layers

@@ -10,13 +10,14 @@ checksum beside the file tells whether another tool wrote it since.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from towline.digest import sha256_of
-from towline.errors import StoreError
+from towline.errors import PathUnusable, StoreError
 from towline.manifest import OCI_INDEX
 from towline.store.layout import files
 from towline.store.layout.places import Places, is_id
@@ -112,8 +113,11 @@ class IndexView:
 
     def unchanged(self) -> bytes | None:
         """The file as towline wrote it last; None where it is not that any more."""
-        data = files.read(self.places.index)
-        checksum = files.read(self.places.index_checksum)
+        try:
+            data = files.read(self.places.index)
+            checksum = files.read(self.places.index_checksum)
+        except PathUnusable:
+            return None
         if data is None or checksum != checksum_of(data):
             return None
         return data
@@ -135,7 +139,7 @@ class IndexView:
             line
             for line in document.lines
             if line not in nameless
-            and not (any(p in line for p in patterns) and _ref_name(json.loads(line)) in names)
+            and not (any(p in line for p in patterns) and _ref_name(_entry_of(line)) in names)
         ]
         lines += [entry_line(record, name) for name in names if is_legal_name(name)]
         for changed in (record, *others):
@@ -171,7 +175,7 @@ class IndexView:
 
     def nameless(self) -> set[bytes]:
         """The lines of our entries without a name; raises as `names`."""
-        entries = self._parse(files.read(self.places.index) or EMPTY)["manifests"]
+        entries = self._parse(self._data() or EMPTY)["manifests"]
         return {_line(entry) for entry in entries if _is_ours(entry) and not _ref_name(entry)}
 
     def foreign(self) -> Sequence[Any]:
@@ -192,7 +196,7 @@ class IndexView:
         Raises:
             StoreError: ``store.index_damaged``.
         """
-        entries = self._parse(files.read(self.places.index) or EMPTY)["manifests"]
+        entries = self._parse(self._data() or EMPTY)["manifests"]
         return {name: _line(entry) for entry in entries if (name := _ref_name(entry)) is not None}
 
     def _foreign(self) -> tuple[Mapping[str, Any], Sequence[Any]]:
@@ -200,16 +204,27 @@ class IndexView:
             return self._read()
         except StoreError:
             # Nobody can read it as it is.  It is kept for a person to look at.
-            files.write(
-                self.places.tmp,
-                self.places.index_damaged,
-                files.read(self.places.index) or b"",
-                sync=False,
-            )
+            self._keep_damaged()
             return _HEAD, ()
 
+    def _keep_damaged(self) -> None:
+        kept = self.places.index_damaged
+        try:
+            data = files.read(self.places.index) or b""
+        except PathUnusable:  # far too large to be copied
+            files.Prepared(self.places.index, kept).put()
+        else:
+            files.write(self.places.tmp, kept, data, sync=False)
+
+    def _data(self) -> bytes | None:
+        try:
+            return files.read(self.places.index)
+        except PathUnusable as error:
+            reason = os.strerror(error.facts["errno"]).lower()
+            raise StoreError("store.index_damaged", path=self.places.index, reason=reason) from None
+
     def _read(self) -> tuple[Mapping[str, Any], Sequence[Any]]:
-        data = files.read(self.places.index)
+        data = self._data()
         if data is None:
             return _HEAD, ()
         document = self._parse(data)
@@ -235,6 +250,13 @@ def _taken_apart(data: bytes) -> _Document:
     """The parts of a file that towline wrote."""
     head, *lines = data.removesuffix(b"\n]}\n").split(b"\n")
     return _Document(head, [line.removesuffix(b",") for line in lines if line])
+
+
+def _entry_of(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):  # nobody but a forger of the checksum writes that
+        return None
 
 
 def _annotations(entry: Any) -> Mapping[str, Any]:

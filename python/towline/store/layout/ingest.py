@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 from towline.cancel import CancelToken
-from towline.digest import Digest
+from towline.digest import Digest, sha256_of
 from towline.errors import StoreError, TowlineError
 from towline.image_config import parse_config
-from towline.manifest import parse_manifest
 from towline.reference import parse_reference
+from towline.schema1 import SCHEMA1, Schema1, known_digest, parse_image
 from towline.store.layout import files, locks
 from towline.store.layout.blobs import Blobs, LayoutSink
 from towline.store.layout.changes import Records
@@ -65,14 +66,21 @@ class LayoutIngest:
         """
         return self._blobs.sink(layer.descriptor, cancel or self._cancel)
 
-    def publish(self) -> StoredImage:
+    def publish(self, completed: ImagePlan | None = None) -> StoredImage:
         """Make the image and its names visible, at once and for good.
+
+        Args:
+            completed: the plan again, with the ID and the config that depended on the layers.
 
         Raises:
             StoreError: ``store.incomplete`` where a blob is missing, ``store.id_in_use`` where the
                 ID is that of another image; nothing has changed then.
         """
+        if completed is not None and completed != self._plan:
+            self._complete(completed)
         plan, manifest = self._plan, self._manifest
+        if not plan.id or (manifest.config is None and plan.manifest.media_type in SCHEMA1):
+            raise ValueError("the plan was not completed")
         for layer in plan.layers:
             if not self._blobs.has(layer.descriptor):
                 raise StoreError("store.incomplete", id=plan.id, digest=layer.descriptor.digest)
@@ -83,6 +91,16 @@ class LayoutIngest:
         with self._records.locked(self._cancel):
             record = self._records.store(plan.id, manifest, lists, plan.names, self._accept)
         return StoredImage(record, self._blobs)
+
+    def _complete(self, plan: ImagePlan) -> None:
+        # STORE-021: only what was not known before is new
+        begun = self._plan
+        if plan != replace(begun, id=begun.id or plan.id, config=begun.config or plan.config):
+            raise ValueError("the completed plan is that of another image")
+        if not begun.id and plan.id != sha256_of(plan.config).hex:
+            raise ValueError("the ID does not follow from the config")
+        self._manifest = _checked(plan)
+        self._plan = plan
 
     def _accept(self, record: Record) -> None:
         # STORE-006: an ID that was asked for may be that of an image of the same layers only
@@ -124,20 +142,42 @@ def _checked(plan: ImagePlan) -> StoredManifest:
         InvalidName: a name, or a digest in the manifest.
         SourceError: the manifest cannot be read.
     """
-    if not is_id(plan.id):
+    if plan.id and not is_id(plan.id):
         raise StoreError("store.invalid_id", id=plan.id)
     for name in plan.names:
         parse_reference(name)
-    manifest = parse_manifest(plan.manifest)
+    manifest = parse_image(plan.manifest)
     layers = tuple(layer.digest for layer in manifest.layers)
     if layers != tuple(layer.descriptor.digest for layer in plan.layers):
         raise ValueError("the plan's layers are not those of its manifest")
-    return StoredManifest(
+    stored = StoredManifest(
         media_type=plan.manifest.media_type,
         digest=plan.manifest.digest,
         size=len(plan.manifest.data),
-        config=manifest.config.digest if manifest.config.digest_text else None,
+        config=None,
         layers=layers,
+    )
+    if isinstance(manifest, Schema1):
+        return _with_history(stored, plan, manifest)
+    if not plan.id:
+        raise StoreError("store.invalid_id", id=plan.id)
+    named = manifest.config.digest if manifest.config.digest_text else None
+    return replace(stored, config=named)
+
+
+def _with_history(stored: StoredManifest, plan: ImagePlan, manifest: Schema1) -> StoredManifest:
+    """What the record will hold of an image of schema 1 (STORE-021)."""
+    if plan.config:
+        diff_ids = parse_config(plan.config).diff_ids or ()
+        if len(diff_ids) != len(manifest.content) or manifest.config_with(diff_ids) != plan.config:
+            raise ValueError("the plan's config is not made of its manifest")
+    known = known_digest(plan.manifest.data)
+    return replace(
+        stored,
+        config=sha256_of(plan.config) if plan.config else None,
+        layers=tuple(layer.digest for layer in manifest.content),
+        empty=tuple(layer.digest for layer in manifest.empty),
+        payload=None if known == stored.digest else known,
     )
 
 

@@ -145,7 +145,9 @@ def holders(folder: str) -> tuple[Holder, ...]:
         if stale is not None:
             stale.release()
             continue
-        with suppress(ValueError, KeyError, TypeError):  # half written: it is not told
+        with suppress(
+            ValueError, KeyError, TypeError, OverflowError, RecursionError
+        ):  # half written: it is not told
             told = json.loads(files.read(path) or b"")
             found.append(Holder(int(told["pid"]), str(told["purpose"]), float(told["since"])))
     return tuple(found)

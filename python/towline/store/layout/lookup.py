@@ -7,11 +7,13 @@ it is written *before* the records change, and a reader at any moment finds the 
 from __future__ import annotations
 
 import json
+import os
 
+from towline.errors import PathUnusable
 from towline.store.layout import files
 from towline.store.layout.places import Places, is_id
 
-__all__ = ["decode", "encode", "ids"]
+__all__ = ["decode", "encode", "ids", "read"]
 
 
 def encode(key: str, image_ids: tuple[str, ...]) -> bytes:
@@ -24,7 +26,7 @@ def decode(data: bytes) -> tuple[str, tuple[str, ...]] | None:
     try:
         document = json.loads(data)
         key, image_ids = document["key"], document["ids"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     if not isinstance(key, str) or not isinstance(image_ids, list):
         return None
@@ -35,10 +37,18 @@ def decode(data: bytes) -> tuple[str, tuple[str, ...]] | None:
 
 def ids(places: Places, key: str) -> tuple[str, ...] | None:
     """The IDs that may have the key, newest first; None where only the records can tell."""
-    data = files.read(places.key(key))
-    if data is None:
+    path = places.key(key)
+    decoded = read(path)
+    if decoded is None and not os.path.lexists(path):
         return ()
-    decoded = decode(data)
     if decoded is None or decoded[0] != key:
         return None
     return decoded[1]
+
+
+def read(path: str) -> tuple[str, tuple[str, ...]] | None:
+    """The key and the IDs in a lookup file; None where it is not there, or cannot be used."""
+    try:
+        return decode(files.read(path) or b"")
+    except PathUnusable:
+        return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -24,7 +24,11 @@ class StoredManifest:
 
     Attributes:
         media_type: under which it came; the bytes alone do not always say.
+        digest: of the bytes.
         config: None where the image has none.
+        layers: those that change something, which the config's diff IDs are of; lowest first.
+        empty: layers that the manifest lists beside them and that change nothing (MANIFEST-022).
+        payload: the digest by which a signed manifest is known (MANIFEST-023).
     """
 
     media_type: str
@@ -32,10 +36,21 @@ class StoredManifest:
     size: int
     config: Digest | None
     layers: tuple[Digest, ...]
+    empty: tuple[Digest, ...] = ()
+    payload: Digest | None = None
+
+    @property
+    def known(self) -> Digest:
+        """The digest by which it is known."""
+        return self.payload or self.digest
+
+    def documents(self) -> tuple[Digest, ...]:
+        """Itself, and its config."""
+        return (self.digest,) if self.config is None else (self.digest, self.config)
 
     def blobs(self) -> tuple[Digest, ...]:
         """Every blob of it, itself first."""
-        return (self.digest, *(() if self.config is None else (self.config,)), *self.layers)
+        return (*self.documents(), *self.layers, *self.empty)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +74,11 @@ class Record:
     @property
     def digest(self) -> Digest:
         """*The* digest of the image."""
-        return self.manifests[0].digest
+        return self.manifests[0].known
 
     def digests(self) -> tuple[Digest, ...]:
         """Every digest by which it is known, *the* digest first."""
-        known = (*(manifest.digest for manifest in self.manifests), *self.lists)
+        known = (*(manifest.known for manifest in self.manifests), *self.lists)
         return tuple(dict.fromkeys(known))
 
     def blobs(self) -> set[Digest]:
@@ -87,19 +102,25 @@ def encode_record(record: Record) -> bytes:
         "id": record.id,
         "names": record.names,
         "named": record.named,
-        "manifests": [
-            {
-                "mediaType": manifest.media_type,
-                "digest": str(manifest.digest),
-                "size": manifest.size,
-                "config": None if manifest.config is None else str(manifest.config),
-                "layers": [str(layer) for layer in manifest.layers],
-            }
-            for manifest in record.manifests
-        ],
+        "manifests": [_entry(manifest) for manifest in record.manifests],
         "lists": [str(digest) for digest in record.lists],
     }
     return json.dumps(document, indent=1).encode() + b"\n"
+
+
+def _entry(manifest: StoredManifest) -> dict[str, Any]:
+    entry = {
+        "mediaType": manifest.media_type,
+        "digest": str(manifest.digest),
+        "size": manifest.size,
+        "config": None if manifest.config is None else str(manifest.config),
+        "layers": [str(layer) for layer in manifest.layers],
+    }
+    if manifest.empty:
+        entry["empty"] = [str(layer) for layer in manifest.empty]
+    if manifest.payload is not None:
+        entry["payload"] = str(manifest.payload)
+    return entry
 
 
 def decode_record(data: bytes, image_id: str, path: str) -> Record:
@@ -137,21 +158,23 @@ def _record(document: Any, image_id: str) -> Record:
 
 
 def _manifest(entry: Any) -> StoredManifest:
-    _exactly(entry, {"mediaType", "digest", "size", "config", "layers"})
+    _exactly(entry, {"mediaType", "digest", "size", "config", "layers"}, {"empty", "payload"})
     return StoredManifest(
         media_type=_text(entry["mediaType"]),
         digest=_digest(entry["digest"]),
         size=_count(entry["size"]),
         config=None if entry["config"] is None else _digest(entry["config"]),
         layers=_list(entry["layers"], _digest),
+        empty=_list(entry.get("empty", []), _digest),
+        payload=_digest(entry["payload"]) if "payload" in entry else None,
     )
 
 
-def _exactly(document: Any, keys: set[str]) -> None:
+def _exactly(document: Any, keys: set[str], more: Set[str] = frozenset()) -> None:
     if not isinstance(document, dict):
         raise ValueError("not an object")
-    if set(document) != keys:
-        raise ValueError(f"its keys differ at {min(set(document) ^ keys)!r}")
+    if differing := keys ^ (set(document) - more):
+        raise ValueError(f"its keys differ at {min(differing)!r}")
 
 
 def _list(value: Any, read: Callable[[Any], T]) -> tuple[T, ...]:

@@ -94,8 +94,9 @@ def _make(places: Places) -> None:
 
 def _check_version(places: Places, data: bytes) -> None:
     try:
-        version = json.loads(data)["version"]
-    except (ValueError, KeyError, TypeError):
+        found = json.loads(data)["version"]
+        version = found if isinstance(found, int) else None  # what is no number is not repeated
+    except (ValueError, KeyError, TypeError, RecursionError):
         version = None
     if version != VERSION:
         raise StoreError("store.newer", path=places.root, version=version, known=VERSION)

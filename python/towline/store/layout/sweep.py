@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from towline.digest import Digest, parse_digest
-from towline.errors import InvalidName, StoreError
+from towline.digest import Digest, is_digest, parse_digest
+from towline.errors import StoreError
 from towline.store.layout import files, locks
 from towline.store.layout.blobs import Blobs
 from towline.store.layout.changes import Records
@@ -87,16 +87,14 @@ def _named_in(path: str) -> Iterator[Digest]:
         except (ValueError, RecursionError):  # a blob like any other
             return
         if isinstance(document, dict):
-            for key in ("config", "layers", "blobs", "manifests", "subject"):
-                yield from _digests([document.get(key)])
+            for key in ("config", "layers", "blobs", "manifests", "subject", "fsLayers"):
+                found = document.get(key)
+                yield from _digests(found if isinstance(found, list) else [found])
 
 
 def _digests(entries: Iterable[Any]) -> Iterator[Digest]:
     for entry in entries:
-        if isinstance(entry, list):
-            yield from _digests(entry)
-        elif isinstance(entry, dict) and isinstance(entry.get("digest"), str):
-            try:
-                yield parse_digest(entry["digest"])
-            except InvalidName:
-                continue
+        if isinstance(entry, dict):
+            text = entry.get("digest", entry.get("blobSum"))  # the name that schema 1 has for it
+            if isinstance(text, str) and is_digest(text):
+                yield parse_digest(text)

@@ -85,7 +85,7 @@ class _Check:
 
     def image(self, record: Record) -> None:
         for manifest in record.manifests:
-            for digest in manifest.blobs()[: 1 if manifest.config is None else 2]:
+            for digest in (*manifest.documents(), *manifest.empty):
                 self.blob(record, digest)
             wanted = self._diff_ids(manifest)
             for place, layer in enumerate(manifest.layers):

@@ -1,0 +1,81 @@
+"""The reasons of a pull as lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from towline.config.credentials import AuthLook
+from towline.config.endpoints import Endpoint
+from towline.explaining import Decision, Explanation
+from towline.transport import image_name
+
+__all__ = ["auth_lines", "goal_lines"]
+
+_WHY_NOT = {
+    "broken": "cannot be used",
+    "empty-entry": "has an entry without credentials",
+    "helper-empty": "leaves it to a helper that has none",
+    "helper-missing": "names a helper that is not installed",
+    "no-entry": "has no entry for it",
+    "no-file": "is not there",
+}
+
+
+def goal_lines(name: str, explained: Explanation) -> list[str]:
+    """The pairs in order, who is asked for each, and what decided it."""
+    return list(_goal_lines(name, explained))
+
+
+def _goal_lines(name: str, explained: Explanation) -> Iterator[str]:
+    goal = explained.goal
+    for number, candidate in enumerate(explained.candidates, start=1):
+        pair = candidate.pair
+        yield f"{number}. {image_name(pair.source)} -> {pair.destination.name_and_id}"
+        if candidate.entry is not None:
+            yield f"   {_told(candidate.entry)}:"
+            yield from (f"   - {_asked(endpoint)}" for endpoint in candidate.endpoints)
+    if explained.how == "search":
+        searched = ", ".join(goal.searched_registries or ()) or "none"
+        yield f"{name} is a short name; search registries: {searched}"
+    elif explained.how == "alias":
+        yield f"{name} is a short name with an alias"
+    elif goal.pull_all_pairs:
+        yield "every pair is pulled"
+    yield from (f"decided by {_told(decision)}" for decision in explained.decisions)
+
+
+def _told(decision: Decision) -> str:
+    return f"{decision.table} in {decision.path or 'no file, so by default'}"
+
+
+def _asked(endpoint: Endpoint) -> str:
+    told = [f"{'mirror' if endpoint.mirror else 'registry'} {endpoint.reference}"]
+    if endpoint.insecure:
+        told.append("insecure")
+    if endpoint.problem is not None:
+        told.append(f"not asked: {endpoint.problem}")
+    return ", ".join(told)
+
+
+def auth_lines(location: str, looks: Sequence[AuthLook]) -> list[str]:
+    """Where credentials for a place were looked for, in order, and what came of each look."""
+    return [f"{location}:", *(f"  {_look(look)}" for look in looks), f"  {_end(looks)}"]
+
+
+def _look(look: AuthLook) -> str:
+    helper = f" ({look.helper})" if look.helper else ""
+    if look.outcome != "found":
+        why = f": {look.error}" if look.error is not None else ""
+        return f"{look.path} {_WHY_NOT[look.outcome]}{helper}{why}"
+    key = f" under {look.key!r}" if look.key else ""
+    kind = "an identity token" if look.identity_token else f"the user {look.username!r}"
+    return f"{look.path}{key} has {kind}{helper}"
+
+
+def _end(looks: Sequence[AuthLook]) -> str:
+    last = looks[-1].outcome if looks else "no-file"
+    if last == "found":
+        return "these credentials are used"
+    if last == "broken":
+        return "so a pull fails before this place is asked"
+    return "so it is asked without credentials"

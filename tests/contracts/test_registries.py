@@ -1,0 +1,399 @@
+"""The real registry in every set-up that people run: it gives its images, or says why not."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.support import certificates
+from tests.support.pushing import Puller, digest_of, push, small_image
+from tests.support.registry import PLAIN, NewRegistry, RegistryServer, RegistrySettings
+from tests.support.scripted_server import scripted
+from tests.support.token_issuer import IDENTITY_TOKEN, TokenIssuer, issuing
+from tests.support.towline_cli import CommandLine
+from towline.config.auth_json import Credentials
+from towline.errors import PullFailed, TowlineError
+from towline.rules import Rules
+
+IMAGE = small_image("contract", layers=3, size=20_000)
+OTHER = small_image("other", layers=1, size=1_000)
+# bcrypt of "secret": the registry takes nothing else
+HTPASSWD = "u:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n"
+KNOWN = Credentials("u", "secret")
+
+
+@pytest.fixture
+def puller(tmp_path: Path) -> Puller:
+    """A fresh store and an empty configuration."""
+    return Puller(tmp_path / "machine")
+
+
+@pytest.fixture(scope="module")
+def storage(registry: RegistryServer) -> Path:
+    """Blobs that any registry can serve: `public/x:1` and `private/x:1`."""
+    push(registry, "public/x:1", IMAGE)
+    push(registry, "private/x:1", IMAGE)
+    return registry.storage
+
+
+@pytest.fixture
+def issuer(tmp_path: Path) -> Iterator[TokenIssuer]:
+    """A token service."""
+    with issuing(tmp_path / "issuer") as running:
+        yield running
+
+
+def conf(host: str, *mirrors: str) -> str:
+    """Plain HTTP for a host and its mirrors."""
+    lines = [f'[[registry]]\nlocation = "{host}"\ninsecure = true\n']
+    lines += [f'[[registry.mirror]]\nlocation = "{it}"\ninsecure = true\n' for it in mirrors]
+    return "".join(lines)
+
+
+def error_of(failed: PullFailed) -> TowlineError:
+    """The error of the one pair."""
+    (error,) = failed.facts["errors"]
+    assert isinstance(error, TowlineError)
+    return error
+
+
+def test_plain_http(puller: Puller, storage: Path, registry: RegistryServer) -> None:
+    """Only where the configuration says that the registry is insecure."""
+    name = registry.name("public/x:1")
+    with pytest.raises(PullFailed) as caught:
+        puller.runtime().pull(name)
+    assert error_of(caught.value).code == "registry.plain_http"
+    puller.conf(conf(registry.host))
+    result = puller.runtime().pull(name)
+    puller.assert_whole(IMAGE)
+    (use,) = result.attempts[0].endpoints
+    assert use.location == registry.name("public/x")
+    assert set(use.served) == {IMAGE.digest, *map(digest_of, IMAGE.blobs)}
+
+
+@pytest.fixture
+def secure(tmp_path: Path) -> tuple[certificates.KeyPair, certificates.KeyPair]:
+    """An authority of our own, and a server's certificate by it."""
+    signer = certificates.authority(tmp_path / "ca")
+    return signer, certificates.issue(signer, tmp_path / "server")
+
+
+@pytest.mark.clause("REG-040")
+@pytest.mark.parametrize("base", ["etc/containers/certs.d", "etc/docker/certs.d", "home"])
+def test_tls_with_a_private_authority(
+    puller: Puller,
+    storage: Path,
+    new_registry: NewRegistry,
+    secure: tuple[certificates.KeyPair, certificates.KeyPair],
+    base: str,
+) -> None:
+    """The authority is trusted for the host under whose name certs.d has it."""
+    signer, shown = secure
+    server = new_registry(
+        RegistrySettings(storage=storage, certificate=shown.certificate, key=shown.key)
+    )
+    with pytest.raises(PullFailed) as caught:
+        puller.runtime().pull(server.name("public/x:1"))
+    assert error_of(caught.value).code == "registry.tls"
+    base = "home/.config/containers/certs.d" if base == "home" else base
+    puller.write(f"{base}/{server.host}/ca.crt", signer.certificate.read_text())
+    puller.runtime().pull(server.name("public/x:1"))
+    puller.assert_whole(IMAGE)
+
+
+@pytest.mark.clause("REG-040")
+@pytest.mark.clause("TLS-003")
+def test_tls_with_a_client_certificate(
+    puller: Puller,
+    storage: Path,
+    tmp_path: Path,
+    new_registry: NewRegistry,
+    secure: tuple[certificates.KeyPair, certificates.KeyPair],
+) -> None:
+    """`client.cert` and `client.key` in the folder of the host are shown to it."""
+    signer, shown = secure
+    own = certificates.issue(signer, tmp_path / "client", "client")
+    server = new_registry(
+        RegistrySettings(
+            storage=storage,
+            certificate=shown.certificate,
+            key=shown.key,
+            client_ca=signer.certificate,
+        )
+    )
+    folder = f"etc/containers/certs.d/{server.host}"
+    puller.write(f"{folder}/ca.crt", signer.certificate.read_text())
+    with pytest.raises(PullFailed):
+        puller.runtime().pull(server.name("public/x:1"))
+    certificate = puller.write(f"{folder}/client.cert", own.certificate.read_text())
+    with pytest.raises(PullFailed) as caught:
+        puller.runtime().pull(server.name("public/x:1"))
+    assert error_of(caught.value).code == "certs.lacks_key"
+    puller.write(f"{folder}/client.key", own.key.read_text())
+    puller.runtime().pull(server.name("public/x:1"))
+    puller.assert_whole(IMAGE)
+    given = Puller(tmp_path / "other")
+    given.runtime(cert_dir=certificate.parent).pull(server.name("public/x:1"))
+    given.assert_whole(IMAGE)
+
+
+def auth_json(**entries: str) -> str:
+    """An auth file with `name:password` by key."""
+    auths = {
+        key: {"auth": base64.b64encode(value.encode()).decode()} for key, value in entries.items()
+    }
+    return json.dumps({"auths": auths})
+
+
+@pytest.fixture
+def basic(storage: Path, tmp_path: Path, new_registry: NewRegistry) -> RegistryServer:
+    """A registry with users."""
+    users = tmp_path / "htpasswd"
+    users.write_text(HTPASSWD)
+    return new_registry(RegistrySettings(storage=storage, htpasswd=users))
+
+
+def test_basic(puller: Puller, basic: RegistryServer) -> None:
+    """Given credentials, an auth file and docker's config.json open it; nothing else does."""
+    name = basic.name("private/x:1")
+    puller.conf(conf(basic.host))
+    with pytest.raises(PullFailed) as caught:
+        puller.runtime().pull(name)
+    assert error_of(caught.value).code == "registry.unauthorized"
+    with pytest.raises(PullFailed) as caught:
+        puller.runtime(credentials=Credentials("u", "wrong-password")).pull(name)
+    told = str(error_of(caught.value))
+    assert "does not accept the credentials" in told
+    assert "wrong-password" not in told
+    puller.runtime(credentials=KNOWN).pull(name)
+    puller.assert_whole(IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [
+        ("run/containers/0/auth.json", "{host}/private/x"),
+        ("run/containers/0/auth.json", "{host}"),
+        ("home/.config/containers/auth.json", "{host}/private"),
+        ("home/.docker/config.json", "http://{host}/v2/"),
+    ],
+)
+def test_auth_files(tmp_path: Path, basic: RegistryServer, path: str, key: str) -> None:
+    """Keys name the repository, a namespace, the host or an address."""
+    puller = Puller(tmp_path / "machine")
+    puller.conf(conf(basic.host))
+    puller.write(path, auth_json(**{key.format(host=basic.host): "u:secret"}))
+    puller.runtime().pull(basic.name("private/x:1"))
+    puller.assert_whole(IMAGE)
+
+
+@pytest.mark.clause("REG-012")
+def test_tokens(
+    puller: Puller, storage: Path, new_registry: NewRegistry, issuer: TokenIssuer
+) -> None:
+    """One token serves a whole pull; who may not have the image gets a clear no."""
+    server = new_registry(RegistrySettings(storage=storage, token=issuer.settings))
+    puller.conf(conf(server.host))
+    puller.runtime().pull(server.name("public/x:1"))
+    puller.assert_whole(IMAGE)
+    assert len(issuer.requests) == 1
+    assert "authorization" not in issuer.requests[0].headers
+    with pytest.raises(PullFailed) as caught:
+        puller.runtime().pull(server.name("private/x:1"))
+    assert error_of(caught.value).code == "registry.unauthorized"
+    with pytest.raises(PullFailed) as caught:
+        puller.runtime(credentials=Credentials("u", "bad")).pull(server.name("private/x:1"))
+    assert error_of(caught.value).code == "registry.token_refused"
+    puller.runtime(credentials=KNOWN).pull(server.name("private/x:1"))
+    assert "private/x:1" in str(puller.stored())
+
+
+def test_identity_tokens(
+    puller: Puller, storage: Path, new_registry: NewRegistry, issuer: TokenIssuer
+) -> None:
+    """An identity token is exchanged at the token service, and goes nowhere else."""
+    server = new_registry(RegistrySettings(storage=storage, token=issuer.settings))
+    puller.conf(conf(server.host))
+    known = Credentials("", "", IDENTITY_TOKEN)
+    puller.runtime(credentials=known).pull(server.name("private/x:1"))
+    puller.assert_whole(IMAGE)
+    assert {request.method for request in issuer.requests} == {"POST"}
+    assert IDENTITY_TOKEN not in server.log.read_text()
+
+
+def test_a_pull_through_mirror(
+    puller: Puller, storage: Path, registry: RegistryServer, new_registry: NewRegistry
+) -> None:
+    """Everything comes from the mirror, under the name of the registry."""
+    mirror = new_registry(RegistrySettings(proxy=registry.url))
+    puller.conf(conf(registry.host, mirror.host))
+    result = puller.runtime().pull(registry.name("public/x:1"))
+    puller.assert_whole(IMAGE)
+    (use,) = result.attempts[0].endpoints
+    assert use.mirror
+    assert use.location == mirror.name("public/x")
+    assert len(use.served) == 2 + len(IMAGE.layers)
+    assert result.images == (registry.name("public/x:1"),)
+    assert puller.stored()[0][1] == (registry.name("public/x:1"),)
+
+
+@pytest.mark.clause("CONF-045")
+def test_a_mirror_that_lacks_a_blob(
+    puller: Puller, storage: Path, registry: RegistryServer, new_registry: NewRegistry
+) -> None:
+    """The blob comes from the registry itself, and only that one."""
+    mirror = new_registry(PLAIN)
+    push(mirror, "copies/x:1", IMAGE)
+    lost = json.loads(IMAGE.manifest)["layers"][1]["digest"]
+    algorithm, _, digits = lost.partition(":")
+    blobs = mirror.storage / "docker/registry/v2/blobs"
+    (blobs / algorithm / digits[:2] / digits / "data").unlink()
+    puller.conf(
+        f'[[registry]]\nprefix = "{registry.host}/public"\nlocation = "{registry.host}/public"\n'
+        f'insecure = true\n[[registry.mirror]]\nlocation = "{mirror.host}/copies"\n'
+        "insecure = true\n"
+    )
+    result = puller.runtime().pull(registry.name("public/x:1"))
+    puller.assert_whole(IMAGE)
+    first, second = result.attempts[0].endpoints
+    assert (first.location, second.location) == (
+        mirror.name("copies/x"),
+        registry.name("public/x"),
+    )
+    assert second.served == (lost,)
+    assert lost not in first.served
+    assert [error.code for error in first.errors] == ["registry.not_found"]
+
+
+def nobody() -> str:
+    """An address at which connections are refused."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_two_registries_of_which_one_is_down(
+    puller: Puller, storage: Path, registry: RegistryServer
+) -> None:
+    """A short name is found in the second, and the first one's failure is told."""
+    down = nobody()
+    puller.conf(
+        f'unqualified-search-registries = ["{down}", "{registry.host}"]\n'
+        + conf(down)
+        + conf(registry.host)
+    )
+    result = puller.runtime().pull("public/x:1")
+    assert result.images == (registry.name("public/x:1"),)
+    first, second = result.attempts
+    assert first.error is not None
+    assert first.error.code == "registry.unreachable"
+    assert second.error is None
+
+
+@pytest.mark.clause("CONF-042")
+def test_mirrors_that_all_fail(puller: Puller, storage: Path, registry: RegistryServer) -> None:
+    """The registry's own error is told, and each mirror's reason behind it."""
+    one, two = nobody(), nobody()
+    puller.conf(conf(registry.host, one, two))
+    with pytest.raises(PullFailed) as caught:
+        puller.runtime().pull(registry.name("public/absent:1"))
+    error = error_of(caught.value)
+    assert error.code == "registry.not_found"
+    for part in (one, two, "connection refused", registry.host, "mirrors"):
+        assert part in str(error)
+
+
+@pytest.mark.clause("CONF-041")
+def test_a_blocked_registry_is_asked_for_nothing(
+    puller: Puller, storage: Path, registry: RegistryServer, new_registry: NewRegistry
+) -> None:
+    """Its mirror may still give the image; without one the next search registry is tried."""
+    blocked = new_registry(PLAIN)
+    push(blocked, "public/x:1", OTHER)
+    before = blocked.requests()
+    puller.conf(
+        f'unqualified-search-registries = ["{blocked.host}", "{registry.host}"]\n'
+        f'[[registry]]\nlocation = "{blocked.host}"\ninsecure = true\nblocked = true\n'
+        + conf(registry.host)
+    )
+    with pytest.raises(PullFailed) as caught:
+        puller.runtime().pull(blocked.name("public/x:1"))
+    assert error_of(caught.value).code == "registry.blocked"
+    assert "registries.conf" in str(error_of(caught.value))
+    result = puller.runtime().pull("public/x:1")
+    assert result.images == (registry.name("public/x:1"),)
+    puller.conf(
+        f'[[registry]]\nlocation = "{blocked.host}"\ninsecure = true\nblocked = true\n'
+        f'[[registry.mirror]]\nlocation = "{registry.host}"\ninsecure = true\n'
+    )
+    puller.runtime().pull(blocked.name("public/x:1"))
+    puller.assert_whole(IMAGE)
+    assert blocked.requests() == before
+
+
+@pytest.mark.clause("AUTH-010")
+@pytest.mark.clause("AUTH-007")
+def test_credentials_do_not_go_to_mirrors(
+    puller: Puller, basic: RegistryServer, registry: RegistryServer
+) -> None:
+    """What was given for the registry is not even sent to a mirror that asks for it."""
+    with scripted(
+        lambda request, line: line.reply(401, b"", WWW_Authenticate='Basic realm="m"')
+    ) as mirror:
+        puller.conf(conf(basic.host, mirror.host))
+        result = puller.runtime(credentials=KNOWN).pull(basic.name("private/x:1"))
+    puller.assert_whole(IMAGE)
+    assert mirror.requests
+    assert not [request for request in mirror.requests if "authorization" in request.headers]
+    assert [error.code for error in result.attempts[0].endpoints[0].errors] == [
+        "registry.unauthorized"
+    ]
+    # What an auth file has for the mirror is another matter.
+    with scripted(
+        lambda request, line: line.reply(401, b"", WWW_Authenticate='Basic realm="m"')
+    ) as mirror:
+        puller.conf(conf(basic.host, mirror.host))
+        puller.write("run/containers/0/auth.json", auth_json(**{mirror.host: "m:of-the-mirror"}))
+        puller.runtime(credentials=KNOWN).pull(basic.name("private/x:1"))
+    sent = {request.headers.get("authorization") for request in mirror.requests}
+    assert sent == {None, "Basic " + base64.b64encode(b"m:of-the-mirror").decode()}
+
+
+def test_the_original_knows_no_mirrors(
+    puller: Puller, storage: Path, registry: RegistryServer
+) -> None:
+    """Under libpod-1.3 neither a mirror nor `blocked` has any effect."""
+    puller.write(
+        "etc/containers/registries.conf",
+        f'[[registry]]\nurl = "{registry.host}"\ninsecure = true\nblocked = true\n'
+        f'[[registry.mirror]]\nurl = "{nobody()}"\n',
+    )
+    puller.write("etc/containers/policy.json", '{"default": [{"type": "insecureAcceptAnything"}]}')
+    runtime = puller.runtime(rules=replace(Rules.LIBPOD_1_3, layers_must_apply=False))
+    result = runtime.pull(registry.name("public/x:1"))
+    assert result.attempts[0].endpoints == ()
+
+
+def test_the_command_line_tells_of_mirrors(
+    tmp_path: Path, storage: Path, registry: RegistryServer
+) -> None:
+    """A mirror that was passed over is a warning, and the JSON form says who gave what."""
+    line = CommandLine.below(tmp_path)
+    down = nobody()
+    line.registries_conf.write_text(conf(registry.host, down))
+    ended = line("pull", "--progress", "none", registry.name("public/x:1"))
+    assert ended.status == 0, ended.stderr
+    assert ended.lines == [registry.name("public/x:1")]
+    assert f"{down}/public/x was passed over: cannot connect to {down}" in ended.stderr
+    words = ("--progress", "none", "--format", "json", registry.name("private/x:1"))
+    (result,) = line("pull", *words).json()
+    first, second = result["attempts"][0]["endpoints"]
+    assert first["location"] == f"{down}/private/x"
+    assert first["mirror"]
+    assert [error["code"] for error in first["errors"]] == ["registry.unreachable"]
+    assert second["served"][0] == IMAGE.digest

@@ -1,0 +1,354 @@
+"""A registry that attacks: whatever it sends ends in a clear error, soon, and in one line."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.support.docker_images import (
+    BLOB,
+    IMPATIENT,
+    LAYER,
+    MANIFEST,
+    Registry,
+    descriptor,
+    source,
+)
+from tests.support.scripted_server import Handler, Line, Request, ScriptedServer, scripted
+from towline.config.auth_json import Credentials
+from towline.core import BlobWriter
+from towline.errors import TowlineError
+from towline.manifest import OCI_INDEX, parse_index, parse_manifest
+from towline.registry.retry import Patience
+from towline.source.docker import DockerSource
+
+TAG = "/v2/r/manifests/latest"
+HUGE = "9" * 5000
+ESCAPES = "\x1b[2J\x1b]0;owned\x07\u009b31m\u202egnp\r\ntowline: all is well"
+
+
+def reply(status: int = 200, body: bytes = MANIFEST, **headers: str) -> Handler:
+    return lambda request, line: line.reply(status, body, **headers)
+
+
+def raw(data: bytes) -> Handler:
+    def send(request: Request, line: Line) -> None:
+        line.send(data)
+        line.hang_up()
+
+    return send
+
+
+def endlessly(head: bytes, piece: bytes) -> Handler:
+    def send(request: Request, line: Line) -> None:
+        line.send(head)
+        while True:
+            line.send(piece)
+
+    return send
+
+
+def told(error: TowlineError) -> str:
+    """The sentence of an error, in which nothing reaches the terminal as a command."""
+    text = str(error)
+    assert text.isprintable(), ascii(text)
+    assert len(text) < 5000
+    return text
+
+
+def _read(image: DockerSource, read: str, folder: Path | None) -> None:
+    if read == "manifest":
+        found = image.manifest()
+        (parse_index if found.media_type == OCI_INDEX else parse_manifest)(found)
+        return
+    assert folder is not None
+    writer = BlobWriter(str(folder / "blob"))
+    try:
+        with image.open_blob(descriptor()) as blob:
+            blob.deliver(writer)
+    finally:
+        writer.abort()
+
+
+def refused(
+    odd: dict[str, Handler],
+    credentials: Credentials | None = None,
+    read: str = "manifest",
+    folder: Path | None = None,
+    patience: Patience = IMPATIENT,
+) -> tuple[TowlineError, ScriptedServer]:
+    """How the reading of an image ends whose registry gives these odd answers."""
+    with (
+        scripted(Registry(odd)) as server,
+        source(server.host, credentials=credentials, patience=patience) as image,
+        pytest.raises(TowlineError) as caught,
+    ):
+        _read(image, read, folder)
+    told(caught.value)
+    return caught.value, server
+
+
+@pytest.mark.parametrize(
+    "length", [HUGE, "-1", "+5", "0x10", "1, 2", "\xb2", "18446744073709551617"]
+)
+@pytest.mark.parametrize("read", ["manifest", "blob"])
+def test_content_length_that_is_no_length(length: str, read: str, tmp_path: Path) -> None:
+    """A length of five thousand digits, a negative or a doubled one crashes nothing."""
+
+    def odd(request: Request, line: Line) -> None:
+        line.send(f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\nx".encode("latin-1"))
+        line.hang_up()
+
+    refused({TAG: odd, BLOB: odd}, read=read, folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        HUGE,
+        "-1",
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "Mon, 01 Jan 2020 00:00:00 +99999999999999999999",
+        "Mon, 31 Dec 9999 23:59:59 -9999",
+        ESCAPES.splitlines()[0],
+    ],
+)
+def test_retry_after_beyond_all_time(wait: str) -> None:
+    """Whatever a server asks for, the wait stays within the patience."""
+    sent = wait.encode("latin-1", "replace").decode("latin-1")
+    error, server = refused({TAG: reply(429, b"", Retry_After=sent)})
+    assert error.code == "registry.rate_limited"
+    assert server.targets().count(TAG) > 1
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 5000,
+        b"HTTP/1.1 200 OK\r\nA: " + b"b" * 200_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 " + b"O" * 200_000 + b"\r\n\r\n",
+        b"HTTP/1.1 99999999999999999999 OK\r\n\r\n",
+        b"HTTP/9.9 200\r\n\r\n",
+        b"\0" * 4096,
+    ],
+    ids=["continue", "headers", "long-header", "long-reason", "status", "version", "zeros"],
+)
+def test_heads_without_end(head: bytes) -> None:
+    """A head that never comes to its end is given up."""
+    refused({TAG: endlessly(b"", head)}, patience=replace(IMPATIENT, connect=0.1, answer=0.1))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"-5\r\nhello\r\n",
+        b"fffffffffffffffffffff\r\nhello",
+        b"zz\r\n",
+        b"\r\n",
+        b"5;" + b"x" * 200_000 + b"\r\nhello\r\n",
+        b"0\r\n" + b"Trailer: x\r\n" * 3,
+    ],
+    ids=["negative", "overflow", "no-number", "empty", "extension", "trailers"],
+)
+@pytest.mark.parametrize("read", ["manifest", "blob"])
+def test_chunks_that_lie(body: bytes, read: str, tmp_path: Path) -> None:
+    """Chunks of impossible sizes end in an error, and never in a wrong blob."""
+    odd = raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body)
+    refused({TAG: odd, BLOB: odd}, read=read, folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "file:///etc/passwd",
+        "ftp://127.0.0.1/x",
+        "//",
+        "http://user:secret@127.0.0.1:1/",
+        "http://[::1",
+        "http://127.0.0.1:99999/",
+        "http://127.0.0.1:0/",
+        "javascript:alert(1)",
+    ],
+)
+def test_redirects_to_where_nobody_should_go(location: str) -> None:
+    """A redirect leads to http or https, without a user, and to no file."""
+    _, server = refused({TAG: reply(302, b"", Location=location)})
+    assert all(request.path in (TAG, "/v2/") for request in server.requests)
+
+
+def test_redirects_without_end() -> None:
+    """A registry that redirects for ever is given up."""
+    error, server = refused({TAG: reply(307, b"", Location=TAG)})
+    assert error.code == "registry.redirects"
+    assert len(server.requests) < 50
+
+
+@pytest.mark.parametrize(
+    "digest",
+    ["sha256:../../x", "sha256:" + "../" * 21 + "a", "../../etc/passwd", "sha256:" + "A" * 64, ""],
+)
+def test_digests_that_are_paths(digest: str) -> None:
+    """A digest is checked before it becomes part of a path or of a URL."""
+    index = {"schemaVersion": 2, "manifests": [{"digest": digest, "size": 1}]}
+    odd = reply(body=json.dumps(index).encode(), Content_Type=OCI_INDEX)
+    with scripted(Registry({TAG: odd})) as server, source(server.host) as image:
+        entry = parse_index(image.manifest()).instances[0]
+        for ask in (
+            lambda: image.manifest(entry.digest),
+            lambda: image.config(entry),
+            lambda: image.open_blob(entry),
+        ):
+            with pytest.raises(TowlineError) as caught:
+                ask()
+            assert caught.value.code.startswith("digest.")
+            told(caught.value)
+    assert not any(".." in target for target in server.targets())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 10_000 + b"]" * 10_000,
+        b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
+        b'{"errors":[' + b'{"code":' * 10_000,
+        json.dumps({"errors": [{"code": ESCAPES, "message": ESCAPES * 50}]}).encode(),
+        json.dumps({"details": ESCAPES}).encode(),
+        ESCAPES.encode(),
+        b"\xff\xfe\x00" * 1000,
+        b'{"errors":[{"code":' + HUGE.encode() + b"}]}",
+        b'{"errors":[{"message":"\\ud800\\udfff"}]}',
+    ],
+    ids=["lists", "objects", "open", "codes", "details", "text", "bytes", "number", "surrogates"],
+)
+@pytest.mark.parametrize("status", [401, 404])
+def test_error_bodies_that_attack_the_terminal(status: int, body: bytes) -> None:
+    """What a server says of its refusal is shown quoted, in one line, and not at length."""
+    refused({TAG: reply(status, body)})
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"[" * 10_000 + b"]" * 10_000,
+        b'{"layers":' * 10_000 + b"1" + b"}" * 10_000,
+        b'{"schemaVersion":' + HUGE.encode() + b"}",
+        b'{"schemaVersion":2,"layers":[{"size":' + b"9" * 4000 + b"}]}",
+        b'{"schemaVersion":2,"config":{"size":1e999}}',
+        b'{"schemaVersion":2,"layers":{"0":"x"}}',
+        b'{"schemaVersion":2,"layers":[],"manifests":[1],"config":{}}',
+        b"\xff\xfe{\0}\0",
+        b"",
+    ],
+    ids=["lists", "objects", "digits", "size", "float", "shape", "two", "utf-16", "empty"],
+)
+@pytest.mark.parametrize("kind", [OCI_INDEX, ESCAPES])
+def test_manifests_that_attack_the_parser(kind: str, document: bytes) -> None:
+    """Ten thousand levels, numbers without end, two documents in one: a clear refusal of each."""
+    sent = kind.splitlines()[0].encode("latin-1", "replace").decode("latin-1")
+    refused({TAG: reply(body=document, Content_Type=sent)})
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b'{"token":"a\\r\\nX-Evil: 1"}',
+        b'{"token":"\\u001b[2J"}',
+        b'{"token":"' + b"x" * (2 << 20) + b'"}',
+        b"[" * 10_000,
+        b'{"token":"good","expires_in":' + b"9" * 400 + b"}",
+        b'{"token":"good","expires_in":1e999}',
+        b'{"token":null}',
+    ],
+    ids=["crlf", "escape", "long", "deep", "for-ever", "infinite", "null"],
+)
+def test_tokens_that_are_weapons(answer: bytes) -> None:
+    """A token becomes a header, so nothing that is none gets through, however long it lives."""
+
+    def ping(request: Request, line: Line) -> None:
+        realm = f'Bearer realm="http://{request.headers["host"]}/token"'
+        line.reply(401, WWW_Authenticate=realm)
+
+    refused({"/v2/": ping, "/token": reply(body=answer)})
+
+
+@pytest.mark.parametrize(
+    "challenge",
+    [
+        'Bearer realm="file:///etc/passwd"',
+        'Bearer realm="http://user:pw@127.0.0.1:1/"',
+        f'Bearer realm="{"x" * 60_000}"',
+        "Bearer " + ",".join(f"a{i}=b" for i in range(5000)),
+        "Bearer " + "=" * 30_000,
+        "Bearer realm=" + '"\\' * 15_000,
+        "Bearer realm=\x1b[2J",
+        "Basic " * 5000,
+    ],
+    ids=["file", "user", "long", "many", "equals", "backslashes", "escape", "basics"],
+)
+def test_challenges_that_are_no_addresses(challenge: str) -> None:
+    """The place of tokens is an http or https address, and is read in time."""
+    odd = reply(401, b"", WWW_Authenticate=challenge)
+    _, server = refused({"/v2/": odd, TAG: odd}, Credentials("user", "secret"))
+    assert len(server.requests) < 50
+
+
+def test_refused_for_ever() -> None:
+    """A registry that asks for new authentication after each token is asked a few times only."""
+
+    def always(request: Request, line: Line) -> None:
+        realm = f'Bearer realm="http://{request.headers["host"]}/token",error="insufficient_scope"'
+        line.reply(401, WWW_Authenticate=f'{realm},scope="repository:{request.number}:pull"')
+
+    token = reply(body=b'{"token":"x"}')
+    error, server = refused({"/v2/": always, TAG: always, "/token": token})
+    assert error.code == "registry.unauthorized"
+    assert len(server.requests) < 20
+
+
+def test_addresses_without_end(tmp_path: Path) -> None:
+    """A layer with ten thousand other addresses is looked for at a few of them."""
+    elsewhere: Handler = reply(404, b"")
+    with scripted(elsewhere) as other, scripted(Registry({BLOB: reply(404)})) as server:
+        urls = tuple(f"http://{other.host}/{number}" for number in range(10_000))
+        with source(server.host) as image, pytest.raises(TowlineError):
+            image.open_blob(descriptor(urls=urls))
+        assert len(other.requests) < 100
+
+
+@pytest.mark.parametrize(
+    "span",
+    [
+        f"bytes 10-{HUGE}/{HUGE}",
+        "bytes 10-5/6",
+        "bytes 10-11/*",
+        "bytes -10-20/20",
+        f"bytes 10-{len(LAYER) - 1}/{len(LAYER) * 2}",
+    ],
+)
+def test_ranges_that_lie(span: str, tmp_path: Path) -> None:
+    """A part that is not the one asked for is not put behind what is here already."""
+
+    def odd(request: Request, line: Line) -> None:
+        if "range" in request.headers:
+            line.reply(206, b"x" * (len(LAYER) - 10), Content_Range=span)
+        else:
+            line.reply(200, LAYER)
+
+    path = tmp_path / "blob"
+    path.write_bytes(LAYER[:10])
+    with scripted(Registry({BLOB: odd})) as server, source(server.host) as image:
+        writer = BlobWriter(str(path), resume=True)
+        try:
+            with image.open_blob(descriptor(), 10) as blob:
+                if blob.offset == 0:
+                    return  # the whole blob comes, from its beginning
+                with pytest.raises(TowlineError):
+                    blob.deliver(writer)
+        except TowlineError as error:
+            told(error)
+        finally:
+            writer.abort()

@@ -1,0 +1,153 @@
+"""Registries that are kept in memory, and the sources that read them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from tests.machines.forms import broken
+from tests.machines.world import Registry
+from towline.core import BlobWriter
+from towline.descriptor import Descriptor
+from towline.digest import Digest, digest_of
+from towline.errors import RegistryError, VerificationError, step
+from towline.manifest import RawManifest
+from towline.registry.answers import Wanted, refusal
+from towline.source.protocol import Source
+from towline.transport import ImageReference
+from towline.transport.docker import DockerReference
+
+__all__ = ["MemoryRegistries"]
+
+_UNKNOWN = {"errors": [{"code": "MANIFEST_UNKNOWN", "message": "manifest unknown", "detail": {}}]}
+
+
+class MemoryRegistries:
+    """Opens sources for images in these registries: the runtime's `open_source`."""
+
+    def __init__(
+        self,
+        registries: Mapping[str, Registry],
+        contents: Mapping[str, bytes],
+        types: Mapping[str, str],
+    ) -> None:
+        self.registries = registries
+        self.contents = contents
+        self.types = types
+
+    def open(self, reference: ImageReference) -> Source | None:
+        """The source of a `docker` reference."""
+        if not isinstance(reference, DockerReference):
+            return None
+        return _MemorySource(self, self.registries[reference.reference.domain], reference)
+
+    def read(self, registry: Registry, digest: str) -> bytes | None:
+        """What the registry has under a digest; None where that is gone."""
+        if digest not in registry.broken:
+            return self.contents[digest]
+        return broken(self.contents[digest]) if registry.broken[digest] else None
+
+
+class _MemorySource:
+    """One image in memory; says what the real source would say."""
+
+    parallel = 1
+
+    def __init__(
+        self, holder: MemoryRegistries, registry: Registry, reference: DockerReference
+    ) -> None:
+        self.reference: ImageReference = reference
+        self._named = reference.reference
+        self._holder = holder
+        self._registry = registry
+
+    def manifest(self, instance: Digest | None = None) -> RawManifest:
+        digest = instance or self._named.digest
+        asked = str(digest) if digest else self._named.tagged().tag or ""
+        path = f"{self._named.path}{'@' if digest else ':'}{asked}"
+        if self._registry.fault == "registry.unreachable":
+            url, reason = f"{self._registry.url}/v2/", "connection refused"
+            with step("pinging"):
+                raise RegistryError(
+                    "registry.unreachable",
+                    cause="refused",
+                    reason=reason,
+                    url=url,
+                    host=self._named.domain,
+                )
+        with step("fetching-manifest", reference=asked, repository=self._named.name):
+            if self._registry.fault:
+                raise self._refused("manifest", asked, 500, "500 Internal Server Error", b"")
+            if path not in self._registry.images:
+                body = json.dumps(_UNKNOWN).encode()
+                raise self._refused("manifest", asked, 404, "404 Not Found", body)
+        found = self._registry.images[path]
+        data = self._holder.read(self._registry, found.digest) or b""
+        if digest and (got := digest_of(data, "sha256")) != digest:
+            raise VerificationError("verify.manifest", want=digest, got=got, origin="memory")
+        return RawManifest(data, self._holder.types[found.digest])
+
+    def config(self, descriptor: Descriptor) -> bytes:
+        data = self._blob("config", descriptor)
+        if (got := digest_of(data, "sha256")) != descriptor.digest:
+            raise VerificationError(
+                "verify.config", want=descriptor.digest, got=got, origin="memory"
+            )
+        return data
+
+    def in_order(self, wanted: Sequence[Descriptor]) -> Sequence[Descriptor]:
+        return wanted
+
+    def open_blob(self, descriptor: Descriptor, offset: int = 0) -> _MemoryBlob:
+        return _MemoryBlob(self._blob("blob", descriptor), offset)
+
+    def close(self) -> None:
+        pass
+
+    def _blob(self, wanted: Wanted, descriptor: Descriptor) -> bytes:
+        data = self._holder.read(self._registry, descriptor.digest_text)
+        if data is None:
+            raise self._refused(wanted, descriptor.digest_text, 404, "404 Not Found", b"")
+        return data
+
+    def _refused(
+        self, wanted: Wanted, asked: str, status: int, line: str, body: bytes
+    ) -> RegistryError:
+        return refusal(
+            wanted,
+            status=status,
+            status_line=line,
+            body=body,
+            url=f"{self._registry.url}/v2/",
+            repository=self._named.name,
+            reference=asked,
+            credentials=False,
+        )
+
+
+class _MemoryBlob:
+    """A blob in memory."""
+
+    def __init__(self, data: bytes, offset: int) -> None:
+        self.size = len(data)
+        self.offset = offset
+        self._data = data
+
+    def deliver(self, writer: BlobWriter) -> None:
+        writer.write(self._data[self.offset :])
+
+    def close(self) -> None:
+        pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,87 @@
+"""Pulling against a model of 150 lines: once among registries in memory, once among real ones."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import rule, run_state_machine_as_test
+
+from tests.machines import forms, real
+from tests.machines.memory import MemoryRegistries
+from tests.machines.pulling import CONTENTS, TYPES, PullMachine
+from tests.machines.world import Image, Registry
+from tests.support.registry import NewRegistry
+from towline.options import Options
+from towline.pull import Runtime
+
+pytestmark = pytest.mark.timeout(3600)  # the slow profile takes its time
+
+
+class InMemory(PullMachine):
+    """Any part of any image may be broken, and any registry out of order."""
+
+    hosts = ("a.example", "b.example:5000")
+    breakable = tuple(sorted(CONTENTS))
+
+    def runtime(self, options: Options) -> Runtime:
+        registries = MemoryRegistries(self.model.registries, CONTENTS, TYPES)
+        return Runtime(self.store, options, open_source=registries.open)
+
+    @rule(
+        host=st.sampled_from(hosts),
+        fault=st.sampled_from(["", "registry.unreachable", "registry.unexpected_status"]),
+    )
+    def change_fault(self, host: str, fault: str) -> None:
+        """A registry goes out of order, or comes back."""
+        self.model.registries[host].fault = fault
+
+
+TestInMemory = InMemory.TestCase
+
+
+def _tops() -> set[str]:
+    """The config and the top layer of each image: what breaks there has one consequence only."""
+    images = [form.model for form in forms.PUSHED.values() if isinstance(form.model, Image)]
+    layers = {image.layers[-1] for image in images if image.layers}
+    return layers | {f"sha256:{image.id}" for image in images}
+
+
+def test_among_real_registries(new_registry: NewRegistry) -> None:
+    """The same machine against two real registry servers, and a port where nobody listens."""
+    servers = {server.host: server for server in (new_registry(), new_registry())}
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
+        nobody = f"127.0.0.1:{deaf.getsockname()[1]}"
+
+        class AmongRealRegistries(PullMachine):
+            hosts = tuple(servers)
+            others = (nobody,)
+            breakable = tuple(sorted(_tops()))
+            exact = False
+
+            def registry(self, host: str) -> Registry:
+                if host in servers:
+                    real.forget_everything(servers[host])
+                    return Registry(servers[host].url)
+                return Registry(f"http://{host}", fault="registry.unreachable")
+
+            def do_push(self, host: str, repository: str, tag: str, form: forms.Pushed) -> None:
+                real.push(servers[host], repository, tag, form)
+
+            def do_forget(self, host: str, repository: str, digest: str) -> None:
+                real.forget(servers[host], repository, digest)
+
+            def do_break(self, host: str, digest: str, *, gone: bool) -> None:
+                real.break_blob(servers[host], digest, CONTENTS[digest], gone=gone)
+
+            def do_mend(self, host: str, digest: str) -> None:
+                real.mend_blob(servers[host], digest, CONTENTS[digest])
+
+            def runtime(self, options: Options) -> Runtime:
+                return Runtime(self.store, options)
+
+        examples = max(10, settings.default.max_examples // 4) if settings.default else 10
+        run_state_machine_as_test(AmongRealRegistries, settings=settings(max_examples=examples))

@@ -1,0 +1,169 @@
+"""Small images of our own making in a real registry, and pulls apart from this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import http.client
+import json
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.support.registry import RegistryServer
+from towline.config.places import Places
+from towline.options import Options
+from towline.patience import Patience
+from towline.pull import Runtime
+from towline.store.layout import LayoutStore, open_store
+
+__all__ = ["BRIEF", "Puller", "SmallImage", "digest_of", "push", "small_image"]
+
+OCI = "application/vnd.oci.image.manifest.v1+json"
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
+OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+
+#: Short waits, so that a test of a bad registry ends soon; none of them is asserted.
+BRIEF = Patience(connect=5.0, answer=0.4, window=0.4, least=64, backoff=0.0, longest=0.05)
+
+
+def digest_of(data: bytes) -> str:
+    """The digest of some bytes, in SHA-256."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def entry(media_type: str, data: bytes) -> dict[str, Any]:
+    """The descriptor of some bytes."""
+    return {"mediaType": media_type, "size": len(data), "digest": digest_of(data)}
+
+
+@dataclass(frozen=True, slots=True)
+class SmallImage:
+    """The documents and blobs of one image."""
+
+    manifest: bytes
+    config: bytes
+    layers: tuple[bytes, ...]
+    media_type: str = OCI
+
+    @property
+    def digest(self) -> str:
+        """Of the manifest."""
+        return digest_of(self.manifest)
+
+    @property
+    def blobs(self) -> tuple[bytes, ...]:
+        """The config and the layers."""
+        return (self.config, *self.layers)
+
+
+def small_image(seed: str, layers: int = 2, size: int = 300_000) -> SmallImage:
+    """An image of some layers that hardly compress, the same for the same seed."""
+    chance = random.Random(seed)
+    made = tuple(gzip.compress(chance.randbytes(size), 1, mtime=0) for _ in range(layers))
+    config = json.dumps(
+        {
+            "architecture": "amd64",
+            "os": "linux",
+            "config": {"Labels": {"seed": seed}},
+            "rootfs": {"type": "layers", "diff_ids": []},
+        }
+    ).encode()
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": OCI,
+        "config": entry(OCI_CONFIG, config),
+        "layers": [entry(OCI_LAYER, layer) for layer in made],
+    }
+    return SmallImage(json.dumps(manifest).encode(), config, made)
+
+
+def push(server: RegistryServer, name: str, image: SmallImage) -> None:
+    """Push an image as `repository:tag` into a registry of plain HTTP that asks for nothing."""
+    repository, _, tag = name.partition(":")
+    with contextlib.closing(http.client.HTTPConnection(server.host, timeout=30)) as line:
+        for blob in image.blobs:
+            upload = _ask(line, "POST", f"/v2/{repository}/blobs/uploads/", b"", {}, 202)
+            place = upload["Location"].removeprefix(server.url)
+            mark = "&" if "?" in place else "?"
+            headers = {"Content-Type": "application/octet-stream"}
+            _ask(line, "PUT", f"{place}{mark}digest={digest_of(blob)}", blob, headers, 201)
+        headers = {"Content-Type": image.media_type}
+        _ask(line, "PUT", f"/v2/{repository}/manifests/{tag}", image.manifest, headers, 201)
+
+
+def _ask(
+    line: http.client.HTTPConnection,
+    method: str,
+    target: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    status: int,
+) -> dict[str, str]:
+    line.request(method, target, body, dict(headers))
+    answer = line.getresponse()
+    said = answer.read()
+    assert answer.status == status, (method, target, answer.status, said)
+    return dict(answer.getheaders())
+
+
+@dataclass
+class Puller:
+    """A store and configuration files of its own, and nothing of this machine's.
+
+    Attributes:
+        folder: where all of it lies.
+        environ: the environment of the configuration.
+    """
+
+    folder: Path
+    environ: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def places(self) -> Places:
+        """Where configuration is looked for."""
+        etc, run, var = (str(self.folder / name) for name in ("etc", "run", "var"))
+        environ = {"HOME": str(self.folder / "home"), **self.environ}
+        return Places(environ=environ, etc=etc, run=run, uid=0, var=var)
+
+    def write(self, name: str, text: str) -> Path:
+        """A file of the configuration, such as `etc/containers/registries.conf`."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def conf(self, text: str) -> None:
+        """The machine's registries.conf."""
+        self.write("etc/containers/registries.conf", text)
+
+    @property
+    def store(self) -> LayoutStore:
+        """The store."""
+        return open_store(self.folder / "store")
+
+    def runtime(self, **options: Any) -> Runtime:
+        """A runtime with short patience."""
+        return Runtime(self.store, Options(**{"places": self.places, "patience": BRIEF, **options}))
+
+    def stored(self) -> list[tuple[str, tuple[str, ...]]]:
+        """The images in the store: their IDs and names."""
+        return sorted((image.id, image.names) for image in self.store.images())
+
+    def assert_whole(self, image: SmallImage) -> None:
+        """The store has every byte of an image, under the digests that it verified."""
+        for blob in (image.manifest, *image.blobs):
+            path = self.folder / "store/blobs/sha256" / digest_of(blob).partition(":")[2]
+            assert path.read_bytes() == blob
+        report = self.store.verify(None)
+        assert report.clean, report.faults
+
+
+def insecure(*hosts: str) -> Iterator[str]:
+    """Lines of registries.conf by which plain HTTP is spoken to hosts."""
+    for host in hosts:
+        yield f'[[registry]]\nlocation = "{host}"\ninsecure = true\n'

@@ -1,0 +1,241 @@
+"""Credential helpers: asked as documented, and neither trusted nor waited for without end."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from towline.config import credential_helper
+from towline.config.auth_json import Credentials
+from towline.config.credential_helper import ask_helper
+from towline.config.credentials import AuthLook, explain_credentials, find_credentials
+from towline.config.places import Places
+from towline.errors import ConfigurationError
+from towline.rules import Rules
+
+NEW, OLD = Rules.CURRENT, Rules.LIBPOD_1_3
+SECRET = "not-to-be-told"
+ANSWER = json.dumps({"ServerURL": "e.x", "Username": "u", "Secret": SECRET})
+
+
+class Machine:
+    """A machine with helpers of its own, written in sh."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.environ = {"HOME": str(root / "home"), "PATH": f"{root / 'bin'}:/usr/bin:/bin"}
+        (root / "bin").mkdir()
+
+    def helper(self, name: str, script: str) -> None:
+        path = self.root / "bin" / f"docker-credential-{name}"
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+
+    def auth(self, path: str = "run/containers/0/auth.json", **document: object) -> str:
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(document))
+        return str(file)
+
+    @property
+    def places(self) -> Places:
+        etc, run, var = (str(self.root / name) for name in ("etc", "run", "var"))
+        return Places(environ=self.environ, etc=etc, run=run, uid=0, var=var)
+
+    def ask(self, name: str = "h", server: str = "e.x") -> Credentials | None:
+        return ask_helper(name, server, self.environ, origin="auth.json", seconds=5)
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+@pytest.mark.clause("AUTH-011")
+def test_the_protocol(machine: Machine) -> None:
+    """`get`, the host on standard input and nothing after it, an object on standard output."""
+    seen = machine.root / "seen"
+    machine.helper("h", f"printf %s \"$*\" > {seen}; cat >> {seen}; echo '{ANSWER}'")
+    assert machine.ask(server="e.x:5000") == Credentials("u", SECRET)
+    assert seen.read_text() == "gete.x:5000"
+
+
+@pytest.mark.clause("AUTH-011")
+def test_an_identity_token(machine: Machine) -> None:
+    """The user `<token>` says that the secret is one."""
+    machine.helper("h", """echo '{"Username": "<token>", "Secret": "t"}'""")
+    assert machine.ask() == Credentials("", "", "t")
+
+
+@pytest.mark.clause("AUTH-011")
+def test_nothing_found(machine: Machine) -> None:
+    """A helper without credentials for the host is no error, and neither is an empty answer."""
+    machine.helper("h", "echo 'credentials not found in native keychain'; exit 1")
+    assert machine.ask() is None
+    machine.helper("h", "echo '{}'")
+    assert machine.ask() is None
+
+
+@pytest.mark.clause("AUTH-012")
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [
+        (f"echo '{SECRET}'; echo '{SECRET}' >&2; exit 3", "auth.helper_failed"),
+        (f"echo '{SECRET}'", "auth.helper_output"),
+        (f"""echo '{{"Secret": "{SECRET}" x'""", "auth.helper_output"),
+        (f"""echo '["{SECRET}"]'""", "auth.helper_output"),
+        (f"""echo '{{"Secret": 5, "Username": "{SECRET}"}}'""", "auth.helper_output"),
+        (f"yes {SECRET}", "auth.helper_output"),
+        ("exec 1>&- ; sleep 60", "auth.helper_slow"),
+        ("sleep 60", "auth.helper_slow"),
+        ("sleep 60 & sleep 60", "auth.helper_slow"),
+    ],
+)
+def test_bad_helpers(machine: Machine, script: str, code: str) -> None:
+    """Each is one clear error, soon, and nothing that the helper wrote is in it."""
+    machine.helper("h", script)
+    with pytest.raises(ConfigurationError) as caught:
+        ask_helper("h", "e.x", machine.environ, origin="auth.json", seconds=0.5)
+    # `yes` is stopped by our closing of the pipe, or by the signal: both are refusals.
+    assert caught.value.code in {code, "auth.helper_failed"}
+    for told in (str(caught.value), caught.value.told(OLD.wording), repr(caught.value.facts)):
+        assert SECRET not in told
+
+
+@pytest.mark.parametrize("name", ["none-such", "", "../h", "a/b", "a\0b"])
+def test_a_helper_that_is_not_there(machine: Machine, name: str) -> None:
+    """Names are looked for in the PATH only, so a file cannot name any other program."""
+    with pytest.raises(ConfigurationError) as caught:
+        machine.ask(name)
+    assert caught.value.code == "auth.helper_missing"
+
+
+@pytest.mark.clause("AUTH-012")
+def test_the_environment_of_a_helper(machine: Machine) -> None:
+    """It gets what keychains need, and not what changes the loading of programs."""
+    machine.environ |= {"AWS_PROFILE": "p", "LD_PRELOAD": "/x.so", "PYTHONPATH": "/x"}
+    os.environ["TOWLINE_TEST_ONLY"] = "not of these places"
+    try:
+        machine.helper("h", f"env > {machine.root}/env; pwd >> {machine.root}/env; echo '{ANSWER}'")
+        machine.ask()
+    finally:
+        del os.environ["TOWLINE_TEST_ONLY"]
+    seen = (machine.root / "env").read_text().splitlines()
+    assert "AWS_PROFILE=p" in seen
+    assert f"HOME={machine.root}/home" in seen
+    assert not [line for line in seen if line.startswith(("LD_", "PYTHON", "TOWLINE_"))]
+    assert seen[-1] == "/"
+
+
+@pytest.mark.clause("AUTH-012")
+def test_what_a_helper_started_ends_with_it(machine: Machine) -> None:
+    """The whole group is ended, also after a good answer."""
+    machine.helper("h", f"sleep 60 >/dev/null & echo $! > {machine.root}/pid; echo '{ANSWER}'")
+    assert machine.ask() is not None
+    process = Path("/proc") / (machine.root / "pid").read_text().strip() / "stat"
+    state = ""
+    for _ in range(1000):  # the signal is on its way
+        try:
+            state = process.read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return
+        if state in {"Z", "X"}:
+            return
+        time.sleep(0.01)
+    raise AssertionError(state)
+
+
+@pytest.mark.parametrize("rules", [NEW, OLD], ids=lambda rules: rules.edition)
+def test_the_helper_of_a_host(machine: Machine, rules: Rules) -> None:
+    """`credHelpers` wins over the entry of the same file, also where it has nothing."""
+    machine.helper("h", f"read host; [ $host = e.x ] && echo '{ANSWER}'")
+    first = machine.auth(
+        "home/.docker/config.json",
+        credHelpers={"e.x": "h"},
+        auths={"e.x": {"auth": "bzpw"}, "f.x": {"auth": "bzpw"}},
+    )
+    found = find_credentials(machine.places, rules, "e.x/a/b")
+    assert found == (Credentials("u", SECRET), first)
+    found = find_credentials(machine.places, rules, "f.x/a")
+    assert found is not None
+    assert found[0].username == "o"
+    machine.helper("h", "echo 'credentials not found in native keychain'; exit 1")
+    assert find_credentials(machine.places, rules, "e.x/a/b") is None
+
+
+@pytest.mark.clause("AUTH-013")
+def test_the_store_of_all_hosts(machine: Machine) -> None:
+    """It is asked where the file has nothing itself; Docker Hub has an address there."""
+    log = machine.root / "asked"
+    machine.helper("s", f"read host; echo $host >> {log}; echo '{ANSWER}'")
+    machine.auth(
+        "home/.docker/config.json",
+        credsStore="s",
+        auths={"e.x": {"auth": "bzpw"}, "docker.io": {}},
+    )
+    assert find_credentials(machine.places, NEW, "docker.io/library/x") is not None
+    own = find_credentials(machine.places, NEW, "e.x/x")
+    assert own is not None
+    assert own[0].username == "o"
+    assert log.read_text().split() == ["https://index.docker.io/v1/"]
+    assert find_credentials(machine.places, OLD, "f.x/x") is None
+
+
+@pytest.mark.clause("AUTH-014")
+def test_credential_helpers_of_registries_conf(machine: Machine) -> None:
+    """They are asked in order, the auth files at their place among them."""
+    machine.helper("none", "echo 'credentials not found in native keychain'; exit 1")
+    machine.helper("h", f"echo '{ANSWER}'")
+    machine.auth(auths={"e.x": {"auth": "bzpw"}})
+
+    def user(*helpers: str) -> str:
+        found = find_credentials(machine.places, NEW, "e.x/x", helpers=helpers)
+        return "" if found is None else found[0].username
+
+    assert user("none", "h", "containers-auth.json") == "u"
+    assert user("none", "containers-auth.json", "h") == "o"
+    assert user("none") == ""
+    assert user() == "o"
+
+
+@pytest.mark.clause("AUTH-007")
+def test_the_explanation(machine: Machine) -> None:
+    """Every file and helper, the key that matched, and why others did not: no secret."""
+    machine.helper("h", f"echo '{ANSWER}'")
+    machine.auth(auths={"e.x/other": {"auth": "bzpw"}, "e.x/empty": {}})
+    machine.auth("home/.docker/config.json", credHelpers={"e.x": "h"}, credsStore="none-such")
+
+    def looks(name: str) -> list[tuple[str, str, str, str]]:
+        found = explain_credentials(machine.places, NEW, name)
+        assert SECRET not in repr(found) + json.dumps([look.to_json() for look in found])
+        return [(Path(look.path).name, look.outcome, look.key, look.helper) for look in found]
+
+    missing = ("auth.json", "no-file", "", "")
+    assert looks("e.x/a") == [
+        ("auth.json", "no-entry", "", ""),
+        missing,
+        ("config.json", "found", "e.x", "docker-credential-h"),
+    ]
+    assert looks("e.x/other/a") == [("auth.json", "found", "e.x/other", "")]
+    assert looks("e.x/empty/a")[0] == ("auth.json", "empty-entry", "e.x/empty", "")
+    assert looks("f.x/a")[2:] == [
+        ("config.json", "helper-missing", "", "docker-credential-none-such"),
+        (".dockercfg", "no-file", "", ""),
+    ]
+    machine.helper("h", f"echo {SECRET}; exit 9")
+    last = explain_credentials(machine.places, NEW, "e.x/a")[-1]
+    assert isinstance(last, AuthLook)
+    assert last.outcome == "broken"
+    assert last.error is not None
+    assert "status 9" in str(last.error)
+
+
+def test_a_helper_may_take_its_time(machine: Machine) -> None:
+    """The usual limit is for keychains and clouds, not for a quick script."""
+    assert credential_helper.HELPER_SECONDS >= 10
+    machine.helper("h", f"sleep 0.2; echo '{ANSWER}'")
+    assert machine.ask() == Credentials("u", SECRET)

@@ -1,0 +1,190 @@
+"""Short names as registries.conf has them completed, and the reasons that `resolve` gives."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.support.pushing import Puller
+from tests.support.towline_cli import CommandLine
+from towline.errors import ConfigurationError, InvalidName
+from towline.rules import Rules
+from towline.transport import image_name
+
+SEARCH = 'unqualified-search-registries = ["a.example", "b.example"]\n'
+
+
+@pytest.fixture
+def puller(tmp_path: Path) -> Puller:
+    return Puller(tmp_path)
+
+
+def images(puller: Puller, name: str) -> list[str]:
+    """The candidates of a name."""
+    return [pair.image for pair in puller.runtime().resolve(name).pairs]
+
+
+@pytest.mark.clause("CONF-043")
+def test_aliases(puller: Puller) -> None:
+    """An alias wins over the search registries, and keeps tag and digest."""
+    puller.conf(SEARCH + '[aliases]\nfoo = "c.example/team/foo"\n"x/y" = "docker.io/library/z"\n')
+    digest = f"sha256:{'0' * 64}"
+    assert images(puller, "foo:1") == ["c.example/team/foo:1"]
+    assert images(puller, f"foo@{digest}") == [f"c.example/team/foo@{digest}"]
+    assert images(puller, "x/y") == ["docker.io/library/z"]
+    assert images(puller, "y") == ["a.example/y", "b.example/y"]
+    assert images(puller, "d.example/foo") == ["d.example/foo"]
+    (pair,) = puller.runtime().resolve("foo:1").pairs
+    assert image_name(pair.source) == "docker://c.example/team/foo:1"
+    assert pair.destination.name_and_id == "c.example/team/foo:1"
+
+
+@pytest.mark.clause("CONF-043")
+@pytest.mark.parametrize(
+    ("uid", "environ", "path"),
+    [
+        (0, {}, "var/cache/containers/short-name-aliases.conf"),
+        (1000, {}, "home/.cache/containers/short-name-aliases.conf"),
+        (1000, {"XDG_CACHE_HOME": "{}/cache"}, "cache/containers/short-name-aliases.conf"),
+    ],
+)
+def test_what_podman_learned(tmp_path: Path, uid: int, environ: dict[str, str], path: str) -> None:
+    """The file of learned aliases wins, and an empty value in it ends the search for one."""
+    puller = Puller(tmp_path, {key: value.format(tmp_path) for key, value in environ.items()})
+    puller.conf(SEARCH + '[aliases]\nfoo = "c.example/foo"\nbar = "c.example/bar"\n')
+    learned = puller.write(path, '[aliases]\nfoo = "d.example/foo"\nbar = ""\n')
+    before = learned.read_bytes()
+    runtime = puller.runtime(places=replace(puller.places, uid=uid))
+    assert [pair.image for pair in runtime.resolve("foo").pairs] == ["d.example/foo"]
+    assert len(runtime.resolve("bar").pairs) == 2
+    assert runtime.explain("foo").decisions[0].path == str(learned)
+    assert learned.read_bytes() == before
+    learned.write_text("[aliases\n")
+    with pytest.raises(ConfigurationError) as caught:
+        runtime.resolve("foo")
+    assert str(learned) in str(caught.value)
+
+
+@pytest.mark.clause("CONF-046")
+def test_enforcing_guesses_nothing(puller: Puller) -> None:
+    """The error lists the candidates, and gives the line that would decide."""
+    puller.conf(SEARCH + 'short-name-mode = "enforcing"\n')
+    with pytest.raises(InvalidName) as caught:
+        puller.runtime().resolve("foo:1")
+    told = str(caught.value)
+    assert caught.value.code == "name.ambiguous"
+    for part in (
+        "a.example/foo:1",
+        "b.example/foo:1",
+        '"foo" = "a.example/foo"',
+        str(puller.folder / "etc/containers/registries.conf"),
+    ):
+        assert part in told
+    line = caught.value.facts["line"]
+    puller.conf(SEARCH + f'short-name-mode = "enforcing"\n[aliases]\n{line}\n')
+    assert images(puller, "foo:1") == ["a.example/foo:1"]
+
+
+@pytest.mark.clause("CONF-046")
+@pytest.mark.parametrize("mode", ["permissive", "disabled"])
+def test_other_modes_try_all(puller: Puller, mode: str) -> None:
+    """Nobody can be asked, so the candidates are tried in order."""
+    puller.conf(SEARCH + f'short-name-mode = "{mode}"\n')
+    assert images(puller, "foo") == ["a.example/foo", "b.example/foo"]
+
+
+@pytest.mark.clause("CONF-046")
+def test_one_candidate_needs_no_choice(puller: Puller) -> None:
+    """Enforcing takes it, also where it stands twice."""
+    puller.conf(
+        'unqualified-search-registries = ["a.example", "a.example"]\nshort-name-mode = "enforcing"'
+    )
+    assert images(puller, "foo") == ["a.example/foo", "a.example/foo"]
+
+
+def test_the_original_knows_no_aliases(puller: Puller) -> None:
+    """Under libpod-1.3 the search registries of the old form are all there is."""
+    puller.conf('[registries.search]\nregistries = ["a.example"]\n[aliases]\nfoo = "c.example/foo"')
+    goal = puller.runtime(rules=Rules.LIBPOD_1_3).resolve("foo")
+    assert [pair.image for pair in goal.pairs] == ["a.example/foo"]
+
+
+CONF = """unqualified-search-registries = ["a.example", "b.example"]
+[aliases]
+foo = "a.example/team/foo"
+[[registry]]
+prefix = "a.example/team"
+location = "elsewhere.example/t"
+[[registry.mirror]]
+location = "mirror.example"
+insecure = true
+[[registry]]
+location = "b.example"
+blocked = true
+"""
+
+
+def test_the_reasons(tmp_path: Path) -> None:
+    """`resolve` names the file and table that decided, and who is asked, and makes no store."""
+    line = CommandLine.below(tmp_path)
+    line.registries_conf.write_text(CONF)
+    path = str(line.registries_conf)
+    told = line("resolve", "foo:1").stdout
+    for part in (
+        "1. docker://a.example/team/foo:1",
+        f'[[registry]] prefix = "a.example/team" in {path}',
+        "mirror mirror.example/foo:1, insecure",
+        "registry elsewhere.example/t/foo:1",
+        f'[aliases] "foo" in {path}',
+    ):
+        assert part in told
+    document = line("resolve", "--format", "json", "foo:1").json()
+    assert document["how"] == "alias"
+    assert document["decisions"] == [{"table": '[aliases] "foo"', "path": path}]
+    (pair,) = document["pairs"]
+    assert [end["location"] for end in pair["endpoints"]] == [
+        "mirror.example/foo",
+        "elsewhere.example/t/foo",
+    ]
+    searched = line("resolve", "--format", "json", "bar").json()
+    assert searched["how"] == "search"
+    assert searched["decisions"][0] == {"table": "unqualified-search-registries", "path": path}
+    assert searched["decisions"][1] == {"table": "short-name-mode", "path": None}
+    (blocked,) = searched["pairs"][1]["endpoints"]
+    assert blocked["problem"]["code"] == "registry.blocked"
+    assert "not asked" in line("resolve", "bar").stdout
+    assert line("resolve", "--format", "json", "dir:/tmp").json()["how"] == "transport"
+    assert line("resolve", "--format", "json", "docker://c.example/x").json()["how"] == "transport"
+    assert line("resolve", "--format", "json", "c.example/x").json()["how"] == "full-name"
+    assert not line.root.exists()
+
+
+def test_where_credentials_are_looked_for(tmp_path: Path) -> None:
+    """`--explain-auth` tells file, key and user for each place, and never the secret."""
+    line = CommandLine.below(tmp_path)
+    line.registries_conf.write_text(CONF)
+    auth = tmp_path / "auth.json"
+    auth.write_text(json.dumps({"auths": {"mirror.example": {"auth": "bWU6c2VjcmV0"}}}))
+    ended = line("resolve", "--explain-auth", "--authfile", auth, "foo")
+    assert ended.status == 0, ended.stderr
+    assert ended.lines == [
+        "mirror.example/foo:",
+        f"  {auth} under 'mirror.example' has the user 'me'",
+        "  these credentials are used",
+        "elsewhere.example/t/foo:",
+        f"  {auth} has no entry for it",
+        "  so it is asked without credentials",
+    ]
+    words = ("--format", "json", "--explain-auth", "--creds", "me:secret", "a.example/team/x")
+    ended = line("resolve", *words)
+    assert "secret" not in ended.stdout + ended.stderr
+    first, second = ended.json()
+    assert first["looks"][-1]["outcome"] == "no-file"
+    assert second["location"] == "elsewhere.example/t/x"
+    assert second["looks"][-1]["outcome"] == "no-file"
+    (only,) = line("resolve", *words[:-1], "c.example/x").json()
+    assert only["looks"][0]["path"] == "--creds"
+    assert not line.root.exists()

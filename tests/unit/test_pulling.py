@@ -1,0 +1,359 @@
+"""Pulls of images in memory, one behaviour at a time; the machines take what is common."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import logging
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from tests.machines import forms
+from tests.machines.memory import MemoryRegistries
+from tests.machines.pulling import CONTENTS, TYPES
+from tests.machines.world import Image, Registry
+from tests.unit.store.making import state
+from towline.config.auth_json import Credentials
+from towline.config.places import Places
+from towline.errors import Cancelled, PullFailed, RegistryError, TowlineError
+from towline.events import Event
+from towline.options import Options
+from towline.platform import Platform
+from towline.pull import Runtime
+from towline.rules import Rules
+from towline.source import docker
+from towline.source.docker import DockerAccess, DockerSource
+from towline.source.protocol import Source
+from towline.store.layout import LayoutStore, open_store
+from towline.transport import ImageReference
+from towline.transport.docker import DockerReference
+
+EDITIONS = pytest.mark.parametrize(
+    "rules", [Rules.CURRENT, Rules.LIBPOD_1_3], ids=lambda rules: rules.edition
+)
+ACCEPT = '{"default": [{"type": "insecureAcceptAnything"}]}'
+
+
+def _image(name: str) -> Image:
+    model = forms.PUSHED[name].model
+    assert isinstance(model, Image)
+    return model
+
+
+ONE, TWICE = _image("one"), _image("twice")
+
+
+@dataclass
+class World:
+    """A store, one registry in memory, and options that see nothing of this machine."""
+
+    folder: Path
+    store: LayoutStore
+    registry: Registry
+    contents: dict[str, bytes] = field(default_factory=lambda: dict(CONTENTS))
+    types: dict[str, str] = field(default_factory=lambda: dict(TYPES))
+
+    def options(self, rules: Rules) -> Options:
+        """Options of that edition."""
+        etc = str(self.folder / "etc")
+        return Options(
+            rules=rules,
+            policy=self.folder / "policy.json",
+            platform=Platform("linux", "amd64"),
+            places=Places(environ={}, etc=etc, run=str(self.folder)),
+        )
+
+    def runtime(self, rules: Rules, on_event: Callable[[Event], None] | None = None) -> Runtime:
+        """A runtime that reads the registry."""
+        registries = MemoryRegistries({"a.example": self.registry}, self.contents, self.types)
+        options = replace(self.options(rules), on_event=on_event)
+        return Runtime(self.store, options, open_source=registries.open)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A registry that has every image under its own name."""
+    (tmp_path / "policy.json").write_text(ACCEPT)
+    registry = Registry("http://a.example")
+    for name, form in forms.PUSHED.items():
+        registry.images[f"{name}:latest"] = form.model
+        for each in (form, *form.instances):
+            registry.images[f"{name}@{each.model.digest}"] = each.model
+    return World(tmp_path, open_store(tmp_path / "store"), registry)
+
+
+@pytest.mark.clause("EVENT-003", "TEXT-011")
+@EDITIONS
+def test_nobody_needs_to_listen(world: World, rules: Rules) -> None:
+    """Without listener, reporter and writer the image is pulled all the same."""
+    result = world.runtime(rules).pull("a.example/one")
+    assert result.images == ("a.example/one",)
+    assert state(world.store) == {ONE.id: ("a.example/one:latest",)}
+
+
+@pytest.mark.clause("EVENT-001", "EVENT-002")
+@EDITIONS
+def test_the_event_comes_after_the_image(world: World, rules: Rules) -> None:
+    """Whoever hears of the pull finds the image in the store."""
+    heard: list[tuple[Event, int]] = []
+
+    def listen(event: Event) -> None:
+        heard.append((event, len(world.store.images())))
+
+    world.runtime(rules, on_event=listen).pull("a.example/one")
+    name = "" if rules is Rules.LIBPOD_1_3 else "a.example/one"
+    assert heard == [(Event("image", "pull", name), 1)]
+
+
+@pytest.mark.clause("PULL-006")
+@EDITIONS
+def test_cancelling_is_no_failure_of_a_pair(
+    world: World, rules: Rules, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing further is tried, written or logged."""
+    (world.folder / "registries.conf").write_text(
+        "[registries.search]\nregistries = ['a.example', 'b.example']\n"
+    )
+    options = replace(world.options(rules), registries_conf=world.folder / "registries.conf")
+    opened: list[str] = []
+
+    def open_source(reference: ImageReference) -> Source | None:
+        opened.append(str(reference.docker_reference))
+        options.cancel.cancel()
+        options.cancel.raise_if_cancelled()
+        return None
+
+    writer = io.StringIO()
+    with caplog.at_level(logging.DEBUG, "towline"), pytest.raises(Cancelled):
+        Runtime(world.store, options, open_source=open_source).pull("one", writer=writer)
+    assert opened == ["a.example/one:latest"]
+    assert writer.getvalue().rstrip("\n") == "Trying to pull a.example/one..."
+    assert not caplog.records
+
+
+@pytest.mark.clause("PULL-019", "TEXT-005")
+@EDITIONS
+def test_a_repeated_layer_is_fetched_once_and_announced_twice(world: World, rules: Rules) -> None:
+    """Once on the wire, twice in the text and in the image."""
+    fetched = _counting(world, rules, "twice")
+    layer = TWICE.layers[0]
+    assert fetched.digests.count(layer) == 1
+    assert fetched.text.count(f"Copying blob {layer}\n") == 2
+    assert [each.digest_text for each in world.store.images()[0].layers] == [layer, layer]
+
+
+@pytest.mark.clause("TEXT-006", "PULL-019")
+@EDITIONS
+def test_a_repeated_layer_that_is_gone_is_not_announced(world: World, rules: Rules) -> None:
+    """A blob that cannot be opened is not announced, however often it is listed."""
+    layer = TWICE.layers[0]
+    world.registry.broken[layer] = ""
+    writer = io.StringIO()
+    with pytest.raises(PullFailed):
+        world.runtime(rules).pull("a.example/twice", writer=writer)
+    assert layer not in writer.getvalue()
+
+
+@dataclass
+class _Fetched:
+    digests: list[str]
+    text: str
+
+
+def _counting(world: World, rules: Rules, name: str) -> _Fetched:
+    digests: list[str] = []
+
+    class Counting(MemoryRegistries):
+        def read(self, registry: Registry, digest: str) -> bytes | None:
+            digests.append(digest)
+            return super().read(registry, digest)
+
+    registries = Counting({"a.example": world.registry}, world.contents, world.types)
+    writer = io.StringIO()
+    runtime = Runtime(world.store, world.options(rules), open_source=registries.open)
+    runtime.pull(f"a.example/{name}", writer=writer)
+    return _Fetched(digests, writer.getvalue())
+
+
+@pytest.mark.clause("PULL-018")
+@EDITIONS
+def test_layers_after_a_failure(world: World, rules: Rules) -> None:
+    """The error of the lowest layer is told; the original fetches the others all the same."""
+    low, top = ONE.layers
+    world.registry.broken[low] = ""
+    with pytest.raises(PullFailed) as caught:
+        world.runtime(rules).pull("a.example/one")
+    assert caught.value.facts["errors"][0].code == "registry.not_found"
+    fetched = (world.folder / "store/blobs" / top.replace(":", "/")).exists()
+    assert fetched == (rules is Rules.LIBPOD_1_3)
+    assert world.store.images() == ()
+
+
+@pytest.mark.clause("PULL-024", "PULL-011")
+@EDITIONS
+@pytest.mark.parametrize("got", ["", "sha256:" + "0" * 64], ids=["gone", "another"])
+def test_a_config_that_cannot_be_copied(world: World, rules: Rules, got: str) -> None:
+    """It fails the pair before the first layer is fetched, and nothing is stored."""
+    world.registry.broken[f"sha256:{ONE.id}"] = got
+    writer = io.StringIO()
+    with pytest.raises(PullFailed) as caught:
+        world.runtime(rules).pull("a.example/one", writer=writer)
+    wanted = "verify.config" if got else "registry.not_found"
+    assert [error.code for error in caught.value.facts["errors"]] == [wanted]
+    assert "Copying" not in writer.getvalue()
+    assert world.store.images() == ()
+
+
+@pytest.mark.clause("PULL-023")
+@EDITIONS
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+def test_no_temporary_files_stay(
+    world: World, rules: Rules, packed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither after a pull, nor after one that failed, nor after a label check."""
+    archive = world.folder / "x.tar"
+    forms.write_archive(archive, [(["x:1"], forms.ARCHIVED["one"])])
+    if packed:
+        archive.write_bytes(gzip.compress(archive.read_bytes()))
+    scratch = world.folder / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    runtime = world.runtime(rules)
+    assert runtime.pull(f"docker-archive:{archive}").images == ("localhost/x:1",)
+    with pytest.raises(TowlineError):
+        runtime.pull(f"docker-archive:{archive}", label="nope")
+    cut = archive.read_bytes()[: archive.stat().st_size // 2]
+    archive.write_bytes(cut)
+    with pytest.raises(TowlineError):
+        runtime.pull(f"docker-archive:{archive}")
+    assert list(scratch.iterdir()) == []
+    assert os.listdir(world.folder / "store/towline/tmp") == []
+
+
+@pytest.mark.clause("PLAT-006")
+def test_a_list_in_a_list_is_followed(world: World) -> None:
+    """Up to four deep, choosing anew in each; the digest that is kept is that of the first."""
+    form = forms.PUSHED["list"]
+    outer = form
+    for depth in range(1, 4):
+        outer = forms.listing(("amd64", outer))
+        _serve(world, f"deep{depth}", outer)
+        pulled = world.runtime(Rules.CURRENT).pull(f"a.example/deep{depth}").attempts[0]
+        assert pulled.stored is not None
+        assert pulled.stored.id == ONE.id
+        assert world.store.image(outer.model.digest).id == ONE.id
+    _serve(world, "toodeep", forms.listing(("amd64", outer)))
+    with pytest.raises(PullFailed) as caught:
+        world.runtime(Rules.CURRENT).pull("a.example/toodeep")
+    assert caught.value.facts["errors"][0].code == "manifest.nested"
+
+
+def _serve(world: World, name: str, form: forms.Pushed) -> None:
+    world.contents.update(form.everything)
+    pending = [form]
+    while pending:
+        each = pending.pop()
+        pending += each.instances
+        world.types[each.model.digest] = each.media_type
+        world.registry.images[f"{name}@{each.model.digest}"] = each.model
+    world.registry.images[f"{name}:latest"] = form.model
+
+
+@pytest.mark.clause("STORE-011")
+@EDITIONS
+def test_a_layer_that_is_no_tar(world: World, rules: Rules) -> None:
+    """The original refuses the image when it is put in its place; today the bytes are the image."""
+    form = forms.with_layer(b"no tar at all" * 100)
+    _serve(world, "odd", form)
+    writer = io.StringIO()
+    if rules is Rules.CURRENT:
+        assert world.runtime(rules).pull("a.example/odd").images == ("a.example/odd",)
+        return
+    with pytest.raises(PullFailed, match="Error committing the finished image: "):
+        world.runtime(rules).pull("a.example/odd", writer=writer)
+    assert "Storing signatures\n" in writer.getvalue()
+    assert world.store.images() == ()
+
+
+@pytest.mark.clause("PULL-016")
+@EDITIONS
+def test_an_image_for_windows(world: World, rules: Rules) -> None:
+    """The original refuses it before the first layer; today it is stored."""
+    _serve(world, "windows", forms.with_layer(b"", os="windows"))
+    writer = io.StringIO()
+    if rules is Rules.CURRENT:
+        assert world.runtime(rules).pull("a.example/windows").images
+        return
+    with pytest.raises(PullFailed, match='"windows" cannot be used on "linux"'):
+        world.runtime(rules).pull("a.example/windows", writer=writer)
+    assert "Getting" not in writer.getvalue()
+
+
+@pytest.mark.clause("PULL-015")
+@EDITIONS
+def test_a_list_by_its_own_digest(world: World, rules: Rules) -> None:
+    """The original compares the instance with it, and refuses."""
+    name = f"a.example/list@{forms.PUSHED['list'].model.digest}"
+    if rules is Rules.LIBPOD_1_3:
+        with pytest.raises(PullFailed, match="would not match destination reference"):
+            world.runtime(rules).pull(name)
+        return
+    world.runtime(rules).pull(name)
+    assert state(world.store) == {ONE.id: (name,)}
+
+
+@pytest.mark.clause("PULL-001", "LABEL-005")
+@EDITIONS
+def test_a_broken_policy_comes_before_the_label_and_any_request(world: World, rules: Rules) -> None:
+    """The policy is read before a source is opened."""
+    (world.folder / "policy.json").write_text("{")
+    opened: list[ImageReference] = []
+
+    def open_source(reference: ImageReference) -> Source | None:
+        opened.append(reference)
+        return None
+
+    runtime = Runtime(world.store, world.options(rules), open_source=open_source)
+    with pytest.raises(TowlineError) as caught:
+        runtime.pull("a.example/one", label="nope")
+    assert caught.value.code.startswith("policy_json.")
+    assert not opened
+
+
+@pytest.mark.clause("LABEL-003", "PULL-007")
+@EDITIONS
+def test_what_label_check_and_copy_know_of_the_call(
+    world: World, rules: Rules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copy has credentials, certificates and TLS choice; the original's check has none."""
+    secret = Credentials("me", "hunter2")
+    seen = _accesses(monkeypatch)
+    certs = world.folder / "certs"
+    certs.mkdir()
+    options = replace(world.options(rules), credentials=secret, tls_verify=False, cert_dir=certs)
+    for label in (None, "Version"):
+        with pytest.raises(TowlineError):
+            Runtime(world.store, options).pull("a.example/one", label=label)
+    copy, check = seen[0], seen[1]
+    assert (copy.insecure, copy.credentials) == (True, secret)
+    if rules is Rules.CURRENT:
+        assert (check.insecure, check.credentials) == (True, secret)
+    else:
+        assert (check.insecure, check.credentials) == (False, None)
+
+
+def _accesses(monkeypatch: pytest.MonkeyPatch) -> list[DockerAccess]:
+    """How registries would be spoken to, in order; nothing is asked."""
+    seen: list[DockerAccess] = []
+
+    def open_source(reference: DockerReference, access: DockerAccess) -> DockerSource:
+        seen.append(access)
+        raise RegistryError("registry.unreachable", cause="refused", reason="", url="", host="")
+
+    monkeypatch.setattr(docker, "open_source", open_source)
+    return seen

@@ -69,6 +69,7 @@ test-twin: $(STAMPS)/build $(STAMPS)/dev tools ## every Python test, with the co
 .PHONY: bench
 bench: $(STAMPS)/build $(STAMPS)/dev tools ## the benchmarks, one after another on a quiet machine
 	$(PY) -m pytest benchmarks --benchmark-enable --benchmark-only --timeout 0 $(PYTEST_ARGS)
+	$(PY) -m benchmarks.paired.suite
 
 .PHONY: tools
 tools: ## install the real tools that the tests use, or say what is left out without them

@@ -178,6 +178,8 @@ ROWS = (
     Row(ARCHIVES, "DIR-001 DIR-002", text="^dir:."),
     Row(ARCHIVES, "LAYOUT-005", text="^oci(-archive)?:", ok=True),
     Row(ARCHIVES, "MANIFEST-006", error="unsupported schema version"),
+    Row(("pull",), "MANIFEST-020 MANIFEST-024", text="/schema1", ok=True),
+    Row(("pull",), "MANIFEST-027", text="/manifest-(?:null|object)$", error="fetching blob 404"),
     Row(ARCHIVES, "MANIFEST-010", text="config-|version-missing"),
     Row(("get_image_digest",), "MANIFEST-011", error="checksum digest|digest algorithm"),
     Row(ALL, "ERR-003", error="(open|lstat|read) \\S+: "),

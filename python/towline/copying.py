@@ -107,8 +107,9 @@ class Copying:
                     self._check_layers(plan.layers, following)
                 self.cancel.raise_if_cancelled()
                 image = ingest.publish(plan)
-        verified = ("blobs", "diff-ids") if self.verify_diff_ids else ("blobs",)
-        return CopiedImage(image, verified)
+        # A config that names no diff IDs, or too few, leaves nothing to compare with.
+        compared = self.verify_diff_ids and all(layer.diff_id for layer in plan.layers)
+        return CopiedImage(image, ("blobs", "diff-ids") if compared else ("blobs",))
 
     def _refuse_foreign_os(self, config: ImageConfig) -> None:
         if self.rules.foreign_os == "refuse-windows":  # PULL-016

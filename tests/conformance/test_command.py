@@ -28,6 +28,8 @@ for line in sys.stdin:
     print(json.dumps(answer), flush=True)
 """
 
+NO_CLAUSE = "NAME-" + "999"  # in two parts, so that nobody takes it for a citation
+
 
 @pytest.fixture
 def vectors(tmp_path: Path) -> Path:
@@ -131,6 +133,33 @@ def test_expected_failures_are_strict(
     assert main([*command, "--expected-failures", str(known)]) == status
 
 
+@pytest.mark.parametrize(
+    ("lines", "fault"),
+    [
+        ("a-2  # NAME-001 since it says so", None),
+        ("a-2  # NAME-001", "is not explained"),
+        ("a-2  # since it says so", "is not explained"),
+        (f"a-2  # {NO_CLAUSE} since it says so", "which is no clause"),
+    ],
+)
+def test_expected_failures_may_have_to_be_explained(
+    command: list[str], tmp_path: Path, capsys: Any, lines: str, fault: str | None
+) -> None:
+    """With --explained each line names a clause of the spec, and the report counts by it."""
+    known, report = tmp_path / "known", tmp_path / "report.json"
+    known.write_text(lines)
+    words = ["--expected-failures", str(known), "--explained", "--json", str(report)]
+    assert main([*command, *words]) == (2 if fault else 0)
+    if fault:
+        assert fault in capsys.readouterr().err
+    else:
+        assert "1 failed as NAME-001 explains" in capsys.readouterr().out
+        told = json.loads(report.read_text())
+        assert told["explained"] == {"NAME-001": 1}
+        case = told["cases"][1]
+        assert (case["clause"], case["reason"]) == ("NAME-001", "since it says so")
+
+
 def test_expected_failures_may_name_what_is_not_chosen(command: list[str], tmp_path: Path) -> None:
     """One file serves runs of single cases too."""
     known = tmp_path / "known"
@@ -159,6 +188,7 @@ def test_json_report(command: list[str], tmp_path: Path) -> None:
     none = {"passed": 0, "failed": 0, "expected": 0, "skipped": 1}
     assert report["operations"] == {"decompose": half, "pull": none}
     assert report["clauses"] == {"NAME-001": half}
+    assert report["coverage"] == {"clauses": 2, "musts": 0, "with_vectors": 1, "judged": 1}
     verdicts = {case["id"]: case["verdict"] for case in report["cases"]}
     assert verdicts == {"a-1": "passed", "a-2": "failed", "b-1": "skipped"}
     failed = report["cases"][1]

@@ -117,6 +117,21 @@ def test_a_driver_names_its_paths(quiet_site: Site) -> None:
         assert session.judge(wanted).verdict == "passed"
 
 
+def test_what_cannot_be_shown_is_not_compared(quiet_site: Site) -> None:
+    """It is named in the outcome; where nothing else is wanted, nothing was judged."""
+    wanted = case(expect={"ok": {"path": "x", "tag": "y"}}, name="x")
+    only = case(expect={"ok": {"tag": "y"}}, name="x")
+    said = '{"seq": 1, "ok": {"path": "x"}, "unshown": ["tag", "digest"]}'
+    again = said.replace('"seq": 1', '"seq": 2')
+    wrong = again.replace("2", "3").replace('"path": "x"', '"path": "z"')
+    with Session(quiet_site, driver(said, again, wrong), 30.0, "libpod-1.3") as session:
+        outcome = session.judge(wanted)
+        assert (outcome.verdict, outcome.unshown) == ("passed", ("tag",))
+        outcome = session.judge(only)
+        assert (outcome.verdict, outcome.reason) == ("skipped", "it cannot show tag")
+        assert session.judge(wanted).verdict == "failed"
+
+
 def test_answers_keep_what_stands_beside_an_error() -> None:
     """A pull that fails has written something."""
     said = '{"seq": 1, "error": {"code": "c", "message": "m"}, "writer": "Failed"}'

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.support import certificates
+from tests.support.fault_proxy import Real, fault_proxy
 from tests.support.pushing import Puller, digest_of, push, small_image
 from tests.support.registry import PLAIN, NewRegistry, RegistryServer, RegistrySettings
-from tests.support.scripted_server import scripted
+from tests.support.scripted_server import Line, Request, scripted
 from tests.support.token_issuer import IDENTITY_TOKEN, TokenIssuer, issuing
 from tests.support.towline_cli import CommandLine
 from towline.config.auth_json import Credentials
@@ -212,6 +213,25 @@ def test_tokens(
     assert error_of(caught.value).code == "registry.token_refused"
     puller.runtime(credentials=KNOWN).pull(server.name("private/x:1"))
     assert "private/x:1" in str(puller.stored())
+
+
+@pytest.mark.clause("REG-014")
+def test_a_token_that_ends_in_the_middle_of_a_pull(
+    puller: Puller, storage: Path, new_registry: NewRegistry, issuer: TokenIssuer
+) -> None:
+    """A new one is asked for once, and the pull goes on."""
+    server = new_registry(RegistrySettings(storage=storage, token=issuer.settings))
+    challenge = f'Bearer realm="{issuer.settings.realm}",service="{issuer.settings.service}"'
+
+    def ended(request: Request, line: Line, real: Real) -> None:
+        told = f'{challenge},scope="repository:public/x:pull",error="invalid_token"'
+        line.reply(401, b"", WWW_Authenticate=told)
+
+    with fault_proxy(server.host, ended, f"/blobs/{digest_of(IMAGE.layers[1])}", 1) as proxy:
+        puller.conf(conf(proxy.host))
+        puller.runtime().pull(f"{proxy.host}/public/x:1")
+    puller.assert_whole(IMAGE)
+    assert len(issuer.requests) == 2
 
 
 def test_identity_tokens(

@@ -87,9 +87,7 @@ def test_pull_reference_asks_for_no_name(
     assert runtime.pull_reference(f"oci-archive:{hello_archive}").images == (HELLO,)
 
 
-def test_waiting_for_a_pull(
-    tmp_path: Path, options: towline.Options, hello_archive: Path
-) -> None:
+def test_waiting_for_a_pull(tmp_path: Path, options: towline.Options, hello_archive: Path) -> None:
     """`pull_async` gives what `pull` gives, and raises what it raises."""
     runtime = towline.Runtime(towline.open_store(tmp_path / "images"), options)
     result = asyncio.run(runtime.pull_async(f"oci-archive:{hello_archive}"))

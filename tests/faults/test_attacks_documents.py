@@ -51,8 +51,8 @@ def refused(store: LayoutStore, location: str, **others: Any) -> TowlineError:
     return error
 
 
-def archive(path: Path, *members: tuple[str, bytes], framing: str = "") -> str:
-    with tarfile.open(path, f"w:{framing}") as tar:
+def archive(path: Path, *members: tuple[str, bytes]) -> str:
+    with tarfile.open(path, "w") as tar:
         for name, data in members:
             info = tarfile.TarInfo(name)
             info.size = len(data)

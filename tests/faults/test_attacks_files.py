@@ -164,7 +164,8 @@ def test_gc_removes_nothing_elsewhere(store: LayoutStore, tmp_path: Path, folder
 def test_partial_blobs_that_lead_elsewhere(tmp_path: Path) -> None:
     """A partial blob that is a link, or a second name of a file, is replaced and never written."""
     precious = tmp_path / "precious"
-    for number, plant in enumerate((os.symlink, os.link)):
+    ways: list[Callable[[Path, Path], None]] = [os.symlink, os.link]
+    for number, plant in enumerate(ways):
         precious.write_text("x")
         pulled(tmp_path / f"first{number}")
         names = os.listdir(tmp_path / f"first{number}" / "store" / "blobs" / "sha256")

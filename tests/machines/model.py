@@ -1,7 +1,4 @@
-"""What a pull does, to be read beside goals.md, pulling.md, policy.md and errors.md of the spec.
-
-`old` is the edition libpod-1.3.  Nothing of towline is imported.
-"""
+"""What a pull does, to be read beside goals.md and pulling.md.  `old` is libpod-1.3."""
 
 from __future__ import annotations
 
@@ -44,9 +41,8 @@ class Model:
         if not searched:  # ERR-012
             return Failed("pull.no_search_registries")
         count = "1 error" if len(failed) == 1 else f"{len(failed)} errors"  # ERR-010
-        return Failed(
-            "pull.all_failed", count=count, list="".join(f"\t* {e.text}\n" for e in failed)
-        )
+        listed = "".join(f"\t* {each.text}\n" for each in failed)
+        return Failed("pull.all_failed", count=count, list=listed)
 
     def goal(self, typed: str, *, reference: bool) -> tuple[list[Pair], bool, list[str] | None]:
         if typed.startswith("docker-archive:"):
@@ -116,8 +112,7 @@ class Model:
 
     def copy(self, pair: Pair, out: Outcome) -> Image:  # PULL-010
         image = pair.image()
-        if self.judged(pair) == "reject":
-            raise pair.failed("policy.rejected", "policy")
+        self.judge(pair)
         pair.check_config(image)
         if self.old and pair.asked[:1] == "@" and pair.asked != f"@{image.digest}":
             raise pair.failed("verify.destination")  # PULL-015
@@ -128,13 +123,14 @@ class Model:
         self.store.put(image, pair.stored)
         return image
 
-    def judged(self, pair: Pair) -> str:  # POLICY-010
+    def judge(self, pair: Pair) -> None:  # POLICY-010
         host = pair.repository.partition("/")[0]
         scopes = [pair.repository + pair.asked, pair.repository, host]
         if not self.old:  # POLICY-012
             scopes.append("*." + host.partition(":")[0].partition(".")[2])
         policy, scopes = self.policy or {}, [] if pair.items else [*scopes, ""]
-        return next(policy[scope] for scope in [*scopes, "default"] if scope in policy)
+        if next(policy[each] for each in [*scopes, "default"] if each in policy) == "reject":
+            raise pair.failed("policy.rejected", "policy")
 
     def fetch(self, pair: Pair, image: Image, out: Outcome) -> None:
         failures: list[Failed] = []

@@ -40,6 +40,7 @@ __all__ = ["PullMachine"]
 
 REPOSITORIES = ["foo", "ns/bar"]
 TAGS = ["", ":latest", ":v1"]
+SEEDED = {"foo:latest": "one", "foo:v1": "twice", "ns/bar:latest": "list", "ns/bar:v1": "two"}
 LABELS = [None, None, None, "VERSION", "nope"]
 ARCHIVES = ["a.tar", "b.tar"]
 NAMES = ["foo", "foo:v1", "ns/bar:latest", "a.example/foo:v1", "localhost/foo"]
@@ -50,7 +51,7 @@ labels = st.sampled_from(LABELS)
 pushed = st.sampled_from(sorted(forms.PUSHED))
 names = st.lists(st.sampled_from(NAMES), max_size=3)
 items = st.lists(st.tuples(names, st.sampled_from(sorted(forms.ARCHIVED))), min_size=1, max_size=2)
-verdicts = st.sampled_from(["accept", "accept", "reject"])
+verdicts = st.sampled_from(["accept", "accept", "accept", "reject"])
 CONTENTS = {
     digest: data for form in forms.PUSHED.values() for digest, data in form.everything.items()
 }
@@ -130,6 +131,10 @@ class PullMachine(RuleBasedStateMachine):
         self.set_policy({}, "accept")
         self.search(hosts[:2])
         self.start_again()
+        for (name, image), host in itertools.product(SEEDED.items(), self.hosts):
+            repository, _, tag = name.partition(":")
+            self.put(host, repository, tag, forms.PUSHED[image])
+        self.archive(ARCHIVES[0], [(["foo:v1", "a.example/foo:v1"], "one")])
 
     @rule()
     def start_again(self) -> None:
@@ -148,12 +153,15 @@ class PullMachine(RuleBasedStateMachine):
 
     @rule(data=st.data(), repository=repositories, tag=tags, name=pushed)
     def push(self, data: st.DataObject, repository: str, tag: str, name: str) -> None:
-        host, form = data.draw(st.sampled_from(self.hosts)), forms.PUSHED[name]
+        host = data.draw(st.sampled_from(self.hosts))
+        self.put(host, repository, tag[1:] or "latest", forms.PUSHED[name])
+
+    def put(self, host: str, repository: str, tag: str, form: forms.Pushed) -> None:
         registry = self.model.registries[host]
         for digest in form.everything:
             self.mend(host, digest)
-        self.do_push(host, repository, tag[1:] or "latest", form)
-        registry.images[f"{repository}:{tag[1:] or 'latest'}"] = form.model
+        self.do_push(host, repository, tag, form)
+        registry.images[f"{repository}:{tag}"] = form.model
         for each in (form, *form.instances):
             registry.images[f"{repository}@{each.model.digest}"] = each.model
 
@@ -169,11 +177,12 @@ class PullMachine(RuleBasedStateMachine):
     @rule(data=st.data(), gone=st.booleans())
     def break_something(self, data: st.DataObject, gone: bool) -> None:
         host = data.draw(st.sampled_from(self.hosts))
-        digest = data.draw(st.sampled_from(self.breakable))
-        gone = gone and digest not in TYPES  # a manifest that is gone is one that is deleted
-        self.do_break(host, digest, gone=gone)
-        there = "" if gone else forms.sha256(forms.broken(CONTENTS[digest]))
-        self.model.registries[host].broken[digest] = there
+        digests = st.lists(st.sampled_from(self.breakable), min_size=1, max_size=4, unique=True)
+        for digest in data.draw(digests):
+            lost = gone and digest not in TYPES  # a manifest that is gone is one that is deleted
+            self.do_break(host, digest, gone=lost)
+            there = "" if lost else forms.sha256(forms.broken(CONTENTS[digest]))
+            self.model.registries[host].broken[digest] = there
 
     @precondition(lambda self: any(each.broken for each in self.model.registries.values()))
     @rule(data=st.data())
@@ -187,6 +196,9 @@ class PullMachine(RuleBasedStateMachine):
 
     @rule(file=st.sampled_from(ARCHIVES), listed=items)
     def save(self, file: str, listed: list[tuple[list[str], str]]) -> None:
+        self.archive(file, listed)
+
+    def archive(self, file: str, listed: list[tuple[list[str], str]]) -> None:
         path = self.folder / file
         forms.write_archive(path, [(names, forms.ARCHIVED[name]) for names, name in listed])
         entries = [(list(names), forms.ARCHIVED[name].model) for names, name in listed]
@@ -209,8 +221,12 @@ class PullMachine(RuleBasedStateMachine):
             text = f"unqualified-search-registries = {json.dumps(list(hosts))}\n"
         (self.folder / "registries.conf").write_text(text)
 
-    @rule(data=st.data(), default=verdicts)
-    def change_policy(self, data: st.DataObject, default: str) -> None:
+    @rule(data=st.data(), default=verdicts, lost=st.sampled_from([False] * 5 + [True]))
+    def change_policy(self, data: st.DataObject, default: str, lost: bool) -> None:
+        if lost:
+            self.model.policy = None
+            self.policy_file.unlink(missing_ok=True)
+            return
         host = self.hosts[0]
         scopes = [host, f"{host}/foo", f"{host}/foo:v1", "*.example", ""]
         chosen = st.dictionaries(st.sampled_from(scopes), verdicts, max_size=2)
@@ -225,11 +241,6 @@ class PullMachine(RuleBasedStateMachine):
         }
         self.policy_file.write_text(json.dumps(document))
 
-    @rule()
-    def lose_the_policy(self) -> None:
-        self.model.policy = None
-        self.policy_file.unlink(missing_ok=True)
-
     # --- pulls --------------------------------------------------------------
 
     @rule(repository=repositories, tag=tags, label=labels)
@@ -243,7 +254,9 @@ class PullMachine(RuleBasedStateMachine):
         host = data.draw(st.sampled_from([*self.hosts, *self.others]))
         self.pull(f"{'docker://' if typed else ''}{host}/{repository}{tag}", label)
 
-    @rule(data=st.data(), repository=repositories, tag=tags, name=pushed)
+    @rule(
+        data=st.data(), repository=repositories, tag=st.sampled_from(["", "", ":v1"]), name=pushed
+    )
     def pull_by_digest(self, data: st.DataObject, repository: str, tag: str, name: str) -> None:
         host = data.draw(st.sampled_from([f"{host}/" for host in self.hosts] + [""]))
         self.pull(f"{host}{repository}{tag}@{forms.PUSHED[name].model.digest}", None)

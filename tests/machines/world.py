@@ -39,7 +39,8 @@ SENTENCES = {
     "archive.item_count": "Unexpected tar manifest.json: expected 1 item, got {count}",
     "blob.gone": "Invalid status code returned when fetching blob 404 (Not Found)",
     "label.missing": "{shown} has no label {label}",
-    "manifest.not_json": "invalid character 'b' looking for beginning of value",
+    # libpod-1.3 goes on "looking for beginning of value"; towline tells the place instead
+    "manifest.not_json": "invalid character 'b' at byte 0",
     "path.unusable": "open {path}: no such file or directory",
     "platform.none": "no image found in manifest list for architecture amd64, OS linux",
     "policy.rejected": "Running image {source} is rejected by policy.",

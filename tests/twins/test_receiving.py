@@ -40,7 +40,12 @@ def test_receiving_up_to_a_number_of_bytes(tmp_path: Path, core: Core, size: int
     data = hashlib.shake_128(b"sent").digest(size + 100)
     here, there = socket.socketpair()
     with here, there:
-        sender = threading.Thread(target=lambda: (there.sendall(data), there.close()))
+
+        def send() -> None:
+            there.sendall(data)
+            there.close()
+
+        sender = threading.Thread(target=send)
         sender.start()
         writer = core.BlobWriter(str(tmp_path / "blob"))
         assert writer.receive(here.fileno(), size, 60.0)[0] == size

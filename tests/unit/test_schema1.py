@@ -7,6 +7,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from towline.digest import parse_digest, sha256_of
 from towline.errors import SourceError
@@ -219,3 +221,27 @@ def test_raw_members_and_how_they_are_written() -> None:
     for text in ("null", "[]", "{", '{"a":1} x', ""):
         with pytest.raises(JsonFault):
             raw_members(text)
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(st.dictionaries(st.text(), VALUES), st.booleans(), st.sampled_from([None, 1, "\t"]))
+def test_what_is_written_means_the_same(
+    document: dict[str, Any], ascii_only: bool, indent: int | str | None
+) -> None:
+    """However a document was written, taking it apart and compacting it changes no value."""
+    text = json.dumps(document, ensure_ascii=ascii_only, indent=indent)
+    members = raw_members(text)
+    assert {key: json.loads(value) for key, value in members.items()} == document
+    written = [f"{quoted(key)}:{compacted(value)}" for key, value in members.items()]
+    joined = "{" + ",".join(written) + "}"
+    assert json.loads(joined) == document
+    assert not set("<>&\u2028\u2029") & set(joined)

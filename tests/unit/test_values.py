@@ -130,7 +130,7 @@ def test_no_instance_for_the_platform() -> None:
     """The error lists what there is."""
     instances = [instance("linux/arm64"), instance("windows/amd64")]
     with pytest.raises(
-        PlatformMismatch, match=r"no image for linux/amd64; it has linux/arm64, win"
+        PlatformMismatch, match=r"no image for linux/amd64; it has .linux/arm64., .windows/amd64."
     ):
         choose_instance(
             instances, Platform("linux", "amd64"), variants=True, list_kind="image index"

@@ -72,13 +72,15 @@ def ask_helper(
         raise ConfigurationError("auth.helper_failed", status=status, **facts)
     if len(output) > _OUTPUT_MAX:
         raise ConfigurationError("auth.helper_output", **facts)
+    username, secret, readable = "", "", True
     try:
         answer = struct(decode(output))
         username = answer.get("Username", string, "")
         secret = answer.get("Secret", string, "")
     except (JsonFault, RecursionError):
-        # The fault itself may quote the output, and so the secret.
-        raise ConfigurationError("auth.helper_output", **facts) from None
+        readable = False
+    if not readable:  # AUTH-007: not above, where the decoder's error has the whole output
+        raise ConfigurationError("auth.helper_output", **facts)
     if username == _TOKEN_USER:
         return Credentials("", "", secret) if secret else None
     return Credentials(username, secret) if username or secret else None

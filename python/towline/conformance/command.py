@@ -290,12 +290,6 @@ def _summary(report: Report, clauses: Sequence[Clause]) -> None:
     rows = [*report.by_operation().items(), ("total", report.counts())]
     width = max(len(name) for name, _ in rows)
     click.echo(f"{report.implementation}, {report.seconds:.1f} s")
-    for name, counts in rows:
-        told = [f"{counts['passed']:5} passed", f"{counts['failed']:4} failed"]
-        told += [f"{counts['skipped']:4} skipped"]
-        if counts["expected"]:
-            told.append(f"{counts['expected']:4} failed as expected")
-        click.echo(f"{name:{width}}  {'  '.join(told)}")
     if clauses:
         covered = report.coverage(clauses)
         click.echo(
@@ -304,6 +298,12 @@ def _summary(report: Report, clauses: Sequence[Clause]) -> None:
         )
     for clause, count in report.by_explanation().items():
         click.echo(f"  {count:4} failed as {clause} explains")
+    for name, counts in rows:
+        told = [f"{counts['passed']:5} passed", f"{counts['failed']:4} failed"]
+        told += [f"{counts['skipped']:4} skipped"]
+        if counts["expected"]:
+            told.append(f"{counts['expected']:4} failed as expected")
+        click.echo(f"{name:{width}}  {'  '.join(told)}")
 
 
 def _json(report: Report, clauses: Sequence[Clause]) -> str:

@@ -16,6 +16,10 @@ __all__ = ["page"]
 
 _Tally = dict[str, Counter[Verdict]]
 
+#: What a case is about, of its input, and how much of it stands in a headline.
+_ASKED = ("source", "name", "ref", "registries_conf")
+_HEADLINE = 110
+
 _AREA = re.compile(r"[A-Z]+")
 
 _STYLE = """
@@ -158,6 +162,8 @@ def _areas(
 
 
 def _totals(counts: Counter[Verdict]) -> str:
+    if not counts.total() - counts["skipped"]:
+        return "none judged"
     told = [f'<span class="good">{counts["passed"]} passed</span>']
     if counts["failed"]:
         told.append(f'<span class="bad">{counts["failed"]} failed</span>')
@@ -226,7 +232,8 @@ def _failures(number: int, report: Report, titles: Mapping[str, str]) -> str:
 
 def _failure(result: Result) -> str:
     wrong = ", ".join(difference["where"] for difference in result.differences)
-    note = result.why or (wrong if result.clause else result.reason.partition("\n")[0] or wrong)
+    asked = next((str(result.input[key]) for key in _ASKED if result.input.get(key)), "")
+    note = ": ".join(filter(None, (result.why, asked[:_HEADLINE]))) or wrong
     expected = " (expected)" if result.verdict == "expected" else ""
     parts = ['<p class="what">input</p>', _block(result.input)]
     parts += [

@@ -50,7 +50,7 @@ def context(certificates: Certificates | None, *, verify: bool, own_host: bool) 
             made.load_verify_locations(path)
     for certificate, key in certificates.pairs if own_host else ():
         with _naming(key), _naming(certificate):
-            made.load_cert_chain(certificate, key)
+            made.load_cert_chain(certificate, key, password="")  # never asked for
     return made
 
 

@@ -109,12 +109,15 @@ class Tokens:
                     **facts,
                 )
             data = answer.read_all(_TOKEN_MAX, "token")
+        token, life, fault = "", 0, ""
         try:
             document = struct(decode(data))
             token = document.get("token", string, "") or document.get("access_token", string, "")
             life = document.get("expires_in", integer, 0)
-        except JsonFault as fault:
-            raise RegistryError("registry.token_unusable", reason=str(fault), **facts) from None
+        except JsonFault as error:
+            fault = str(error)
+        if fault:  # AUTH-007: not above, where the decoder's error has the whole text
+            raise RegistryError("registry.token_unusable", reason=fault, **facts)
         if not _SAFE.fullmatch(token):
             reason = "there is no token in it" if not token else "the token has odd characters"
             raise RegistryError("registry.token_unusable", reason=reason, **facts)

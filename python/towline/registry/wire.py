@@ -178,7 +178,8 @@ class Body(HTTPResponse):
             OSError: of the socket.
             CoreError: of the writer.
         """
-        assert self._plain is not None and self.length is not None
+        assert self._plain is not None
+        assert self.length is not None
         assert self.fp is not None
         most = min(most, self.length)
         held = self.fp.peek()[:most] if self._buffered else b""

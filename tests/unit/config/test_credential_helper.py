@@ -104,6 +104,7 @@ def test_bad_helpers(machine: Machine, script: str, code: str) -> None:
     assert caught.value.code in {code, "auth.helper_failed"}
     for told in (str(caught.value), caught.value.told(OLD.wording), repr(caught.value.facts)):
         assert SECRET not in told
+    assert caught.value.__context__ is None
 
 
 @pytest.mark.parametrize("name", ["none-such", "", "../h", "a/b", "a\0b"])

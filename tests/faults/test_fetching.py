@@ -1,0 +1,143 @@
+"""What a pull fetches is counted at a real registry: each blob once, and never what is here."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import signal
+import subprocess
+import tarfile
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.support.registry import NewRegistry, RegistryServer
+from tests.support.towline_cli import CommandLine
+from towline import Options, Runtime, copying, open_store
+from towline.core import BlobWriter
+
+_TYPES = "application/vnd.oci.image"
+
+
+def blob(seed: int, size: int) -> bytes:
+    """A layer with one file of that size."""
+    output = io.BytesIO()
+    with tarfile.open(fileobj=output, mode="w") as tar:
+        entry = tarfile.TarInfo("file")
+        entry.size = size
+        tar.addfile(entry, io.BytesIO(hashlib.shake_128(str(seed).encode()).digest(size)))
+    return output.getvalue()
+
+
+def digest_of(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def put(server: RegistryServer, layers: Sequence[bytes]) -> str:
+    """The name of a new image of these layers in the registry."""
+
+    def send(method: str, url: str, data: bytes = b"", kind: str = "") -> str:
+        headers = {"Content-Type": kind or "application/octet-stream"}
+        request = urllib.request.Request(url, data, headers, method=method)
+        with urllib.request.urlopen(request) as answer:
+            return str(answer.headers.get("Location", ""))
+
+    def kept(data: bytes, kind: str) -> dict[str, object]:
+        place = send("POST", f"{server.url}/v2/image/blobs/uploads/")
+        send("PUT", f"{place}&digest={digest_of(data)}", data)
+        return {"mediaType": f"{_TYPES}.{kind}", "digest": digest_of(data), "size": len(data)}
+
+    rootfs = {"type": "layers", "diff_ids": [digest_of(data) for data in layers]}
+    config = {"architecture": "amd64", "os": "linux", "rootfs": rootfs}
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": f"{_TYPES}.manifest.v1+json",
+        "config": kept(json.dumps(config).encode(), "config.v1+json"),
+        "layers": [kept(data, "layer.v1.tar") for data in layers],
+    }
+    document = json.dumps(manifest).encode()
+    kind = f"{_TYPES}.manifest.v1+json"
+    send("PUT", f"{server.url}/v2/image/manifests/latest", document, kind)
+    return server.name("image")
+
+
+def fetched(server: RegistryServer, layers: Sequence[bytes]) -> Counter[str]:
+    """How many bytes of each layer the registry sent."""
+    sent: Counter[str] = Counter()
+    for request in server.requests():
+        name = request.target.rpartition("/")[2]
+        if request.method == "GET" and name in map(digest_of, layers):
+            sent[name] += request.size
+    return sent
+
+
+@pytest.mark.parametrize("slots", [1, 2, 6])
+def test_a_hundred_layers(
+    new_registry: NewRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slots: int
+) -> None:
+    """More layers than slots never wait for each other; each is fetched once."""
+    server = new_registry()
+    layers = [blob(number, 2_000) for number in range(100)]
+    name = put(server, layers)
+    monkeypatch.setattr(copying, "PARALLEL_LAYERS", slots)
+    line = CommandLine.below(tmp_path)
+    options = Options(policy=line.policy, tls_verify=False)
+    Runtime(open_store(line.root), options).pull(name)
+    assert fetched(server, layers) == Counter({digest_of(data): len(data) for data in layers})
+    assert line("verify").status == 0
+
+
+def test_a_killed_pull_goes_on_where_it_was(new_registry: NewRegistry, tmp_path: Path) -> None:
+    """Killed with 70 % on the disk, it fetches at most 35 % again."""
+    server = new_registry()
+    size = 200 << 20
+    layers = [blob(1, size)]
+    name = put(server, layers)
+    line = CommandLine.below(tmp_path)
+    words = line.arguments("pull", "--quiet", "--tls-verify=false", name)
+    store = line.root
+    with subprocess.Popen(words, env=line.environment, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            held = [path.stat().st_size for path in store.rglob(digest_of(layers[0])[7:])]
+            if held and max(held) >= 0.7 * size:
+                process.send_signal(signal.SIGKILL)
+                break
+            time.sleep(0.001)
+    assert line("pull", "--quiet", "--tls-verify=false", name).status == 0
+    again = sum(request.size for request in server.requests() if request.status == 206)
+    assert again <= 0.35 * len(layers[0])
+    assert line("verify").status == 0
+
+
+def test_eight_processes_fetch_each_blob_once(new_registry: NewRegistry, tmp_path: Path) -> None:
+    """Whoever comes second waits for the blob, and takes it from the store."""
+    server = new_registry()
+    layers = [blob(number, 3 << 20) for number in range(5)]
+    name = put(server, layers)
+    line = CommandLine.below(tmp_path)
+    words = line.arguments("pull", "--quiet", "--tls-verify=false", name)
+    processes = [subprocess.Popen(words, env=line.environment) for _ in range(8)]
+    assert [process.wait() for process in processes] == [0] * 8
+    assert fetched(server, layers) == Counter({digest_of(data): len(data) for data in layers})
+    assert line("verify").status == 0
+
+
+def test_a_source_file_that_changes_while_it_is_read(tmp_path: Path) -> None:
+    """The digest is that of the bytes that were kept, whatever the source is by then."""
+    source, kept = tmp_path / "source", tmp_path / "kept"
+    for _ in range(20):
+        source.write_bytes(blob(1, 8 << 20))
+        changing = subprocess.Popen(
+            ["dd", "if=/dev/urandom", f"of={source}", "bs=64K", "count=128", "conv=notrunc"],
+            stderr=subprocess.DEVNULL,
+        )
+        writer = BlobWriter(str(kept))
+        with source.open("rb") as file:
+            writer.copy_range(file.fileno(), 0, 8 << 20)
+        assert writer.finish()[0] == digest_of(kept.read_bytes())
+        changing.wait()

@@ -1,0 +1,168 @@
+"""No secret is shown: not by an error, a log, a text, an event, a result, a record or a repr."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.support.docker_images import BLOB, CONFIG, IMPATIENT, Registry, digest_of
+from tests.support.scripted_server import Handler, Line, Request, scripted
+from towline.config.auth_json import Credentials
+from towline.config.places import Places
+from towline.errors import TowlineError
+from towline.options import Options
+from towline.pull import Runtime
+from towline.rules import Rules
+from towline.store.layout import open_store
+
+PASSWORD, IDENTITY, TOKEN = "pass-Zk3w9", "identity-Qm7x2", "token-Vn5t8"
+BASIC = base64.b64encode(f"me:{PASSWORD}".encode()).decode()
+SECRETS = (PASSWORD, IDENTITY, TOKEN, BASIC)
+WHO = Credentials("me", PASSWORD, IDENTITY)
+
+
+def _reply(status: int, body: bytes = b"") -> Handler:
+    return lambda request, line: line.reply(status, body)
+
+
+def _challenge(request: Request, line: Line) -> None:
+    line.reply(401, WWW_Authenticate='Basic realm="r"')
+
+
+def _bearer(token: Handler) -> Mapping[str, Handler]:
+    def asked(request: Request, line: Line) -> None:
+        realm = f'Bearer realm="http://{request.headers["host"]}/token",service="s"'
+        line.reply(401, WWW_Authenticate=realm)
+
+    return {"/v2/": asked, "/token": token}
+
+
+def _reset(request: Request, line: Line) -> None:
+    line.reset()
+
+
+def _signed(request: Request, line: Line) -> None:
+    line.reply(302, Location=f"http://{request.headers['host']}/there?signature={TOKEN}")
+
+
+TOKENS = json.dumps({"token": TOKEN, "access_token": TOKEN}).encode()
+MANIFEST_PATH, CONFIG_PATH = "/v2/r/manifests/latest", f"/v2/r/blobs/{digest_of(CONFIG)}"
+ODD: Mapping[str, Mapping[str, Handler]] = {
+    "nothing is wrong": {},
+    "basic, nothing is wrong": {"/v2/": _challenge},
+    "bearer, nothing is wrong": _bearer(_reply(200, TOKENS)),
+    "basic refused": {"/v2/": _challenge, MANIFEST_PATH: _challenge},
+    "basic forbidden": {"/v2/": _challenge, MANIFEST_PATH: _reply(403, b"{}")},
+    "token refused": _bearer(_reply(401)),
+    "token service broken": _bearer(_reply(500, b"no")),
+    "token service resets": _bearer(_reset),
+    "token is no JSON": _bearer(_reply(200, b"<html>")),
+    "token cut short": _bearer(_reply(200, TOKENS[:-5])),
+    "token service redirects": _bearer(_signed),
+    "token not accepted": {**_bearer(_reply(200, TOKENS)), MANIFEST_PATH: _reply(401)},
+    "manifest missing": {**_bearer(_reply(200, TOKENS)), MANIFEST_PATH: _reply(404)},
+    "manifest broken": {"/v2/": _challenge, MANIFEST_PATH: _reply(200, b"{")},
+    "config resets": {**_bearer(_reply(200, TOKENS)), CONFIG_PATH: _reset},
+    "config of another": {**_bearer(_reply(200, TOKENS)), CONFIG_PATH: _reply(200, b"{}")},
+    "blob elsewhere, and broken": {
+        **_bearer(_reply(200, TOKENS)),
+        BLOB: _signed,
+        "/there": _reply(500, b"no"),
+    },
+    "blob elsewhere, and lost": {BLOB: _signed, "/there": _reset},
+    "blob of another": {**_bearer(_reply(200, TOKENS)), BLOB: _reply(200, b"other")},
+    "server error": {MANIFEST_PATH: _reply(500, b"no")},
+    "nobody answers": {"/v2/": _reset},
+}
+
+
+def _options(folder: Path, rules: Rules, told: list[object]) -> Options:
+    policy = folder / "policy.json"
+    policy.write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
+    return Options(
+        rules=rules,
+        policy=policy,
+        credentials=WHO,
+        tls_verify=False,
+        patience=IMPATIENT,
+        places=Places(environ={}, etc=str(folder / "etc"), run=str(folder)),
+        on_event=told.append,
+        on_progress=told.append,
+    )
+
+
+def _shown(error: BaseException | None) -> list[str]:
+    """All that an error and what led to it can tell."""
+    told: list[str] = []
+    while error is not None:
+        told += [str(error), repr(error), repr(error.args), repr(vars(error))]
+        if isinstance(error, TowlineError):
+            told += [error.told(rules.wording) for rules in (Rules.CURRENT, Rules.LIBPOD_1_3)]
+            for inner in error.facts.get("errors", ()):
+                told += _shown(inner)
+        error = error.__cause__ or error.__context__
+    return told
+
+
+@pytest.mark.clause("AUTH-007")
+@pytest.mark.parametrize("given", ["by the caller", "by an auth file"])
+@pytest.mark.parametrize("rules", [Rules.CURRENT, Rules.LIBPOD_1_3], ids=lambda it: it.edition)
+@pytest.mark.parametrize("case", ODD)
+def test_no_secret_is_shown(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, rules: Rules, case: str, given: str
+) -> None:
+    """Whatever goes wrong, and where nothing does."""
+    heard: list[object] = []
+    options = _options(tmp_path, rules, heard)
+    writer = io.StringIO()
+    told: list[str] = []
+    with caplog.at_level(logging.DEBUG, "towline"), scripted(Registry(dict(ODD[case]))) as server:
+        if given == "by an auth file":
+            auth = tmp_path / "auth.json"
+            entry = {"auth": BASIC, "identitytoken": IDENTITY}
+            auth.write_text(json.dumps({"auths": {server.host: entry}}))
+            options = replace(options, credentials=None, authfile=auth)
+        runtime = Runtime(open_store(tmp_path / "store"), options)
+        for label in (None, "version"):
+            try:
+                result = runtime.pull(f"{server.host}/r", label, writer)
+                told += [json.dumps(result.to_json()), repr(result)]
+            except TowlineError as error:
+                told += _shown(error)
+    told += [repr(options), repr(runtime), repr(heard), writer.getvalue(), caplog.text]
+    told += [repr(vars(record)) for record in caplog.records]
+    for path in (tmp_path / "store").rglob("*"):
+        if path.is_file():
+            told.append(path.read_bytes().decode("latin-1"))
+    assert not [text for text in told for secret in SECRETS if secret in text]
+
+
+@pytest.mark.clause("AUTH-007", "AUTH-006")
+@pytest.mark.parametrize("rules", [Rules.CURRENT, Rules.LIBPOD_1_3], ids=lambda it: it.edition)
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'{{"auths": {{"a.example": {{"auth": "{BASIC}"',
+        f'{{"auths": {{"a.example": {{"auth": "{BASIC}!"}}}}}}',
+        f'{{"auths": {{"a.example": "{PASSWORD}"}}}}',
+        f'{{"auths": {{"a.example": {{"auth": 7, "password": "{PASSWORD}"}}}}}}',
+        f'{{"auths": "{PASSWORD}"}}',
+        f'"{PASSWORD}"',
+        PASSWORD,
+    ],
+)
+def test_a_broken_auth_file_shows_no_secret(tmp_path: Path, rules: Rules, text: str) -> None:
+    """The message says where the fault is, not what stands there."""
+    auth = tmp_path / "auth.json"
+    auth.write_text(text)
+    options = replace(_options(tmp_path, rules, []), credentials=None, authfile=auth)
+    with pytest.raises(TowlineError) as caught:
+        Runtime(open_store(tmp_path / "store"), options).pull("a.example:1/r")
+    assert not [told for told in _shown(caught.value) for secret in SECRETS if secret in told]

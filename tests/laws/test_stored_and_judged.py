@@ -1,0 +1,128 @@
+"""Laws of store references, policy scopes, editions and results."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.frozen_facts import FrozenFacts
+from tests.support.strategies import full_names, image_texts, short_names
+from towline.config.policy_json import Reject, parse_policy
+from towline.errors import SourceError, TowlineError, step
+from towline.reference import parse_normalized
+from towline.results import Attempt, PullResult
+from towline.rules import Rules
+from towline.transport import ImageReference, image_name, parse_image_name
+from towline.transport.containers_storage import parse_store_reference
+from towline.transport.dir import DirReference
+from towline.transport.docker import DockerReference
+from towline.trust.policy import deciding_requirements
+
+EDITIONS = pytest.mark.parametrize(
+    "rules", [Rules.CURRENT, Rules.LIBPOD_1_3], ids=lambda rules: rules.edition
+)
+IDS = st.text("0123456789abcdef", min_size=64, max_size=64)
+stored_texts = st.one_of(
+    full_names,
+    short_names,
+    st.builds("@{}".format, IDS),
+    st.builds("{}@{}".format, full_names, IDS),
+    image_texts,
+)
+
+
+@pytest.mark.clause("TRANS-092", "STORE-020")
+@given(text=stored_texts)
+def test_a_printed_store_reference_reads_as_itself(text: str) -> None:
+    """With its store in front and without, what was printed gives an equal reference."""
+    facts = FrozenFacts()
+    try:
+        reference = parse_store_reference(text, facts)
+    except TowlineError:
+        return
+    assert parse_store_reference(reference.name_and_id, facts) == reference
+    printed = image_name(reference)
+    assert printed.startswith(f"containers-storage:{facts.store}")
+    assert parse_image_name(printed, facts, Rules.CURRENT) == reference
+
+
+@pytest.mark.clause("POLICY-010", "POLICY-011")
+@EDITIONS
+@given(name=full_names)
+def test_every_scope_of_an_image_can_be_written_and_decides(rules: Rules, name: str) -> None:
+    """A policy may name the identity and each namespace; the nearest that is there decides."""
+    own = parse_normalized(name)
+    reference = DockerReference(own if own.digest else own.tagged())
+    _check_scopes(reference, rules)
+
+
+@pytest.mark.clause("POLICY-010", "POLICY-011")
+@EDITIONS
+@given(parts=st.lists(st.text("abcAB. :-é", min_size=1, max_size=6), min_size=1, max_size=4))
+def test_every_scope_of_a_folder_can_be_written_and_decides(rules: Rules, parts: list[str]) -> None:
+    """So it is for paths."""
+    path = "/" + "/".join(part for part in parts if part.strip(".") or len(part) > 2)
+    if path != "/":
+        _check_scopes(DirReference(path, path), rules)
+
+
+def _check_scopes(reference: ImageReference, rules: Rules) -> None:
+    scopes = [reference.policy_identity, *reference.policy_namespaces, ""]
+    reject = [{"type": "reject"}]
+    for place, scope in enumerate(scopes):
+        if scope.startswith("*") and not rules.scope_wildcards:
+            continue
+        table = {other: [{"type": "insecureAcceptAnything"}] for other in scopes[place + 1 :]}
+        document = {
+            "default": [{"type": "insecureAcceptAnything"}],
+            "transports": {reference.transport: {**table, scope: reject}},
+        }
+        policy = parse_policy(json.dumps(document).encode(), "policy.json", rules)
+        decided, requirements = deciding_requirements(policy, reference)
+        assert decided == f"{reference.transport}:{scope}"
+        assert requirements == (Reject(),)
+
+
+def test_every_decision_differs_between_the_editions() -> None:
+    """A field of the rules that is the same in both would be no decision."""
+    old, new = Rules.LIBPOD_1_3, Rules.CURRENT
+    same = [
+        field.name
+        for field in dataclasses.fields(Rules)
+        if getattr(old, field.name) == getattr(new, field.name)
+    ]
+    assert same == []
+
+
+def _attempt(name: str, reason: str | None) -> Attempt:
+    reference = DockerReference(parse_normalized("a.example/x").tagged())
+    if reason is None:
+        return Attempt(name, reference, verified=("blobs",))
+    error = SourceError("archive.manifest_not_json", path=name, reason=reason)
+    try:
+        with step("retrieving-manifest"):
+            raise error
+    except SourceError as told:
+        return Attempt(name, reference, error=told)
+
+
+@given(
+    images=st.lists(image_texts, max_size=3),
+    reasons=st.lists(st.one_of(st.none(), st.text(max_size=20)), max_size=3),
+    origin=st.text(max_size=10),
+)
+def test_a_result_as_json_comes_back(
+    images: list[str], reasons: list[str | None], origin: str
+) -> None:
+    """Whatever names and reasons hold, the document is JSON and nothing of it is lost."""
+    attempts = tuple(_attempt(name, why) for name, why in zip(images, reasons, strict=False))
+    document = PullResult(tuple(images), attempts, origin).to_json()
+    assert json.loads(json.dumps(document)) == document
+    assert document["images"] == images
+    assert [each["error"] is None for each in document["attempts"]] == [
+        attempt.error is None for attempt in attempts
+    ]

@@ -158,10 +158,8 @@ impl Archive {
         let mut running = self.lock();
         running.check(offset, size)?;
         if self.framing.is_empty() {
-            if decompress {
-                if let Ok(mut plain) = self.once(self.range(offset, size), size) {
-                    return pour(&mut plain, writer);
-                }
+            if decompress && let Ok(mut plain) = self.once(self.range(offset, size), size) {
+                return pour(&mut plain, writer);
             }
             // Nothing of the archive's own is used any more, so others need not wait.
             drop(running);

@@ -286,10 +286,10 @@ impl BlobWriter {
         if self.owner != process::id() {
             return;
         }
-        if let Ok(guard) = self.line.try_lock() {
-            if guard.is_none() {
-                return;
-            }
+        if let Ok(guard) = self.line.try_lock()
+            && guard.is_none()
+        {
+            return;
         }
         self.shared.stop.store(true, Ordering::Release);
         self.shared.tell();

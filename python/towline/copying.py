@@ -123,7 +123,7 @@ class Copying:
         # PULL-015: a destination that names a digest takes no other image
         reference = pair.destination.reference
         wanted = None if reference is None else reference.digest
-        if wanted is None or known_digest(raw.data, wanted.algorithm) == wanted:
+        if wanted is None or known_digest(raw, wanted.algorithm) == wanted:
             return
         if self.rules.list_by_digest and list_digest == wanted:
             return

@@ -33,8 +33,12 @@ from towline.json_as_go import (
     struct,
 )
 from towline.manifest import (
+    DOCKER_LIST,
     DOCKER_SCHEMA1,
     DOCKER_SCHEMA1_SIGNED,
+    DOCKER_SCHEMA2,
+    OCI_INDEX,
+    OCI_MANIFEST,
     Manifest,
     RawManifest,
     parse_manifest,
@@ -147,13 +151,17 @@ def parse_image(raw: RawManifest) -> Manifest | Schema1:
     return parse_manifest(raw)
 
 
-def known_digest(data: bytes, algorithm: str = "sha256") -> Digest:
+def known_digest(raw: RawManifest, algorithm: str = "sha256") -> Digest:
     """The digest by which a manifest is known: that of its bytes, or of what was signed.
+
+    Only what will be read as schema 1, by its signed part alone, is known by that part: else
+    signatures around any manifest would let a server append to it under its digest (MANIFEST-023).
 
     Raises:
         SourceError: ``manifest.schema1_signatures``.
     """
-    return digest_of(_payload(data), algorithm)
+    whole = raw.media_type in (DOCKER_SCHEMA2, DOCKER_LIST, OCI_MANIFEST, OCI_INDEX)
+    return digest_of(raw.data if whole else _payload(raw.data), algorithm)
 
 
 def parse_schema1(raw: RawManifest) -> Schema1:

@@ -15,7 +15,7 @@ from tests.unit.test_schema1 import signed
 from towline.config.places import Places
 from towline.digest import sha256_of
 from towline.errors import LabelMissing, PullFailed, TowlineError
-from towline.manifest import DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED, DOCKER_SCHEMA2
+from towline.manifest import DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED, DOCKER_SCHEMA2, OCI_MANIFEST
 
 LOW, LOW_DIFF_ID = layer(b"low")
 EMPTY, _ = layer(b"")
@@ -63,6 +63,10 @@ MANIFESTS = {
     "null": (DOCKER_SCHEMA2, b"null"),
     "object": (DOCKER_SCHEMA2, b"{}"),
 }
+# Signatures around a manifest of OCI, and other layers behind them: the last of two keys counts.
+IMAGE = b'{"schemaVersion":2,"config":{},"layers":[]}'
+WRAPPED = signed(IMAGE)[:-1] + b',"layers":[{}],"schemaVersion":1}'
+MANIFESTS["wrapped"] = (OCI_MANIFEST, WRAPPED)
 BLOBS = {str(sha256_of(data)): data for data in (LOW, EMPTY, HIGH)}
 
 
@@ -184,3 +188,14 @@ def test_a_config_without_a_digest(
     with pytest.raises(PullFailed, match='the digest "" is not of the form'):
         new.pull(f"{host}/{repository}")
     assert not any("/blobs/" in target for target in server.targets())
+
+
+@pytest.mark.clause("MANIFEST-023", "REG-008")
+@pytest.mark.parametrize("rules", [towline.Rules.CURRENT, towline.Rules.LIBPOD_1_3])
+def test_signatures_lend_no_digest_to_other_manifests(
+    tmp_path: Path, host: str, rules: towline.Rules
+) -> None:
+    """A server cannot append to an image under its digest by wrapping it as if it were signed."""
+    with pytest.raises(PullFailed) as caught:
+        runtime(tmp_path, host, rules).pull(f"{host}/wrapped@{sha256_of(IMAGE)}")
+    assert caught.value.facts["errors"][0].code == "verify.manifest"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,18 +13,9 @@ from urllib3 import HTTPHeaderDict
 
 from towline.cancel import CancelToken
 from towline.descriptor import Descriptor
-from towline.digest import Digest, parse_digest
+from towline.digest import Digest
 from towline.errors import RegistryError, Step, VerificationError
-from towline.manifest import (
-    DOCKER_LIST,
-    DOCKER_SCHEMA1,
-    DOCKER_SCHEMA1_SIGNED,
-    DOCKER_SCHEMA2,
-    OCI_INDEX,
-    OCI_MANIFEST,
-    RawManifest,
-    recognise,
-)
+from towline.manifest import RawManifest
 from towline.reference import Reference
 from towline.registry.answers import BODY_MAX, Wanted, phrase, refusal, shown, web_address
 from towline.registry.client import RegistryClient
@@ -36,6 +26,7 @@ from towline.registry.usage import RateLimit
 from towline.registry.web import Answer
 from towline.rules import Rules
 from towline.schema1 import known_digest
+from towline.source.documents import check_config, typed
 from towline.transport.docker import DockerReference
 
 if TYPE_CHECKING:
@@ -43,14 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DockerAccess", "DockerSource", "open_source"]
 
-_KNOWN_TYPES = (
-    DOCKER_LIST,
-    DOCKER_SCHEMA1,
-    DOCKER_SCHEMA1_SIGNED,
-    DOCKER_SCHEMA2,
-    OCI_INDEX,
-    OCI_MANIFEST,
-)
 _ADDRESSES = 8  # of a foreign layer that are tried; real ones have one
 _PIECE = 1 << 20
 _PROGRESS = 1 << 20  # bytes after which a repetition counts as the first one again
@@ -127,14 +110,12 @@ class DockerSource:
         for media_type in self.rules.accept:  # REG-003: one header each, in this order
             accept.add("Accept", media_type)
         data, answer = self._document("manifest", asked, accept)
-        media_type = _bare(answer.header("Content-Type"))
-        if digest is not None and (got := known_digest(data, digest.algorithm)) != digest:
+        raw = typed(data, _bare(answer.header("Content-Type")), self.rules)
+        if digest is not None and (got := known_digest(raw, digest.algorithm)) != digest:
             raise VerificationError(
                 "verify.manifest", want=digest, got=got, origin=shown(answer.url)
             )
-        if self.rules.typeless == "recognise" and media_type not in _KNOWN_TYPES:  # REG-006
-            media_type = recognise(data) or media_type
-        return RawManifest(data, media_type)
+        return raw
 
     def config(self, descriptor: Descriptor) -> bytes:
         """The config blob, within its budget; its digest is checked.
@@ -148,9 +129,7 @@ class DockerSource:
             raise self._without_name()
         digest = descriptor.digest
         data, answer = self._document("config", str(digest), HTTPHeaderDict())
-        if (got := _digest_of(data, digest.algorithm)) != digest:
-            raise VerificationError("verify.config", want=digest, got=got, origin=shown(answer.url))
-        return data
+        return check_config(data, digest, shown(answer.url))
 
     def in_order(self, wanted: Sequence[Descriptor]) -> Sequence[Descriptor]:
         """The largest first: begun late, it would be waited for alone."""
@@ -419,7 +398,3 @@ def _begins_at(answer: Answer, offset: int) -> bool:
 def _bare(content_type: str | None) -> str:
     """A media type without its parameters."""
     return (content_type or "").partition(";")[0].strip().lower()
-
-
-def _digest_of(data: bytes, algorithm: str) -> Digest:
-    return parse_digest(f"{algorithm}:{hashlib.new(algorithm, data).hexdigest()}")

@@ -1,4 +1,4 @@
-"""Manifests and configs from the disk: checked against the digest that named them, and typed."""
+"""Manifests and configs: checked against the digest that named them, and typed."""
 
 from __future__ import annotations
 

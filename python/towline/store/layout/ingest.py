@@ -171,7 +171,7 @@ def _with_history(stored: StoredManifest, plan: ImagePlan, manifest: Schema1) ->
         diff_ids = parse_config(plan.config).diff_ids or ()
         if len(diff_ids) != len(manifest.content) or manifest.config_with(diff_ids) != plan.config:
             raise ValueError("the plan's config is not made of its manifest")
-    known = known_digest(plan.manifest.data)
+    known = known_digest(plan.manifest)
     return replace(
         stored,
         config=sha256_of(plan.config) if plan.config else None,

@@ -304,7 +304,7 @@ def test_interrupting_one_long_call(line: CommandLine) -> None:
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=30)
         assert process.returncode == 130
-        assert errors == b"towline: interrupted\n"
+        assert errors == b"\ntowline: interrupted\n"
     finally:
         process.kill()
         process.wait()

@@ -81,7 +81,7 @@ def _heed_interrupts() -> None:
         while os.read(reader, 1) != bytes([signal.SIGINT]):
             pass
         time.sleep(_GRACE)
-        os.write(2, b"towline: interrupted\n")
+        os.write(2, b"\ntowline: interrupted\n")  # as click does: below the ^C
         os._exit(INTERRUPTED)
 
     threading.Thread(target=watch, name="towline-interrupts", daemon=True).start()

@@ -2,6 +2,10 @@
 //!
 //! Blocks are hashed by `sha2`, which picks the processor's instructions at run time; where two
 //! streams have bytes at once, by [`lanes`](crate::lanes).
+//!
+//! The lanes stay because they pay in a whole pull: 1,174 MB in 6 layers from a registry on
+//! loopback, two processors, medians of 7 alternating pairs: 1.37 s and 1.68 s of CPU with them,
+//! 1.50 s and 1.82 s without (2026-11-23).
 
 use sha2::block_api::compress256;
 

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
+from tests.support.frozen_facts import FrozenFacts
 from towline import open_store
 from towline.core import _native, twin
 from towline.errors import TowlineError
-from towline.facts import StoreIdentity
 from towline.goal import goal_from_name
 from towline.manifest import RawManifest, parse_manifest
 from towline.reference import parse_normalized
@@ -30,24 +30,6 @@ CORES = {"native": _native, "twin": twin}
 _OCI = "application/vnd.oci.image"
 Bench = Callable[..., Any]
 every_core = pytest.mark.parametrize("core", CORES)
-
-
-class _Facts:
-    """Answers without a disk: two search registries."""
-
-    store = StoreIdentity("vfs", "/graph", "/run")
-
-    def search_registries(self) -> tuple[str, ...]:
-        return ("docker.io", "quay.io")
-
-    def resolve_path(self, path: str) -> str:
-        return path
-
-    def alias(self, name: str) -> None:
-        return None
-
-    def image_id(self, prefix: str) -> None:
-        return None
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +54,8 @@ def packed(tar: Path) -> Path:
 
 def test_resolve(benchmark: Bench) -> None:
     """A short name with two search registries; at least 20,000 a second are asked for."""
-    goal = benchmark(goal_from_name, "ns/busybox:1.36", _Facts(), Rules.CURRENT)
+    facts = FrozenFacts(registries=("docker.io", "quay.io"))
+    goal = benchmark(goal_from_name, "ns/busybox:1.36", facts, Rules.CURRENT)
     assert len(goal.pairs) == 2
 
 

@@ -20,10 +20,10 @@ __all__ = [
     "DOCKER_SCHEMA1",
     "DOCKER_SCHEMA1_SIGNED",
     "DOCKER_SCHEMA2",
-    "INDEXES",
     "OCI_CONFIG",
     "OCI_INDEX",
     "OCI_MANIFEST",
+    "WHOLE_TYPES",
     "Index",
     "Manifest",
     "RawManifest",
@@ -41,7 +41,8 @@ DOCKER_LAYER_GZIP = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
-INDEXES = (OCI_INDEX, DOCKER_LIST)
+# What is read as it stands, and known by all of its bytes; schema 1 is known by its signed part.
+WHOLE_TYPES = (OCI_MANIFEST, OCI_INDEX, DOCKER_SCHEMA2, DOCKER_LIST)
 _EMPTY = Descriptor("", "", -1)  # what ``null`` reads as
 
 
@@ -91,7 +92,7 @@ def recognise(data: bytes) -> str:
         config = document.get("config", struct, Struct([])).get("mediaType", string, "")
     except JsonFault:
         return ""
-    if media_type in (OCI_MANIFEST, OCI_INDEX, DOCKER_SCHEMA2, DOCKER_LIST):
+    if media_type in WHOLE_TYPES:
         return media_type
     keys = {key.lower() for key, _ in document.pairs()}
     if version == 1:

@@ -33,12 +33,9 @@ from towline.json_as_go import (
     struct,
 )
 from towline.manifest import (
-    DOCKER_LIST,
     DOCKER_SCHEMA1,
     DOCKER_SCHEMA1_SIGNED,
-    DOCKER_SCHEMA2,
-    OCI_INDEX,
-    OCI_MANIFEST,
+    WHOLE_TYPES,
     Manifest,
     RawManifest,
     parse_manifest,
@@ -160,7 +157,7 @@ def known_digest(raw: RawManifest, algorithm: str = "sha256") -> Digest:
     Raises:
         SourceError: ``manifest.schema1_signatures``.
     """
-    whole = raw.media_type in (DOCKER_SCHEMA2, DOCKER_LIST, OCI_MANIFEST, OCI_INDEX)
+    whole = raw.media_type in WHOLE_TYPES
     return digest_of(raw.data if whole else _payload(raw.data), algorithm)
 
 

@@ -7,31 +7,16 @@ from typing import TypeVar
 from towline.descriptor import Descriptor
 from towline.digest import Digest, digest_of
 from towline.errors import VerificationError
-from towline.manifest import (
-    DOCKER_LIST,
-    DOCKER_SCHEMA1,
-    DOCKER_SCHEMA1_SIGNED,
-    DOCKER_SCHEMA2,
-    OCI_INDEX,
-    OCI_MANIFEST,
-    RawManifest,
-    recognise,
-)
+from towline.manifest import WHOLE_TYPES, RawManifest, recognise
 from towline.rules import Rules
+from towline.schema1 import SCHEMA1
 from towline.source.protocol import OpenBlob
 
 __all__ = ["check_config", "check_manifest", "check_size", "typed"]
 
 B = TypeVar("B", bound=OpenBlob)
 
-_KNOWN_TYPES = (
-    DOCKER_LIST,
-    DOCKER_SCHEMA1,
-    DOCKER_SCHEMA1_SIGNED,
-    DOCKER_SCHEMA2,
-    OCI_INDEX,
-    OCI_MANIFEST,
-)
+_KNOWN_TYPES = (*WHOLE_TYPES, *SCHEMA1)
 
 
 def check_manifest(data: bytes, want: Digest, origin: str) -> bytes:

@@ -259,7 +259,6 @@ _OWN: Mapping[str, Template] = {
         "{text!q}: sha256 is reserved for whole image IDs, written sha256:<64 hex digits>"
     ),
     "transport.daemon_untagged": "docker-daemon:{name} needs a tag or a digest",
-    "transport.dir_empty": "dir: needs a path, such as dir:/path/to/image",
     "transport.docker_archive_empty": "docker-archive: needs a path, such as docker-archive:x.tar",
     "transport.docker_slashes": "docker:{text} lacks two slashes; write docker://{text}",
     "transport.missing": "{text!q} has no transport; write transport:reference",

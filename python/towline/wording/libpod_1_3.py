@@ -188,7 +188,6 @@ _OWN: Mapping[str, Template] = {
         " (non-shortened) digest references"
     ),
     "transport.daemon_untagged": ("docker-daemon: reference {name} has neither a tag nor a digest"),
-    "transport.dir_empty": "dir: reference has an empty path",
     "transport.docker_archive_empty": (
         "docker-archive reference  isn't of the form <path>[:<reference>]"
     ),

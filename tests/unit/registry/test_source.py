@@ -25,7 +25,7 @@ from towline.config.certs_d import HostCertificates
 from towline.core import BlobWriter
 from towline.digest import parse_digest
 from towline.errors import InvalidName, RegistryError, VerificationError
-from towline.manifest import INDEXES, OCI_MANIFEST, parse_index, parse_manifest
+from towline.manifest import DOCKER_LIST, OCI_INDEX, OCI_MANIFEST, parse_index, parse_manifest
 from towline.rules import Rules
 from towline.wording import LIBPOD_1_3
 
@@ -39,7 +39,7 @@ def test_real_images(real_images: RealImages, form: str, tmp_path: Path) -> None
     before = len(real_images.registry.requests())
     with source(host, name=name) as image:
         raw = image.manifest()
-        if raw.media_type in INDEXES:
+        if raw.media_type in (OCI_INDEX, DOCKER_LIST):
             raw = image.manifest(parse_index(raw).instances[0].digest)
         manifest = parse_manifest(raw)
         assert image.config(manifest.config).startswith(b"{")

@@ -75,15 +75,15 @@ class Copying:
         Raises:
             TowlineError: what refused or stopped it; the store's images are as they were.
         """
-        raw, list_digest = self.reading.manifest(source)
+        raw, listed = self.reading.manifest(source)
         self.allow(source, raw)
         manifest = self.reading.parsed(source, raw)
         config_data, config = self.reading.config(source, manifest)
         self._refuse_foreign_os(config)
-        self._check_wanted_digest(pair, raw, list_digest)
+        self._check_wanted_digest(pair, raw, listed)
         if not self.remove_signatures:
             self.progress.say("signatures")
-        plan = _plan(pair, raw, manifest, config_data, config, list_digest)
+        plan = _plan(pair, raw, manifest, config_data, config, listed)
         following = self._following(manifest)
         with self.store.begin(plan, cancel=self.cancel) as ingest:
             LayerFetch(
@@ -118,14 +118,14 @@ class Copying:
                 raise PlatformMismatch("platform.foreign_os", image_os=config.os, host_os=here)
 
     def _check_wanted_digest(
-        self, pair: PullRefPair, raw: RawManifest, list_digest: Digest | None
+        self, pair: PullRefPair, raw: RawManifest, listed: RawManifest | None
     ) -> None:
         # PULL-015: a destination that names a digest takes no other image
         reference = pair.destination.reference
         wanted = None if reference is None else reference.digest
         if wanted is None or known_digest(raw, wanted.algorithm) == wanted:
             return
-        if self.rules.list_by_digest and list_digest == wanted:
+        if self.rules.list_by_digest and listed is not None and listed.digest == wanted:
             return
         raise VerificationError("verify.destination", want=wanted, got=raw.digest)
 
@@ -179,7 +179,7 @@ def _plan(
     manifest: Manifest | Schema1,
     config: bytes,
     parsed: ImageConfig,
-    list_digest: Digest | None,
+    listed: RawManifest | None,
 ) -> ImagePlan:
     destination = pair.destination
     known = manifest.config.digest.hex if isinstance(manifest, Manifest) else ""
@@ -189,7 +189,7 @@ def _plan(
         config=config,
         layers=_layer_plans(manifest.layers, parsed.diff_ids),
         names=() if destination.reference is None else (str(destination.reference),),
-        list_digest=list_digest,
+        listed=listed,
     )
 
 

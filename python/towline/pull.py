@@ -335,7 +335,8 @@ class _Call:
 
     def _reading(self, *, told: bool) -> Reading:
         platform = self.options.platform or host_platform()
-        return Reading(self.options.rules, platform, told=told)
+        store = self.store if self.options.rules.known_documents else None
+        return Reading(self.options.rules, platform, told=told, store=store)
 
     def _event(self, name: str) -> None:
         if self.options.on_event is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
+from towline.descriptor import Descriptor
 from towline.digest import Digest
 from towline.errors import SourceError, step
 from towline.image_config import ImageConfig, parse_config
@@ -24,7 +25,9 @@ from towline.manifest import (
 from towline.platform import Platform, choose_instance
 from towline.rules import Rules
 from towline.schema1 import Schema1, parse_schema1
-from towline.source.protocol import Source
+from towline.source.documents import typed
+from towline.source.protocol import Announcing, Source
+from towline.store.protocol import Store
 from towline.transport import image_name
 
 __all__ = ["Reading"]
@@ -39,11 +42,13 @@ class Reading:
     Attributes:
         platform: which instance of a list is taken.
         told: whether errors say which source they are about.
+        store: its manifests, lists and configs are not fetched again (REG-052); None to fetch all.
     """
 
     rules: Rules
     platform: Platform
     told: bool = True
+    store: Store | None = None
 
     def _step(self, name: str, source: Source | None = None) -> AbstractContextManager[None]:
         if not self.told:
@@ -52,20 +57,20 @@ class Reading:
             return step(name)
         return step(name, source=image_name(source.reference))
 
-    def manifest(self, source: Source) -> tuple[RawManifest, Digest | None]:
-        """The image's manifest, and the digest of the list that it was chosen from.
+    def manifest(self, source: Source) -> tuple[RawManifest, RawManifest | None]:
+        """The image's manifest, and the list that it was chosen from.
 
         Raises:
             PlatformMismatch: the list has nothing for the platform.
             SourceError: what is there cannot be read.
         """
         with self._step("reading-manifest", source):
-            raw = source.manifest()
-        list_digest = None
+            raw = self._announced(source) or source.manifest()
+        listed = None
         for _ in range(_MAX_NESTING):
             if raw.media_type not in self.rules.indexes:
-                return raw, list_digest
-            list_digest = list_digest or raw.digest
+                return raw, listed
+            listed = listed or raw
             with self._step("choosing-instance", source):
                 chosen = choose_instance(
                     [entry for entry in parse_index(raw).instances if not entry.attestation],
@@ -73,9 +78,10 @@ class Reading:
                     variants=self.rules.variants,
                     list_kind="manifest list" if raw.media_type == DOCKER_LIST else "image index",
                 )
-                raw = source.manifest(chosen.digest)
+                here = self._here(chosen.digest, chosen.media_type)
+                raw = here or source.manifest(chosen.digest)
         if raw.media_type not in self.rules.indexes:
-            return raw, list_digest
+            return raw, listed
         raise SourceError("manifest.nested", limit=_MAX_NESTING)
 
     def parsed(self, source: Source, raw: RawManifest) -> Manifest | Schema1:
@@ -94,5 +100,26 @@ class Reading:
         with self._step("parsing-config"):
             if isinstance(manifest, Schema1):
                 return b"", manifest.described()
-            data = source.config(manifest.config)
+            data = self._document(manifest.config) or source.config(manifest.config)
             return data, parse_config(data)
+
+    def _announced(self, source: Source) -> RawManifest | None:
+        """The manifest that is here, where the source says that its name still means that one."""
+        if self.store is None or not isinstance(source, Announcing):
+            return None
+        name = source.reference.docker_reference
+        if name is None or not self.store.holds(str(name.digest or name.tagged())):
+            return None  # the manifest itself would have to be asked for anyway
+        said = source.announcement()
+        return None if said is None else self._here(said.digest, said.media_type)
+
+    def _here(self, digest: Digest, media_type: str) -> RawManifest | None:
+        if self.store is None:
+            return None
+        data = self.store.document(digest, self.rules.document_limit)
+        return None if data is None else typed(data, media_type, self.rules)
+
+    def _document(self, config: Descriptor) -> bytes | None:
+        if self.store is None or not config.digest_text:
+            return None
+        return self.store.document(config.digest, self.rules.document_limit)

@@ -88,6 +88,9 @@ class Rules:
         transport_error: what a transport said of text that is no name either is lost, or told
             (GOAL-002).
         retries: how often a request that failed in a passing way is repeated (REG-020).
+        known_documents: manifests, lists and configs that are here are not fetched again, and a
+            registry is asked whether a name has moved before it is asked for the manifest
+            (REG-052).
         blob_size: a blob is as long as the registry's answer says, or as the manifest says, and
             an answer that differs is refused (REG-027).
         document_limit: bytes of the longest manifest or config that is read (REG-007).
@@ -138,6 +141,7 @@ class Rules:
     layers_after_failure: bool
     transport_error: Literal["lost", "told"]
     retries: int
+    known_documents: bool
     blob_size: Literal["answer", "manifest"]
     document_limit: int
     downgrade: bool
@@ -194,6 +198,7 @@ Rules.CURRENT = Rules(
     layers_after_failure=False,
     transport_error="told",
     retries=3,
+    known_documents=True,
     blob_size="manifest",
     document_limit=4 << 20,
     downgrade=False,
@@ -242,6 +247,7 @@ Rules.LIBPOD_1_3 = Rules(
     layers_after_failure=True,
     transport_error="lost",
     retries=0,
+    known_documents=False,
     blob_size="answer",
     document_limit=16 << 20,
     downgrade=True,

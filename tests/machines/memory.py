@@ -11,11 +11,11 @@ from tests.machines.forms import broken
 from tests.machines.world import Registry
 from towline.core import BlobWriter
 from towline.descriptor import Descriptor
-from towline.digest import Digest, digest_of
+from towline.digest import Digest, digest_of, parse_digest
 from towline.errors import RegistryError, VerificationError, step
 from towline.manifest import RawManifest
 from towline.registry.answers import Wanted, refusal
-from towline.source.protocol import Source
+from towline.source.protocol import Announcement, Source
 from towline.transport import ImageReference
 from towline.transport.docker import DockerReference
 
@@ -88,6 +88,13 @@ class _MemorySource:
         if digest and (got := digest_of(data, "sha256")) != digest:
             raise VerificationError("verify.manifest", want=digest, got=got, origin="memory")
         return RawManifest(data, self._holder.types[found.digest])
+
+    def announcement(self) -> Announcement | None:
+        path = f"{self._named.path}{str(self._named.tagged()).removeprefix(self._named.name)}"
+        found = self._registry.images.get(path)
+        if found is None or self._registry.fault:
+            return None
+        return Announcement(parse_digest(found.digest), self._holder.types[found.digest])
 
     def config(self, descriptor: Descriptor) -> bytes:
         data = self._blob("config", descriptor)

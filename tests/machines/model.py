@@ -62,8 +62,9 @@ class Model:
         if self.old and tag and digest:  # TRANS-012; else the digest decides
             raise Failed("reference.tag_and_digest", "name", name=name)
         asked = f"@{digest}" if digest else f":{tag or 'latest'}"  # NAME-015
-        own, registry = repository + asked, self.registries[name.partition("/")[0]]
-        return Pair(shown, f"docker://{own}", own, (), registry, repository, asked)  # GOAL-004
+        own, registry = repository + asked, self.registries[name.partition("/")[0]]  # GOAL-004
+        here = Store() if self.old else self.store  # REG-052
+        return Pair(shown, f"docker://{own}", own, (), registry, repository, asked, here)
 
     def archive_goal(self, typed: str, path: str) -> tuple[list[Pair], bool, list[str] | None]:
         if path not in self.archives:
@@ -95,9 +96,8 @@ class Model:
                 raise
             out.failed.append(failed)  # PULL-005, TEXT-008, TEXT-010
             out.tried.append((pair.shown, failed.code))
-            out.log.append(
-                f"Error pulling image ref {pair.source.partition(':')[2]}: {failed.text}"
-            )
+            within = pair.source.partition(":")[2]
+            out.log.append(f"Error pulling image ref {within}: {failed.text}")
             out.text += "Failed\n"
             return False
         out.images.append(pair.shown)
@@ -120,7 +120,7 @@ class Model:
         self.fetch(pair, image, out)
         out.text += f"Copying config sha256:{image.id}\n"  # TEXT-009
         out.text += "Writing manifest to image destination\nStoring signatures\n"
-        self.store.put(image, pair.stored)
+        self.store.put(image, pair.stored, pair.found.digest if pair.found else "")
         return image
 
     def judge(self, pair: Pair) -> None:  # POLICY-010

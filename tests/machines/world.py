@@ -94,6 +94,11 @@ class Image:
     layers: tuple[str, ...]
     labels: tuple[str, ...] = ()
 
+    @property
+    def documents(self) -> tuple[str, str]:
+        """The digests of its manifest and of its config."""
+        return self.digest, f"sha256:{self.id}"
+
 
 @dataclass(frozen=True)
 class ImageList:
@@ -113,60 +118,6 @@ class Registry:
     broken: dict[str, str] = field(default_factory=dict)  # what other bytes hash to, "" if gone
 
 
-@dataclass(frozen=True)
-class Pair:
-    """One thing to try.  An archive's pair knows what the archive lists for it."""
-
-    shown: str
-    source: str
-    stored: str | None = None  # the name in the store
-    items: tuple[Image, ...] = ()
-    registry: Registry = field(default_factory=Registry)
-    repository: str = ""
-    asked: str = ""  # :tag or @digest
-
-    def failed(self, code: str, where: str = "", **facts: object) -> Failed:
-        """A failure of this pair."""
-        own: dict[str, object] = {"source": self.source, "shown": self.shown}
-        own |= {"repository": self.repository, "asked": self.asked[1:], "url": self.registry.url}
-        return Failed(code, where, **own | facts)
-
-    def image(self) -> Image:
-        """The image that is read, in the order of ERR-020."""
-        if self.items:
-            if len(self.items) > 1:  # ARCH-012
-                raise self.failed("archive.item_count", "manifest", count=len(self.items))
-            return self.items[0]
-        if self.registry.fault:
-            raise self.failed(self.registry.fault, "manifest")
-        path = self.repository.partition("/")[2]
-        found = self.registry.images.get(path + self.asked)
-        if found is None:
-            raise self.failed("registry.not_found", "manifest")
-        if self.asked[0] == "@":
-            self.check(found.digest, "verify.manifest", "manifest")
-        if isinstance(found, Image):
-            return found
-        self.check(found.digest, "manifest.not_json", "choice")  # PLAT-003
-        if found.image is None:
-            raise self.failed("platform.none", "choice")
-        if f"{path}@{found.image.digest}" not in self.registry.images:
-            raise self.failed("registry.not_found", "choice", asked=found.image.digest)
-        self.check(found.image.digest, "verify.manifest", "choice")
-        return found.image
-
-    def check_config(self, image: Image) -> None:
-        """Manifest and config can be read."""
-        self.check(image.digest, "manifest.not_json", "image")
-        self.check(f"sha256:{image.id}", "verify.config", "config")
-
-    def check(self, digest: str, code: str, where: str) -> None:
-        """The bytes of a digest are there, and are they."""
-        got = self.registry.broken.get(digest)
-        if got is not None:
-            raise self.failed(code if got else "blob.gone", where, want=digest, got=got)
-
-
 @dataclass
 class Stored:
     """An image in the store: names newest first, and the digest that it keeps."""
@@ -183,13 +134,14 @@ class Store:
     images: dict[str, Stored] = field(default_factory=dict)
     blobs: set[str] = field(default_factory=set)
 
-    def put(self, image: Image, name: str | None) -> None:
+    def put(self, image: Image, name: str | None, through: str = "") -> None:
         """A name belongs to one image, and comes in front (STORE-002 to STORE-004)."""
         for stored in self.images.values():
             stored.names = [other for other in stored.names if other != name]
         kept = self.images.setdefault(image.id, Stored([], image.digest))
         kept.names[:0] = [name] if name else []
-        kept.blobs.update(image.layers)
+        kept.blobs.update(image.layers, image.documents, [through] if through else [])
+        self.blobs |= kept.blobs
 
     def remove(self, name: str) -> None:
         """By the last name or the ID the image itself (STORE-016)."""
@@ -199,9 +151,84 @@ class Store:
             elif name == key or name in stored.names:
                 del self.images[key]
 
+    def holds(self, name: str | None) -> bool:
+        """Whether an image has this name, or is known by this digest."""
+        return any(name in (*each.names, *each.blobs) for each in self.images.values())
+
     def gc(self) -> None:
         """Blobs that no image needs go (STORE-017)."""
         self.blobs = {blob for stored in self.images.values() for blob in stored.blobs}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One thing to try.  An archive's pair knows what the archive lists for it."""
+
+    shown: str
+    source: str
+    stored: str | None = None  # the name in the store
+    items: tuple[Image, ...] = ()
+    registry: Registry = field(default_factory=Registry)
+    repository: str = ""
+    asked: str = ""  # :tag or @digest
+    here: Store = field(default_factory=Store)  # what need not be asked for
+
+    def failed(self, code: str, where: str = "", **facts: object) -> Failed:
+        """A failure of this pair."""
+        own: dict[str, object] = {"source": self.source, "shown": self.shown}
+        own |= {"repository": self.repository, "asked": self.asked[1:], "url": self.registry.url}
+        return Failed(code, where, **own | facts)
+
+    @property
+    def found(self) -> Image | ImageList | None:
+        """What the registry has under the name."""
+        return self.registry.images.get(self.repository.partition("/")[2] + self.asked)
+
+    def announced(self) -> bool:
+        """Whether the registry says that the name still means what is here (REG-052)."""
+        known = self.found is not None and self.found.digest in self.here.blobs
+        return known and self.here.holds(self.asked[1:] if self.asked[0] == "@" else self.stored)
+
+    def image(self) -> Image:
+        """The image that is read, in the order of ERR-020."""
+        if self.items:
+            if len(self.items) > 1:  # ARCH-012
+                raise self.failed("archive.item_count", "manifest", count=len(self.items))
+            return self.items[0]
+        if self.registry.fault:
+            raise self.failed(self.registry.fault, "manifest")
+        found, announced = self.found, self.announced()
+        if found is None:
+            raise self.failed("registry.not_found", "manifest")
+        if self.asked[0] == "@" and not announced:
+            self.check(found.digest, "verify.manifest", "manifest")
+        if isinstance(found, Image):
+            return found
+        if not announced:
+            self.check(found.digest, "manifest.not_json", "choice")  # PLAT-003
+        if found.image is None:
+            raise self.failed("platform.none", "choice")
+        if found.image.digest in self.here.blobs:
+            return found.image
+        path = self.repository.partition("/")[2]
+        if f"{path}@{found.image.digest}" not in self.registry.images:
+            raise self.failed("registry.not_found", "choice", asked=found.image.digest)
+        self.check(found.image.digest, "verify.manifest", "choice")
+        return found.image
+
+    def check_config(self, image: Image) -> None:
+        """Manifest and config can be read."""
+        manifest, config = image.documents
+        if not (isinstance(self.found, ImageList) or self.announced()):
+            self.check(manifest, "manifest.not_json", "image")
+        if config not in self.here.blobs:
+            self.check(config, "verify.config", "config")
+
+    def check(self, digest: str, code: str, where: str) -> None:
+        """The bytes of a digest are there, and are they."""
+        got = self.registry.broken.get(digest)
+        if got is not None:
+            raise self.failed(code if got else "blob.gone", where, want=digest, got=got)
 
 
 @dataclass

@@ -110,12 +110,47 @@ class RegistryClient:
         Raises:
             RegistryError: ping, token or the way itself failed.
         """
-        url = f"{self.ping()}/v2/{repository}/{rest}"
+        return self._request("GET", self.ping(), repository, rest, headers or {}, retries)
+
+    def head(
+        self, repository: str, rest: str, headers: Mapping[str, str] | HTTPHeaderDict
+    ) -> Answer:
+        """The same without a body, and once; the first request of all needs no ping before it.
+
+        Raises:
+            RegistryError: token or the way itself failed.
+        """
+        *others, last = self._bases()
+        for base in others:
+            try:
+                return self._head(base, repository, rest, headers)
+            except RegistryError:
+                continue
+        return self._head(last, repository, rest, headers)
+
+    def _head(
+        self, base: str, repository: str, rest: str, headers: Mapping[str, str] | HTTPHeaderDict
+    ) -> Answer:
+        answer = self._request("HEAD", base, repository, rest, headers, 0)
+        if answer.status == 200:
+            with self._lock:
+                self._base = base
+        return answer
+
+    def _request(
+        self,
+        method: str,
+        base: str,
+        repository: str,
+        rest: str,
+        sent: Mapping[str, str] | HTTPHeaderDict,
+        retries: int | None,
+    ) -> Answer:
+        url = f"{base}/v2/{repository}/{rest}"
         scopes: tuple[str, ...] = (f"repository:{repository}:pull",)
         challenge = self._challenge
-        sent = headers if headers is not None else {}
         authorization = self._authorization(challenge, scopes)
-        answer = self._ask(url, sent, authorization, retries)
+        answer = self._ask(method, url, sent, authorization, retries)
         if answer.status != 401 or not self._rules.reauthorize:  # REG-014
             return answer
         # What the ping did not tell, a refusal may; and a token may have ended before its time.
@@ -139,7 +174,7 @@ class RegistryClient:
         answer.finish()
         with self._lock:
             self._challenge = wanted
-        return self._ask(url, sent, again, retries)
+        return self._ask(method, url, sent, again, retries)
 
     def get_elsewhere(self, url: str) -> Answer:
         """Ask another host for a blob: without a word about who we are (REG-028)."""
@@ -151,12 +186,15 @@ class RegistryClient:
 
     def _ask(
         self,
+        method: str,
         url: str,
         headers: Mapping[str, str] | HTTPHeaderDict,
         authorization: str | None,
         retries: int | None,
     ) -> Answer:
-        answer = self._web.ask(url, headers, authorization=authorization, retries=retries)
+        answer = self._web.ask(
+            url, headers, authorization=authorization, method=method, retries=retries
+        )
         limit, left = answer.header("RateLimit-Limit"), answer.header("RateLimit-Remaining")
         if limit or left:
             source = answer.header("Docker-RateLimit-Source")
@@ -171,8 +209,18 @@ class RegistryClient:
         who = self._credentials
         return basic(who) if who is not None and who.password else None
 
+    @property
+    def _schemes(self) -> tuple[str, ...]:
+        return ("https", "http") if self._insecure else ("https",)
+
+    def _bases(self) -> tuple[str, ...]:
+        """The base URL where it is known, else all that it may be, in the order of asking."""
+        with self._lock:
+            known = self._base
+        return (known,) if known else tuple(f"{scheme}://{self.host}" for scheme in self._schemes)
+
     def _find_base(self) -> str:
-        schemes = ("https", "http") if self._insecure else ("https",)
+        schemes = self._schemes
         try:
             with step("pinging"):
                 return self._ping_by(schemes)

@@ -321,7 +321,7 @@ class Web:
         for _ in range(REDIRECTS_MAX + 1):
             answer = self._ask_once(url, headers, authorization, method, body)
             location = answer.header("Location")
-            if answer.status not in _REDIRECTS or not location or method != "GET":
+            if answer.status not in _REDIRECTS or not location or method not in ("GET", "HEAD"):
                 return answer
             answer.finish()
             target = self._target(url, location)

@@ -13,8 +13,8 @@ from urllib3 import HTTPHeaderDict
 
 from towline.cancel import CancelToken
 from towline.descriptor import Descriptor
-from towline.digest import Digest
-from towline.errors import RegistryError, Step, VerificationError
+from towline.digest import Digest, parse_digest
+from towline.errors import InvalidName, RegistryError, Step, VerificationError
 from towline.manifest import RawManifest
 from towline.reference import Reference
 from towline.registry.answers import BODY_MAX, Wanted, phrase, refusal, shown, web_address
@@ -27,6 +27,7 @@ from towline.registry.web import Answer
 from towline.rules import Rules
 from towline.schema1 import known_digest
 from towline.source.documents import check_config, typed
+from towline.source.protocol import Announcement
 from towline.transport.docker import DockerReference
 
 if TYPE_CHECKING:
@@ -103,19 +104,30 @@ class DockerSource:
             VerificationError: ``verify.manifest``.
             LimitExceeded: ``limit.document``.
         """
-        named = self.reference.reference
-        digest = instance or named.digest
-        asked = str(digest) if digest else named.tagged().tag or ""
-        accept = HTTPHeaderDict()
-        for media_type in self.rules.accept:  # REG-003: one header each, in this order
-            accept.add("Accept", media_type)
-        data, answer = self._document("manifest", asked, accept)
+        digest = instance or self.reference.reference.digest
+        data, answer = self._document("manifest", self._asked(digest), self._accepted())
         raw = typed(data, _bare(answer.header("Content-Type")), self.rules)
         if digest is not None and (got := known_digest(raw, digest.algorithm)) != digest:
             raise VerificationError(
                 "verify.manifest", want=digest, got=got, origin=shown(answer.url)
             )
         return raw
+
+    def announcement(self) -> Announcement | None:
+        """What the registry says of the manifest, without giving it (REG-052).
+
+        None where it does not say it; what is wrong is told by the request for the manifest.
+        """
+        named = self.reference.reference.digest
+        rest = f"manifests/{self._asked(named)}"
+        try:
+            with self._client.head(self._repository, rest, self._accepted()) as answer:
+                digest = parse_digest(answer.header("Docker-Content-Digest") or "")
+        except (RegistryError, InvalidName):
+            return None
+        if answer.status != 200 or named not in (None, digest):
+            return None
+        return Announcement(digest, _bare(answer.header("Content-Type")))
 
     def config(self, descriptor: Descriptor) -> bytes:
         """The config blob, within its budget; its digest is checked.
@@ -172,6 +184,15 @@ class DockerSource:
     def close(self) -> None:
         """Close all connections; idempotent."""
         self._client.close()
+
+    def _asked(self, digest: Digest | None) -> str:
+        return str(digest) if digest else self.reference.reference.tagged().tag or ""
+
+    def _accepted(self) -> HTTPHeaderDict:
+        accept = HTTPHeaderDict()
+        for media_type in self.rules.accept:  # REG-003: one header each, in this order
+            accept.add("Accept", media_type)
+        return accept
 
     def _document(
         self, wanted: Wanted, asked: str, headers: HTTPHeaderDict

@@ -18,6 +18,7 @@ from towline.errors import Cancelled, RegistryError, Step, TowlineError
 from towline.manifest import RawManifest, parse_index, parse_manifest
 from towline.registry.usage import EndpointLog
 from towline.rules import Rules
+from towline.source.protocol import Announcement
 from towline.transport.docker import DockerReference
 
 if TYPE_CHECKING:
@@ -82,6 +83,19 @@ class MirroredSource:
         self._log.served(endpoint.reference.name, str(raw.digest))
         self._prefer(endpoint)
         return raw
+
+    def announcement(self) -> Announcement | None:
+        """What the place that would be asked for the manifest says of it, without giving it."""
+        endpoint = self._candidates("")[0]
+        if endpoint.problem is not None:
+            return None
+        source = self._source(endpoint)
+        said = source.announcement()
+        if said is not None:
+            name = endpoint.reference.name
+            self._log.asked(name, mirror=endpoint.mirror)
+            self._log.limited(name, source.rate_limit)
+        return said
 
     def config(self, descriptor: Descriptor) -> bytes:
         """The config blob, whose digest is checked; TowlineError as `manifest`."""

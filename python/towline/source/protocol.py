@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
@@ -13,7 +14,7 @@ from towline.errors import TowlineError
 from towline.manifest import RawManifest
 from towline.transport import ImageReference
 
-__all__ = ["Alternatives", "OpenBlob", "Source"]
+__all__ = ["Alternatives", "Announcement", "Announcing", "OpenBlob", "Source"]
 
 
 class OpenBlob(Protocol):
@@ -84,3 +85,24 @@ class Alternatives(Protocol):
 
     def give_up(self, descriptor: Descriptor, error: TowlineError) -> bool:
         """Take note that the blob opened last failed; whether another place is left to ask."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What a source says of its manifest without giving it.
+
+    Attributes:
+        digest: of the bytes that it would give.
+        media_type: under which it would give them.
+    """
+
+    digest: Digest
+    media_type: str
+
+
+@runtime_checkable
+class Announcing(Protocol):
+    """A source that can say which manifest it has more cheaply than by giving it."""
+
+    def announcement(self) -> Announcement | None:
+        """What the source has; None where it does not say, for whatever reason."""

@@ -40,6 +40,13 @@ class AbsentStore:
         """There is none; StoreError ``store.missing``."""
         raise StoreError("store.missing", path=self._root)
 
+    def holds(self, name: str) -> bool:
+        """Nothing."""
+        return False
+
+    def document(self, digest: Digest, limit: int) -> None:
+        """None."""
+
     def begin(self, plan: object, *, cancel: object = None) -> NoReturn:
         """It takes no images; StoreError ``store.missing``."""
         raise StoreError("store.missing", path=self._root)

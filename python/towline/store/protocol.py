@@ -44,7 +44,7 @@ class ImagePlan:
             it is made once the layers are here (STORE-021).
         layers: lowest first, repeats included.
         names: full names to be given, newest first: ``domain/path:tag`` or ``domain/path@digest``.
-        list_digest: of the list or index through which the manifest was chosen.
+        listed: the list or index through which the manifest was chosen, as it came.
     """
 
     id: str
@@ -52,7 +52,7 @@ class ImagePlan:
     config: bytes
     layers: tuple[LayerPlan, ...]
     names: tuple[str, ...]
-    list_digest: Digest | None = None
+    listed: RawManifest | None = None
 
 
 class VerifiedBlob(Protocol):
@@ -170,6 +170,15 @@ class Store(Protocol):
 
     def blob_path(self, digest: Digest) -> str:
         """Where a verified blob lies; only for reading."""
+
+    def holds(self, name: str) -> bool:
+        """Whether an image has this full name, or is known by this digest."""
+
+    def document(self, digest: Digest, limit: int) -> bytes | None:
+        """A manifest, list or config that is here, its digest checked.
+
+        None where it is not here, is damaged, or has more than `limit` bytes.
+        """
 
     def images(self) -> Sequence[Image]:
         """All images, those with the newest names first."""

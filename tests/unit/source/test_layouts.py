@@ -207,9 +207,9 @@ def test_an_image_for_several_platforms_may_lie_in_index_json_itself(
         assert raw == RawManifest(files["index.json"], OCI_INDEX)
         assert len(parse_index(raw).instances) == 2
         reading = Reading(Rules.CURRENT, Platform("linux", "arm64"))
-        chosen, through = reading.manifest(source)
+        chosen, listed = reading.manifest(source)
         assert str(chosen.digest) == IMAGE_B["digest"]
-        assert through == raw.digest
+        assert listed == raw
     files = layout([IMAGE_A, IMAGE_B], BLOBS_A, BLOBS_B)
     with (
         pytest.raises(SourceError, match="has 2 images"),

@@ -59,7 +59,7 @@ def make(
     annotation: str = "",
     diff_ids: Sequence[Digest] | None = None,
     algorithm: str = "sha256",
-    list_digest: Digest | None = None,
+    listed: RawManifest | None = None,
 ) -> Made:
     """An image with one layer for each content."""
     layers = [layer(content) for content in contents]
@@ -96,7 +96,7 @@ def make(
         config=config,
         layers=tuple(LayerPlan(each) for each in descriptors),
         names=tuple(names),
-        list_digest=list_digest,
+        listed=listed,
     )
     blobs = {each.digest_text: data for each, (data, _) in zip(descriptors, layers, strict=True)}
     return Made(plan, blobs)

@@ -12,6 +12,7 @@ import pytest
 from tests.unit.store.making import make, put, state
 from towline.digest import Digest, sha256_of
 from towline.errors import InvalidName, PathUnusable, StoreError, VerificationError
+from towline.manifest import OCI_INDEX, RawManifest
 from towline.store.layout import LayoutStore, VerifiedBlob, open_store
 from towline.store.protocol import Store
 
@@ -78,7 +79,7 @@ def test_other_digest_algorithms_have_their_own_folders(store: LayoutStore) -> N
 def test_names_are_found_in_every_form(store: LayoutStore) -> None:
     """A name as given, as Docker completes it, below localhost; IDs, their starts, digests."""
     hub = put(store, make(b"hub", names=["docker.io/library/busybox:latest"]))
-    local = put(store, make(b"local", list_digest=sha256_of(b"list")))
+    local = put(store, make(b"local", listed=RawManifest(b"list", OCI_INDEX)))
     for text in ("busybox", "library/busybox", "docker.io/busybox", "busybox:latest"):
         assert store.image(text).id == hub.id
     for text in ("hello", "hello:latest", "localhost/hello", HELLO):

@@ -58,8 +58,12 @@ class Blobs:
 
     def has(self, descriptor: Descriptor) -> bool:
         """Whether the blob is here, in the size that the descriptor names."""
-        size = files.regular_size(self.places.blob(descriptor.digest))
+        size = self.size(descriptor.digest)
         return size is not None and descriptor.size in (size, -1)
+
+    def size(self, digest: Digest) -> int | None:
+        """How many bytes the blob has that is here, None where none is."""
+        return files.regular_size(self.places.blob(digest))
 
     def put(self, data: bytes, digest: Digest) -> None:
         """Keep bytes from memory as a blob; one that is here and was damaged is replaced.

@@ -87,7 +87,9 @@ class LayoutIngest:
         self._blobs.put(plan.manifest.data, manifest.digest)
         if manifest.config is not None:
             self._blobs.put(plan.config, manifest.config)
-        lists = () if plan.list_digest is None else (plan.list_digest,)
+        lists = () if plan.listed is None else (plan.listed.digest,)
+        if plan.listed is not None:
+            self._blobs.put(plan.listed.data, plan.listed.digest)
         with self._records.locked(self._cancel):
             record = self._records.store(plan.id, manifest, lists, plan.names, self._accept)
         return StoredImage(record, self._blobs)

@@ -10,7 +10,7 @@ from typing import Literal
 
 from towline.cancel import CancelToken
 from towline.digest import Digest, parse_digest
-from towline.errors import InvalidName, PathUnusable, StoreError
+from towline.errors import InvalidName, PathUnusable, StoreError, VerificationError
 from towline.facts import StoreIdentity
 from towline.reference import parse_normalized, parse_reference
 from towline.store.layout import files, locks
@@ -126,6 +126,19 @@ class LayoutStore:
         """Where a blob lies, or would lie; for reading."""
         return self._blobs.places.blob(digest)
 
+    def document(self, digest: Digest, limit: int) -> bytes | None:
+        """A manifest, list or config that is here, its digest checked.
+
+        None where it is not here, is damaged, or has more than `limit` bytes.
+        """
+        size = self._blobs.size(digest)
+        if size is None or size > limit:
+            return None
+        try:
+            return self._blobs.get(digest)
+        except (StoreError, VerificationError, PathUnusable):  # then it is fetched, and put right
+            return None
+
     # --- taking images ------------------------------------------------------
 
     def begin(self, plan: ImagePlan, *, cancel: CancelToken | None = None) -> LayoutIngest:
@@ -154,6 +167,13 @@ class LayoutStore:
             StoreError: ``store.unknown_image``, ``store.ambiguous_id``, ``store.record_damaged``.
         """
         return StoredImage(self._find(name), self._blobs)
+
+    def holds(self, name: str) -> bool:
+        """Whether an image has this full name, or is known by this digest."""
+        try:
+            return self._records.holding(name) is not None
+        except StoreError:  # of a record that cannot be read
+            return False
 
     def find_id(self, prefix: str) -> str | None:
         """The ID that begins so, where exactly one does."""

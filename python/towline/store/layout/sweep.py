@@ -48,7 +48,9 @@ def sweep(blobs: Blobs, records: Records) -> Swept:
         found, damaged = records.all()
         if damaged:
             raise damaged[0]
-        needed: set[Digest] = set().union(*(record.blobs() for record in found))
+        needed: set[Digest] = set()
+        for record in found:
+            needed.update(record.blobs(), record.lists)
         needed |= _reached(blobs, records.view.foreign())
         unneeded = [blob for blob in blobs.stored() if blob.digest not in needed]
         partials = list(blobs.partial())

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import signal
 import sys
@@ -14,9 +15,7 @@ import time
 
 import click
 
-from towline.cli import store_commands, transfer_commands
 from towline.cli.show import print_error
-from towline.conformance.command import conformance
 from towline.errors import TowlineError
 
 __all__ = ["main", "towline"]
@@ -25,20 +24,41 @@ FAILED, USAGE, INTERRUPTED = 1, 2, 130
 _GRACE = 1.0  # seconds between Ctrl-C and the end of a process that does not end by itself
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+_TRANSFER = "towline.cli.transfer_commands"
+_STORE = "towline.cli.store_commands"
+_ROOMS = {  # in the order of the help
+    "pull": _TRANSFER,
+    "resolve": _TRANSFER,
+    "images": _STORE,
+    "inspect": _STORE,
+    "verify": _STORE,
+    "rm": _STORE,
+    "gc": _STORE,
+    "conformance": "towline.conformance.command",
+}
+
+
+class _Commands(click.Group):
+    """The commands; the room of one is loaded when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_ROOMS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _ROOMS:
+            return None
+        room = importlib.import_module(_ROOMS[cmd_name])
+        found = [each for each in vars(room).values() if isinstance(each, click.Command)]
+        return next(command for command in found if command.name == cmd_name)
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="towline")
 def towline() -> None:
     """Pull container images the way libpod does, without a daemon."""
-
-
-towline.add_command(transfer_commands.pull)
-towline.add_command(transfer_commands.resolve)
-towline.add_command(store_commands.images)
-towline.add_command(store_commands.inspect)
-towline.add_command(store_commands.verify)
-towline.add_command(store_commands.remove)
-towline.add_command(store_commands.gc)
-towline.add_command(conformance)
 
 
 def main() -> None:

@@ -6,8 +6,11 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 /// Bytes in flight over all writers.
 pub(crate) const BUDGET: u64 = 16 << 20;
 
+/// Who waits is woken when no more than this is held, so that he has room for a while.
+const LOW: u64 = BUDGET / 2;
+
 static TILL: Till = Till {
-    state: Mutex::new(State { held: 0, owner: 0 }),
+    state: Mutex::new(State::new(0)),
     freed: Condvar::new(),
 };
 
@@ -18,14 +21,35 @@ struct Till {
 
 struct State {
     held: u64,
+    /// How many wait for room.
+    waiting: usize,
     /// The process that counts: a fork inherits the count, but not the threads that would pay it
     /// back.
     owner: u32,
 }
 
+impl State {
+    const fn new(owner: u32) -> Self {
+        Self {
+            held: 0,
+            waiting: 0,
+            owner,
+        }
+    }
+
+    fn has_room(&self, cost: u64) -> bool {
+        self.held + cost <= BUDGET
+    }
+}
+
 impl Till {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let owner = process::id();
+        if state.owner != owner {
+            *state = State::new(owner);
+        }
+        state
     }
 }
 
@@ -36,23 +60,35 @@ pub(crate) struct Share {
 }
 
 impl Share {
+    /// A share, where there is room for one without waiting.
+    pub fn try_take(bytes: u64) -> Option<Self> {
+        let cost = bytes.min(BUDGET);
+        let mut state = TILL.lock();
+        state.has_room(cost).then(|| Self::of(&mut state, cost))
+    }
+
     /// Wait for room. A piece larger than the whole budget goes alone, so none waits for ever:
     /// what is in flight is worked off by threads that take no share themselves.
     pub fn take(bytes: u64) -> Self {
         let cost = bytes.min(BUDGET);
-        let owner = process::id();
         let mut state = TILL.lock();
-        if state.owner != owner {
-            *state = State { held: 0, owner };
-        }
-        while state.held + cost > BUDGET {
+        while !state.has_room(cost) {
+            state.waiting += 1;
             state = TILL
                 .freed
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
+            state.waiting -= 1;
         }
+        Self::of(&mut state, cost)
+    }
+
+    fn of(state: &mut State, cost: u64) -> Self {
         state.held += cost;
-        Self { cost, owner }
+        Self {
+            cost,
+            owner: state.owner,
+        }
     }
 }
 
@@ -62,8 +98,11 @@ impl Drop for Share {
         if state.owner == self.owner {
             state.held -= self.cost;
         }
+        let awaited = state.waiting > 0 && state.held <= LOW;
         drop(state);
-        TILL.freed.notify_all();
+        if awaited {
+            TILL.freed.notify_all();
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A writer has a [`Line`]; what it appends to it is hashed in order. One thread for every two
 //! processors serves all lines: each takes the next piece of two of them and hashes both in two
-//! lanes. A thread ends when there are no lines any more.
+//! lanes. To find a second line, and not to be woken for every piece, a thread waits until enough
+//! has come, unless somebody waits for it. It ends when there are no lines any more.
 
 use std::collections::VecDeque;
 use std::process;
@@ -16,6 +17,12 @@ use crate::failure::Failure;
 /// The most that is hashed of a line before others have their turn.
 const STEP: usize = 256 << 10;
 
+/// What must wait to be hashed before a thread is woken for it.
+const BATCH: u64 = 1 << 20;
+
+/// The same where only one of several lines has bytes: another may have some soon.
+const ALONE: u64 = 4 << 20;
+
 /// Bytes that belong to somebody else and stay as they are.
 pub type Bytes = Box<dyn AsRef<[u8]> + Send + Sync>;
 
@@ -25,6 +32,15 @@ pub(crate) enum Job {
     Piece { bytes: Bytes, _share: Share },
     /// What is in the file between these offsets.
     Stored(u64, u64),
+}
+
+impl Job {
+    fn size(&self) -> u64 {
+        match self {
+            Self::Piece { bytes, .. } => (**bytes).as_ref().len() as u64,
+            Self::Stored(from, to) => to - from,
+        }
+    }
 }
 
 /// Where stored bytes are read from; reports what goes wrong.
@@ -57,21 +73,56 @@ struct Pool {
 
 struct State {
     ready: VecDeque<Arc<Line>>,
+    /// Bytes that wait in all lines.
+    waiting: u64,
+    /// How many wait for something to be hashed now.
+    hurry: usize,
     lines: usize,
     threads: usize,
+    idle: usize,
     /// A fork inherits the counts, but not the threads.
     owner: u32,
 }
 
 static POOL: Pool = Pool {
-    state: Mutex::new(State {
-        ready: VecDeque::new(),
-        lines: 0,
-        threads: 0,
-        owner: 0,
-    }),
+    state: Mutex::new(State::new(0)),
     wake: Condvar::new(),
 };
+
+impl State {
+    const fn new(owner: u32) -> Self {
+        Self {
+            ready: VecDeque::new(),
+            waiting: 0,
+            hurry: 0,
+            lines: 0,
+            threads: 0,
+            idle: 0,
+            owner,
+        }
+    }
+
+    /// Whether a thread should set to work.
+    fn due(&self) -> bool {
+        let enough = match self.ready.len() {
+            0 => return false,
+            1 if self.lines > 1 => ALONE,
+            _ => BATCH,
+        };
+        self.hurry > 0 || self.lines == 0 || self.waiting >= enough
+    }
+}
+
+/// Do what waits for bytes to be hashed; until it is done, no thread waits for more to come.
+pub(crate) fn hurried<T>(wait: impl FnOnce() -> T) -> T {
+    let mut state = POOL.lock();
+    state.hurry += 1;
+    POOL.release(state);
+    let done = wait();
+    let mut state = POOL.lock();
+    state.hurry = state.hurry.saturating_sub(1); // 0 already in a fork
+    done
+}
 
 impl Line {
     pub fn open(file: Arc<dyn Stored>, algorithm: Algorithm) -> Arc<Self> {
@@ -89,6 +140,7 @@ impl Line {
 
     /// Have it hashed, after all that came before.
     pub fn append(self: &Arc<Self>, job: Job) -> std::io::Result<()> {
+        let size = job.size();
         let mut work = self.lock();
         match (work.jobs.back_mut(), job) {
             (Some(Job::Stored(_, end)), Job::Stored(from, to)) if *end == from => *end = to,
@@ -97,22 +149,24 @@ impl Line {
         let list = !work.listed;
         work.listed = true;
         drop(work);
-        if list { POOL.list(self) } else { Ok(()) }
+        POOL.add(list.then_some(self), size)
     }
 
     /// Wait until all is hashed; the hash of it, once.
     pub fn finish(&self) -> Option<Hasher> {
-        let mut work = self.lock();
-        while work.listed {
-            work = self.done.wait(work).unwrap_or_else(PoisonError::into_inner);
-        }
-        work.hasher.take()
+        hurried(|| {
+            let mut work = self.lock();
+            while work.listed {
+                work = self.done.wait(work).unwrap_or_else(PoisonError::into_inner);
+            }
+            work.hasher.take()
+        })
     }
 
     /// Nothing more will come, and what waits need not be hashed.
     pub fn close(&self) {
-        self.lock().jobs.clear();
-        POOL.forget();
+        let left: Vec<Job> = self.lock().jobs.drain(..).collect();
+        POOL.forget(left.iter().map(Job::size).sum());
     }
 
     fn lock(&self) -> MutexGuard<'_, Work> {
@@ -158,6 +212,10 @@ struct Turn {
 }
 
 impl Turn {
+    fn size(&self) -> u64 {
+        self.job.as_ref().map_or(0, Job::size)
+    }
+
     /// The bytes, read into the buffer where they are in the file.
     fn bytes<'a>(&'a self, line: &Line, buffer: &'a mut Vec<u8>) -> &'a [u8] {
         match &self.job {
@@ -183,51 +241,63 @@ impl Pool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let owner = process::id();
         if state.owner != owner {
-            *state = State {
-                ready: VecDeque::new(),
-                lines: 0,
-                threads: 0,
-                owner,
-            };
+            *state = State::new(owner);
         }
         state
     }
 
-    fn list(&self, line: &Arc<Line>) -> std::io::Result<()> {
+    /// Take note of bytes that wait, and of a line that had none before.
+    fn add(&self, line: Option<&Arc<Line>>, size: u64) -> std::io::Result<()> {
         let mut state = self.lock();
-        state.ready.push_back(Arc::clone(line));
+        state.waiting += size;
+        state.ready.extend(line.map(Arc::clone));
         if state.threads < most_threads() && state.ready.len() > state.threads {
             Builder::new().name("towline-hash".into()).spawn(work)?;
             state.threads += 1;
         }
-        drop(state);
-        self.wake.notify_one();
+        self.release(state);
         Ok(())
     }
 
-    fn forget(&self) {
+    fn forget(&self, left: u64) {
         let mut state = self.lock();
+        state.waiting = state.waiting.saturating_sub(left);
         state.lines = state.lines.saturating_sub(1);
         if state.lines == 0 {
             self.wake.notify_all();
+        }
+        self.release(state);
+    }
+
+    fn release(&self, state: MutexGuard<'_, State>) {
+        let wake = state.idle > 0 && state.due();
+        drop(state);
+        if wake {
+            self.wake.notify_one();
         }
     }
 
     /// One line with bytes, or two; none when the thread is to end.
     fn take(&self) -> Option<(Arc<Line>, Option<Arc<Line>>)> {
         let mut state = self.lock();
+        let mut slept = false;
         loop {
-            if let Some(line) = state.ready.pop_front() {
+            // Who is awake goes on while there are two.
+            let go_on = state.due() || (!slept && state.ready.len() > 1);
+            if go_on && let Some(line) = state.ready.pop_front() {
                 return Some((line, state.ready.pop_front()));
             }
             if state.lines == 0 {
                 state.threads -= 1;
                 return None;
             }
+            state.idle += 1;
             state = self
                 .wake
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
+            state.idle -= 1;
+            slept = true;
         }
     }
 }
@@ -251,19 +321,23 @@ fn work() {
                 let y = beside.bytes(&other, &mut second);
                 Hasher::update_both(a, x, b, y);
             }
+            let hashed = beside.size();
             drop(beside);
-            relist(&other, sibling);
+            relist(&other, sibling, hashed);
         } else if let Some(hasher) = &mut hasher {
             hasher.update(turn.bytes(&line, &mut buffer));
         }
+        let hashed = turn.size();
         drop(turn);
-        relist(&line, hasher);
+        relist(&line, hasher, hashed);
     }
 }
 
-fn relist(line: &Arc<Line>, hasher: Option<Hasher>) {
-    if line.put_back(hasher) {
-        POOL.lock().ready.push_back(Arc::clone(line));
-        POOL.wake.notify_one();
-    }
+/// Give a hasher back after so many bytes, and let its line wait for the next turn.
+fn relist(line: &Arc<Line>, hasher: Option<Hasher>, hashed: u64) {
+    let more = line.put_back(hasher);
+    let mut state = POOL.lock();
+    state.waiting = state.waiting.saturating_sub(hashed);
+    state.ready.extend(more.then(|| Arc::clone(line)));
+    POOL.release(state);
 }

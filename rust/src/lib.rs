@@ -25,6 +25,7 @@ mod lanes;
 pub mod layer;
 pub mod limits;
 mod receive;
+mod room;
 mod round;
 mod sha256;
 mod stream;

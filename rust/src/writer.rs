@@ -19,8 +19,9 @@ use crate::copy::{Copier, Trouble};
 use crate::digest::{Algorithm, Hasher};
 use crate::failure::{Code, Failure, Result};
 pub use crate::hashing::Bytes;
-use crate::hashing::{Job, Line, Stored};
+use crate::hashing::{self, Job, Line, Stored};
 use crate::receive::{Buffer, Received, Receiver};
+use crate::room::Room;
 use crate::stream::{SLICE, Slice, Stream, read_at};
 
 /// What the writer, the hashing threads and those who follow know together.
@@ -102,6 +103,7 @@ pub struct BlobWriter {
     line: Mutex<Option<Arc<Line>>>,
     /// A fork has the writer, but not the threads that hash.
     owner: u32,
+    room: Room,
 }
 
 impl BlobWriter {
@@ -133,6 +135,7 @@ impl BlobWriter {
             shared,
             line: Mutex::new(Some(Arc::clone(&line))),
             owner: process::id(),
+            room: Room::default(),
         };
         if held > 0 {
             writer.appended(&line, Job::Stored(0, held), held)?;
@@ -176,6 +179,8 @@ impl BlobWriter {
             }
             self.check()?;
             let mut buffer = Buffer::take();
+            let coming = most - receiver.received.count;
+            self.room.make(&self.shared.file, self.offset(), coming);
             let outcome = receiver.fill(&mut buffer, &self.shared.stop);
             if !buffer.as_ref().is_empty() {
                 self.put(line, Box::new(buffer))?;
@@ -275,6 +280,7 @@ impl BlobWriter {
             let detail = format!("{path} has {size} bytes, {offset} were written");
             return Err(Failure::new(Code::Changed, size.min(offset), detail));
         }
+        self.room.give_back(file, size);
         if sync {
             file.sync_data().map_err(io)?;
         }
@@ -295,6 +301,7 @@ impl BlobWriter {
         self.shared.tell();
         if let Some(line) = self.lock().take() {
             line.close();
+            self.room.give_back(&self.shared.file, self.offset());
         }
     }
 
@@ -319,7 +326,8 @@ impl BlobWriter {
         let at = self.offset();
         let written = self.shared.file.write_all_at((*bytes).as_ref(), at);
         written.map_err(|error| self.shared.fail(self.shared.io(at, &error)))?;
-        let _share = Share::take(size);
+        let _share =
+            Share::try_take(size).unwrap_or_else(|| hashing::hurried(|| Share::take(size)));
         self.appended(line, Job::Piece { bytes, _share }, size)
     }
 

@@ -22,7 +22,8 @@ from towline.source.protocol import Announcement
 from towline.transport.docker import DockerReference
 
 if TYPE_CHECKING:
-    from towline.source.docker import DockerBlob, DockerSource
+    from towline.source.docker import DockerSource
+    from towline.source.docker_blob import DockerBlob
 
 __all__ = ["MirroredSource"]
 

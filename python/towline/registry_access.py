@@ -16,6 +16,7 @@ from towline.config.endpoints import Endpoint, endpoints_of
 from towline.config.registries import Registries
 from towline.errors import step
 from towline.options import Options
+from towline.registry.slots import Slots
 from towline.registry.usage import EndpointLog
 from towline.source.mirrored import MirroredSource
 from towline.source.protocol import Source
@@ -50,6 +51,7 @@ class RegistryAccess:
             return self._dial(reference, place, insecure=self._insecure(reference.reference.name))
         with step("loading-registries"):
             registries = self.registries()
+        slots = Slots()  # one image has so many connections, wherever it comes from
         return MirroredSource(
             reference,
             endpoints_of(registries, reference.reference),
@@ -58,6 +60,7 @@ class RegistryAccess:
                 endpoint,
                 insecure=self._overruled(endpoint.insecure),
                 helpers=registries.credential_helpers,
+                slots=slots,
             ),
             self.options.rules,
             log,
@@ -83,6 +86,7 @@ class RegistryAccess:
         *,
         insecure: bool,
         helpers: tuple[str, ...] = (),
+        slots: Slots | None = None,
     ) -> DockerSource:
         from towline.source import docker  # heavy: HTTP
 
@@ -98,6 +102,7 @@ class RegistryAccess:
             cancel=options.cancel,
             location=None if place == reference.reference else place,
             patience=options.patience,
+            slots=slots or Slots(),
         )
         return docker.open_source(reference, access)
 

@@ -97,6 +97,7 @@ class Rules:
         downgrade: a redirect from HTTPS to plain HTTP is followed (REG-026).
         foreign_urls: the addresses in a layer's descriptor are tried before the registry, or
             after it does not have the layer (REG-028).
+        parallel_ranges: the rest of a large blob may come over several connections (REG-029).
         ping_v1: a registry that does not answer as v2 is asked whether it is of v1 (REG-004).
         reauthorize: a refusal may ask for other authentication than the ping, or for a new token,
             once (REG-014).
@@ -146,6 +147,7 @@ class Rules:
     document_limit: int
     downgrade: bool
     foreign_urls: Literal["first", "last"]
+    parallel_ranges: bool
     ping_v1: bool
     reauthorize: bool
 
@@ -203,6 +205,7 @@ Rules.CURRENT = Rules(
     document_limit=4 << 20,
     downgrade=False,
     foreign_urls="last",
+    parallel_ranges=True,
     ping_v1=False,
     reauthorize=True,
 )
@@ -252,6 +255,7 @@ Rules.LIBPOD_1_3 = Rules(
     document_limit=16 << 20,
     downgrade=True,
     foreign_urls="first",
+    parallel_ranges=False,
     ping_v1=True,
     reauthorize=False,
 )

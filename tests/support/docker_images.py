@@ -13,6 +13,7 @@ from towline.config.auth_json import Credentials
 from towline.descriptor import Descriptor
 from towline.reference import parse_normalized
 from towline.registry.retry import Patience
+from towline.registry.slots import Slots
 from towline.registry.tls import Certificates
 from towline.rules import Rules
 from towline.source.docker import DockerAccess, DockerSource, open_source
@@ -106,6 +107,7 @@ def source(
     patience: Patience = IMPATIENT,
     cancel: CancelToken | None = None,
     certificates: Certificates | None = None,
+    slots: Slots | None = None,
 ) -> DockerSource:
     """A source for an image on a server, without patience."""
     reference = DockerReference(parse_normalized(f"{host}/{name}").tagged())
@@ -116,5 +118,6 @@ def source(
         patience=patience,
         cancel=cancel or CancelToken(),
         certificates=certificates,
+        slots=slots or Slots(),
     )
     return open_source(reference, access)

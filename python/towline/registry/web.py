@@ -6,8 +6,6 @@ long as a server asks for, keep some secrets on a redirect, and change the bytes
 
 from __future__ import annotations
 
-import os
-import ssl
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,18 +17,18 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from urllib3 import HTTPHeaderDict, Timeout
 from urllib3.exceptions import HTTPError
-from urllib3.poolmanager import PoolManager, ProxyManager
+from urllib3.poolmanager import PoolManager
 from urllib3.response import BaseHTTPResponse
-from urllib3.util import make_headers
 
 from towline.cancel import CancelToken
 from towline.errors import LimitExceeded, RegistryError
 from towline.registry.answers import shown, web_address
 from towline.registry.budget import BUDGET
 from towline.registry.failures import failure
+from towline.registry.proxies import new_manager, proxy_for
 from towline.registry.retry import PASSING_STATUSES, Patience, delay, passes
 from towline.registry.tls import Certificates, context
-from towline.registry.wire import Watch, Watchman, put_under_watch
+from towline.registry.wire import Watch, Watchman
 
 if TYPE_CHECKING:
     from towline.core import BlobWriter
@@ -82,6 +80,8 @@ class Answer:
         self._web = web
         self._waited = 0.0
         self._arrived = 0
+        #: Seconds in which the network had nothing for us.
+        self.idle = 0.0
         self.status = response.status
         self.url = url
         self.status_line = f"{response.status} {response.reason or ''}".strip()
@@ -110,12 +110,14 @@ class Answer:
             RegistryError: ``registry.stalled``, ``registry.broken``.
             Cancelled: the caller cancelled.
         """
-        began = time.monotonic()
+        began, worked = time.monotonic(), time.thread_time()
         data = b""
         with self._reading(self._web.options.patience.window):
             data = self._response.read1(most) or b""
         # Only the time spent waiting counts: a slow disk of ours is not the server's fault.
-        self._judge(time.monotonic() - began, len(data), ended=not data)
+        waited = time.monotonic() - began
+        self.idle += max(waited - (time.thread_time() - worked), 0.0)
+        self._judge(waited, len(data), ended=not data)
         return data
 
     def pour(self, writer: BlobWriter, most: int) -> int:
@@ -144,6 +146,7 @@ class Answer:
         ended = count == 0 and waited < left
         if count == 0 and not ended:
             raise failure(TimeoutError(), self.url, late=True, body=True)
+        self.idle += waited
         self._judge(waited, count, ended=ended)
         if ended or not body.length:
             self.read1(1)  # urllib3 finds that the body is over
@@ -396,7 +399,8 @@ class Web:
             # A kept connection may have been closed by the server just now: that says nothing
             # about the request, which it never read.
             cause = problem.facts.get("cause") if problem is not None else None
-            if watch.fresh or cause not in ("closed", "reset", "broken"):
+            stale = not (watch.fresh or watch.was_cut)
+            if not stale or cause not in ("closed", "reset", "broken"):
                 break
         assert problem is not None  # there is an answer or a problem
         raise problem
@@ -404,42 +408,16 @@ class Web:
     def _manager(self, url: str) -> PoolManager:
         parts = urlsplit(url)
         own = parts.netloc == self.options.host
-        proxy = _proxy(parts.scheme, parts.hostname or "")
+        proxy = proxy_for(parts.scheme, parts.hostname or "")
         manager = self._managers.get((own, proxy))
         if manager is None:
             secure = context(
                 self.options.certificates, verify=not self.options.insecure, own_host=own
             )
-            manager = _new_manager(proxy, self.options.slots, secure)
-            put_under_watch(manager)
+            manager = new_manager(proxy, self.options.slots, secure)
             # Of two threads that come here first, one manager is kept and the other one unused.
             manager = self._managers.setdefault((own, proxy), manager)
         return manager
-
-
-def _new_manager(proxy: str | None, slots: int, secure: ssl.SSLContext) -> PoolManager:
-    if proxy is None:
-        return PoolManager(maxsize=slots, ssl_context=secure)
-    user = urlsplit(proxy)
-    headers = None
-    if user.username is not None:
-        headers = make_headers(proxy_basic_auth=f"{user.username}:{user.password or ''}")
-        proxy = proxy.replace(f"{user.netloc.rpartition('@')[0]}@", "", 1)
-    return ProxyManager(proxy, proxy_headers=headers, maxsize=slots, ssl_context=secure)
-
-
-def _proxy(scheme: str, host: str) -> str | None:
-    """The proxy that the environment names for a host (REG-042); never one for this machine."""
-    if not any(name.lower().endswith("_proxy") for name in os.environ):
-        return None
-    if host in ("localhost", "::1") or host.startswith("127."):
-        return None
-    from urllib.request import getproxies, proxy_bypass
-
-    proxy = getproxies().get(scheme)
-    if not proxy or proxy_bypass(host):
-        return None
-    return proxy if "://" in proxy else f"http://{proxy}"
 
 
 def _origin(url: str) -> tuple[str, str, int]:

@@ -23,10 +23,11 @@ from urllib3.poolmanager import PoolManager
 if TYPE_CHECKING:
     from towline.core import BlobWriter
 
-__all__ = ["Body", "Watch", "Watchman", "put_under_watch"]
+__all__ = ["Body", "Leash", "Watch", "Watchman", "put_under_watch"]
 
 _NEVER = float("inf")
 _current: ContextVar[Watch | None] = ContextVar("_current", default=None)
+_leash: ContextVar[Leash | None] = ContextVar("_leash", default=None)
 
 
 class Watch:
@@ -69,6 +70,11 @@ class Watch:
         if cut:
             self.cut()
 
+    @property
+    def was_cut(self) -> bool:
+        """Whether the socket was shut, and all that would be attached will be."""
+        return self._cut
+
     def look(self, now: float) -> None:
         """Cut the socket if the step lasts too long."""
         if now > self._until:
@@ -89,6 +95,40 @@ class Watch:
         """Forget the socket: it is closed, or back in the pool."""
         with self._lock:
             self._socket = None
+
+
+class Leash:
+    """Cuts what one thread has under way, and what it begins later; one request at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._watch: Watch | None = None
+        self.was_cut = False
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Let all that this thread asks for be on this leash."""
+        token = _leash.set(self)
+        try:
+            yield
+        finally:
+            _leash.reset(token)
+
+    def hold(self, watch: Watch) -> None:
+        """Hold a request, in the place of the one before."""
+        with self._lock:
+            self._watch = watch
+            cut = self.was_cut
+        if cut:
+            watch.cut()
+
+    def cut(self) -> None:
+        """Cut it, from any thread, and for good."""
+        with self._lock:
+            self.was_cut = True
+            watch = self._watch
+        if watch is not None:
+            watch.cut()
 
 
 class Watchman:
@@ -115,6 +155,8 @@ class Watchman:
                 self._thread.start()
         if cut:
             watch.cut()
+        if (leash := _leash.get()) is not None:
+            leash.hold(watch)
         return watch
 
     def end(self, watch: Watch) -> None:

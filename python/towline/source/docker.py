@@ -21,6 +21,7 @@ from towline.registry.answers import BODY_MAX, Wanted, phrase, refusal, shown, w
 from towline.registry.client import RegistryClient
 from towline.registry.credentials import Credentials
 from towline.registry.retry import Patience, delay, passes
+from towline.registry.slots import Slots
 from towline.registry.tls import Certificates
 from towline.registry.usage import RateLimit
 from towline.registry.web import Answer
@@ -50,6 +51,7 @@ class DockerAccess:
         location: the name under which the image really lies, where a mirror or the ``location``
             of registries.conf takes the place of the registry in the image's name.
         patience: how long the registry is waited for.
+        slots: the connections for blobs; sources of one image share them.
     """
 
     rules: Rules
@@ -59,6 +61,7 @@ class DockerAccess:
     cancel: CancelToken = field(default_factory=CancelToken)
     location: Reference | None = None
     patience: Patience = field(default_factory=Patience)
+    slots: Slots = field(default_factory=Slots)
 
 
 def open_source(reference: DockerReference, access: DockerAccess) -> DockerSource:
@@ -77,6 +80,9 @@ class DockerSource:
         self.rules = access.rules
         self.cancel = access.cancel
         self.patience = access.patience
+        self.slots = access.slots
+        #: Whether the registry may be asked for ranges of one blob at once (REG-029).
+        self.divides = access.rules.parallel_ranges
         self._repository = place.path
         self._client = RegistryClient(
             place.domain,
@@ -150,7 +156,12 @@ class DockerSource:
             RegistryError: the registry cannot be reached, does not have the blob, or has one of
                 another size (``registry.wrong_size``).
         """
-        return DockerBlob(self, descriptor, *self.find(descriptor, offset))
+        self.slots.begin()
+        try:
+            return DockerBlob(self, descriptor, *self.find(descriptor, offset))
+        except BaseException:
+            self.slots.end()
+            raise
 
     def find(
         self, descriptor: Descriptor, offset: int, retries: int | None = None
@@ -170,6 +181,27 @@ class DockerSource:
             answer.finish()
             return self._find_elsewhere(descriptor), 0
         with answer:
+            raise self._refused("blob", str(digest), answer)
+
+    def find_range(self, digest: Digest, first: int, last: int, size: int) -> Answer | None:
+        """The answer that brings these bytes of a blob; None from a server that gives others.
+
+        Args:
+            digest: of the blob.
+            first: the number of the first byte.
+            last: the number of the last byte.
+            size: of the whole blob.
+
+        Raises:
+            RegistryError: the registry cannot be reached, or refuses.
+        """
+        wanted = {"Range": f"bytes={first}-{last}"}
+        answer = self._client.get(self._repository, f"blobs/{digest}", wanted, retries=0)
+        if answer.status == 206 and _is_range(answer, first, (last, size)):
+            return answer
+        with answer:
+            if answer.status in (200, 206, 416):
+                return None
             raise self._refused("blob", str(digest), answer)
 
     @property
@@ -212,7 +244,7 @@ class DockerSource:
         if offset > 0:
             ranged = {"Range": f"bytes={offset}-"}
             answer = self._client.get(self._repository, rest, ranged, retries=retries)
-            if answer.status == 206 and _begins_at(answer, offset):
+            if answer.status == 206 and _is_range(answer, offset):
                 return answer, offset
             if answer.status not in (206, 416):
                 return answer, 0
@@ -288,15 +320,22 @@ class DockerSource:
         self.close()
 
 
-def _begins_at(answer: Answer, offset: int) -> bool:
-    """Whether a partial answer is the rest of the blob from `offset` on (REG-025)."""
+def _is_range(answer: Answer, first: int, rest: tuple[int, int] | None = None) -> bool:
+    """Whether a partial answer is what was asked for (REG-025).
+
+    Args:
+        answer: of status 206.
+        first: the number of its first byte.
+        rest: that of its last byte, and the size of the whole; None for all from `first` on.
+    """
     match = _RANGE.fullmatch((answer.header("Content-Range") or "").strip())
     if match is None or len(match[0]) > 80:
         return False
-    first, last = int(match[1]), int(match[2])
-    whole = match[3] == "*" or int(match[3]) == last + 1
-    length = answer.length
-    return first == offset and whole and (length is None or length == last + 1 - first)
+    begun, ended = int(match[1]), int(match[2])
+    total = None if match[3] == "*" else int(match[3])
+    last, size = rest or (ended, ended + 1)
+    right = ended == last and total in (None, size)
+    return begun == first and right and answer.length in (None, ended + 1 - begun)
 
 
 def _bare(content_type: str | None) -> str:

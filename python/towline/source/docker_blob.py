@@ -1,7 +1,13 @@
-"""A blob that comes from a registry, and the sending of it that may break off (REG-024)."""
+"""A blob that comes from a registry: taken up where it breaks off, divided where that pays.
+
+It begins over one connection.  Where that turns out to wait for the network most of the time, and
+slots are free, the rest comes over several (REG-029, `docker_ranges`); a connection that is as fast
+as we are stays alone.
+"""
 
 from __future__ import annotations
 
+import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
@@ -10,7 +16,9 @@ from towline.descriptor import Descriptor
 from towline.errors import RegistryError
 from towline.registry.answers import shown
 from towline.registry.retry import delay, passes
+from towline.registry.slots import Division
 from towline.registry.web import Answer
+from towline.source.docker_ranges import Pieces
 
 if TYPE_CHECKING:
     from towline.core import BlobWriter
@@ -20,6 +28,8 @@ __all__ = ["DockerBlob"]
 
 _PIECE = 1 << 20
 _PROGRESS = 1 << 20  # bytes after which a repetition counts as the first one again
+_STEP = 256 << 10  # bytes after which a connection is looked at for the first time
+_STEP_SECONDS = 0.1  # a step that took less is followed by one twice as long
 
 
 class DockerBlob:
@@ -31,6 +41,8 @@ class DockerBlob:
         self._source = source
         self._descriptor = descriptor
         self._answer = answer
+        self._alone = bool(descriptor.urls)  # whatever the registry says, it may lie elsewhere
+        self._closed = False
         self.offset = offset
         length = answer.length
         self.size: int | None = None if length is None else length + offset
@@ -73,22 +85,87 @@ class DockerBlob:
             failures += 1
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Let go of the connection; idempotent."""
         self._answer.close()
+        if not self._closed:
+            self._closed = True
+            self._source.slots.end()
 
     def _pour(self, writer: BlobWriter, start: int) -> None:
         """Write what comes of the body, up to the end of the blob, which begins at `start`."""
         end = self._end
+        pace = _Pace(self._answer)
         while end is None or writer.offset - start < end:
-            most = _PIECE if end is None else end - (writer.offset - start)
-            if not self._answer.pour(writer, most):
+            left = _PIECE if end is None else end - (writer.offset - start)
+            if not self._may_divide(left):
+                pace.step = left
+            elif pace.waits(self._source.slots.division) and self._divide(writer, start):
+                pace = _Pace(self._answer)
+                continue
+            if not self._answer.pour(writer, min(left, pace.step)):
                 if end is None:
                     break
                 raise self._short()
+            pace.stepped()
         # One read more: it takes the end of a chunked body, so that the connection can be kept.
         if self._answer.length is None and end is not None and self._answer.read1(1):
             raise self._wrong_size(end + 1)
         self._answer.close()
+
+    def _may_divide(self, left: int) -> bool:
+        """Whether the server gives ranges of this blob, and enough of it is left."""
+        answer, source = self._answer, self._source
+        return (
+            source.divides
+            and not self._alone
+            and self._end is not None
+            and left >= source.slots.division.worth
+            and answer.length is not None
+            and (answer.status == 206 or "bytes" in (answer.header("Accept-Ranges") or "").lower())
+        )
+
+    def _divide(self, writer: BlobWriter, start: int) -> bool:
+        """Fetch the rest over several connections, as far as they bring it; False without any.
+
+        Where they all give up before the first piece is here, nothing else is lost: the first
+        connection goes on.
+        """
+        assert self._end is not None
+        source, division = self._source, self._source.slots.division
+        digest, end = self._descriptor.digest, self._end
+        position = writer.offset - start
+        first = position + division.piece
+        with Pieces(
+            lambda first, last: source.find_range(digest, first, last, end),
+            first,
+            end,
+            source.slots,
+            source.rules.retries,
+            source.patience,
+            source.cancel,
+        ) as pieces:
+            try:
+                if not pieces.help():
+                    self._alone = pieces.failed
+                    return False
+                # What the first connection has under way is the first piece.
+                while writer.offset - start < first:
+                    if not self._answer.pour(writer, first - (writer.offset - start)):
+                        raise self._short()
+                if not pieces.help():
+                    self._alone = True
+                    return True
+                self._answer.close()
+                pieces.join()
+                pieces.deliver(writer)
+            finally:
+                source.divides = source.divides and not pieces.refused
+        reached = writer.offset - start
+        # A server that breaks off again and again is not asked like this for ever.
+        self._alone = pieces.failed and reached - first < division.worth
+        if reached < end:
+            self._resume(reached)
+        return True
 
     def _resume(self, position: int) -> None:
         """Ask for the rest of the blob, and pass over what of it is here already (REG-024)."""
@@ -133,3 +210,33 @@ class DockerBlob:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class _Pace:
+    """How a connection goes: in steps, that tell whether it waits for the network.
+
+    Attributes:
+        step: how many bytes to take before looking again.
+    """
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self.step = _STEP
+        self._stepped = self._began = time.monotonic()
+        self._idle = answer.idle
+
+    def stepped(self) -> None:
+        """A step is done: the next one is longer where this one took no time."""
+        now = time.monotonic()
+        if now - self._stepped < _STEP_SECONDS:
+            self.step *= 2
+        self._stepped = now
+
+    def waits(self, division: Division) -> bool:
+        """Whether most of the time since the last look was waiting; looks again after a while."""
+        now = time.monotonic()
+        passed, waited = now - self._began, self._answer.idle - self._idle
+        if passed < division.after:
+            return False
+        self._began, self._idle = now, self._answer.idle
+        return waited >= passed * division.share

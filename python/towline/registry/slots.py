@@ -62,6 +62,8 @@ class Slots:
             self._count()
         if leave is not None:
             leave()
+            with self.changed:
+                self.changed.notify_all()
 
     def end(self) -> None:
         """A layer has no connection any more."""

@@ -178,9 +178,11 @@ class Pieces:
             with leash.held():
                 while (piece := self._take(leash, helper)) is not None:
                     before = piece.got
-                    error = self._bring(piece)
+                    try:
+                        error = self._bring(piece)
+                    finally:
+                        self._give_back(piece)
                     came = piece.got - before
-                    self._give_back(piece)
                     brought += came
                     failures = 0 if came >= _PROGRESS or error is None else failures
                     if error is None:

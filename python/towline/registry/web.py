@@ -103,6 +103,28 @@ class Answer:
         good = text.isascii() and text.isdigit() and len(text) < _LENGTH_DIGITS
         return int(text) if good and not chunked else None
 
+    def take(self, most: int) -> bytes:
+        """What arrives of the body soon, at least a byte; empty at its end.
+
+        Raises:
+            RegistryError: as `read1`.
+            Cancelled: the caller cancelled.
+        """
+        body = self._watch.body
+        if body is None or not body.secure:
+            return self.read1(most)
+        began, worked = time.monotonic(), time.thread_time()
+        data = b""
+        with self._reading(self._web.options.patience.window):
+            data = body.take(most)
+        self._response.length_remaining = body.length
+        waited = time.monotonic() - began
+        self.idle += max(waited - (time.thread_time() - worked), 0.0)
+        self._judge(waited, len(data), ended=not data)
+        if not data or not body.length:
+            self.read1(1)  # urllib3 finds that the body is over
+        return data
+
     def read1(self, most: int) -> bytes:
         """What has arrived of the body, at least a byte; empty at its end.
 
@@ -132,7 +154,7 @@ class Answer:
         """
         body = self._watch.body
         if body is None or not body.direct:
-            data = self.read1(min(most, _PIECE))
+            data = self.take(min(most, _PIECE))
             if data:
                 writer.write(data)
             return len(data)
@@ -160,7 +182,8 @@ class Answer:
             with self._watch.within(seconds):
                 yield
         except (HTTPError, HTTPException, OSError, ValueError) as error:
-            problem = failure(error, self.url, late=self._watch.late, body=True)
+            late = self._watch.late or isinstance(error, TimeoutError)
+            problem = failure(error, self.url, late=late, body=True)
         if self._watch.late and problem is None:
             # A socket that was cut looks like a body, or a head, that has come to its end.
             problem = failure(TimeoutError(), self.url, late=True, body=True)

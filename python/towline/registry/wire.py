@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["Body", "Leash", "Watch", "Watchman", "put_under_watch"]
 
 _NEVER = float("inf")
+_RECORDS = 256 << 10  # bytes of TLS records that are handed on together
+_SOON = 0.1  # seconds after which those are handed on that are here
 _current: ContextVar[Watch | None] = ContextVar("_current", default=None)
 _leash: ContextVar[Leash | None] = ContextVar("_leash", default=None)
 
@@ -191,11 +194,13 @@ class Body(HTTPResponse):
     """An answer whose body can be taken from the socket itself, past all buffers."""
 
     _plain: socket.socket | None = None
+    _secure: ssl.SSLSocket | None = None
 
     def __init__(self, line: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(line, *args, **kwargs)
         # Inside TLS the socket holds other bytes than the body's.
         self._plain = line if type(line) is socket.socket else None
+        self._secure = line if isinstance(line, ssl.SSLSocket) else None
         if (watch := _current.get()) is not None:
             watch.body = self
 
@@ -203,6 +208,34 @@ class Body(HTTPResponse):
     def direct(self) -> bool:
         """Whether `receive` can be used: plain HTTP, and a body of a length that is known."""
         return self._plain is not None and self.length is not None and self.fp is not None
+
+    @property
+    def secure(self) -> bool:
+        """Whether `take` can be used: HTTPS, and a body of a length that is known."""
+        return self._secure is not None and self.length is not None and self.fp is not None
+
+    def take(self, most: int) -> bytes:
+        """Up to `most` bytes of the body, from as many TLS records as come soon; none at its end.
+
+        OpenSSL gives one record of 16 KiB at a time; to carry each through all buffers costs more
+        than to decrypt it.
+
+        Raises:
+            OSError: of the socket.
+        """
+        assert self._secure is not None
+        assert self.length is not None
+        most = min(most, self.length, _RECORDS)
+        if held := self._held(most):
+            return held
+        view = memoryview(bytearray(most))
+        count, until = 0, time.monotonic() + _SOON
+        while count < most and (came := self._secure.recv_into(view[count:])):
+            count += came
+            if time.monotonic() > until:
+                break
+        self.length -= count
+        return bytes(view[:count])
 
     def receive(self, writer: BlobWriter, most: int, patience: float) -> tuple[int, float]:
         """Append up to `most` bytes of the body to a writer.
@@ -224,18 +257,23 @@ class Body(HTTPResponse):
         assert self.length is not None
         assert self.fp is not None
         most = min(most, self.length)
-        held = self.fp.peek()[:most] if self._buffered else b""
-        if held:
-            # What came with the head; with nothing in the buffer, nothing is ever read into it.
-            self.fp.read(len(held))
-            self.length -= len(held)
+        if held := self._held(most):
             writer.write(held)
-            self._buffered = len(held) == most
             return len(held), 0.0
-        self._buffered = False
         count, waited = writer.receive(self._plain.fileno(), most, patience)
         self.length -= count
         return count, waited
+
+    def _held(self, most: int) -> bytes:
+        """What came with the head; with nothing in the buffer, nothing is ever read into it."""
+        assert self.length is not None
+        assert self.fp is not None
+        held = self.fp.peek()[:most] if self._buffered else b""
+        if held:
+            self.fp.read(len(held))
+            self.length -= len(held)
+        self._buffered = bool(held) and len(held) == most
+        return held
 
     _buffered = True
 

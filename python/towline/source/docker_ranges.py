@@ -235,7 +235,7 @@ class Pieces:
                 return None
             with answer:
                 while piece.left:
-                    data = answer.read1(min(_READ, piece.left))
+                    data = answer.take(min(_READ, piece.left))
                     if not data:
                         return RegistryError("registry.broken", cause="short")
                     self._add(piece, data)

@@ -14,11 +14,12 @@ from towline.errors import RegistryError, TowlineError, step
 from towline.registry.answers import phrase
 from towline.registry.challenge import Challenge, choose_challenge, parse_challenges
 from towline.registry.credentials import Credentials, basic
+from towline.registry.incoming import Answer
 from towline.registry.retry import Patience
 from towline.registry.tls import Certificates
 from towline.registry.tokens import Tokens
 from towline.registry.usage import RateLimit, read_rate_limit
-from towline.registry.web import Answer, Web, WebOptions
+from towline.registry.web import Web, WebOptions
 from towline.rules import Rules
 
 __all__ = ["RegistryClient"]

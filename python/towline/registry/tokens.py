@@ -12,7 +12,8 @@ from towline.json_as_go import JsonFault, decode, integer, string, struct
 from towline.registry.answers import phrase, shown, web_address
 from towline.registry.challenge import Challenge
 from towline.registry.credentials import Credentials, basic
-from towline.registry.web import Answer, Web
+from towline.registry.incoming import Answer
+from towline.registry.web import Web
 
 __all__ = ["Tokens"]
 

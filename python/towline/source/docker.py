@@ -20,11 +20,11 @@ from towline.reference import Reference
 from towline.registry.answers import BODY_MAX, Wanted, phrase, refusal, shown, web_address
 from towline.registry.client import RegistryClient
 from towline.registry.credentials import Credentials
+from towline.registry.incoming import Answer
 from towline.registry.retry import Patience, delay, passes
 from towline.registry.slots import Slots
 from towline.registry.tls import Certificates
 from towline.registry.usage import RateLimit
-from towline.registry.web import Answer
 from towline.rules import Rules
 from towline.schema1 import known_digest
 from towline.source.docker_blob import DockerBlob

@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 from towline.descriptor import Descriptor
 from towline.errors import RegistryError
 from towline.registry.answers import shown
+from towline.registry.incoming import Answer
 from towline.registry.retry import delay, passes
 from towline.registry.slots import Division
-from towline.registry.web import Answer
 from towline.source.docker_ranges import Pieces
 
 if TYPE_CHECKING:

@@ -29,9 +29,9 @@ from typing import TYPE_CHECKING, Self
 from towline.cancel import CancelToken
 from towline.errors import Cancelled, RegistryError, TowlineError
 from towline.patience import Patience
+from towline.registry.incoming import Answer
 from towline.registry.retry import delay, passes
 from towline.registry.slots import Slots
-from towline.registry.web import Answer
 from towline.registry.wire import Leash
 
 if TYPE_CHECKING:

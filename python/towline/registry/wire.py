@@ -230,9 +230,15 @@ class Body(HTTPResponse):
             return held
         view = memoryview(bytearray(most))
         count, until = 0, time.monotonic() + _SOON
-        while count < most and (came := self._secure.recv_into(view[count:])):
+        while count < most:
+            try:
+                came = self._secure.recv_into(view[count:])
+            except OSError:
+                if count:
+                    break  # what came is handed on; the next call meets the error again
+                raise
             count += came
-            if time.monotonic() > until:
+            if not came or time.monotonic() > until:
                 break
         self.length -= count
         return bytes(view[:count])

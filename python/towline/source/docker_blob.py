@@ -153,7 +153,7 @@ class DockerBlob:
                     if not self._answer.pour(writer, first - (writer.offset - start)):
                         raise self._short()
                 if not pieces.help():
-                    self._alone = True
+                    self._alone = pieces.failed
                     return True
                 self._answer.close()
                 pieces.join()

@@ -193,17 +193,11 @@ def test_a_layer_that_begins_has_precedence(tmp_path: Path) -> None:
     joined, gone = threading.Event(), threading.Event()
 
     def odd(request: Request, line: Line) -> None:
-        begin, end = span(request)
-        if begin != PIECE:
+        if span(request)[0] != PIECE:
             joined.set()
             send(request, line)
             return
-        line.head(
-            206,
-            Content_Length=str(PIECE),
-            Content_Range=f"bytes {begin}-{end - 1}/{len(LARGE)}",
-        )
-        line.send(LARGE[begin : begin + 1000])
+        begin(request, line, 1000)
         assert joined.wait(60)
         shared.begin()
         line.wait_for_the_end()
@@ -283,28 +277,26 @@ def test_a_server_that_gives_something_else(odd: Handler, tmp_path: Path) -> Non
     assert 1 <= len(ranges(server)) <= 6  # each fetcher once, and none for the second blob
 
 
+def begin(request: Request, line: Line, count: int) -> None:
+    """The head of a piece, and its first bytes."""
+    first, end = span(request)
+    headers = {"Content_Range": f"bytes {first}-{end - 1}/{len(LARGE)}"}
+    line.head(206, Content_Length=str(end - first), **headers)
+    line.send(LARGE[first : first + count])
+
+
 def cut_short(request: Request, line: Line) -> None:
-    begin, end = span(request)
-    line.head(206, Content_Length=str(PIECE), Content_Range=f"bytes {begin}-{end - 1}/{len(LARGE)}")
-    line.send(LARGE[begin : begin + 100])
+    begin(request, line, 100)
     line.hang_up()
 
 
 def cut_off(request: Request, line: Line) -> None:
-    begin, end = span(request)
-    line.head(
-        206, Content_Length=str(end - begin), Content_Range=f"bytes {begin}-{end - 1}/{len(LARGE)}"
-    )
-    line.send(LARGE[begin : begin + 100])
+    begin(request, line, 100)
     line.reset()
 
 
 def stall(request: Request, line: Line) -> None:
-    begin, end = span(request)
-    line.head(
-        206, Content_Length=str(end - begin), Content_Range=f"bytes {begin}-{end - 1}/{len(LARGE)}"
-    )
-    line.send(LARGE[begin : begin + 10])
+    begin(request, line, 10)
     line.wait_for_the_end()
 
 

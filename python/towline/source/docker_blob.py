@@ -8,6 +8,7 @@ as we are stays alone.
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
@@ -135,7 +136,7 @@ class DockerBlob:
         digest, end = self._descriptor.digest, self._end
         position = writer.offset - start
         first = position + division.piece
-        with Pieces(
+        pieces = Pieces(
             lambda first, last: source.find_range(digest, first, last, end),
             first,
             end,
@@ -143,7 +144,8 @@ class DockerBlob:
             source.rules.retries,
             source.patience,
             source.cancel,
-        ) as pieces:
+        )
+        with closing(pieces):
             try:
                 if not pieces.help():
                     self._alone = pieces.failed

@@ -23,8 +23,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from towline.cancel import CancelToken
 from towline.errors import Cancelled, RegistryError, TowlineError
@@ -67,7 +66,7 @@ class _Piece:
 
 
 class Pieces:
-    """Brings the bytes of a blob from `first` to `end`.
+    """Brings the bytes of a blob from `first` to `end`.  Close it: that cuts what is under way.
 
     Args:
         ask: the answer that brings the range from its first to its last byte, None from a server
@@ -283,14 +282,3 @@ class Pieces:
     def _wake(self) -> None:
         with self._changed:
             self._changed.notify_all()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -2,16 +2,24 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::digest::{Algorithm, Hasher};
 use crate::failure::{Code, Failure, Result};
 use crate::limits::Limits;
 use crate::round::{Format, LONGEST_MAGIC, Round, Standing};
-use crate::stream::{Ahead, Bounded, FileRange, Slice, Stream, read_at};
+use crate::stream::{Ahead, Bounded, FileRange, Held, Slice, Stream, read_at};
 use crate::tar::Member;
 use crate::walk::{TarWalk, Verdict, walk};
 use crate::writer::BlobWriter;
+
+mod notes;
+mod pass;
+mod survey;
+
+pub use notes::Keep;
+use notes::Notes;
+use pass::{Pass, Window, too_short};
 
 /// How an archive is opened.
 #[derive(Clone, Debug)]
@@ -40,6 +48,7 @@ pub struct Archive {
     path: PathBuf,
     options: Options,
     framing: Vec<Format>,
+    inflated: Arc<AtomicU64>,
     running: Mutex<Running>,
 }
 
@@ -48,6 +57,8 @@ pub struct Archive {
 struct Running {
     /// The sequential pass, and where it stands.
     pass: Option<Pass>,
+    /// What `index` noted of the members.
+    notes: Notes,
     /// What `index` found wrong with the compression, and how many bytes it vouched for.
     damage: Option<(u64, Failure)>,
 }
@@ -68,9 +79,15 @@ impl Archive {
             path: path.to_owned(),
             options,
             framing: Vec::new(),
+            inflated: Arc::default(),
             running: Mutex::default(),
         };
-        archive.framing = archive.stream()?.framing;
+        let opened = archive.stream()?;
+        archive.framing.clone_from(&opened.framing);
+        if !opened.framing.is_empty() {
+            // It has read a little to find that out, which is not read again.
+            archive.lock().pass = Some(archive.pass(opened));
+        }
         Ok(archive)
     }
 
@@ -79,36 +96,47 @@ impl Archive {
         &self.framing
     }
 
+    /// Bytes of the tar that were decompressed so far, over all passes; 0 for a plain tar.
+    pub fn inflated(&self) -> &Arc<AtomicU64> {
+        &self.inflated
+    }
+
     /// The members up to the first damage, and that damage.
     ///
     /// `None` is a proper end: two zero blocks, or the end of the bytes after a whole member,
     /// with or without one zero block. A member that is cut short is left out; so is what stands
     /// in a compressed frame that is damaged. `Err` is only [`Code::Io`].
-    pub fn index(&self) -> Result<(Vec<Member>, Option<Failure>)> {
-        let mut opened = self.stream()?;
+    ///
+    /// Of a compressed archive it notes what `keep` says; a plain one is read in place.
+    pub fn index(&self, keep: Keep) -> Result<(Vec<Member>, Option<Failure>)> {
         let mut walker = TarWalk::new(self.options.limits);
-        let verdict = walk(&mut opened.stream, &mut walker);
-        let mut members = walker.members;
-        let failure = match verdict {
-            Verdict::Whole => return Ok((members, None)),
-            Verdict::Stream(failure) | Verdict::Tar(failure) if failure.code == Code::Io => {
-                return Err(failure);
-            }
-            Verdict::Tar(failure) => return Ok((members, Some(failure))),
-            Verdict::Stream(failure) => failure,
-        };
-        if !failure.is_limit() {
-            let vouched = opened
-                .innermost
-                .and_then(|round| round.vouched_at_failure())
-                .unwrap_or(0);
-            members.retain(|member| member.offset + member.size <= vouched);
-            self.lock().damage = Some((vouched, failure.clone()));
+        if self.framing.is_empty() {
+            let verdict = walk(&mut self.stream()?.stream, &mut walker);
+            return judged(verdict, walker.members);
         }
-        Ok((members, Some(failure)))
+        let mut running = self.lock();
+        let mut pass = match running.pass.take() {
+            Some(pass) if pass.position == 0 && !pass.failed() => pass,
+            _ => self.pass(self.stream()?),
+        };
+        let ceiling = self.options.limits.ceiling(Some(self.size()?));
+        let mut notes = Notes::new(keep, ceiling.size);
+        let verdict = self.survey(&mut pass, &mut walker, &mut notes);
+        running.notes = notes;
+        let mut members = walker.members;
+        if let Verdict::Stream(failure) = &verdict
+            && !failure.is_limit()
+            && failure.code != Code::Io
+        {
+            let vouched = pass.vouched();
+            members.retain(|member| member.offset + member.size <= vouched);
+            running.damage = Some((vouched, failure.clone()));
+        }
+        judged(verdict, members)
     }
 
-    /// The bytes of some ranges (offset, size) of the tar, in the order asked, in one pass.
+    /// The bytes of some ranges (offset, size) of the tar, in the order asked; in one pass, or in
+    /// none where all was noted.
     pub fn read(&self, ranges: &[(u64, u64)]) -> Result<Vec<Vec<u8>>> {
         let mut running = self.lock();
         for &(offset, size) in ranges {
@@ -119,13 +147,20 @@ impl Archive {
             let size = self.size()?;
             // Asked before anything is kept, for the sizes come from elsewhere.
             if ranges.iter().any(|range| range.1 > 0 && end(*range) > size) {
-                return Err(self.too_short(size));
+                return Err(too_short(&self.path, size));
             }
             for (answer, &(offset, size)) in answers.iter_mut().zip(ranges) {
                 let mut stream = self.range(offset, size);
                 append(&mut stream, |piece| answer.extend_from_slice(piece))?;
             }
             return Ok(answers);
+        }
+        let noted = |&(offset, size): &(u64, u64)| match size {
+            0 => Some(Slice::default()),
+            _ => running.notes.bytes(offset, size),
+        };
+        if let Some(found) = ranges.iter().map(noted).collect::<Option<Vec<_>>>() {
+            return Ok(found.iter().map(|bytes| bytes.to_vec()).collect());
         }
         let wanted = || ranges.iter().copied().filter(|range| range.1 > 0);
         let Some(first) = wanted().map(|range| range.0).min() else {
@@ -166,40 +201,30 @@ impl Archive {
             let name = self.path.display().to_string();
             return writer.copy_range(&self.file, &name, offset, size);
         }
-        let window = self.window(&mut running, offset, size)?;
+        let mut stored = self.member(&mut running, offset, size)?;
         if !decompress {
-            let mut window = window;
-            return pour(&mut window, writer);
+            return pour(&mut stored, writer);
         }
-        match self.once(window, size) {
+        match self.once(stored, size) {
             Ok(mut plain) => pour(&mut plain, writer),
             Err(mut stored) => pour(&mut stored, writer),
         }
     }
 
-    /// The SHA-256 digest and size of a member, after at most one round of decompression.
-    pub fn measure(&self, offset: u64, size: u64) -> Result<(String, u64)> {
+    /// The size of a member after at most one round of decompression.
+    pub fn measure(&self, offset: u64, size: u64) -> Result<u64> {
         let mut running = self.lock();
         running.check(offset, size)?;
-        if self.framing.is_empty() {
-            return self.measured(self.range(offset, size), size);
+        if let Some(found) = running.notes.size((offset, size)) {
+            return found;
         }
-        let window = self.window(&mut running, offset, size)?;
-        self.measured(window, size)
-    }
-
-    fn measured<S: Stream>(&self, stream: S, size: u64) -> Result<(String, u64)> {
-        let mut hasher = Hasher::new(Algorithm::Sha256);
         let mut total = 0;
-        let count = |piece: &Slice| {
-            hasher.update(piece);
-            total += piece.len() as u64;
-        };
-        match self.once(stream, size) {
+        let count = |piece: &Slice| total += piece.len() as u64;
+        match self.once(self.member(&mut running, offset, size)?, size) {
             Ok(mut plain) => append(&mut plain, count)?,
             Err(mut stored) => append(&mut stored, count)?,
         }
-        Ok((hasher.finish(), total))
+        Ok(total)
     }
 
     fn lock(&self) -> MutexGuard<'_, Running> {
@@ -211,11 +236,6 @@ impl Archive {
         Ok(facts
             .map_err(|error| Failure::io(&self.path, 0, &error))?
             .len())
-    }
-
-    fn too_short(&self, size: u64) -> Failure {
-        let detail = format!("the tar in {} ends at byte {size}", self.path.display());
-        Failure::new(Code::Truncated, size, detail)
     }
 
     fn range(&self, offset: u64, size: u64) -> FileRange {
@@ -256,6 +276,26 @@ impl Archive {
         })
     }
 
+    fn pass(&self, opened: Opened) -> Pass {
+        Pass::new(opened.stream, opened.innermost, Arc::clone(&self.inflated))
+    }
+
+    /// A range of the tar: in the file, among what was noted, or in a pass.
+    fn member<'a>(
+        &'a self,
+        running: &'a mut Running,
+        offset: u64,
+        size: u64,
+    ) -> Result<Box<dyn Stream + 'a>> {
+        if self.framing.is_empty() {
+            return Ok(Box::new(self.range(offset, size)));
+        }
+        if let Some(bytes) = running.notes.bytes(offset, size) {
+            return Ok(Box::new(Held::new(bytes)));
+        }
+        Ok(Box::new(self.window(running, offset, size)?))
+    }
+
     /// A range of the running pass, or of a new one if that is past it.
     fn window<'a>(
         &'a self,
@@ -263,20 +303,14 @@ impl Archive {
         offset: u64,
         size: u64,
     ) -> Result<Window<'a>> {
-        if running
-            .pass
-            .as_ref()
-            .is_none_or(|pass| pass.position > offset)
-        {
-            running.pass = Some(Pass {
-                stream: self.stream()?.stream,
-                position: 0,
-                held: Slice::default(),
-            });
-        }
+        let usable = |pass: &Pass| pass.position <= offset && !pass.failed();
+        let pass = match running.pass.take() {
+            Some(pass) if usable(&pass) => pass,
+            _ => self.pass(self.stream()?),
+        };
         Ok(Window {
-            archive: self,
-            pass: &mut running.pass,
+            pass: running.pass.insert(pass),
+            path: &self.path,
             offset,
             left: size,
         })
@@ -308,60 +342,14 @@ impl Running {
     }
 }
 
-/// A sequential pass over a compressed tar, and where it stands.
-struct Pass {
-    stream: Box<dyn Stream>,
-    position: u64,
-    held: Slice,
-}
-
-impl Pass {
-    /// Up to `most` next bytes; none at the end.
-    fn take(&mut self, most: u64) -> Result<Slice> {
-        if self.held.is_empty() {
-            self.held = self.stream.pull()?;
+/// The answer of an index.
+fn judged(verdict: Verdict, members: Vec<Member>) -> Result<(Vec<Member>, Option<Failure>)> {
+    match verdict {
+        Verdict::Whole => Ok((members, None)),
+        Verdict::Stream(failure) | Verdict::Tar(failure) if failure.code == Code::Io => {
+            Err(failure)
         }
-        let most = most.min(self.held.len() as u64);
-        self.position += most;
-        Ok(self.held.split_to(most as usize))
-    }
-}
-
-/// A range of a pass. Where the pass fails it is over.
-struct Window<'a> {
-    archive: &'a Archive,
-    pass: &'a mut Option<Pass>,
-    offset: u64,
-    left: u64,
-}
-
-impl Window<'_> {
-    fn next(&mut self) -> Result<Slice> {
-        let Some(pass) = self.pass.as_mut() else {
-            return Ok(Slice::default());
-        };
-        while pass.position < self.offset {
-            if pass.take(self.offset - pass.position)?.is_empty() {
-                return Err(self.archive.too_short(pass.position));
-            }
-        }
-        let piece = pass.take(self.left)?;
-        if piece.is_empty() {
-            return Err(self.archive.too_short(pass.position));
-        }
-        Ok(piece)
-    }
-}
-
-impl Stream for Window<'_> {
-    fn pull(&mut self) -> Result<Slice> {
-        if self.left == 0 {
-            return Ok(Slice::default());
-        }
-        let piece = self.next().inspect_err(|_| *self.pass = None)?;
-        self.offset += piece.len() as u64;
-        self.left -= piece.len() as u64;
-        Ok(piece)
+        Verdict::Tar(failure) | Verdict::Stream(failure) => Ok((members, Some(failure))),
     }
 }
 

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyTuple, PyType};
 
-use crate::archive::{self, Options};
+use crate::archive::{self, Keep, Options};
 use crate::digest::{self, Algorithm};
 use crate::failure::{Code, Failure};
 use crate::layer;
@@ -271,6 +272,7 @@ impl Member {
 struct Archive {
     inner: Mutex<Option<Arc<archive::Archive>>>,
     framing: Vec<Format>,
+    inflated: Arc<AtomicU64>,
 }
 
 impl Archive {
@@ -309,6 +311,7 @@ impl Archive {
         let inner = py.detach(|| archive::Archive::open(&path, options))?;
         Ok(Self {
             framing: inner.framing().to_vec(),
+            inflated: Arc::clone(inner.inflated()),
             inner: Mutex::new(Some(Arc::new(inner))),
         })
     }
@@ -319,10 +322,23 @@ impl Archive {
         PyTuple::new(py, self.framing.iter().map(|format| format.name()))
     }
 
+    /// Bytes of the tar that were decompressed so far, over all passes.
+    #[getter]
+    fn inflated(&self) -> u64 {
+        self.inflated.load(Ordering::Relaxed)
+    }
+
     /// The members up to the first damage, and that damage.
-    fn index(&self, py: Python<'_>) -> PyResult<(Vec<Member>, Option<Py<PyAny>>)> {
+    #[pyo3(signature = (*, keep = 0, sizes = false))]
+    fn index(
+        &self,
+        py: Python<'_>,
+        keep: u64,
+        sizes: bool,
+    ) -> PyResult<(Vec<Member>, Option<Py<PyAny>>)> {
         let archive = self.open()?;
-        let (members, failure) = py.detach(|| archive.index())?;
+        let bytes = keep;
+        let (members, failure) = py.detach(|| archive.index(Keep { bytes, sizes }))?;
         let members = members.into_iter().map(|inner| Member { inner });
         let failure = failure
             .map(|failure| core_error(py, &failure))
@@ -359,8 +375,8 @@ impl Archive {
         Ok(py.detach(|| archive.copy_to(offset, size, &writer, decompress))?)
     }
 
-    /// The SHA-256 digest and size of a member, after at most one round of decompression.
-    fn measure(&self, py: Python<'_>, offset: u64, size: u64) -> PyResult<(String, u64)> {
+    /// The size of a member after at most one round of decompression.
+    fn measure(&self, py: Python<'_>, offset: u64, size: u64) -> PyResult<u64> {
         let archive = self.open()?;
         Ok(py.detach(|| archive.measure(offset, size))?)
     }

@@ -79,6 +79,21 @@ impl<S: Stream + ?Sized> Stream for Box<S> {
     }
 }
 
+/// Bytes in memory, as a stream.
+pub(crate) struct Held(Slice);
+
+impl Held {
+    pub fn new(bytes: Slice) -> Self {
+        Self(bytes)
+    }
+}
+
+impl Stream for Held {
+    fn pull(&mut self) -> Result<Slice> {
+        Ok(self.0.split_to(SLICE))
+    }
+}
+
 /// Read a stream to its end, to learn whether it has one.
 pub(crate) fn drain(stream: &mut dyn Stream) -> Result<()> {
     while !stream.pull()?.is_empty() {}

@@ -78,30 +78,43 @@ impl TarWalk {
         }
     }
 
+    /// The size of the file whose data comes next, where its first byte does.
+    pub fn file_ahead(&self) -> Option<u64> {
+        let member = self.member.as_ref()?;
+        let file = matches!(member.kind, b'0' | b'7') && member.size > 0;
+        (file && self.state == State::Data && self.left == member.size).then_some(member.size)
+    }
+
     /// Take the next bytes.
     pub fn feed(&mut self, mut data: &[u8]) -> Result<()> {
         while !data.is_empty() {
-            let here = data.len() as u64;
-            let count = match self.state {
-                State::Tail => {
-                    self.position += here;
-                    return Ok(());
-                }
-                State::Data | State::Padding => {
-                    let count = self.left.min(here);
-                    self.skip(count);
-                    count as usize
-                }
-                State::Header | State::Extension(..) | State::Sparse => {
-                    let count = (self.want - self.held.len() as u64).min(here);
-                    self.position += count;
-                    self.collect(&data[..count as usize])?;
-                    count as usize
-                }
-            };
+            let count = self.take(data)?;
             data = &data[count..];
         }
         Ok(())
+    }
+
+    /// Take the next bytes, as far as they are of one kind; how many those were.
+    pub fn take(&mut self, data: &[u8]) -> Result<usize> {
+        let here = data.len() as u64;
+        let count = match self.state {
+            State::Tail => {
+                self.position += here;
+                here
+            }
+            State::Data | State::Padding => {
+                let count = self.left.min(here);
+                self.skip(count);
+                count
+            }
+            State::Header | State::Extension(..) | State::Sparse => {
+                let count = (self.want - self.held.len() as u64).min(here);
+                self.position += count;
+                self.collect(&data[..count as usize])?;
+                count
+            }
+        };
+        Ok(count as usize)
     }
 
     /// Pass over `count` of the bytes that do not matter.

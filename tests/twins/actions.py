@@ -61,14 +61,20 @@ def members_of(answer: tuple[list[Any], CoreError | None]) -> Any:
     return plain, failure and failure_facts(failure)
 
 
-def archive_facts(core: Core, path: str, limits: dict[str, int] | None = None, **how: Any) -> Any:
+def archive_facts(
+    core: Core,
+    path: str,
+    limits: dict[str, int] | None = None,
+    noting: dict[str, Any] | None = None,
+    **how: Any,
+) -> Any:
     """All that an archive says of itself after its index was asked for."""
     archive = core.Archive(path, limits=chosen(core, limits), **how)
-    members, failure = members_of(archive.index())
+    members, failure = members_of(archive.index(**(noting or {})))
     ranges = [(member[4], member[3]) for member in members]
     reads = judged(lambda: archive.read(ranges[::-1]))
     measures = [judged(partial(archive.measure, *at)) for at in ranges[:6]]
-    facts = archive.framing, members, failure, reads, measures
+    facts = archive.framing, members, failure, reads, measures, archive.inflated
     archive.close()
     return facts
 

@@ -13,7 +13,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.twins.actions import CORES, Core, archive_facts, both, judged, layer_facts
+from tests.twins.actions import (
+    CORES,
+    Core,
+    archive_facts,
+    both,
+    judged,
+    layer_facts,
+    native,
+)
 from tests.twins.strategies import (
     COMPRESSIONS,
     block,
@@ -55,6 +63,24 @@ def test_archives(place: Callable[[bytes], str], data: bytes, rounds: int) -> No
     """Framing, members, damage, bytes and measures are the same."""
     path = place(data)
     both(lambda core: archive_facts(core, path, rounds=rounds))
+
+
+@pytest.mark.clause("CORE-001", "CORE-009")
+@one_file
+@given(
+    data=st.one_of(compressed(2), damaged(compressed(2))),
+    keep=st.one_of(st.integers(0, 50), st.integers(0, 5000)),
+    sizes=st.booleans(),
+)
+def test_what_an_index_notes(
+    place: Callable[[bytes], str], data: bytes, keep: int, sizes: bool
+) -> None:
+    """Both keep the same members, so that both inflate the same; what is noted is what is there."""
+    path = place(data)
+    noting = {"keep": keep, "sizes": sizes}
+    noted = both(lambda core: archive_facts(core, path, noting=noting))
+    without = judged(lambda: archive_facts(native, path))
+    assert noted[:-1] == without[:-1]
 
 
 @pytest.mark.clause("CORE-001", "CORE-006")
@@ -145,7 +171,7 @@ def test_well_formed_tars_as_tarfile_reads_them(
             info.linkname = f"{name}/to" if kind in (tarfile.SYMTYPE, tarfile.LNKTYPE) else ""
             tar.addfile(info, io.BytesIO(data))
     path = place(written.getvalue())
-    _, members, failure, _, _ = both(lambda core: archive_facts(core, path))
+    _, members, failure, *_ = both(lambda core: archive_facts(core, path))
     assert failure is None
     with tarfile.open(path) as tar:
         expected = [

@@ -155,12 +155,23 @@ class Archive:
     def framing(self) -> tuple[str, ...]:
         """The compressions, outermost first; empty for a plain tar."""
 
-    def index(self) -> tuple[list[Member], CoreError | None]:
+    @property
+    def inflated(self) -> int:
+        """Bytes of the tar that were decompressed so far, over all passes; 0 for a plain tar."""
+
+    def index(self, *, keep: int = 0, sizes: bool = False) -> tuple[list[Member], CoreError | None]:
         """The members up to the first damage, and that damage.
 
         None is a proper end: two zero blocks, or the end of the bytes after a whole member, with
         or without one zero block. A member that is cut short is left out; so is what stands in a
         compressed frame that is damaged.
+
+        Args:
+            keep: of a compressed archive, so many bytes of files are kept in memory, the smallest
+                first, and the first six bytes of all others: what lies in them is read without a
+                further pass. 0: neither.
+            sizes: and compressed files are measured on the way, as far as together they do not
+                grow beyond what the archive itself may grow to.
 
         Raises:
             CoreError: ``io``, ``cancelled``.
@@ -169,7 +180,7 @@ class Archive:
     def read(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
         """The bytes of some ranges (offset, size) of the tar, in the order asked.
 
-        One pass; memory is what the ranges ask for.
+        One pass, or none where `index` kept it all; memory is what the ranges ask for.
 
         Raises:
             CoreError: ``truncated`` for a range beyond the end; that of `index` for a range that
@@ -185,8 +196,8 @@ class Archive:
             CoreError: as `read`, and the writer's own.
         """
 
-    def measure(self, offset: int, size: int) -> tuple[str, int]:
-        """The SHA-256 digest and size of a member, after at most one round of decompression.
+    def measure(self, offset: int, size: int) -> int:
+        """The size of a member after at most one round of decompression.
 
         Raises:
             CoreError: as `read`; of the member's own compression, with offsets in the member.

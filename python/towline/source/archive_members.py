@@ -1,7 +1,9 @@
 """The members of an archive: found by name, read in place, never unpacked to the disk.
 
-An archive is indexed once.  What a compressed one holds in small members, and the first bytes of
-the large ones, is taken in one more pass, so that asking for documents costs no further ones.
+An archive is indexed once.  While a compressed one is, its smallest files are kept, and the first
+bytes of all others, so that it is decompressed twice in a pull: once to decide, and once to deliver
+what is wanted.  A third pass is made for a document that is not among them, which takes an archive
+with a document of megabytes, or with thousands of files smaller than its documents.  (ARCH-008)
 """
 
 from __future__ import annotations
@@ -10,7 +12,6 @@ import errno
 import os
 import posixpath
 import stat
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -39,8 +40,7 @@ _MAGIC = {
 }
 _HEAD = 6  # the longest magic
 _ROUNDS = 2  # ARCH-003: an archive that was compressed twice is read
-_SMALL = 256 << 10  # members up to this size are kept from the pass over a compressed archive
-_KEPT = 16 << 20  # and this much in all
+_KEPT = 8 << 20  # bytes of a compressed archive that are kept in memory
 _LINKS = 40  # as many as Linux follows
 _PATH_MAX = 4096  # bytes; and no longer path than Linux opens
 
@@ -57,8 +57,13 @@ class ArchiveMembers:
         framing: the compressions of the whole archive, outermost first.
     """
 
-    def __init__(self, path: str, formats: tuple[str, ...]) -> None:
+    def __init__(self, path: str, formats: tuple[str, ...], *, sizes: bool = False) -> None:
         """Open and index an archive.
+
+        Args:
+            path: the archive.
+            formats: the compressions that are looked for, around it and around its members.
+            sizes: what compressed members grow to is wanted.
 
         Raises:
             PathUnusable: it cannot be opened, or is no file.
@@ -68,16 +73,13 @@ class ArchiveMembers:
         _check_file(path)
         self.path = path
         self._formats = formats
-        self._lock = threading.Lock()
-        self._bytes: dict[tuple[int, int], bytes] = {}
-        self._measured: dict[int, tuple[str, int]] = {}
+        self._measured: dict[int, int] = {}
         self._remembered: dict[str, Any] = {}
-        self._taken = False
         self.framing: tuple[str, ...] = ()
         try:
             self._archive = Archive(path, formats=formats, rounds=_ROUNDS)
             self.framing = self._archive.framing
-            members, failure = self._archive.index()
+            members, failure = self._archive.index(keep=_KEPT, sizes=sizes)
         except CoreError as error:
             raise self._damage(error, self.framing or self._outermost()) from None
         if failure is not None and _is_fatal(failure, self.framing):
@@ -188,8 +190,8 @@ class ArchiveMembers:
         head = self._read(member, min(_HEAD, self.size_of(member)))
         return any(head.startswith(_MAGIC[name]) for name in self._formats)
 
-    def measure(self, member: Member) -> tuple[str, int]:
-        """The SHA-256 digest and size of a member, decompressed once if it is compressed.
+    def measure(self, member: Member) -> int:
+        """The size of a member, decompressed once if it is compressed.
 
         Raises:
             SourceError: ``archive.member_compression``.
@@ -225,33 +227,10 @@ class ArchiveMembers:
     def _read(self, member: Member, size: int) -> bytes:
         if size == 0:
             return b""
-        key = (member.offset, size)
         try:
-            with self._lock:
-                if self.framing and not self._taken:
-                    self._take_small()
-                if key in self._bytes:
-                    return self._bytes[key]
-                return self._archive.read([key])[0]
+            return self._archive.read([(member.offset, size)])[0]
         except CoreError as error:
             raise self._member_damage(member, error) from None
-
-    def _take_small(self) -> None:
-        wanted: dict[tuple[int, int], None] = {}
-        left = _KEPT
-        for member in self.members:
-            if member.type not in _FILE or not member.size:
-                continue
-            head = min(_HEAD, member.size)
-            if member.size <= min(_SMALL, left):
-                wanted[member.offset, member.size] = None
-                left -= member.size
-            if left >= head:
-                wanted[member.offset, head] = None
-                left -= head
-        found = self._archive.read(list(wanted))
-        self._bytes = dict(zip(wanted, found, strict=True))
-        self._taken = True
 
     def _through_linked_folder(self, path: bytes, members: dict[bytes, Member]) -> bytes | None:
         # A layout whose blobs/ is a link: the nearest ancestor that is a member decides

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
 __all__ = ["ArchiveCache", "MemberBlob", "open_members"]
 
+_Key = tuple[str, tuple[str, ...], bool]
+
 
 def open_members(
-    path: str, formats: tuple[str, ...], archives: ArchiveCache | None
+    path: str, formats: tuple[str, ...], archives: ArchiveCache | None, *, sizes: bool = False
 ) -> tuple[ArchiveMembers, bool]:
     """An archive, and whether others share it, so that it is not to be closed.
 
@@ -25,8 +27,8 @@ def open_members(
         TowlineError: as `ArchiveMembers`.
     """
     if archives is None:
-        return ArchiveMembers(path, formats), False
-    return archives.members(path, formats), True
+        return ArchiveMembers(path, formats, sizes=sizes), False
+    return archives.members(path, formats, sizes=sizes), True
 
 
 class ArchiveCache:
@@ -37,16 +39,19 @@ class ArchiveCache:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._open: dict[tuple[str, tuple[str, ...]], tuple[tuple[int, ...], ArchiveMembers]] = {}
+        self._open: dict[_Key, tuple[tuple[int, ...], ArchiveMembers]] = {}
 
-    def members(self, path: str, formats: tuple[str, ...]) -> ArchiveMembers:
+    def members(
+        self, path: str, formats: tuple[str, ...], *, sizes: bool = False
+    ) -> ArchiveMembers:
         """The members of an archive, as it is now; raises as `ArchiveMembers`."""
+        key = (path, formats, sizes)
         with self._lock:
             now = _signature(path)
-            then, members = self._open.get((path, formats), ((), None))
+            then, members = self._open.get(key, ((), None))
             if members is None or then != now:
-                members = ArchiveMembers(path, formats)
-                self._open[path, formats] = (now, members)
+                members = ArchiveMembers(path, formats, sizes=sizes)
+                self._open[key] = (now, members)
             return members
 
     def close(self) -> None:

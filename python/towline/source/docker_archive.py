@@ -69,7 +69,8 @@ def open_source(
         PathUnusable: the archive cannot be opened.
         SourceError: it cannot be decompressed.
     """
-    members, shared = open_members(reference.path, rules.archive_formats, archives)
+    formats = rules.archive_formats
+    members, shared = open_members(reference.path, formats, archives, sizes=True)
     return DockerArchiveSource(reference, rules, members, shared=shared)
 
 
@@ -289,7 +290,7 @@ def _holder(members: ArchiveMembers, name: str, rules: Rules) -> Member | None:
 def _size(members: ArchiveMembers, member: Member) -> int:
     """The size of an uncompressed layer."""
     if members.compressed(member):
-        return members.measure(member)[1]
+        return members.measure(member)
     return members.size_of(member)
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, final
 
 from towline.core.failure import CoreError
 from towline.core.twin.frames import FORMATS, LONGEST_MAGIC, Round, detect
 from towline.core.twin.limits import Limits
+from towline.core.twin.notes import Notes
+from towline.core.twin.passes import Pass, Window, too_short
 from towline.core.twin.streams import (
     Ahead,
     Bounded,
     FileRange,
+    Held,
     Stream,
     drain,
     io_error,
@@ -53,41 +56,69 @@ class Archive:
         self._fd = open_file(path)
         # What index() found wrong with the compression, and how many bytes it vouched for.
         self._damage: tuple[int, CoreError] | None = None
-        self._pass: Pass | None = None
-        _, _, self._framing = self._open()
+        self._turn = threading.Lock()  # one pass at a time
+        self._notes = Notes()  # what index() noted of the members
+        self._inflated = [0]  # by all passes together
+        stream, innermost, self._framing = self._open()
+        # It has read a little to find the framing, which is not read again.
+        self._pass = Pass(stream, innermost, self._inflated) if self._framing else None
 
     @property
     def framing(self) -> tuple[str, ...]:
         """The compressions around the tar, outermost first."""
         return self._framing
 
-    def index(self) -> tuple[list[Member], CoreError | None]:
+    @property
+    def inflated(self) -> int:
+        """Bytes of the tar that were decompressed so far, over all passes; 0 for a plain tar."""
+        return self._inflated[0]
+
+    def index(self, *, keep: int = 0, sizes: bool = False) -> tuple[list[Member], CoreError | None]:
         """The members up to the first damage, and that damage.
 
         None is a proper end: two zero blocks, or the end of the bytes after a whole member, with
         or without one zero block. A member that is cut short is left out; so is what stands in a
         compressed frame that is damaged.
 
+        Args:
+            keep: of a compressed archive, so many bytes of files are kept in memory, the smallest
+                first, and the first six bytes of all others: what lies in them is read without a
+                further pass. 0: neither.
+            sizes: and compressed files are measured on the way, as far as together they do not
+                grow beyond what the archive itself may grow to.
+
         Raises:
             CoreError: ``io``, ``cancelled``.
         """
         self._check()
-        stream, innermost, _ = self._open()
         walker = TarWalk(self._limits)
-        stream_failed, failure = walk(stream, walker)
+        if not self._framing:
+            _, failure = walk(self._open()[0], walker)
+            if failure is not None and failure.code == "io":
+                raise failure
+            return walker.members, failure
+        with self._turn:
+            running, self._pass = self._pass, None
+            if running is None or running.position or running.failure:
+                running = self._new_pass()
+            ceiling = self._limits.ceiling(os.fstat(self._fd).st_size)
+            notes = Notes(keep, sizes, ceiling.size)
+            stream_failed, failure = self._survey(running, walker, notes)
+            self._notes = notes
         members = walker.members
-        if failure is not None and failure.code == "io":
+        if failure is None:
+            return members, None
+        if failure.code == "io":
             raise failure
-        if failure is not None and stream_failed and not failure.code.startswith("limit"):
-            vouched = innermost.vouched if innermost is not None and innermost.failed else 0
-            members = [member for member in members if member.offset + member.size <= vouched]
-            self._damage = (vouched, failure)
+        if stream_failed and not failure.code.startswith("limit"):
+            members = [each for each in members if each.offset + each.size <= running.vouched]
+            self._damage = (running.vouched, failure)
         return members, failure
 
     def read(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
         """The bytes of some ranges (offset, size) of the tar, in the order asked.
 
-        One pass, in the order of the offsets.
+        One pass, or none where `index` kept it all.
 
         Raises:
             CoreError: ``truncated`` for a range beyond the end; that of `index` for a range that
@@ -96,27 +127,17 @@ class Archive:
         self._check()
         for offset, size in ranges:
             self._check_range(offset, size)
-        # Ranges may overlap, so all that begin before a slice ends grow at once.
-        order = sorted(range(len(ranges)), key=lambda at: ranges[at])
         if not self._framing:
             size = os.fstat(self._fd).st_size
             for offset, length in ranges:
                 if length and offset + length > size:
-                    raise self._too_short(size)
-            return [b"".join(self._pieces(offset, size)) for offset, size in ranges]
-        answers = [bytearray() for _ in ranges]
-        wanted = [at for at in order if ranges[at][1]]
-        if wanted:
-            end = max(sum(ranges[at]) for at in wanted)
-            position = ranges[wanted[0]][0]
-            for piece in self._pieces(position, end - position):
-                for at in wanted:
-                    offset, size = ranges[at]
-                    low, high = max(offset, position), min(offset + size, position + len(piece))
-                    if low < high:
-                        answers[at] += piece[low - position : high - position]
-                position += len(piece)
-        return [bytes(answer) for answer in answers]
+                    raise too_short(self._path, size)
+            streams = (FileRange(self._fd, self._path, at, at + size) for at, size in ranges)
+            return [b"".join(iter(stream.pull, b"")) for stream in streams]
+        with self._turn:
+            noted = [self._notes.bytes(*each) if each[1] else b"" for each in ranges]
+            found = [data for data in noted if data is not None]
+            return found if len(found) == len(ranges) else self._collect(ranges)
 
     def copy_to(self, offset: int, size: int, writer: BlobWriter, decompress: bool = False) -> None:
         """Append the bytes of a member to a writer; with `decompress`, decompressed once.
@@ -126,29 +147,35 @@ class Archive:
         """
         self._check()
         self._check_range(offset, size)
-        stream: Stream = self._member(offset, size)
-        if decompress:
-            stream = self._once(stream, size)
-        if not self._framing and (not decompress or isinstance(stream, Ahead)):
-            writer.copy_range(self._fd, offset, size)
-            return
-        while piece := stream.pull():
-            writer.write(piece)
+        with self._turn:
+            stream = self._member(offset, size)
+            if decompress:
+                stream = self._once(stream, size)
+            if self._framing or (decompress and not isinstance(stream, Ahead)):
+                while piece := stream.pull():
+                    writer.write(piece)
+                return
+        # Nothing of the archive's own is used any more, so others need not wait.
+        writer.copy_range(self._fd, offset, size)
 
-    def measure(self, offset: int, size: int) -> tuple[str, int]:
-        """The SHA-256 digest and size of a member, after at most one round of decompression.
+    def measure(self, offset: int, size: int) -> int:
+        """The size of a member after at most one round of decompression.
 
         Raises:
             CoreError: as `read`; of the member's own compression, with offsets in the member.
         """
         self._check()
         self._check_range(offset, size)
-        stream = self._once(self._member(offset, size), size)
-        digest, total = hashlib.sha256(), 0
-        while piece := stream.pull():
-            digest.update(piece)
-            total += len(piece)
-        return f"sha256:{digest.hexdigest()}", total
+        with self._turn:
+            noted = self._notes.size(offset, size)
+            if isinstance(noted, CoreError):
+                raise noted
+            if noted is not None:
+                return noted
+            stream, total = self._once(self._member(offset, size), size), 0
+            while piece := stream.pull():
+                total += len(piece)
+            return total
 
     def close(self) -> None:
         """Close the file; once more changes nothing."""
@@ -170,9 +197,6 @@ class Archive:
         if size and self._damage is not None and offset + size > self._damage[0]:
             raise self._damage[1]
 
-    def _too_short(self, size: int) -> CoreError:
-        return CoreError("truncated", size, f"the tar in {self._path} ends at byte {size}")
-
     def _open(self) -> tuple[Stream, Round | None, tuple[str, ...]]:
         """A stream of the tar, its innermost round, and the framing."""
         try:
@@ -192,19 +216,37 @@ class Archive:
             stream = Bounded(stream, self._limits.ceiling(None))
         return stream, innermost, framing
 
-    def _pieces(self, offset: int, size: int) -> Sequence[bytes]:
-        stream, pieces = self._member(offset, size), []
-        while piece := stream.pull():
-            pieces.append(piece)
-        return pieces
+    def _collect(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """The bytes of some ranges, in one pass."""
+        answers = [bytearray() for _ in ranges]
+        wanted = [at for at in range(len(ranges)) if ranges[at][1]]
+        position = min(ranges[at][0] for at in wanted)
+        window = self._window(position, max(sum(ranges[at]) for at in wanted) - position)
+        while piece := window.pull():
+            for at in wanted:
+                offset, size = ranges[at]
+                low, high = max(offset, position), min(offset + size, position + len(piece))
+                if low < high:
+                    answers[at] += piece[low - position : high - position]
+            position += len(piece)
+        return [bytes(answer) for answer in answers]
+
+    def _new_pass(self) -> Pass:
+        stream, innermost, _ = self._open()
+        return Pass(stream, innermost, self._inflated)
 
     def _member(self, offset: int, size: int) -> Stream:
-        """The bytes of a range of the tar."""
+        """A range of the tar: in the file, among what was noted, or in a pass."""
         if not self._framing:
             return FileRange(self._fd, self._path, offset, offset + size)
-        if self._pass is None or self._pass.position > offset:
-            self._pass = Pass(self._open()[0])
-        return Window(self, self._pass, offset, size)
+        noted = self._notes.bytes(offset, size)
+        return self._window(offset, size) if noted is None else Held(noted)
+
+    def _window(self, offset: int, size: int) -> Window:
+        """A range of the running pass, or of a new one if that is past it."""
+        if self._pass is None or self._pass.failure or self._pass.position > offset:
+            self._pass = self._new_pass()
+        return Window(self._path, self._pass, offset, size)
 
     def _once(self, stream: Stream, size: int) -> Stream:
         """A stream, decompressed if it is compressed."""
@@ -214,49 +256,58 @@ class Archive:
             return ahead
         return Bounded(Round(ahead, form), self._limits.ceiling(size))
 
-
-class Pass:
-    """A sequential pass over a compressed tar, and where it stands."""
-
-    def __init__(self, stream: Stream) -> None:
-        self.stream = stream
-        self.position = 0
-        self.held = b""
-
-    def take(self, most: int) -> bytes:
-        """Up to `most` next bytes; none at the end."""
-        if not self.held:
-            self.held = self.stream.pull()
-        piece, self.held = self.held[:most], self.held[most:]
-        self.position += len(piece)
-        return piece
-
-
-class Window:
-    """A range of a pass."""
-
-    def __init__(self, archive: Archive, running: Pass, offset: int, size: int) -> None:
-        self.archive = archive
-        self.running = running
-        self.offset = offset
-        self.left = size
-
-    def pull(self) -> bytes:
-        if not self.left:
-            return b""
+    def _survey(
+        self, running: Pass, walker: TarWalk, notes: Notes
+    ) -> tuple[bool, CoreError | None]:
+        """Walk a pass to its end, as `walk` does, and note what is wanted of the files."""
         try:
-            while self.running.position < self.offset:
-                if not self.running.take(self.offset - self.running.position):
-                    raise self.archive._too_short(self.running.position)
-            piece = self.running.take(self.left)
-            if not piece:
-                raise self.archive._too_short(self.running.position)
-        except CoreError:
-            self.archive._pass = None
-            raise
-        self.offset += len(piece)
-        self.left -= len(piece)
-        return piece
+            while piece := running.peek():
+                try:
+                    count = walker.take(piece)
+                except CoreError as failure:
+                    if not failure.code.startswith("limit"):
+                        drain(running)
+                    return False, failure
+                running.take(count)
+                size = walker.file_ahead
+                if size and notes.wants_anything:
+                    offset = running.position
+                    self._look(running, offset, size, notes)
+                    walker.skip(running.position - offset)
+        except CoreError as failure:
+            return True, failure
+        return False, _finished(walker)
+
+    def _look(self, running: Pass, offset: int, size: int, notes: Notes) -> None:
+        """Note what is wanted of the file that begins here; a pass that fails says so again."""
+        ahead = Ahead(Window(self._path, running, offset, size))
+        head = ahead.peek(LONGEST_MAGIC)
+        notes.note_head(offset, head)
+        source: Stream = ahead
+        if notes.make_room(size):
+            try:
+                data = b"".join(iter(ahead.pull, b""))
+            except CoreError:
+                return
+            notes.keep(offset, data)
+            source = Held(data)
+        if detect(head, self._formats) and notes.wants_sizes:
+            found = self._inflated_size(source, size, notes)
+            if found is not None and not running.failure:
+                notes.note_size(offset, size, found)
+
+    def _inflated_size(self, source: Stream, size: int, notes: Notes) -> int | CoreError | None:
+        """The size of a decompressed member, or what is wrong; None if that takes too long."""
+        plain, total = self._once(source, size), 0
+        try:
+            while piece := plain.pull():
+                total += len(piece)
+                notes.patience -= len(piece)
+                if notes.patience <= 0:
+                    return None
+        except CoreError as failure:
+            return failure
+        return total
 
 
 def walk(stream: Stream, walker: TarWalk) -> tuple[bool, CoreError | None]:

@@ -14,6 +14,7 @@ __all__ = [
     "Ahead",
     "Bounded",
     "FileRange",
+    "Held",
     "Stream",
     "Tee",
     "drain",
@@ -83,6 +84,18 @@ class FileRange:
         count = min(count, max(0, size - self.position))
         self.position += count
         return count
+
+
+class Held:
+    """Bytes in memory, as a stream."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def pull(self) -> bytes:
+        """The next bytes, none at the end."""
+        piece, self.data = self.data[:SLICE], self.data[SLICE:]
+        return piece
 
 
 class Bounded:

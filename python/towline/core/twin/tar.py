@@ -74,26 +74,44 @@ class TarWalk:
         """How many of the next bytes do not matter."""
         return self.left if self.state in ("data", "padding") else 0
 
+    @property
+    def file_ahead(self) -> int:
+        """The size of the file whose data comes next, where its first byte does; else 0."""
+        member = self.member
+        if member is None or member.type not in "07" or self.state != "data":
+            return 0
+        return member.size if self.left == member.size else 0
+
     def feed(self, data: bytes) -> None:
         """Take the next bytes.
 
         Raises:
             CoreError: ``not_tar``, ``corrupt``, ``limit_entries`` or ``limit_path``.
         """
-        at = 0
-        while at < len(data) and self.state != "tail":
-            if self.state in ("data", "padding"):
-                count = min(self.left, len(data) - at)
-                self.skip(count)
-            else:
-                count = min(self.want - len(self.held), len(data) - at)
-                self.held += data[at : at + count]
-                self.position += count
-                if len(self.held) == self.want:
-                    block, self.held = bytes(self.held), bytearray()
-                    self._collected(block)
-            at += count
-        self.position += len(data) - at
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self.take(rest) :]
+
+    def take(self, data: memoryview) -> int:
+        """Take the next bytes, as far as they are of one kind; how many those were.
+
+        Raises:
+            CoreError: as `feed`.
+        """
+        count = len(data)
+        if self.state == "tail":
+            self.position += count
+        elif self.state in ("data", "padding"):
+            count = min(self.left, count)
+            self.skip(count)
+        else:
+            count = min(self.want - len(self.held), count)
+            self.held += data[:count]
+            self.position += count
+            if len(self.held) == self.want:
+                block, self.held = bytes(self.held), bytearray()
+                self._collected(block)
+        return count
 
     def skip(self, count: int) -> None:
         """Pass over `count` of the bytes that do not matter."""

@@ -1,0 +1,187 @@
+"""How often a compressed archive is decompressed: once to decide, once to deliver."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+
+import towline
+from tests.unit.source.archives import (
+    Entry,
+    docker_archive,
+    hexed,
+    layers_of,
+    layout,
+    oci_image,
+    tar,
+)
+from towline.core import Archive
+from towline.options import Options
+from towline.rules import Rules
+from towline.source import archive_members
+from towline.source.docker_archive import open_source
+from towline.store.layout import open_store
+from towline.transport.docker_archive import DockerArchiveReference
+
+WAYS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": lambda data: gzip.compress(data, 1),
+    "bzip2": lambda data: bz2.compress(data, 1),
+    "xz": lambda data: lzma.compress(data, preset=0),
+    "zstd": lambda data: zstandard.ZstdCompressor(1).compress(data),
+    "gzip in zstd": lambda data: zstandard.ZstdCompressor(1).compress(gzip.compress(data, 1)),
+}
+EVERY_WAY = pytest.mark.parametrize("way", WAYS)
+
+
+def layers(count: int, size: int = 20_000) -> list[bytes]:
+    """Layers of one file each, no two alike, which compress to about a half."""
+    source = random.Random(4)
+    return [
+        tar([(f"{at}.txt", source.randbytes(size // 2).hex().encode()[:size])])
+        for at in range(count)
+    ]
+
+
+def shuffled(entries: Sequence[Entry]) -> list[Entry]:
+    """The same members in an order of their own."""
+    return random.Random(7).sample(entries, len(entries))
+
+
+def docker(plain: Sequence[bytes], pack: Callable[[bytes], bytes] = bytes) -> list[Entry]:
+    """A docker-archive whose members lie in another order than its manifest names them."""
+    stored = {f"{hexed(data)}.tar": pack(data) for data in plain}
+    entries = docker_archive((["example.com/many:1"], plain))
+    return shuffled([(name, stored.get(name, content)) for name, content in entries])
+
+
+def oci(plain: Sequence[bytes]) -> list[Entry]:
+    """An oci-archive of the same kind."""
+    blobs, described = oci_image(*plain)
+    return shuffled([*layout([described], blobs).items()])
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[Archive]:
+    """The archives that are opened; little of each is kept, so that layers are not."""
+    archives: list[Archive] = []
+
+    def open_archive(*place: Any, **how: Any) -> Archive:
+        archives.append(Archive(*place, **how))
+        return archives[-1]
+
+    monkeypatch.setattr(archive_members, "Archive", open_archive)
+    monkeypatch.setattr(archive_members, "_KEPT", 64 << 10)
+    return archives
+
+
+@pytest.mark.clause("ARCH-008")
+@EVERY_WAY
+@pytest.mark.parametrize(
+    "entries",
+    [docker(layers(50)), docker(layers(50), gzip.compress), oci(layers(50))],
+    ids=["docker-archive", "docker-archive of compressed layers", "oci-archive"],
+)
+@pytest.mark.parametrize("verify_diff_ids", [False, True], ids=["", "diff IDs verified"])
+def test_a_pull_takes_two_passes(
+    opened: list[Archive],
+    tmp_path: Path,
+    entries: list[Entry],
+    way: str,
+    verify_diff_ids: bool,
+) -> None:
+    """Whatever the compression, and the order of the layers."""
+    plain = tar(entries)
+    path = tmp_path / "archive"
+    path.write_bytes(WAYS[way](plain))
+    kind = (
+        "docker-archive" if any(name == "manifest.json" for name, _ in entries) else "oci-archive"
+    )
+    options = Options(verify_diff_ids=verify_diff_ids)
+    result = towline.pull(f"{kind}:{path}", tmp_path / "store", options=options)
+    (image,) = open_store(tmp_path / "store").images()
+    assert result.attempts[0].stored is not None
+    assert len(image.layers) == 50
+    (archive,) = opened
+    assert len(plain) < archive.inflated <= 2 * len(plain)
+
+
+@pytest.mark.clause("ARCH-008")
+@EVERY_WAY
+def test_a_small_image_takes_one_pass(
+    opened: list[Archive], tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was kept while deciding is delivered from memory."""
+    monkeypatch.setattr(archive_members, "_KEPT", 8 << 20)
+    entries = docker(layers(5))
+    path = tmp_path / "archive"
+    path.write_bytes(WAYS[way](tar(entries)))
+    towline.pull(f"docker-archive:{path}", tmp_path / "store")
+    (archive,) = opened
+    assert archive.inflated == len(tar(entries))
+
+
+@pytest.mark.clause("ARCH-008")
+def test_thousands_of_smaller_files_cost_a_further_pass(
+    opened: list[Archive], tmp_path: Path
+) -> None:
+    """The documents are then no longer among the smallest; memory stays what it was."""
+    (plain,) = layers(1)
+    noise = [(f"{at}.txt", b"%d" % at * 10) for at in range(10_000)]
+    entries = [*noise, *docker_archive((["example.com/many:1"], [plain]))]
+    path = tmp_path / "archive"
+    path.write_bytes(gzip.compress(tar(entries), 1))
+    reference = DockerArchiveReference(str(path))
+    source = open_source(reference, Rules.CURRENT)
+    assert layers_of(source, tmp_path) == [plain]
+    (archive,) = opened
+    assert 2 * len(tar(entries)) < archive.inflated
+    source.close()
+
+
+@pytest.mark.clause("CORE-009")
+@pytest.mark.parametrize("keep", [5, 100, 5_000, 100_000])
+def test_the_smallest_files_are_kept(tmp_path: Path, keep: int) -> None:
+    """As many as there is room for; a first few bytes are kept of all."""
+    sizes = [700, 90, 4_000, 10, 50, 60_000, 90, 300]
+    path = tmp_path / "archive"
+    path.write_bytes(gzip.compress(tar([(f"{size}", bytes(size)) for size in sizes])))
+    archive = Archive(str(path))
+    members, _ = archive.index(keep=keep)
+    whole = archive.inflated
+    kept = 0
+    for member in sorted(members, key=lambda member: member.size):
+        assert archive.read([(member.offset, 6)]) == [bytes(6)]
+        assert archive.inflated == whole
+        archive.read([(member.offset, member.size)])
+        if archive.inflated > whole:
+            break
+        kept += member.size
+    expected = 0
+    for size in sorted(sizes):
+        if expected + size > keep:
+            break
+        expected += size
+    assert kept == expected
+
+
+@pytest.mark.clause("CORE-009")
+def test_sizes_are_measured_within_a_budget(tmp_path: Path) -> None:
+    """Files that grow without end are not followed while the archive is indexed."""
+    bomb = gzip.compress(bytes(48 << 20), 9)
+    path = tmp_path / "archive"
+    path.write_bytes(gzip.compress(tar([("a", bomb), ("b", bomb)])))
+    archive = Archive(str(path))
+    members, _ = archive.index(sizes=True)
+    whole = archive.inflated
+    assert archive.measure(members[0].offset, members[0].size) == 48 << 20
+    assert archive.inflated == whole
+    assert archive.measure(members[1].offset, members[1].size) == 48 << 20
+    assert archive.inflated > whole

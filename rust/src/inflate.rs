@@ -38,8 +38,8 @@ impl Damage {
 pub(crate) struct Step {
     /// Bytes of the input that were taken.
     pub used: usize,
-    /// What came out: of zstd one block, else at most a slice.
-    pub out: Vec<u8>,
+    /// Bytes of the output that were filled: with zstd one block, else at most a slice.
+    pub given: usize,
     /// The frame is complete, its check value too.
     pub ended: bool,
 }
@@ -84,49 +84,49 @@ impl Decoder {
         }
     }
 
-    pub fn step(&mut self, input: &[u8]) -> Result<Step, Damage> {
-        let mut out = Vec::new();
-        let (used, ended) = match self {
+    /// Go on, with an output of one byte more than a slice.
+    pub fn step(&mut self, input: &[u8], out: &mut [u8]) -> Result<Step, Damage> {
+        let (used, given, ended) = match self {
             Self::Gzip(inner, full) => {
-                out.reserve_exact(SLICE);
-                let before = inner.total_in();
+                let before = (inner.total_in(), inner.total_out());
                 let status = inner
-                    .decompress_vec(input, &mut out, FlushDecompress::None)
+                    .decompress(input, &mut out[..SLICE], FlushDecompress::None)
                     .map_err(|_| Damage::corrupt("damaged gzip data"))?;
-                *full = out.len() == SLICE;
+                let given = (inner.total_out() - before.1) as usize;
+                *full = given == SLICE;
                 let ended = status == flate2::Status::StreamEnd;
-                ((inner.total_in() - before) as usize, ended)
+                ((inner.total_in() - before.0) as usize, given, ended)
             }
             Self::Bzip2(inner, full) => {
-                out.reserve_exact(SLICE);
-                let before = inner.total_in();
+                let before = (inner.total_in(), inner.total_out());
                 let status = inner
-                    .decompress_vec(input, &mut out)
+                    .decompress(input, &mut out[..SLICE])
                     .map_err(|_| Damage::corrupt("damaged bzip2 data"))?;
-                *full = out.len() == SLICE;
+                let given = (inner.total_out() - before.1) as usize;
+                *full = given == SLICE;
                 let ended = status == bzip2::Status::StreamEnd;
-                ((inner.total_in() - before) as usize, ended)
+                ((inner.total_in() - before.0) as usize, given, ended)
             }
             Self::Xz(inner, full) => {
-                out.reserve_exact(SLICE);
-                let before = inner.total_in();
+                let before = (inner.total_in(), inner.total_out());
                 let status = inner
-                    .process_vec(input, &mut out, Action::Run)
+                    .process(input, &mut out[..SLICE], Action::Run)
                     .map_err(|error| match error {
                         liblzma::stream::Error::MemLimit => Damage::unsupported(format!(
                             "an xz stream that needs more than {XZ_MEMORY} bytes"
                         )),
                         _ => Damage::corrupt("damaged xz data"),
                     })?;
-                *full = out.len() == SLICE;
+                let given = (inner.total_out() - before.1) as usize;
+                *full = given == SLICE;
                 let ended = status == liblzma::stream::Status::StreamEnd;
-                ((inner.total_in() - before) as usize, ended)
+                ((inner.total_in() - before.0) as usize, given, ended)
             }
             Self::Zstd(frame) => {
-                let ended = frame.step(input, &mut out)?;
-                (input.len(), ended)
+                let (given, ended) = frame.step(input, out)?;
+                (input.len(), given, ended)
             }
         };
-        Ok(Step { used, out, ended })
+        Ok(Step { used, given, ended })
     }
 }

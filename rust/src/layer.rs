@@ -3,22 +3,17 @@
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::thread::{Builder, JoinHandle};
 
-use crate::digest::{Algorithm, Hasher};
-use crate::failure::{Code, Failure, Result};
+use crate::failure::{Failure, Result};
 use crate::limits::Limits;
 use crate::round::{Format, LONGEST_MAGIC, Round};
 use crate::stream::{Ahead, Bounded, FileRange, Slice, Stream, read_at};
 use crate::walk::{TarWalk, Verdict, walk};
 use crate::writer::BlobWriter;
 
-/// From this size on hashing is done beside inflating.
-const LARGE: u64 = 1 << 20;
+mod sums;
 
-/// How many slices may wait to be hashed.
-const QUEUE: usize = 32;
+use sums::Lane;
 
 /// What a layer is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -45,7 +40,7 @@ pub fn layer_pass(path: &Path, limits: Limits) -> Result<LayerFacts> {
     let mut head = vec![0; LONGEST_MAGIC];
     let count = read_at(&file, &mut head, 0).map_err(io)?;
     let format = Format::detect(&head[..count], &Format::ALL);
-    let (mut raw_lane, mut tar_lane) = (Lane::open(stored, "raw")?, Lane::open(stored, "tar")?);
+    let [mut raw_lane, mut tar_lane] = Lane::pair(stored)?;
     let mut walker = TarWalk::new(limits);
     let raw = Tee {
         source: FileRange::new(Arc::new(file), path, 0, None),
@@ -93,7 +88,7 @@ pub fn follow(writer: &BlobWriter, size: u64, limits: Limits) -> Result<String> 
             limits.ceiling(Some(size)),
         ),
     };
-    let mut lane = Lane::open(size, "tar")?;
+    let [_, mut lane] = Lane::pair(size)?;
     let mut tar = Tee {
         source: Bounded::new(plain, ceiling),
         lane: &mut lane,
@@ -117,63 +112,6 @@ impl<S: Stream> Stream for Tee<'_, S> {
         let piece = self.source.pull()?;
         self.lane.update(&piece);
         Ok(piece)
-    }
-}
-
-/// Hashes and counts slices, here or on a thread of its own.
-struct Lane {
-    size: u64,
-    work: Work,
-}
-
-enum Work {
-    Here(Hasher),
-    There(SyncSender<Slice>, JoinHandle<Hasher>),
-}
-
-impl Lane {
-    fn open(stored: u64, name: &str) -> Result<Self> {
-        let mut hasher = Hasher::new(Algorithm::Sha256);
-        if stored < LARGE {
-            let work = Work::Here(hasher);
-            return Ok(Self { size: 0, work });
-        }
-        let (sender, slices) = sync_channel::<Slice>(QUEUE);
-        let thread = Builder::new()
-            .name(format!("towline-{name}"))
-            .spawn(move || {
-                for slice in slices {
-                    hasher.update(&slice);
-                }
-                hasher
-            })
-            .map_err(|error| Failure::io(Path::new("a thread"), 0, &error))?;
-        let work = Work::There(sender, thread);
-        Ok(Self { size: 0, work })
-    }
-
-    fn update(&mut self, slice: &Slice) {
-        self.size += slice.len() as u64;
-        match &mut self.work {
-            Work::Here(hasher) => hasher.update(slice),
-            Work::There(sender, _) => {
-                // An error means that the thread is gone, which `finish` reports.
-                let _ = sender.send(slice.clone());
-            }
-        }
-    }
-
-    fn finish(self) -> Result<(String, u64)> {
-        let hasher = match self.work {
-            Work::Here(hasher) => hasher,
-            Work::There(sender, thread) => {
-                drop(sender);
-                thread
-                    .join()
-                    .map_err(|_| Failure::new(Code::Io, 0, "a hashing thread died"))?
-            }
-        };
-        Ok((hasher.finish(), self.size))
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::failure::{Code, Failure, Result};
 use crate::inflate::Decoder;
-use crate::stream::{Slice, Stream, drain};
+use crate::stream::{Buffers, Slice, Stream, drain};
 
 /// As many bytes as the longest magic has.
 pub(crate) const LONGEST_MAGIC: usize = 6;
@@ -89,6 +89,7 @@ pub(crate) struct Round<S> {
     /// Where the present frame begins.
     frame: u64,
     given: u64,
+    buffers: Buffers,
     standing: Arc<Standing>,
 }
 
@@ -102,6 +103,7 @@ impl<S: Stream> Round<S> {
             taken: 0,
             frame: 0,
             given: 0,
+            buffers: Buffers::default(),
             standing: Arc::default(),
         }
     }
@@ -111,19 +113,20 @@ impl<S: Stream> Round<S> {
     }
 
     /// One step of the present frame.
-    fn step(&mut self, mut decoder: Decoder) -> Result<Vec<u8>> {
+    fn step(&mut self, mut decoder: Decoder) -> Result<Slice> {
         if decoder.hungry() && self.input.is_empty() {
             self.input = self.more()?;
             if self.input.is_empty() {
                 return Err(self.cut_short());
             }
         }
-        let step = match decoder.step(&self.input) {
+        let mut out = self.buffers.take();
+        let step = match decoder.step(&self.input, &mut out) {
             Ok(step) => step,
             Err(damage) => return Err(self.failure(damage.code, self.frame, &damage.detail)),
         };
         self.input.split_to(step.used);
-        self.given += step.out.len() as u64;
+        self.given += step.given as u64;
         if step.ended {
             let unused = decoder.unused();
             if !unused.is_empty() {
@@ -133,7 +136,7 @@ impl<S: Stream> Round<S> {
         } else {
             self.decoder = Some(decoder);
         }
-        Ok(step.out)
+        Ok(self.buffers.lend(out, step.given))
     }
 
     fn more(&mut self) -> Result<Slice> {
@@ -236,7 +239,7 @@ impl<S: Stream> Stream for Round<S> {
             };
             let out = self.step(decoder)?;
             if !out.is_empty() {
-                return Ok(out.into());
+                return Ok(out);
             }
         }
     }

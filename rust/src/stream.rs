@@ -45,6 +45,46 @@ impl From<Vec<u8>> for Slice {
     }
 }
 
+/// Buffers of a slice, used again when nobody looks at what was in them any more.
+///
+/// So a stream that is worked off as it comes stays in one buffer, which stays in the cache, and
+/// is zeroed once.
+#[derive(Default)]
+pub(crate) struct Buffers(Vec<Arc<Vec<u8>>>);
+
+/// Of as many buffers at most is known; who has more in flight allocates them.
+const KNOWN: usize = 64;
+
+impl Buffers {
+    /// A buffer to be filled, of one byte more than a slice. What is in it means nothing.
+    pub fn take(&mut self) -> Vec<u8> {
+        let free = |bytes: &mut Arc<Vec<u8>>| Arc::get_mut(bytes).map(std::mem::take);
+        for at in (0..self.0.len()).rev() {
+            if let Some(bytes) = free(&mut self.0[at]) {
+                self.0.swap_remove(at);
+                return bytes;
+            }
+        }
+        vec![0; SLICE + 1]
+    }
+
+    /// What was filled of a buffer. A little is copied, lest it hold a whole buffer in memory.
+    pub fn lend(&mut self, bytes: Vec<u8>, filled: usize) -> Slice {
+        let (bytes, slice) = if filled < SLICE / 4 {
+            let few = bytes[..filled].to_vec();
+            (Arc::new(bytes), few.into())
+        } else {
+            let bytes = Arc::new(bytes);
+            let range = 0..filled;
+            (Arc::clone(&bytes), Slice { bytes, range })
+        };
+        if self.0.len() < KNOWN {
+            self.0.push(bytes);
+        }
+        slice
+    }
+}
+
 impl Deref for Slice {
     type Target = [u8];
 
@@ -116,6 +156,7 @@ pub(crate) struct FileRange {
     path: PathBuf,
     position: u64,
     end: Option<u64>,
+    buffers: Buffers,
 }
 
 impl FileRange {
@@ -125,6 +166,7 @@ impl FileRange {
             path: path.to_owned(),
             position,
             end,
+            buffers: Buffers::default(),
         }
     }
 }
@@ -133,8 +175,8 @@ impl Stream for FileRange {
     fn pull(&mut self) -> Result<Slice> {
         let left = self.end.map_or(u64::MAX, |end| end - self.position);
         let wanted = usize::try_from(left).map_or(SLICE, |left| left.min(SLICE));
-        let mut bytes = vec![0; wanted];
-        let count = read_at(&self.file, &mut bytes, self.position)
+        let mut bytes = self.buffers.take();
+        let count = read_at(&self.file, &mut bytes[..wanted], self.position)
             .map_err(|error| Failure::io(&self.path, self.position, &error))?;
         if count == 0 && wanted > 0 && self.end.is_some() {
             return Err(Failure::new(
@@ -147,9 +189,8 @@ impl Stream for FileRange {
                 ),
             ));
         }
-        bytes.truncate(count);
         self.position += count as u64;
-        Ok(bytes.into())
+        Ok(self.buffers.lend(bytes, count))
     }
 
     fn skip(&mut self, count: u64) -> Result<u64> {

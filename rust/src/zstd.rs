@@ -5,7 +5,6 @@
 use zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer};
 
 use crate::inflate::Damage;
-use crate::stream::SLICE;
 
 /// The largest window that the zstd tools read without being asked.
 const LARGEST_WINDOW: u64 = 128 << 20;
@@ -63,17 +62,20 @@ impl ZstdFrame {
         self.held.split_off(self.at)
     }
 
-    /// Take all of `input`, do one thing; whether the frame has ended.
-    pub fn step(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<bool, Damage> {
+    /// Take all of `input`, do one thing; how much came out, and whether the frame has ended.
+    ///
+    /// The output has one byte more than a block can give, so that the decoder never waits for room.
+    pub fn step(&mut self, input: &[u8], out: &mut [u8]) -> Result<(usize, bool), Damage> {
         if !input.is_empty() {
             self.held.drain(..self.at);
             self.at = 0;
             self.held.extend_from_slice(input);
         }
+        let mut given = 0;
         if !self.hungry() {
-            self.advance(out)?;
+            given = self.advance(out)?;
         }
-        Ok(self.state == State::Ended)
+        Ok((given, self.state == State::Ended))
     }
 
     fn bytes(&self) -> &[u8] {
@@ -99,7 +101,7 @@ impl ZstdFrame {
         }
     }
 
-    fn advance(&mut self, out: &mut Vec<u8>) -> Result<(), Damage> {
+    fn advance(&mut self, out: &mut [u8]) -> Result<usize, Damage> {
         match self.state {
             State::Magic => {
                 self.state = if self.bytes()[0] == 0x28 {
@@ -119,15 +121,15 @@ impl ZstdFrame {
                 self.at += here as usize;
                 self.skip(left - here);
             }
-            State::Header => self.header(out)?,
-            State::Block => self.block(out)?,
+            State::Header => return self.header(out),
+            State::Block => return self.block(out),
             State::Checksum => {
-                self.decode(CHECKSUM, out)?;
                 self.state = State::Ended;
+                return self.decode(CHECKSUM, out);
             }
             State::Ended => {}
         }
-        Ok(())
+        Ok(0)
     }
 
     fn skip(&mut self, left: u64) {
@@ -138,7 +140,7 @@ impl ZstdFrame {
         };
     }
 
-    fn header(&mut self, out: &mut Vec<u8>) -> Result<(), Damage> {
+    fn header(&mut self, out: &mut [u8]) -> Result<usize, Damage> {
         let size = self.needed();
         let head = &self.bytes()[..size];
         if head[4] & 0x08 != 0 {
@@ -154,19 +156,18 @@ impl ZstdFrame {
             return Err(Damage::unsupported(detail));
         }
         self.checked = head[4] & 0x04 != 0;
-        self.decode(size, out)?;
         self.state = State::Block;
-        Ok(())
+        self.decode(size, out)
     }
 
-    fn block(&mut self, out: &mut Vec<u8>) -> Result<(), Damage> {
+    fn block(&mut self, out: &mut [u8]) -> Result<usize, Damage> {
         let Some((last, kind, size)) = block(self.bytes()) else {
-            return Ok(());
+            return Ok(0);
         };
         if kind == RESERVED || size > LARGEST_BLOCK {
             return Err(Damage::corrupt("a zstd block of no kind"));
         }
-        self.decode(self.needed(), out)?;
+        let given = self.decode(self.needed(), out)?;
         if last {
             self.state = if self.checked {
                 State::Checksum
@@ -174,13 +175,11 @@ impl ZstdFrame {
                 State::Ended
             };
         }
-        Ok(())
+        Ok(given)
     }
 
     /// Give the next `count` bytes to the decoder, and take all that comes of them.
-    fn decode(&mut self, count: usize, out: &mut Vec<u8>) -> Result<(), Damage> {
-        // One byte more than a block can give, so that the decoder never waits for room.
-        out.reserve_exact(SLICE + 1);
+    fn decode(&mut self, count: usize, out: &mut [u8]) -> Result<usize, Damage> {
         let mut input = InBuffer::around(&self.held[self.at..self.at + count]);
         let mut output = OutBuffer::around(out);
         while input.pos() < count {
@@ -192,8 +191,9 @@ impl ZstdFrame {
                 return Err(Damage::corrupt("damaged zstd data"));
             }
         }
+        let given = output.pos();
         self.at += count;
-        Ok(())
+        Ok(given)
     }
 }
 

@@ -4,6 +4,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::*;
+use crate::failure::Code;
 use crate::testing::{Scratch, header, member};
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {

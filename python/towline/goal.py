@@ -213,6 +213,8 @@ def _single(source: ImageReference, destination: str, facts: Facts) -> PullGoal:
 def _docker_archive_goal(source: DockerArchiveReference, facts: Facts, rules: Rules) -> PullGoal:
     if source.reference is not None and rules.archive_images == "all":
         return _single(source, str(source.reference), facts)
+    if source.counted:
+        return _counted_goal(source, facts)
     # GOAL-014: asked for the whole location, so a name behind the path is taken for part of it
     images = facts.archive_images(source.within_transport)
     if rules.archive_images == "first":  # GOAL-011
@@ -227,6 +229,15 @@ def _docker_archive_goal(source: DockerArchiveReference, facts: Facts, rules: Ru
         names = image.names or (f"@{facts.config_hex(own)}",)
         pairs += [pull_ref_pair(own, name, facts) for name in names]
     return PullGoal(tuple(pairs), pull_all_pairs=True)
+
+
+def _counted_goal(source: DockerArchiveReference, facts: Facts) -> PullGoal:
+    images = facts.archive_images(source.path)
+    names = [name for image in images if image.index == source.index for name in image.names]
+    if not names:  # GOAL-018: or the archive has no such image, which its reading says
+        return _single(source, f"@{facts.config_hex(source)}", facts)
+    pairs = tuple(pull_ref_pair(source, name, facts) for name in names)
+    return PullGoal(pairs, pull_all_pairs=True)
 
 
 def _oci_archive_name(source: OciReference, facts: Facts) -> str:

@@ -53,7 +53,8 @@ class Rules:
         unnamed_blob: a config without a digest is one that the registry does not have, or refused
             for its digest (MANIFEST-027).
         archive_images: a docker-archive with several images gives the names of the first only,
-            or every image with all its names (GOAL-011).
+            or every image with all its names (GOAL-011), and one of them can be chosen by name or
+            number (GOAL-014, TRANS-023).
         archive_formats: the compressions in which an archive is recognised (ARCH-003).
         archive_members: a docker-archive's member is found by its very name, through one symbolic
             link at most, or by its path and through whatever links lead there (ARCH-007).

@@ -103,6 +103,20 @@ def test_every_image_of_an_archive_is_pulled(line: CommandLine, real_images: Rea
     assert len(line("images", "--format", "json").json()) == 2
 
 
+@pytest.mark.clause("TRANS-023", "GOAL-018", "ARCH-012")
+def test_an_image_of_an_archive_by_its_number(line: CommandLine, real_images: RealImages) -> None:
+    """Each number brings the image that skopeo finds there; there is none behind the last."""
+    file = real_images.docker_archive_several.file
+    for index in (0, 1):
+        location = f"docker-archive:{file}:@{index}"
+        (name,) = pulled(line, location)
+        config = json.loads(skopeo.raw_manifest(location))["config"]
+        assert line("inspect", name).json()["id"] == config["digest"].removeprefix("sha256:")
+    ended = line("pull", "--progress=none", f"docker-archive:{file}:@2")
+    assert ended.status == 1
+    assert "has no image number 2" in ended.stderr
+
+
 def test_docker_and_oci_forms_of_one_image_share_its_id(
     line: CommandLine, real_images: RealImages
 ) -> None:

@@ -122,6 +122,21 @@ def test_several_images_in_one_archive() -> None:
     ]
 
 
+@pytest.mark.clause("GOAL-018", "TRANS-023")
+@given(st.lists(TAGS, max_size=4), st.integers(0, 5))
+def test_a_number_chooses_one_image_of_an_archive(archive: list[list[str]], index: int) -> None:
+    """With all its names; one without a name, or that is not there, is asked for its config."""
+    source = f"docker-archive:x.tar:@{index}"
+    facts = FrozenFacts(archives={"x.tar": archive}, configs={source: "d" * 64})
+    goal = goal_from_name(source, facts, Rules.CURRENT)
+    names = archive[index] if index < len(archive) else []
+    assert {image_name(pair.source) for pair in goal.pairs} == {source}
+    assert len(goal.pairs) == max(1, len(names))
+    assert goal.pull_all_pairs == bool(names)
+    if not names:
+        assert goal.pairs[0].image == "@" + "d" * 64
+
+
 @pytest.mark.clause("GOAL-035")
 @pytest.mark.parametrize(
     ("text", "questions"),

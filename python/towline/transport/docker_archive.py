@@ -1,10 +1,11 @@
-"""``docker-archive:path[:name]``: a tar as ``docker save`` writes it.
+"""``docker-archive:path[:name|:@index]``: a tar as ``docker save`` writes it.
 
-TRANS-020 to TRANS-024.
+TRANS-020 to TRANS-023.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -17,19 +18,30 @@ __all__ = ["NAME", "DockerArchiveReference", "parse", "valid_scope"]
 
 NAME = "docker-archive"
 
+_NUMBER = re.compile(r"[+-]?[0-9]+")
+_LARGEST = (1 << 63) - 1
+
 
 @dataclass(frozen=True, slots=True)
 class DockerArchiveReference:
-    """A docker-archive, and the image in it where one is named."""
+    """A docker-archive, and the image in it where one is named or counted.
+
+    Attributes:
+        index: which item of manifest.json, where no name chooses.
+        counted: the index was asked for, and chooses alone.
+    """
 
     transport: ClassVar[str] = NAME
     path: str
     reference: Reference | None = None
-    index: int = 0  # which item of manifest.json, where no name chooses
+    index: int = 0
+    counted: bool = False
 
     @property
     def within_transport(self) -> str:
-        """``path`` or ``path:name``."""
+        """``path``, ``path:name`` or ``path:@index``."""
+        if self.counted:
+            return f"{self.path}:@{self.index}"
         return self.path if self.reference is None else f"{self.path}:{self.reference}"
 
     @property
@@ -49,22 +61,31 @@ class DockerArchiveReference:
 
 
 def parse(text: str, facts: Facts, rules: Rules) -> DockerArchiveReference:
-    """Read ``path[:name]``; the path ends at the first colon.
+    """Read ``path[:name]`` or ``path:@index``; the path ends at the first colon.
 
     Raises:
-        InvalidName: ``transport.docker_archive_empty``, ``reference.archive_digest``, or the
-            fault of the name.
+        InvalidName: ``transport.docker_archive_empty``, ``transport.docker_archive_index``,
+            ``reference.archive_digest``, or the fault of the name.
     """
     if not text:
         raise InvalidName("transport.docker_archive_empty")
     path, colon, name = text.partition(":")
     if not colon:
         return DockerArchiveReference(path)
+    if name.startswith("@") and rules.archive_images == "all":  # TRANS-023
+        return DockerArchiveReference(path, index=_index(name[1:], text), counted=True)
     with step("parsing-archive-name", name=name):
         reference = parse_normalized(name).tagged()
     if reference.digest is not None:
         raise InvalidName("reference.archive_digest", text=text)
     return DockerArchiveReference(path, reference)
+
+
+def _index(digits: str, text: str) -> int:
+    # the length first: Python is slow at long numbers, and refuses the longest
+    if len(digits) <= 40 and _NUMBER.fullmatch(digits) and 0 <= int(digits) <= _LARGEST:
+        return int(digits)
+    raise InvalidName("transport.docker_archive_index", text=text)
 
 
 def valid_scope(scope: str) -> bool:

@@ -191,6 +191,7 @@ _OWN: Mapping[str, Template] = {
     "transport.docker_archive_empty": (
         "docker-archive reference  isn't of the form <path>[:<reference>]"
     ),
+    "transport.docker_archive_index": "Invalid source index in docker-archive:{text}",
     "transport.docker_slashes": "docker: image reference {text} does not start with //",
     "transport.missing": (
         'Invalid image name "{text}", expected colon-separated transport:reference'

@@ -20,7 +20,7 @@ const LARGE: u64 = 1 << 20;
 const WAITING: usize = 2;
 
 /// How many slices may be on their way to another thread.
-const QUEUE: usize = 32;
+const QUEUE: usize = 16;
 
 /// Hashes and counts the slices of a stream.
 pub(super) struct Lane {

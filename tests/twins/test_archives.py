@@ -32,6 +32,7 @@ from tests.twins.strategies import (
     tars,
 )
 from towline.core.failure import CoreError
+from towline.core.twin.frames import FORMATS, detect
 
 limits = st.dictionaries(
     st.sampled_from(["max_bytes", "max_entries", "max_path", "max_ratio"]),
@@ -139,6 +140,8 @@ def test_ranges(
         return together, single, measured
 
     answer = both(ask)
+    if detect(tar, FORMATS) is not None:  # the tar passes for a further compression
+        return
     if all(offset + size <= len(tar) for offset, size in wanted):
         assert answer[0] == [tar[offset : offset + size] for offset, size in wanted]
 

@@ -99,7 +99,7 @@ impl Notes {
     /// A range of the tar, if it lies in what was noted of one member.
     pub fn bytes(&self, offset: u64, size: u64) -> Option<Slice> {
         if let Some((start, whole)) = self.kept.range(..=offset).next_back()
-            && offset - start + size <= whole.len() as u64
+            && (offset - start).saturating_add(size) <= whole.len() as u64
         {
             let mut rest = whole.clone();
             rest.split_to((offset - start) as usize);

@@ -4,7 +4,7 @@ use std::process;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Bytes in flight over all writers.
-pub(crate) const BUDGET: u64 = 16 << 20;
+pub(crate) const BUDGET: u64 = 4 << 20;
 
 /// Who waits is woken when no more than this is held, so that he has room for a while.
 const LOW: u64 = BUDGET / 2;

@@ -1,6 +1,7 @@
 //! Threads that hash for all writers, two streams at a time where two have bytes.
 //!
-//! A writer has a [`Line`]; what it appends to it is hashed in order. One thread for every two
+//! A writer has a [`Line`], and so has a tar that is decompressed while it comes ([`Sum`]); what is
+//! appended to it is hashed in order. One thread for every two
 //! processors serves all lines: each takes the next piece of two of them and hashes both in two
 //! lanes. To find a second line, and not to be woken for every piece, a thread waits until enough
 //! has come, unless somebody waits for it. It ends when there are no lines any more.
@@ -18,10 +19,10 @@ use crate::failure::Failure;
 const STEP: usize = 256 << 10;
 
 /// What must wait to be hashed before a thread is woken for it.
-const BATCH: u64 = 1 << 20;
+const BATCH: u64 = 1 << 19;
 
 /// The same where only one of several lines has bytes: another may have some soon.
-const ALONE: u64 = 4 << 20;
+const ALONE: u64 = 1 << 20;
 
 /// Bytes that belong to somebody else and stay as they are.
 pub type Bytes = Box<dyn AsRef<[u8]> + Send + Sync>;
@@ -51,9 +52,10 @@ pub(crate) trait Stored: Send + Sync {
     fn fail(&self, failure: Failure);
 }
 
-/// The bytes of one writer on their way to being hashed.
+/// The bytes of one stream on their way to being hashed.
 pub(crate) struct Line {
-    file: Arc<dyn Stored>,
+    /// Where stored bytes lie, if there are any.
+    file: Option<Arc<dyn Stored>>,
     work: Mutex<Work>,
     done: Condvar,
 }
@@ -125,7 +127,7 @@ pub(crate) fn hurried<T>(wait: impl FnOnce() -> T) -> T {
 }
 
 impl Line {
-    pub fn open(file: Arc<dyn Stored>, algorithm: Algorithm) -> Arc<Self> {
+    pub fn open(file: Option<Arc<dyn Stored>>, algorithm: Algorithm) -> Arc<Self> {
         POOL.lock().lines += 1;
         Arc::new(Self {
             file,
@@ -150,6 +152,13 @@ impl Line {
         work.listed = true;
         drop(work);
         POOL.add(list.then_some(self), size)
+    }
+
+    /// The same with bytes in memory; waits while too many of them wait.
+    pub fn append_piece(self: &Arc<Self>, bytes: Bytes) -> std::io::Result<()> {
+        let size = (*bytes).as_ref().len() as u64;
+        let _share = Share::try_take(size).unwrap_or_else(|| hurried(|| Share::take(size)));
+        self.append(Job::Piece { bytes, _share })
     }
 
     /// Wait until all is hashed; the hash of it, once.
@@ -205,6 +214,42 @@ impl Line {
     }
 }
 
+/// The digest of bytes that lie nowhere.
+pub(crate) struct Sum {
+    line: Arc<Line>,
+    failure: Option<std::io::Error>,
+}
+
+impl Sum {
+    pub fn new(algorithm: Algorithm) -> Self {
+        Self {
+            line: Line::open(None, algorithm),
+            failure: None,
+        }
+    }
+
+    /// A failure is told by `finish`.
+    pub fn update(&mut self, bytes: Bytes) {
+        if self.failure.is_none() {
+            self.failure = self.line.append_piece(bytes).err();
+        }
+    }
+
+    pub fn finish(mut self) -> std::io::Result<String> {
+        if let Some(error) = self.failure.take() {
+            return Err(error);
+        }
+        let hasher = self.line.finish();
+        Ok(hasher.expect("only this takes it").finish())
+    }
+}
+
+impl Drop for Sum {
+    fn drop(&mut self) {
+        self.line.close();
+    }
+}
+
 /// What a thread took of a line.
 struct Turn {
     job: Option<Job>,
@@ -223,10 +268,13 @@ impl Turn {
             Some(Job::Stored(from, to)) => {
                 buffer.resize(STEP, 0);
                 let wanted = &mut buffer[..(to - from) as usize];
-                match line.file.load(wanted, *from) {
+                let Some(file) = &line.file else {
+                    return &[];
+                };
+                match file.load(wanted, *from) {
                     Ok(()) => wanted,
                     Err(failure) => {
-                        line.file.fail(failure);
+                        file.fail(failure);
                         &[]
                     }
                 }

@@ -14,12 +14,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use crate::budget::Share;
 use crate::copy::{Copier, Trouble};
 use crate::digest::{Algorithm, Hasher};
 use crate::failure::{Code, Failure, Result};
 pub use crate::hashing::Bytes;
-use crate::hashing::{self, Job, Line, Stored};
+use crate::hashing::{Job, Line, Stored};
 use crate::receive::{Buffer, Received, Receiver};
 use crate::room::Room;
 use crate::stream::{SLICE, Slice, Stream, read_at};
@@ -130,7 +129,7 @@ impl BlobWriter {
             grown: Condvar::new(),
         });
         let stored: Arc<dyn Stored> = Arc::clone(&shared) as _;
-        let line = Line::open(stored, algorithm);
+        let line = Line::open(Some(stored), algorithm);
         let writer = Self {
             shared,
             line: Mutex::new(Some(Arc::clone(&line))),
@@ -326,13 +325,14 @@ impl BlobWriter {
         let at = self.offset();
         let written = self.shared.file.write_all_at((*bytes).as_ref(), at);
         written.map_err(|error| self.shared.fail(self.shared.io(at, &error)))?;
-        let _share =
-            Share::try_take(size).unwrap_or_else(|| hashing::hurried(|| Share::take(size)));
-        self.appended(line, Job::Piece { bytes, _share }, size)
+        self.noted(line.append_piece(bytes), size)
     }
 
     fn appended(&self, line: &Arc<Line>, job: Job, size: u64) -> Result<()> {
-        let told = line.append(job);
+        self.noted(line.append(job), size)
+    }
+
+    fn noted(&self, told: std::io::Result<()>, size: u64) -> Result<()> {
         told.map_err(|error| self.shared.fail(self.shared.io(self.offset(), &error)))?;
         self.shared.grow(size);
         Ok(())

@@ -48,9 +48,6 @@ impl Lane {
 
     pub fn update(&mut self, slice: &Slice) {
         self.size += slice.len() as u64;
-        if slice.is_empty() {
-            return;
-        }
         match &mut *self.lock() {
             Sums::Here(both) => both.update(self.which, slice.clone()),
             Sums::There(sender, _) => {

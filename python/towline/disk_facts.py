@@ -14,10 +14,8 @@ from towline.opening import Opener
 from towline.platform import Platform, host_platform
 from towline.reading import Reading
 from towline.rules import Rules
-from towline.source import docker_archive, oci, oci_archive
 from towline.source.archives import ArchiveCache
 from towline.source.files import joined, naming_path
-from towline.source.layout import choose
 from towline.source.protocol import Source
 from towline.transport import ImageReference
 from towline.transport.docker_archive import DockerArchiveReference
@@ -26,7 +24,10 @@ __all__ = ["DiskFacts"]
 
 
 class DiskFacts:
-    """Facts from the disk, the store and the configuration; each is looked up when it is asked."""
+    """Facts from the disk, the store and the configuration; each is looked up when it is asked.
+
+    What reads archives and layouts is imported then as well.
+    """
 
     def __init__(
         self,
@@ -108,6 +109,8 @@ class DiskFacts:
             SourceError: it is none, or is damaged; within the step ``retrieving-manifest`` where
                 it could be opened.
         """
+        from towline.source import docker_archive
+
         reference = DockerArchiveReference(path)
         source = docker_archive.open_source(reference, self._rules, self._archives)
         with closing(source), step("retrieving-manifest"):
@@ -120,6 +123,9 @@ class DiskFacts:
         Raises:
             PathUnusable, SourceError: what keeps the image from being chosen.
         """
+        from towline.source import oci, oci_archive
+        from towline.source.layout import choose
+
         files: oci.FolderFiles | oci_archive.ArchiveFiles
         if archive:
             files = oci_archive.open_files(path, self._rules, self._archives)

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from towline.config.credentials import AuthLook
 from towline.config.endpoints import Endpoint
@@ -19,7 +20,6 @@ from towline.copying import CopiedImage, Copying
 from towline.disk_facts import DiskFacts
 from towline.errors import Cancelled, PullFailed, TowlineError, step
 from towline.events import Event
-from towline.explaining import Candidate, Explanation, explain_goal
 from towline.facts import Facts
 from towline.goal import PullGoal, PullRefPair, goal_from_image_reference, goal_from_name
 from towline.labels import check_label
@@ -38,6 +38,9 @@ from towline.store.protocol import Store
 from towline.transport import ImageReference, image_name, parse_image_name
 from towline.transport.docker import DockerReference
 from towline.trust.policy import evaluate
+
+if TYPE_CHECKING:
+    from towline.explaining import Candidate, Explanation
 
 __all__ = ["Runtime"]
 
@@ -87,6 +90,8 @@ class Runtime:
         Raises:
             TowlineError: as `resolve`; and registries.conf, where it cannot be read.
         """
+        from towline.explaining import explain_goal
+
         with self._call(None) as call:
             goal = goal_from_name(name, call.facts(), self.options.rules)
             return explain_goal(name, goal, call.registries_of(goal))
@@ -99,6 +104,8 @@ class Runtime:
         Raises:
             TowlineError: as `explain`.
         """
+        from towline.explaining import explain_goal
+
         with self._call(None) as call:
             goal = goal_from_name(name, call.facts(), self.options.rules)
             explained = explain_goal(name, goal, call.registries_of(goal))

@@ -10,7 +10,6 @@ import click
 
 import towline
 from towline.api import existing_store
-from towline.cli.explanations import auth_lines, goal_lines
 from towline.cli.flags import FORMAT, QUIET, ROOT, with_options
 from towline.cli.progress_view import ProgressView, progress_view
 from towline.cli.show import print_error, print_json, print_lines, print_warning
@@ -101,6 +100,8 @@ def resolve(name: str, explain_auth: bool, output: str, root: Path, options: Opt
 
     No registry is asked, and no store is made.  With --explain-auth, credential helpers are run.
     """
+    from towline.cli.explanations import goal_lines
+
     runtime = towline.Runtime(existing_store(root), options)
     if explain_auth:
         return _explain_auth(runtime, name, output)
@@ -113,6 +114,8 @@ def resolve(name: str, explain_auth: bool, output: str, root: Path, options: Opt
 
 
 def _explain_auth(runtime: towline.Runtime, name: str, output: str) -> int:
+    from towline.cli.explanations import auth_lines
+
     looks = runtime.explain_auth(name)
     if output == "json":
         print_json(

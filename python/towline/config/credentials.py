@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from towline.config.auth_json import AuthFile, Credentials
-from towline.config.credential_helper import ask_helper, helper_program
 from towline.config.places import Places, auth_file_paths, read_auth_file
 from towline.errors import TowlineError, step
 from towline.rules import Rules
@@ -149,6 +148,8 @@ class _Search:
             return self.found(credentials, file.path, key="" if entry is None else entry.key)
         if file.store and self.rules.credentials_store:  # AUTH-013
             server = file.store_server(self.host)
+            from towline.config.credential_helper import helper_program
+
             if helper_program(file.store, self.places.environ) is not None:
                 return self.by_helper(file.store, server, file.path)
             program = f"docker-credential-{file.store}"
@@ -162,6 +163,8 @@ class _Search:
     def by_helper(
         self, helper: str, server: str, path: str, key: str = ""
     ) -> tuple[Credentials, str] | None:
+        from towline.config.credential_helper import ask_helper  # runs programs, which few need
+
         program = f"docker-credential-{helper}"
         credentials = ask_helper(helper, server, self.places.environ, origin=path)
         if credentials is None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -77,7 +76,7 @@ class Prepared:
 
 def prepare(folder: str, target: str, data: bytes, *, sync: bool) -> Prepared:
     """Write the future content of `target` into a new file in `folder`, flushed on `sync`."""
-    temporary = f"{folder}/{os.getpid()}-{secrets.token_hex(8)}"
+    temporary = f"{folder}/{os.getpid()}-{os.urandom(8).hex()}"
     with using("open", temporary):
         descriptor = os.open(temporary, _CREATE, 0o666)
     prepared = Prepared(temporary, target)

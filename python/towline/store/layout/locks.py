@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -122,7 +121,7 @@ class Holder:
 @contextmanager
 def announced(folder: str, purpose: str) -> Iterator[None]:
     """Say in `folder` what this task holds the store for, as long as it does."""
-    path = f"{folder}/{os.getpid()}-{secrets.token_hex(8)}"
+    path = f"{folder}/{os.getpid()}-{os.urandom(8).hex()}"
     with acquire(path, passing=True):
         told = {"pid": os.getpid(), "purpose": purpose, "since": time.time()}
         with files.using("write", path):

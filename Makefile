@@ -8,6 +8,7 @@ MAKEFLAGS += --no-builtin-rules
 
 PYTHON ?= python3
 ROOT ?= images
+BENCH_CACHE ?= /var/tmp/towline-benchmarks
 
 # The active virtual environment, else one in the checkout.
 VENV := $(abspath $(or $(VIRTUAL_ENV),.venv))
@@ -67,9 +68,9 @@ test-twin: $(STAMPS)/build $(STAMPS)/dev tools ## every Python test, with the co
 	TOWLINE_CORE=twin $(PY) -m pytest --numprocesses 2 --dist worksteal $(PYTEST_ARGS)
 
 .PHONY: bench
-bench: $(STAMPS)/build $(STAMPS)/dev tools ## the benchmarks, one after another on a quiet machine
-	$(PY) -m pytest benchmarks --benchmark-enable --benchmark-only --timeout 0 $(PYTEST_ARGS)
-	$(PY) -m benchmarks.paired.suite
+bench: $(STAMPS)/build $(STAMPS)/dev tools ## measure beside the peers, and write benchmarks/RESULTS.md
+	@benchmarks/install_peers.sh $(BENCH_CACHE)
+	@$(PY) -m benchmarks --cache $(BENCH_CACHE) $(BENCH_ARGS)
 
 .PHONY: tools
 tools: ## install the real tools that the tests use, or say what is left out without them

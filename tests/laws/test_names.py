@@ -93,7 +93,7 @@ def test_any_text_is_a_name_or_a_typed_error(text: str) -> None:
 def test_no_input_makes_the_grammar_run_away(text: str) -> None:
     """64 KiB of anything are read or refused; the test's time limit is the proof.
 
-    `benchmarks/test_names.py` holds the figure.
+    `benchmarks/parts/test_names.py` holds the figure.
     """
     for parse in (decompose, parse_normalized):
         with pytest.raises(InvalidName):

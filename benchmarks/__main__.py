@@ -1,0 +1,113 @@
+"""All benchmarks: ``python -m benchmarks``, which is what ``make bench`` runs.
+
+Keeps every sample as a dated JSON in ``benchmarks/results/``, and draws `RESULTS.md` from it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.measuring import machine
+from benchmarks.measuring.room import room
+from benchmarks.measuring.run import can_be_even
+from benchmarks.report.document import Document, read, write
+from benchmarks.report.page import write_page
+from benchmarks.sections import curves, pulls
+from benchmarks.sections.again import again
+from benchmarks.sections.archives import archives
+from benchmarks.sections.bench import Bench
+from benchmarks.sections.made import make_workloads
+from benchmarks.sections.parts import parts
+from benchmarks.serving.registry import registry
+
+_HERE = Path(__file__).parent
+#: In this order; beside each the seconds that it may take on two cores.
+SECTIONS: dict[str, tuple[int, Callable[[Bench], None]]] = {
+    "workloads": (120, make_workloads),
+    "parts": (60, parts),
+    "warm": (190, pulls.warm),
+    "archives": (110, archives),
+    "second": (30, again),
+    "cold": (45, pulls.cold),
+    "flushed": (50, pulls.flushed),
+    "links": (70, pulls.links),
+    "podman": (60, pulls.unpacking),
+    "size": (60, curves.sizes),
+    "layers": (35, curves.layers),
+    "files": (30, curves.files),
+    "store": (40, curves.stores),
+}
+
+
+def main() -> None:
+    """Measure, keep, draw."""
+    arguments = _arguments()
+    if arguments.draw:
+        write_page(read(arguments.draw), arguments.draw.name, _HERE)
+        return
+    if machine.find("docker-registry") is None:
+        sys.exit(
+            "make bench: docker-registry is not on this machine, and nothing can be pulled"
+            " without a registry; on Debian: apt-get install docker-registry"
+        )
+    arguments.cache.mkdir(parents=True, exist_ok=True)
+    # Where install_peers.sh puts what no package has.
+    os.environ["PATH"] += f"{os.pathsep}{arguments.cache / 'bin'}"
+    now = datetime.now(UTC)
+    document = Document(
+        now.isoformat(timespec="seconds"), _commit(), machine.described(), machine.versions()
+    )
+    path = arguments.results / "results" / f"{now.strftime('%Y-%m-%d-%H%M')}.json"
+    with room(arguments.cache) as here, registry(arguments.cache) as server:
+        bench = Bench(arguments.cache, here, server, document)
+        bench.pairs, bench.few = arguments.pairs, min(3, arguments.pairs)
+        bench.small = arguments.small
+        if not can_be_even():
+            bench.own_flushes = True
+            bench.leave_out("equal durability (the kernel does not let flushes be held back)")
+        for name, (_, section) in SECTIONS.items():
+            if not arguments.only or name in (*arguments.only, "workloads"):
+                _one(bench, name, section)
+                # Kept after each, so that an interrupted run leaves what it has.
+                write(document, path)
+    document.load.append(machine.load())
+    write(document, path)
+    write_page(document, path.name, arguments.results)
+    bench.say(f"done: {arguments.results / 'RESULTS.md'}, {path}")
+
+
+def _one(bench: Bench, name: str, section: Callable[[Bench], None]) -> None:
+    planned = SECTIONS[name][0]
+    bench.document.load.append(machine.load())
+    bench.say(f"{name} (about {planned} s at most)")
+    begun = time.monotonic()
+    section(bench)
+    bench.document.seconds[name] = round(time.monotonic() - begun, 1)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--pairs", type=int, default=7, help="runs of each tool in the main rows")
+    parser.add_argument("--only", nargs="+", choices=tuple(SECTIONS), help="only these sections")
+    parser.add_argument("--small", action="store_true", help="workloads of a tenth, to try it")
+    parser.add_argument("--cache", type=Path, default=Path("/var/tmp/towline-benchmarks"))
+    parser.add_argument("--results", type=Path, default=_HERE, help="where page and JSON go")
+    parser.add_argument("--draw", type=Path, help="only draw the page again, from such a JSON")
+    return parser.parse_args()
+
+
+def _commit() -> str:
+    asked = ["git", "-C", str(_HERE), "rev-parse", "--short=12", "HEAD"]
+    told = subprocess.run(asked, capture_output=True, text=True, check=False)
+    return told.stdout.strip()
+
+
+if __name__ == "__main__":
+    main()

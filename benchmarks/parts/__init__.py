@@ -1,0 +1,1 @@
+"""The parts alone; ``pytest benchmarks/parts --benchmark-enable`` prints them."""

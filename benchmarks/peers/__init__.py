@@ -1,0 +1,1 @@
+"""What is measured beside towline, and the commands of each."""

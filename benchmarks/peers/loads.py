@@ -1,0 +1,63 @@
+"""Commands that bring the image of an archive into a directory."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+from benchmarks.measuring.machine import find
+from benchmarks.measuring.room import Room
+from benchmarks.measuring.turns import Contender
+from benchmarks.peers.pulls import podman
+
+__all__ = ["SAID", "contenders"]
+
+#: What each does differently, as the page says it.
+SAID = {
+    "skopeo to dir:": "layers of a docker-archive are kept uncompressed, as towline keeps them",
+    "skopeo to oci:": "layers of a docker-archive are compressed by gzip, because a layout is OCI",
+    "podman load": "unpacks each layer into its store",
+    "cp, then openssl dgst": "the file copied and then hashed once; nothing is looked at",
+    "gzip -dc, then openssl dgst": "decompressed once and hashed once; nothing is written",
+}
+
+
+def contenders(kind: str, archive: Path, room: Room) -> list[Contender]:
+    """What reads such an archive, of what is installed.
+
+    Args:
+        kind: ``docker-archive`` or ``oci-archive``.
+        archive: the file; compressed where its name ends in ``.gz``.
+        room: where to.
+    """
+    policy, target = str(room.policy), str(room.target)
+    packed = archive.suffix == ".gz"
+    found = [
+        Contender(
+            "towline",
+            [
+                *(sys.executable, "-m", "towline", "pull", f"{kind}:{archive}"),
+                *("--root", target, "--progress", "none", "--policy", policy),
+            ],
+            ours=True,
+        )
+    ]
+    if find("skopeo"):
+        copy = ["skopeo", "--policy", policy, "copy", "--quiet", f"{kind}:{archive}"]
+        found += [
+            Contender("skopeo to dir:", [*copy, f"dir:{target}"]),
+            Contender("skopeo to oci:", [*copy, f"oci:{target}:image"]),
+        ]
+    if find("podman") and packed:
+        load = ["load", "--quiet", "--signature-policy", policy, "--input", str(archive)]
+        found.append(Contender("podman load", [*podman(room, room.target), *load]))
+    if find("openssl"):
+        source, copied = shlex.quote(str(archive)), shlex.quote(target)
+        if packed:
+            line = f"gzip -dc {source} | openssl dgst -sha256"
+            found.append(Contender("gzip -dc, then openssl dgst", ["sh", "-c", line]))
+        else:
+            line = f"cp {source} {copied} && openssl dgst -sha256 {copied}"
+            found.append(Contender("cp, then openssl dgst", ["sh", "-c", line]))
+    return found

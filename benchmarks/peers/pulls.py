@@ -1,0 +1,153 @@
+"""Commands that bring the image of a registry into a directory."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.measuring.machine import find
+from benchmarks.measuring.room import Room
+from benchmarks.measuring.turns import Contender
+from benchmarks.workloads.images import Image
+
+__all__ = ["PEERS", "SAID", "Peer", "Pull", "contenders"]
+
+#: What each does differently, as the page says it.
+SAID = {
+    "towline": "every blob verified and kept as it came, in the embedded store",
+    "towline --verify-diff-ids": "each layer is decompressed and hashed as well",
+    "towline, durability=power": "by the library; blobs are flushed too",
+    "skopeo to oci:": "every blob verified and kept as it came, in an OCI layout",
+    "crane to oci": "every blob verified and kept as it came, in an OCI layout",
+    "podman": "unpacks each layer into its store (overlay), which is more work than the others do",
+    "curl": "the layers to files one by one, from their known addresses; nothing is verified",
+    "curl, 6 at once": "the same with `--parallel`",
+}
+
+_POWER = """
+import pathlib, sys, towline
+from towline.store.layout.store import open_store
+name, root, policy = sys.argv[1:]
+store = open_store(root, durability="power")
+options = towline.Options(policy=pathlib.Path(policy), tls_verify=False)
+towline.Runtime(store, options).pull(name)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """One pull: where from, where to.
+
+    Attributes:
+        host: the registry, spoken to over plain HTTP.
+        repository: the image in it, tagged ``latest``.
+        layers: digests, for `curl`, which knows no images.
+        room: its target does not exist yet.
+        target: where the image comes to.
+    """
+
+    host: str
+    repository: str
+    layers: Sequence[str]
+    room: Room
+    target: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A tool in one use of it."""
+
+    name: str
+    program: str
+    command: Callable[[Pull], list[str]]
+
+    @property
+    def here(self) -> bool:
+        """Whether the tool is on this machine."""
+        return self.program == sys.executable or find(self.program) is not None
+
+
+def contenders(
+    names: Sequence[str], host: str, image: Image, room: Room, target: Path | None = None
+) -> list[Contender]:
+    """Those of these peers that are installed, ready to pull an image."""
+    layers = [f"sha256:{layer.digest}" for layer in image.layers]
+    pull = Pull(host, image.name, layers, room, target or room.target)
+    return [
+        Contender(name, PEERS[name].command(pull), ours=PEERS[name].program == sys.executable)
+        for name in names
+        if PEERS[name].here
+    ]
+
+
+def _towline(pull: Pull) -> list[str]:
+    return [
+        *(sys.executable, "-m", "towline", "pull", f"{pull.host}/{pull.repository}"),
+        *("--root", str(pull.target), "--tls-verify", "false", "--progress", "none"),
+        *("--policy", str(pull.room.policy)),
+    ]
+
+
+def _towline_diff_ids(pull: Pull) -> list[str]:
+    return [*_towline(pull), "--verify-diff-ids"]
+
+
+def _towline_power(pull: Pull) -> list[str]:
+    name = f"{pull.host}/{pull.repository}"
+    return [sys.executable, "-c", _POWER, name, str(pull.target), str(pull.room.policy)]
+
+
+def _skopeo(pull: Pull) -> list[str]:
+    return [
+        *("skopeo", "--policy", str(pull.room.policy), "copy", "--quiet"),
+        *("--src-tls-verify=false", f"docker://{pull.host}/{pull.repository}"),
+        f"oci:{pull.target}:image",
+    ]
+
+
+def _crane(pull: Pull) -> list[str]:
+    image = f"{pull.host}/{pull.repository}"
+    return ["crane", "pull", "--insecure", "--format=oci", image, str(pull.target)]
+
+
+def _podman(pull: Pull) -> list[str]:
+    return [
+        *podman(pull.room, pull.target),
+        *("pull", "--quiet", "--tls-verify=false"),
+        *("--signature-policy", str(pull.room.policy), f"{pull.host}/{pull.repository}"),
+    ]
+
+
+def podman(room: Room, target: Path) -> list[str]:
+    """Podman with a store of its own below `target`."""
+    roots = ("--root", str(target / "root"), "--runroot", str(room.run_root))
+    return ["podman", *roots, "--storage-driver", "overlay"]
+
+
+def _curl(pull: Pull) -> list[str]:
+    command = ["curl", "--silent", "--show-error", "--fail", "--create-dirs"]
+    for number, digest in enumerate(pull.layers):
+        url = f"http://{pull.host}/v2/{pull.repository}/blobs/{digest}"
+        command += ["-o", str(pull.target / str(number)), url]
+    return command
+
+
+def _curl_parallel(pull: Pull) -> list[str]:
+    return [*_curl(pull), "--parallel", "--parallel-max", "6"]
+
+
+PEERS = {
+    peer.name: peer
+    for peer in (
+        Peer("towline", sys.executable, _towline),
+        Peer("towline --verify-diff-ids", sys.executable, _towline_diff_ids),
+        Peer("towline, durability=power", sys.executable, _towline_power),
+        Peer("skopeo to oci:", "skopeo", _skopeo),
+        Peer("crane to oci", "crane", _crane),
+        Peer("podman", "podman", _podman),
+        Peer("curl", "curl", _curl),
+        Peer("curl, 6 at once", "curl", _curl_parallel),
+    )
+}

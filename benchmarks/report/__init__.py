@@ -1,0 +1,1 @@
+"""Results: the document that is kept, and the page and the charts that are drawn from it."""

@@ -1,0 +1,101 @@
+"""The tables of the page, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from benchmarks.measuring.run import Sample, spread
+from benchmarks.report.document import Curve, Part, Row
+from benchmarks.report.scale import short
+
+__all__ = ["curve_table", "middle", "part_table", "row_table", "table"]
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A table; every column but the first holds numbers."""
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return [f"| {' | '.join(cells)} |" for cells in lines]
+
+
+def middle(runs: Sequence[Sample], value: Callable[[Sample], Any]) -> float:
+    """The median of something over the runs."""
+    return spread([value(run) for run in runs]).median
+
+
+def row_table(row: Row) -> list[str]:
+    """Each contender: wall with its spread, CPU, peak, bytes written, requests."""
+    runs = {name: samples for name, samples in row.samples.items() if samples}
+    own = middle(next(iter(runs.values())), lambda run: run.wall)
+    counted = any(run.requests is not None for samples in runs.values() for run in samples)
+    head = ["", "wall s", "lowest to highest", "CPU s", "peak MB", "written MB"]
+    lines = []
+    for name, samples in runs.items():
+        wall = spread([run.wall for run in samples])
+        cells = [
+            name,
+            f"{wall.median:.2f}",
+            f"{wall.low:.2f} to {wall.high:.2f}",
+            f"{middle(samples, lambda run: run.cpu):.2f}",
+            f"{middle(samples, lambda run: run.peak) / 1e6:.0f}",
+            f"{middle(samples, lambda run: run.written) / 1e6:,.0f}",
+        ]
+        if counted:
+            cells.append(f"{middle(samples, lambda run: run.requests or 0):.0f}")
+        lines.append([*cells, f"{wall.median / own:.2f}"])
+    requests = ["requests"] if counted else []
+    return [
+        *table([*head, *requests, "wall, towline = 1"], lines),
+        *(f"\n{name} does not read it: `{_short(why)}`" for name, why in row.refused.items()),
+    ]
+
+
+def _short(why: str) -> str:
+    told = " ".join(why.replace("`", "'").split())
+    return told if len(told) <= 160 else f"{told[:60]} … {told[-90:]}"
+
+
+def curve_table(curve: Curve) -> list[str]:
+    """Wall, CPU and peak of each contender at each point."""
+    names = list(dict.fromkeys(name for point in curve.points for name in point.samples))
+    lines = []
+    for point in curve.points:
+        cells = [f"{point.x:,.0f}"]
+        for name in names:
+            samples = point.samples.get(name)
+            cells.append(_costs(samples) if samples else "")
+        lines.append(cells)
+    return table([curve.unit, *names], lines)
+
+
+def _costs(samples: Sequence[Sample]) -> str:
+    wall = middle(samples, lambda run: run.wall)
+    cpu = middle(samples, lambda run: run.cpu)
+    peak = middle(samples, lambda run: run.peak) / 1e6
+    if not peak:
+        return f"{wall * 1000:.1f} ms, CPU {cpu * 1000:.1f}"
+    return f"{wall:.2f} s, CPU {cpu:.2f}, {peak:.0f} MB"
+
+
+def part_table(parts: Sequence[Part]) -> list[str]:
+    """Each part: the native core, the twin, and how many times faster the first is."""
+    lines = []
+    for name in dict.fromkeys(part.name for part in parts):
+        forms = {part.core: part for part in parts if part.name == name}
+        native = forms.get("native") or forms.get("")
+        twin = forms.get("twin")
+        if native is None:
+            continue
+        cells = [name, _time(native.wall), _rate(native.size, native.wall)]
+        cells += [_rate(native.size, native.cpu), _time(twin.wall) if twin else ""]
+        lines.append([*cells, f"{twin.wall / native.wall:.1f}" if twin else ""])
+    head = ["part", "a call", "GB/s", "GB/s of CPU", "the twin's call", "Rust over twin"]
+    return table(head, lines)
+
+
+def _time(seconds: float) -> str:
+    return f"{short(seconds * 1e6)} µs" if seconds < 1e-3 else f"{short(seconds * 1e3)} ms"
+
+
+def _rate(size: int, seconds: float) -> str:
+    return f"{size / seconds / 1e9:.2f}" if size else ""

@@ -1,0 +1,1 @@
+"""What is measured, section by section; each adds what it found to the document."""

@@ -1,0 +1,78 @@
+"""The second pull of an image that is here already."""
+
+from __future__ import annotations
+
+import http.client
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import towline
+from benchmarks.measuring.room import remove
+from benchmarks.measuring.run import run
+from benchmarks.peers.pulls import contenders
+from benchmarks.sections.bench import Bench
+from benchmarks.workloads.images import MIB, Image, sized_image
+
+__all__ = ["again"]
+
+_CALLS = 200
+_ACCEPT = "application/vnd.oci.image.manifest.v1+json"
+
+
+def again(bench: Bench) -> None:
+    """By command line beside the peers, and in one process beside a bare request."""
+    image = sized_image(bench.cache, 1, bench.scaled(64 * MIB))
+    bench.registry.offer(image)
+    kept = bench.room.folder / "kept"
+    taking = []
+    # Each has a store of its own, with the image in it.
+    stores = {"towline": "towline", "skopeo to oci:": "skopeo", "podman": "podman"}
+    for name, store in stores.items():
+        for peer in contenders((name,), bench.registry.host, image, bench.room, kept / store):
+            run(peer.command, bench.room.log)
+            taking.append(peer)
+    bench.row(
+        *("second", "second", "second pull by command line", taking),
+        before=lambda: None,
+        counter=bench.registry,
+    )
+    for store in stores.values():
+        remove(kept / store)
+    bench.room.clean()
+    _in_process(bench, image, kept / "process")
+
+
+def _in_process(bench: Bench, image: Image, root: Path) -> None:
+    host = bench.registry.host
+    options = replace(towline.Options(), policy=bench.room.policy, tls_verify=False)
+    name = f"{host}/{image.name}"
+    towline.pull(name, root, options=options)
+    bench.registry.taken()
+    pulls, heads = [], []
+    for _ in range(_CALLS):
+        begun = time.perf_counter()
+        towline.pull(name, root, options=options)
+        pulled = time.perf_counter()
+        _head(host, image)
+        heads.append(time.perf_counter() - pulled)
+        pulls.append(pulled - begun)
+    requests, received = bench.registry.taken()
+    bench.document.second = {
+        "pull": [round(each, 6) for each in pulls],
+        "HEAD": [round(each, 6) for each in heads],
+        # Those of the bare requests are not counted.
+        "requests a pull": [(requests - _CALLS) / _CALLS],
+        "bytes of bodies a pull": [received / _CALLS],
+    }
+    middle = [sorted(each)[_CALLS // 2] * 1000 for each in (pulls, heads)]
+    bench.say(f"second pull in one process: {middle[0]:.2f} ms, bare HEAD {middle[1]:.2f} ms")
+
+
+def _head(host: str, image: Image) -> None:
+    """The request that nobody can do without, on a connection of its own."""
+    connection = http.client.HTTPConnection(host)
+    connection.request("HEAD", f"/v2/{image.name}/manifests/latest", headers={"Accept": _ACCEPT})
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()

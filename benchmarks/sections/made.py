@@ -1,0 +1,21 @@
+"""The workloads, all made before anything is measured."""
+
+from __future__ import annotations
+
+from benchmarks.measuring.machine import find
+from benchmarks.sections.archives import every_archive
+from benchmarks.sections.bench import Bench
+from benchmarks.sections.curves import every_image
+from benchmarks.sections.pulls import every_pulled
+
+__all__ = ["make_workloads"]
+
+
+def make_workloads(bench: Bench) -> None:
+    """Make what the cache does not have yet."""
+    for image in (*every_pulled(bench), *every_image(bench)):
+        count = len(image.layers)
+        bench.say(f"workload {image.name}: {image.size / 1e6:,.0f} MB, layers: {count}")
+    if find("skopeo"):
+        for path in every_archive(bench):
+            bench.say(f"workload {path.name}: {path.stat().st_size / 1e6:,.0f} MB")

@@ -1,0 +1,42 @@
+"""The parts of towline alone, measured by pytest-benchmark in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.report.document import Part
+from benchmarks.sections.bench import Bench
+
+__all__ = ["parts"]
+
+_ROOT = Path(__file__).parents[2]
+
+
+def parts(bench: Bench) -> None:
+    """Each part, with either core where it has both."""
+    report = bench.room.folder / "parts.json"
+    command = [
+        *(sys.executable, "-m", "pytest", "benchmarks/parts", "--quiet", "--benchmark-only"),
+        *("--benchmark-enable", f"--benchmark-json={report}", "--benchmark-quiet"),
+        *("--benchmark-min-rounds=3", "--benchmark-max-time=0.4", "--timeout=300"),
+        *("-p", "no:cacheprovider", "-p", "no:randomly"),
+    ]
+    told = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)
+    if told.returncode:
+        raise SystemExit(f"the parts could not be measured:\n{told.stdout}\n{told.stderr}")
+    for measured in json.loads(report.read_text())["benchmarks"]:
+        told_extra = measured["extra_info"]
+        part = Part(
+            told_extra["part"],
+            told_extra["core"],
+            measured["stats"]["median"],
+            told_extra["cpu"],
+            measured["stats"]["rounds"],
+            told_extra["size"],
+        )
+        bench.document.parts.append(part)
+        rate = f", {part.size / part.wall / 1e9:.2f} GB/s" if part.size else ""
+        bench.say(f"{part.name} {part.core}: {part.wall * 1000:.3f} ms{rate}")

@@ -1,0 +1,135 @@
+"""Whole pulls from a registry on loopback, warm and cold, bare and behind a shaped link."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from benchmarks.measuring.room import can_drop_caches, drop_caches
+from benchmarks.peers.pulls import contenders
+from benchmarks.sections.bench import Bench
+from benchmarks.serving.link import Link, shaped
+from benchmarks.workloads.images import (
+    MIB,
+    Image,
+    part_of,
+    sized_image,
+    small_files_image,
+    usr_image,
+)
+
+__all__ = ["cold", "every_pulled", "flushed", "links", "unpacking", "usr", "warm"]
+
+_EVERY = ("towline", "skopeo to oci:", "crane to oci", "curl")
+_LINKS = (
+    (Link("20 ms, 1 Gbit/s", 0.020, 125e6, 125e6), 40, 10),
+    (Link("80 ms, 20 MB/s a connection", 0.080, 20e6, 125e6), 1, 64),
+)
+
+
+def usr(bench: Bench) -> Image:
+    """The image of the machine's own files."""
+    return usr_image(bench.cache, bench.scaled(950 * MIB), 12)
+
+
+def every_pulled(bench: Bench) -> Iterator[Image]:
+    """The images of the main rows."""
+    yield usr(bench)
+    yield sized_image(bench.cache, 1, bench.scaled(1024 * MIB))
+    yield sized_image(bench.cache, 40, bench.scaled(10 * MIB))
+    yield small_files_image(bench.cache, bench.scaled(100_000))
+
+
+def warm(bench: Bench) -> None:
+    """The main rows."""
+    real = ("towline", "towline --verify-diff-ids", *_EVERY[1:])
+    files, one, many, small = every_pulled(bench)
+    _pull(bench, "usr", "real files", files, real)
+    _pull(bench, "one-layer", "one layer", one, _EVERY)
+    _pull(bench, "forty-layers", "40 layers", many, _EVERY)
+    _pull(bench, "small-files", f"{bench.scaled(100_000):,} small files", small, real)
+
+
+def unpacking(bench: Bench) -> None:
+    """Podman, which unpacks: on images that let it be done in time."""
+    names = ("towline", "towline --verify-diff-ids", "podman")
+    if len(contenders(names, "", usr(bench), bench.room)) < len(names):
+        return bench.leave_out("podman (not installed)")
+    few = part_of(bench.cache, usr(bench), 3)
+    return _pull(bench, "podman", "real files", few, names, bench.few)
+
+
+def cold(bench: Bench) -> None:
+    """With an empty page cache on either side."""
+    if not can_drop_caches():
+        return bench.leave_out("cold page cache (only root can empty it)")
+
+    def before() -> None:
+        bench.room.clean()
+        drop_caches()
+
+    image = usr(bench)
+    bench.registry.offer(image)
+    peers = contenders(
+        ("towline", "skopeo to oci:", "curl"), bench.registry.host, image, bench.room
+    )
+    bench.row(
+        *("cold", "cold", f"real files, cold: {_told(image)}", peers),
+        size=image.size,
+        rounds=bench.few,
+        before=before,
+        counter=bench.registry,
+        rehearse=False,
+    )
+    return None
+
+
+def flushed(bench: Bench) -> None:
+    """With every blob on the disk in the end."""
+    image = usr(bench)
+    bench.registry.offer(image)
+    names = ("towline, durability=power", "skopeo to oci:")
+    peers = contenders(names, bench.registry.host, image, bench.room)
+    bench.row(
+        *("flushed", "flushed", f"real files, flushed: {_told(image)}"),
+        [replace(peer, flushes=True) for peer in peers],
+        size=image.size,
+        rounds=bench.few,
+        counter=bench.registry,
+        rehearse=False,
+    )
+
+
+def links(bench: Bench) -> None:
+    """Behind links with latency and bandwidth."""
+    for number, (link, layers, each) in enumerate(_LINKS):
+        image = sized_image(bench.cache, layers, bench.scaled(each * MIB))
+        bench.registry.offer(image)
+        names = ("towline", "skopeo to oci:", "curl, 6 at once")
+        with shaped(link, bench.registry.host) as host:
+            bench.row(
+                *(f"link-{number + 1}", "links", f"{link.name}: {_told(image)}"),
+                contenders(names, host, image, bench.room),
+                size=image.size,
+                rounds=bench.few,
+                counter=bench.registry,
+                rehearse=False,
+            )
+
+
+def _pull(
+    bench: Bench, key: str, title: str, image: Image, names: Sequence[str], rounds: int = 0
+) -> None:
+    bench.registry.offer(image)
+    bench.row(
+        *(key, "registry", f"{title}: {_told(image)}"),
+        contenders(names, bench.registry.host, image, bench.room),
+        size=image.size,
+        rounds=rounds,
+        counter=bench.registry,
+    )
+
+
+def _told(image: Image) -> str:
+    count = len(image.layers)
+    return f"{image.size / 1e6:,.0f} MB in {count} layer{'s' * (count > 1)}"

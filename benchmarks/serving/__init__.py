@@ -1,0 +1,1 @@
+"""The registry that is pulled from, and the link that shapes the way to it."""

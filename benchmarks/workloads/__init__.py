@@ -1,0 +1,1 @@
+"""What is pulled: images from a seed and from the machine's own files, made once."""

@@ -74,6 +74,12 @@ def _memory(document: Document) -> Iterator[tuple[str, str, str, bool]]:
     ]
     if peaks:
         yield "highest peak of any run", "under 100 MB", f"{max(peaks):.0f} MB", max(peaks) < 100
+    for curve in document.curves:
+        if curve.key == "size":
+            ends = (curve.points[0], curve.points[-1])
+            low, high = (middle(end.samples["towline"], lambda run: run.peak) / 1e6 for end in ends)
+            what = f"peak at {ends[1].x:,.0f} MB beside {ends[0].x:,.0f} MB"
+            yield what, "flat: 1.25 times", f"{high:.0f} beside {low:.0f} MB", high <= 1.25 * low
 
 
 def _parts(document: Document) -> Iterator[tuple[str, str, str, bool]]:

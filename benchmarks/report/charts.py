@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 from benchmarks.measuring.run import Sample, spread
@@ -14,6 +15,7 @@ __all__ = ["bars", "lines"]
 Value = Callable[[Sample], float]
 
 _LABELS, _PLOT, _VALUES = 190.0, 400.0, 190.0  # widths
+_CHARACTER = 3.4  # half the width of a digit
 _ROW, _HEAD, _FOOT = 26.0, 34.0, 30.0  # heights
 _PANEL, _GAP, _HIGH = 250.0, 62.0, 210.0
 _PANELS: tuple[tuple[str, str, Value], ...] = (
@@ -68,7 +70,7 @@ def _bar(drawing: Drawing, scale: Scale, top: float, name: str, runs: Sequence[S
 
 def lines(curve: Curve) -> str:
     """Wall, CPU and memory over what grows, on logarithmic axes."""
-    panels = [panel for panel in _PANELS if _any(curve.points, panel[2])]
+    panels = [panel for panel in _PANELS if _known(curve.points, panel[2])]
     names = list(dict.fromkeys(name for point in curve.points for name in point.samples))
     drawing = Drawing(_GAP + (_PANEL + _GAP) * len(panels) - 30, _HIGH + 116, curve.title)
     drawing.text(12, 24, curve.title, look="bold")
@@ -99,6 +101,7 @@ def _panel(drawing: Drawing, curve: Curve, left: float, title: str, value: Value
         drawing.text(left - 6, up.at(tick) + 4, short(tick), look="faint small", anchor="end")
     for tick in across.ticks:
         drawing.line(across.at(tick), top, across.at(tick), low, "grid")
+    for tick in _readable(across):
         drawing.text(across.at(tick), low + 15, short(tick), look="faint small", anchor="middle")
     drawing.line(left, low, left + _PANEL, low, "axis")
     drawing.text(left + _PANEL / 2, low + 31, curve.unit, look="faint small", anchor="middle")
@@ -106,10 +109,20 @@ def _panel(drawing: Drawing, curve: Curve, left: float, title: str, value: Value
         drawing.curve([(across.at(x), up.at(y)) for x, y in places], kind(name))
 
 
-def _any(points: Sequence[Point], value: Value) -> bool:
-    return any(
-        value(run) > 0 for point in points for runs in point.samples.values() for run in runs
-    )
+def _known(points: Sequence[Point], value: Value) -> bool:
+    """Whether each contender has it: what runs in our own process has no peak of its own."""
+    every = (run for point in points for runs in point.samples.values() for run in runs)
+    return all(value(run) > 0 for run in every)
+
+
+def _readable(scale: Scale) -> list[float]:
+    """The ticks whose numbers have room beside each other; else those at the powers of ten."""
+    for ticks in (list(scale.ticks), [tick for tick in scale.ticks if math.log10(tick) % 1 == 0]):
+        ends = [scale.at(tick) + _CHARACTER * len(short(tick)) for tick in ticks[:-1]]
+        starts = [scale.at(tick) - _CHARACTER * len(short(tick)) for tick in ticks[1:]]
+        if all(end < start for end, start in zip(ends, starts, strict=True)):
+            return ticks
+    return [scale.ticks[0], scale.ticks[-1]]
 
 
 def _middle(runs: Sequence[Sample], value: Value) -> float:

@@ -65,7 +65,9 @@ of the machine's own `/usr` and toolchains."""
 _PARTS = """\
 By pytest-benchmark, medians. *GB/s* is by wall time; *GB/s of CPU* is by the CPU time of all
 threads, so it is what one core does. Bytes are those of the tar, or of the blob. The twin is the
-readable form of the same part in Python, which hashes and inflates in C as well."""
+readable form of the same part in Python, which hashes and inflates in C as well. A layer pass
+without compression hashes the same bytes twice, in two lanes of one core: beside the digest of a
+file it shows what the lanes are worth."""
 
 
 def write_page(document: Document, name: str, folder: Path) -> None:
@@ -129,7 +131,8 @@ def _rows(document: Document, charts: Path) -> list[str]:
         rows = [row for row in document.rows if row.section == section]
         if not rows:
             continue
-        told += [f"## {title}", "", note, "", *_different(rows), ""]
+        different = [line for line in _different(rows) if line not in told]
+        told += [f"## {title}", "", note, "", *different, ""]
         chart = f"{section}.svg"
         _draw(charts / chart, bars(title, rows))
         told += [f"![{title}: wall and CPU time](results/{chart})", ""]
@@ -144,7 +147,7 @@ def _different(rows: Sequence[Row]) -> list[str]:
     """What each contender of these rows does."""
     said = loads.SAID if rows[0].section == "archives" else pulls.SAID
     names = dict.fromkeys(name for row in rows for name in (*row.samples, *row.refused))
-    return [f"* {name}: {said[name]}" for name in names if name in said]
+    return [f"* {name.rstrip(':')}: {said[name]}" for name in names if name in said]
 
 
 def _in_process(document: Document) -> list[str]:

@@ -11,6 +11,8 @@ from benchmarks.report.scale import short
 
 __all__ = ["curve_table", "middle", "part_table", "row_table", "table"]
 
+_BRIEF = 0.1  # seconds
+
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """A table; every column but the first holds numbers."""
@@ -72,9 +74,10 @@ def _costs(samples: Sequence[Sample]) -> str:
     wall = middle(samples, lambda run: run.wall)
     cpu = middle(samples, lambda run: run.cpu)
     peak = middle(samples, lambda run: run.peak) / 1e6
-    if not peak:
-        return f"{wall * 1000:.1f} ms, CPU {cpu * 1000:.1f}"
-    return f"{wall:.2f} s, CPU {cpu:.2f}, {peak:.0f} MB"
+    time = f"{wall:.2f} s, CPU {cpu:.2f}"
+    if wall < _BRIEF:
+        time = f"{wall * 1000:.0f} ms, CPU {cpu * 1000:.0f}"
+    return f"{time}, {peak:.0f} MB" if peak else time
 
 
 def part_table(parts: Sequence[Part]) -> list[str]:

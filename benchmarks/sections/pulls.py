@@ -44,10 +44,10 @@ def warm(bench: Bench) -> None:
     """The main rows."""
     real = ("towline", "towline --verify-diff-ids", *_EVERY[1:])
     files, one, many, small = every_pulled(bench)
-    _pull(bench, "usr", "real files", files, real)
+    _pull(bench, "usr", _real(files), files, real)
     _pull(bench, "one-layer", "one layer", one, _EVERY)
     _pull(bench, "forty-layers", "40 layers", many, _EVERY)
-    _pull(bench, "small-files", f"{bench.scaled(100_000):,} small files", small, real)
+    _pull(bench, "small-files", f"{bench.scaled(100_000):,} small files in a layer", small, real)
 
 
 def unpacking(bench: Bench) -> None:
@@ -56,7 +56,7 @@ def unpacking(bench: Bench) -> None:
     if len(contenders(names, "", usr(bench), bench.room)) < len(names):
         return bench.leave_out("podman (not installed)")
     few = part_of(bench.cache, usr(bench), 3)
-    return _pull(bench, "podman", "real files", few, names, bench.few)
+    return _pull(bench, "podman", f"{_real(few)}, beside podman", few, names, bench.few)
 
 
 def cold(bench: Bench) -> None:
@@ -74,7 +74,7 @@ def cold(bench: Bench) -> None:
         ("towline", "skopeo to oci:", "curl"), bench.registry.host, image, bench.room
     )
     bench.row(
-        *("cold", "cold", f"real files, cold: {_told(image)}", peers),
+        *("cold", "cold", f"{_real(image)}, cold: {_told(image)}", peers),
         size=image.size,
         rounds=bench.few,
         before=before,
@@ -91,7 +91,7 @@ def flushed(bench: Bench) -> None:
     names = ("towline, durability=power", "skopeo to oci:")
     peers = contenders(names, bench.registry.host, image, bench.room)
     bench.row(
-        *("flushed", "flushed", f"real files, flushed: {_told(image)}"),
+        *("flushed", "flushed", f"{_real(image)}, flushed: {_told(image)}"),
         [replace(peer, flushes=True) for peer in peers],
         size=image.size,
         rounds=bench.few,
@@ -108,7 +108,7 @@ def links(bench: Bench) -> None:
         names = ("towline", "skopeo to oci:", "curl, 6 at once")
         with shaped(link, bench.registry.host) as host:
             bench.row(
-                *(f"link-{number + 1}", "links", f"{link.name}: {_told(image)}"),
+                *(f"link-{number + 1}", "links", f"{link.name}, {_layers(image)}: {_told(image)}"),
                 contenders(names, host, image, bench.room),
                 size=image.size,
                 rounds=bench.few,
@@ -131,5 +131,13 @@ def _pull(
 
 
 def _told(image: Image) -> str:
+    return f"{image.size / 1e6:,.0f} MB"
+
+
+def _real(image: Image) -> str:
+    return f"real files in {_layers(image)}"
+
+
+def _layers(image: Image) -> str:
     count = len(image.layers)
-    return f"{image.size / 1e6:,.0f} MB in {count} layer{'s' * (count > 1)}"
+    return f"{count} layer{'s' * (count > 1)}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.measuring import machine
 from benchmarks.measuring.room import room
-from benchmarks.measuring.run import can_be_even
+from benchmarks.measuring.run import CommandFailed, can_be_even
 from benchmarks.report.document import Document, read, write
 from benchmarks.report.page import write_page
 from benchmarks.sections import curves, pulls
@@ -28,6 +29,8 @@ from benchmarks.sections.parts import parts
 from benchmarks.serving.registry import registry
 
 _HERE = Path(__file__).parent
+_PEERS = ("skopeo", "podman", "crane", "curl", "openssl")
+_ROOM = 20e9  # bytes
 _LATE = 20  # seconds
 #: In this order; beside each the seconds that it may take on two cores, 15 minutes for all.
 SECTIONS: dict[str, tuple[int, Callable[[Bench], None]]] = {
@@ -59,6 +62,11 @@ def main() -> None:
             " without a registry; on Debian: apt-get install docker-registry"
         )
     arguments.cache.mkdir(parents=True, exist_ok=True)
+    if not arguments.small and shutil.disk_usage(arguments.cache).free < _ROOM:
+        sys.exit(
+            f"make bench: {_ROOM / 1e9:.0f} GB of free space are needed at {arguments.cache};"
+            " elsewhere with BENCH_CACHE=DIR, or BENCH_ARGS=--small for a tenth of it"
+        )
     # Where install_peers.sh puts what no package has.
     os.environ["PATH"] += f"{os.pathsep}{arguments.cache / 'bin'}"
     now = datetime.now(UTC)
@@ -70,6 +78,9 @@ def main() -> None:
         bench = Bench(arguments.cache, here, server, document)
         bench.pairs, bench.few = arguments.pairs, min(3, arguments.pairs)
         bench.small = arguments.small
+        for peer in _PEERS:
+            if machine.find(peer) is None:
+                bench.leave_out(f"{peer} (not on this machine)")
         if not can_be_even():
             bench.own_flushes = True
             bench.leave_out("equal durability (the kernel does not let flushes be held back)")
@@ -99,7 +110,10 @@ def _one(bench: Bench, name: str, section: Callable[[Bench], None]) -> None:
     bench.document.load.append(machine.load())
     bench.say(f"== {name}, {planned} s planned")
     begun = time.monotonic()
-    section(bench)
+    try:
+        section(bench)
+    except CommandFailed as failed:
+        sys.exit(f"make bench: {failed}")
     bench.document.seconds[name] = round(time.monotonic() - begun, 1)
 
 

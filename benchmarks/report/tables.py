@@ -30,12 +30,13 @@ def row_table(row: Row) -> list[str]:
     runs = {name: samples for name, samples in row.samples.items() if samples}
     own = middle(next(iter(runs.values())), lambda run: run.wall)
     counted = any(run.requests is not None for samples in runs.values() for run in samples)
-    head = ["", "wall s", "lowest to highest", "CPU s", "peak MB", "written MB"]
+    head = ["", "runs", "wall s", "lowest to highest", "CPU s", "peak MB", "written MB"]
     lines = []
     for name, samples in runs.items():
         wall = spread([run.wall for run in samples])
         cells = [
             name,
+            str(len(samples)),
             f"{wall.median:.2f}",
             f"{wall.low:.2f} to {wall.high:.2f}",
             f"{middle(samples, lambda run: run.cpu):.2f}",

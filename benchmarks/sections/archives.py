@@ -18,12 +18,12 @@ __all__ = ["archives", "every_archive"]
 def archives(bench: Bench) -> None:
     """A docker-archive, the same compressed, an oci-archive."""
     if not find("skopeo"):
-        return bench.leave_out("archives (skopeo makes them, and is not installed)")
+        bench.leave_out("archives (skopeo makes them)")
+        return
     docker, layout, packed = every_archive(bench)
     _load(bench, "docker-archive", "docker-archive", docker, bench.pairs)
     _load(bench, "oci-archive", "oci-archive", layout, bench.pairs)
     _load(bench, "compressed-archive", "docker-archive", packed, bench.few)
-    return None
 
 
 def every_archive(bench: Bench) -> Iterator[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from benchmarks.measuring.machine import find
 from benchmarks.measuring.room import can_drop_caches, drop_caches
 from benchmarks.peers.pulls import contenders
 from benchmarks.sections.bench import Bench
@@ -53,16 +54,17 @@ def warm(bench: Bench) -> None:
 def unpacking(bench: Bench) -> None:
     """Podman, which unpacks: on images that let it be done in time."""
     names = ("towline", "towline --verify-diff-ids", "podman")
-    if len(contenders(names, "", usr(bench), bench.room)) < len(names):
-        return bench.leave_out("podman (not installed)")
+    if find("podman") is None:
+        return
     few = part_of(bench.cache, usr(bench), 3)
-    return _pull(bench, "podman", f"{_real(few)}, beside podman", few, names, bench.few)
+    _pull(bench, "podman", f"{_real(few)}, beside podman", few, names, bench.few)
 
 
 def cold(bench: Bench) -> None:
     """With an empty page cache on either side."""
     if not can_drop_caches():
-        return bench.leave_out("cold page cache (only root can empty it)")
+        bench.leave_out("cold page cache (only root can empty it)")
+        return
 
     def before() -> None:
         bench.room.clean()
@@ -81,7 +83,6 @@ def cold(bench: Bench) -> None:
         counter=bench.registry,
         rehearse=False,
     )
-    return None
 
 
 def flushed(bench: Bench) -> None:

@@ -111,7 +111,7 @@ def test_the_page_has_every_row_and_its_charts(tmp_path: Path) -> None:
     """Medians with their spread, refusals, what is left out; each picture is there."""
     write_page(document(), "one.json", tmp_path)
     page = (tmp_path / "RESULTS.md").read_text()
-    assert "| towline | 1.50 | 1.00 to 3.00 |" in page
+    assert "| towline | 3 | 1.50 | 1.00 to 3.00 |" in page
     assert "podman does not read it: `it 'broke'`" in page
     assert "<crane>" in page
     assert "3.00 ms beyond it" in page

@@ -32,6 +32,7 @@ _HERE = Path(__file__).parent
 _PEERS = ("skopeo", "podman", "crane", "curl", "openssl")
 _ROOM = 20e9  # bytes
 _LATE = 20  # seconds
+_FEW = 3
 #: In this order; beside each the seconds that it may take on two cores, 15 minutes for all.
 SECTIONS: dict[str, tuple[int, Callable[[Bench], None]]] = {
     "workloads": (120, make_workloads),
@@ -76,8 +77,7 @@ def main() -> None:
     path = arguments.results / "results" / f"{now.strftime('%Y-%m-%d-%H%M')}.json"
     with room(arguments.cache) as here, registry(arguments.cache) as server:
         bench = Bench(arguments.cache, here, server, document)
-        bench.pairs, bench.few = arguments.pairs, min(3, arguments.pairs)
-        bench.small = arguments.small
+        bench.pairs, bench.small = arguments.pairs, arguments.small
         for peer in _PEERS:
             if machine.find(peer) is None:
                 bench.leave_out(f"{peer} (not on this machine)")
@@ -86,7 +86,6 @@ def main() -> None:
             bench.leave_out("equal durability (the kernel does not let flushes be held back)")
         for name, (_, section) in SECTIONS.items():
             if not arguments.only or name in (*arguments.only, "workloads"):
-                _keep_time(bench, name)
                 _one(bench, name, section)
                 # Kept after each, so that an interrupted run leaves what it has.
                 write(document, path)
@@ -97,18 +96,19 @@ def main() -> None:
 
 
 def _keep_time(bench: Bench, name: str) -> None:
-    """On a slow or busy machine what is not in the main rows is measured once."""
+    """Where a slow or busy machine is behind the plan, what is not a main row is measured once."""
     before = list(SECTIONS)[: list(SECTIONS).index(name)]
     planned = sum(SECTIONS[each][0] for each in before)
-    if time.monotonic() - bench.begun > planned + _LATE and bench.few > 1:
-        bench.few = 1
-        bench.leave_out(f"repetitions outside the main rows, from {name!r} on (short of time)")
+    late = time.monotonic() - bench.begun - planned
+    bench.few = 1 if late > _LATE else min(_FEW, bench.pairs)
+    if late > _LATE:
+        bench.say(f"behind the plan by {late:.0f} s: what is not a main row is measured once")
 
 
 def _one(bench: Bench, name: str, section: Callable[[Bench], None]) -> None:
-    planned = SECTIONS[name][0]
     bench.document.load.append(machine.load())
-    bench.say(f"== {name}, {planned} s planned")
+    bench.say(f"== {name}, {SECTIONS[name][0]} s planned")
+    _keep_time(bench, name)
     begun = time.monotonic()
     try:
         section(bench)

@@ -39,7 +39,10 @@ def again(bench: Bench) -> None:
                 continue
             taking.append(peer)
     bench.row(
-        *("second", "second", "second pull by command line", taking),
+        "second",
+        "second",
+        "second pull by command line",
+        taking,
         before=lambda: None,
         counter=bench.registry,
     )

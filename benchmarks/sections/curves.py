@@ -28,7 +28,9 @@ _SPLIT = 200  # MiB, over all layers
 
 def every_image(bench: Bench) -> Iterator[Image]:
     """The images of all curves."""
-    yield from (*_by_size(bench), *_by_layers(bench), *_by_files(bench))
+    yield from _by_size(bench)
+    yield from _by_layers(bench)
+    yield from _by_files(bench)
 
 
 def sizes(bench: Bench) -> None:

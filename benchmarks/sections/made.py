@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 from benchmarks.measuring.machine import find
 from benchmarks.sections.archives import every_archive
 from benchmarks.sections.bench import Bench
@@ -13,7 +15,7 @@ __all__ = ["make_workloads"]
 
 def make_workloads(bench: Bench) -> None:
     """Make what the cache does not have yet."""
-    for image in (*every_pulled(bench), *every_image(bench)):
+    for image in chain(every_pulled(bench), every_image(bench)):
         count = len(image.layers)
         bench.say(f"workload {image.name}: {image.size / 1e6:,.0f} MB, layers: {count}")
     if find("skopeo"):

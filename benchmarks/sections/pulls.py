@@ -72,11 +72,13 @@ def cold(bench: Bench) -> None:
 
     image = usr(bench)
     bench.registry.offer(image)
-    peers = contenders(
-        ("towline", "skopeo to oci:", "curl"), bench.registry.host, image, bench.room
-    )
+    names = ("towline", "skopeo to oci:", "curl")
+    peers = contenders(names, bench.registry.host, image, bench.room)
     bench.row(
-        *("cold", "cold", f"{_real(image)}, cold: {_told(image)}", peers),
+        "cold",
+        "cold",
+        f"{_real(image)}, cold: {_told(image)}",
+        peers,
         size=image.size,
         rounds=bench.few,
         before=before,
@@ -92,7 +94,9 @@ def flushed(bench: Bench) -> None:
     names = ("towline, durability=power", "skopeo to oci:")
     peers = contenders(names, bench.registry.host, image, bench.room)
     bench.row(
-        *("flushed", "flushed", f"{_real(image)}, flushed: {_told(image)}"),
+        "flushed",
+        "flushed",
+        f"{_real(image)}, flushed: {_told(image)}",
         [replace(peer, flushes=True) for peer in peers],
         size=image.size,
         rounds=bench.few,
@@ -109,7 +113,9 @@ def links(bench: Bench) -> None:
         names = ("towline", "skopeo to oci:", "curl, 6 at once")
         with shaped(link, bench.registry.host) as host:
             bench.row(
-                *(f"link-{number + 1}", "links", f"{link.name}, {_layers(image)}: {_told(image)}"),
+                f"link-{number + 1}",
+                "links",
+                f"{link.name}, {_layers(image)}: {_told(image)}",
                 contenders(names, host, image, bench.room),
                 size=image.size,
                 rounds=bench.few,
@@ -123,7 +129,9 @@ def _pull(
 ) -> None:
     bench.registry.offer(image)
     bench.row(
-        *(key, "registry", f"{title}: {_told(image)}"),
+        key,
+        "registry",
+        f"{title}: {_told(image)}",
         contenders(names, bench.registry.host, image, bench.room),
         size=image.size,
         rounds=rounds,

@@ -17,6 +17,7 @@ __all__ = ["Link", "shaped"]
 
 _PIECE = 32 << 10
 _SLACK = 0.001  # seconds; the event loop cannot wait for less
+_AHEAD = 0.020  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +137,9 @@ async def _way(
             if not data:
                 await landing
                 return
-            if (wait := through - now()) > _SLACK:
-                await asyncio.sleep(wait)
+            # Reading runs ahead a little: a sleep that lasts too long must not leave the way empty.
+            if (wait := through - now()) > _AHEAD:
+                await asyncio.sleep(wait - _AHEAD / 2)
     finally:
         landing.cancel()
 

@@ -28,9 +28,8 @@ SAID = {
 
 _POWER = """
 import pathlib, sys, towline
-from towline.store.layout.store import open_store
 name, root, policy = sys.argv[1:]
-store = open_store(root, durability="power")
+store = towline.open_store(root, durability="power")
 options = towline.Options(policy=pathlib.Path(policy), tls_verify=False)
 towline.Runtime(store, options).pull(name)
 """

@@ -11,7 +11,7 @@ from towline.options import Options
 from towline.pull import Runtime
 from towline.results import PullResult
 from towline.store.absent import AbsentStore
-from towline.store.layout import LayoutStore
+from towline.store.layout import Durability, LayoutStore
 from towline.store.layout import open_store as _open_store
 from towline.store.protocol import Store
 
@@ -26,16 +26,20 @@ def default_root() -> Path:
     return Path(data) / "towline"
 
 
-def open_store(root: str | os.PathLike[str] | None = None) -> LayoutStore:
+def open_store(
+    root: str | os.PathLike[str] | None = None, *, durability: Durability = "process"
+) -> LayoutStore:
     """The embedded store in a directory, made where there is none.
 
     Args:
         root: the directory; None for `default_root`.
+        durability: what a stored image survives: with ``"process"`` the death of the process at
+            any moment, with ``"power"`` a loss of power too, for which blobs are flushed as well.
 
     Raises:
         StoreError: the directory cannot be a store.
     """
-    return _open_store(default_root() if root is None else root)
+    return _open_store(default_root() if root is None else root, durability=durability)
 
 
 def existing_store(root: str | os.PathLike[str] | None = None) -> Store:

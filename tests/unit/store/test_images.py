@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import towline
 from tests.unit.store.making import make, put, state
 from towline.digest import Digest, sha256_of
 from towline.errors import InvalidName, PathUnusable, StoreError, VerificationError
@@ -345,7 +346,7 @@ def test_only_a_commit_makes_a_verified_blob() -> None:
 
 def test_durability_against_loss_of_power(tmp_path: Path) -> None:
     """Everything works the same where blobs are flushed too."""
-    store = open_store(tmp_path / "store", durability="power")
+    store = towline.open_store(tmp_path / "store", durability="power")
     put(store, make(b"x"))
     store.remove("hello")
     assert store.gc().blobs == 3

@@ -6,11 +6,12 @@ from towline.store.layout.blobs import LayoutSink, VerifiedBlob
 from towline.store.layout.image import StoredImage
 from towline.store.layout.ingest import LayoutIngest
 from towline.store.layout.locks import Holder
-from towline.store.layout.store import LayoutStore, Removed, open_store
+from towline.store.layout.store import Durability, LayoutStore, Removed, open_store
 from towline.store.layout.sweep import Swept
 from towline.store.layout.verify import Verification
 
 __all__ = [
+    "Durability",
     "Holder",
     "LayoutIngest",
     "LayoutSink",

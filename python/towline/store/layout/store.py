@@ -25,7 +25,7 @@ from towline.store.layout.sweep import Swept, sweep
 from towline.store.layout.verify import Verification, verify
 from towline.store.protocol import ImagePlan
 
-__all__ = ["LayoutStore", "Removed", "open_store"]
+__all__ = ["Durability", "LayoutStore", "Removed", "open_store"]
 
 VERSION = 1
 SHORTEST_ID = 3

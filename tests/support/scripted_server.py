@@ -40,6 +40,11 @@ class Line:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
 
+    @property
+    def secure(self) -> bool:
+        """Whether it is one of TLS."""
+        return isinstance(self._sock, ssl.SSLSocket)
+
     def send(self, data: bytes) -> None:
         """Sends bytes as they are."""
         self._sock.sendall(data)
@@ -87,8 +92,10 @@ class ScriptedServer:
 
 
 @contextlib.contextmanager
-def scripted(handler: Handler, tls: ssl.SSLContext | None = None) -> Iterator[ScriptedServer]:
-    """Runs a server until the context ends."""
+def scripted(
+    handler: Handler, tls: ssl.SSLContext | None = None, *, plain: bool = False
+) -> Iterator[ScriptedServer]:
+    """Runs a server until the context ends; with `plain`, HTTP is spoken beside TLS."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = ScriptedServer(f"127.0.0.1:{listener.getsockname()[1]}")
         threads: list[threading.Thread] = []
@@ -108,7 +115,7 @@ def scripted(handler: Handler, tls: ssl.SSLContext | None = None) -> Iterator[Sc
 
         def serve(sock: socket.socket) -> None:
             with contextlib.suppress(OSError, _Gone):
-                if tls is not None:
+                if tls is not None and not (plain and sock.recv(1, socket.MSG_PEEK) != b"\x16"):
                     sock = tls.wrap_socket(sock, server_side=True)
                     lines.append(sock)
                 with sock:

@@ -19,7 +19,7 @@ from towline.registry.retry import Patience
 from towline.registry.tls import Certificates
 from towline.registry.tokens import Tokens
 from towline.registry.usage import RateLimit, read_rate_limit
-from towline.registry.web import Web, WebOptions
+from towline.registry.web import Web, WebOptions, origin
 from towline.rules import Rules
 
 __all__ = ["RegistryClient"]
@@ -124,19 +124,11 @@ class RegistryClient:
         *others, last = self._bases()
         for base in others:
             try:
-                return self._head(base, repository, rest, headers)
+                return self._request("HEAD", base, repository, rest, headers, 0)
             except RegistryError:
-                continue
-        return self._head(last, repository, rest, headers)
-
-    def _head(
-        self, base: str, repository: str, rest: str, headers: Mapping[str, str] | HTTPHeaderDict
-    ) -> Answer:
-        answer = self._request("HEAD", base, repository, rest, headers, 0)
-        if answer.status == 200:
-            with self._lock:
-                self._base = base
-        return answer
+                if self._bases() == (base,):  # it is there, and what it wants is not to be had
+                    raise
+        return self._request("HEAD", last, repository, rest, headers, 0)
 
     def _request(
         self,
@@ -152,11 +144,13 @@ class RegistryClient:
         challenge = self._challenge
         authorization = self._authorization(challenge, scopes)
         answer = self._ask(method, url, sent, authorization, retries)
+        if answer.status in (200, 401):  # as of a ping: it is a registry
+            with self._lock:
+                self._base = base
         if answer.status != 401 or not self._rules.reauthorize:  # REG-014
             return answer
         # What the ping did not tell, a refusal may; and a token may have ended before its time.
-        told = parse_challenges(answer.headers("WWW-Authenticate"))
-        wanted = choose_challenge(told) or challenge
+        wanted = _challenge(answer, url) or challenge
         if wanted is None:
             return answer
         if wanted.scheme == "bearer":
@@ -253,8 +247,7 @@ class RegistryClient:
                     status=answer.status,
                     reason=phrase(answer.status),
                 )
-            told = parse_challenges(answer.headers("WWW-Authenticate"))
-            self._challenge = choose_challenge(told)
+            self._challenge = _challenge(answer, base)
         return base
 
     def _speaks_v1(self, scheme: str) -> bool:
@@ -275,3 +268,13 @@ class RegistryClient:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _challenge(answer: Answer, asked: str) -> Challenge | None:
+    """What a registry asks for; not what somebody else does to whom it redirects (AUTH-010).
+
+    A challenge says where the password goes.
+    """
+    if origin(answer.url) != origin(asked):
+        return None
+    return choose_challenge(parse_challenges(answer.headers("WWW-Authenticate")))

@@ -27,7 +27,7 @@ from towline.registry.retry import PASSING_STATUSES, Patience, delay, passes
 from towline.registry.tls import Certificates, context
 from towline.registry.wire import Watchman
 
-__all__ = ["Web", "WebOptions"]
+__all__ = ["Web", "WebOptions", "origin"]
 
 REDIRECTS_MAX = 10
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -140,7 +140,7 @@ class Web:
                 return answer
             answer.finish()
             target = self._target(url, location)
-            if _origin(target) != _origin(url):
+            if origin(target) != origin(url):
                 authorization = None  # and it stays away, also if a later redirect comes back
             url = target
         raise RegistryError(
@@ -232,7 +232,8 @@ class Web:
         return manager
 
 
-def _origin(url: str) -> tuple[str, str, int]:
+def origin(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port: what one who answers for them knows of us, nobody else need know."""
     parts = urlsplit(url)
     port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
     return parts.scheme, parts.hostname or "", port

@@ -21,6 +21,7 @@ from towline.manifest import (
     RawManifest,
     parse_index,
     parse_manifest,
+    recognise,
 )
 from towline.platform import Platform, choose_instance
 from towline.rules import Rules
@@ -117,7 +118,11 @@ class Reading:
         if self.store is None:
             return None
         data = self.store.document(digest, self.rules.document_limit)
-        return None if data is None else typed(data, media_type, self.rules)
+        if data is None:
+            return None
+        # Under another type than its own it is not what was announced, so that is asked for.
+        raw = typed(data, media_type, self.rules)
+        return raw if raw.media_type == recognise(data) else None
 
     def _document(self, config: Descriptor) -> bytes | None:
         if self.store is None or not config.digest_text:

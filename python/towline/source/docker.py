@@ -14,7 +14,7 @@ from urllib3 import HTTPHeaderDict
 from towline.cancel import CancelToken
 from towline.descriptor import Descriptor
 from towline.digest import Digest, parse_digest
-from towline.errors import InvalidName, RegistryError, Step, VerificationError
+from towline.errors import Cancelled, RegistryError, Step, TowlineError, VerificationError
 from towline.manifest import RawManifest
 from towline.reference import Reference
 from towline.registry.answers import BODY_MAX, Wanted, phrase, refusal, shown, web_address
@@ -125,7 +125,9 @@ class DockerSource:
         try:
             with self._client.head(self._repository, rest, self._accepted()) as answer:
                 digest = parse_digest(answer.header("Docker-Content-Digest") or "")
-        except (RegistryError, InvalidName):
+        except Cancelled:
+            raise
+        except TowlineError:
             return None
         if answer.status != 200 or named not in (None, digest):
             return None

@@ -88,9 +88,10 @@ class MirroredSource:
     def announcement(self) -> Announcement | None:
         """What the place that would be asked for the manifest says of it, without giving it."""
         endpoint = self._candidates("")[0]
-        if endpoint.problem is not None:
+        try:
+            source = self._source(endpoint)
+        except TowlineError:  # which is told when the place is asked for the manifest
             return None
-        source = self._source(endpoint)
         said = source.announcement()
         if said is not None:
             name = endpoint.reference.name

@@ -9,6 +9,7 @@ import ssl
 import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -24,6 +25,7 @@ from towline.errors import Cancelled, RegistryError, TowlineError
 from towline.registry.budget import BUDGET
 from towline.registry.slots import Division, Slots
 from towline.rules import Rules
+from towline.source import docker_ranges
 from towline.source.docker import DockerSource
 
 pytestmark = pytest.mark.clause("REG-029")
@@ -457,6 +459,29 @@ def test_cancelling_cuts_every_connection(where: str, tmp_path: Path) -> None:
             assert ended.acquire(timeout=60)
         image.close()
     assert len(asked(server)) == 4 + (where == "later")
+
+
+@pytest.mark.parametrize("threads", [0, 1])
+def test_a_machine_without_more_threads(
+    threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who cannot be begun takes no slot, and the blob comes all the same."""
+
+    class Few(threading.Thread):
+        left = threads
+
+        def start(self) -> None:
+            if not Few.left:
+                raise RuntimeError("can't start new thread")
+            Few.left -= 1
+            super().start()
+
+    monkeypatch.setattr(docker_ranges, "threading", SimpleNamespace(Thread=Few))
+    shared = slots()
+    with scripted(pieces_by(send)) as server, source(server.host, slots=shared) as image:
+        assert deliver(image, tmp_path / "blob") == LARGE
+    assert len(ranges(server)) >= threads
+    assert all(shared.help(lambda: None) for _ in range(6))
 
 
 def test_a_writer_that_fails_ends_all_of_it(tmp_path: Path) -> None:

@@ -166,9 +166,14 @@ class Pieces:
     def _begin(self, leash: Leash, *, helper: bool) -> None:
         with self._changed:
             self._fetchers.add(leash)
-        threading.Thread(
+        fetcher = threading.Thread(
             target=self._fetch, args=(leash, helper), name="towline-range", daemon=True
-        ).start()
+        )
+        try:
+            fetcher.start()
+        except RuntimeError:  # the machine gives no more threads
+            self.failed = True
+            self._gone(leash)
 
     def _fetch(self, leash: Leash, helper: bool) -> None:
         """The life of a fetcher."""
@@ -198,10 +203,13 @@ class Pieces:
                     self._pause(leash, delay(failures, None, self._patience))
                     failures += 1
         finally:
-            self._slots.leave(leash.cut)
-            with self._changed:
-                self._fetchers.discard(leash)
-                self._changed.notify_all()
+            self._gone(leash)
+
+    def _gone(self, leash: Leash) -> None:
+        self._slots.leave(leash.cut)
+        with self._changed:
+            self._fetchers.discard(leash)
+            self._changed.notify_all()
 
     def _take(self, leash: Leash, helper: bool) -> _Piece | None:
         """The next piece to bring; None where there is none left to begin."""

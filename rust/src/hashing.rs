@@ -24,6 +24,10 @@ const BATCH: u64 = 1 << 19;
 /// The same where only one of several lines has bytes: another may have some soon.
 const ALONE: u64 = 1 << 20;
 
+/// What a piece counts at least, for it takes memory beside its bytes: however little each brings,
+/// no more than a thousand wait.
+const LEAST: u64 = 4 << 10;
+
 /// Bytes that belong to somebody else and stay as they are.
 pub type Bytes = Box<dyn AsRef<[u8]> + Send + Sync>;
 
@@ -38,10 +42,14 @@ pub(crate) enum Job {
 impl Job {
     fn size(&self) -> u64 {
         match self {
-            Self::Piece { bytes, .. } => (**bytes).as_ref().len() as u64,
+            Self::Piece { bytes, .. } => cost(bytes),
             Self::Stored(from, to) => to - from,
         }
     }
+}
+
+fn cost(bytes: &Bytes) -> u64 {
+    LEAST.max((**bytes).as_ref().len() as u64)
 }
 
 /// Where stored bytes are read from; reports what goes wrong.
@@ -75,8 +83,9 @@ struct Pool {
 
 struct State {
     ready: VecDeque<Arc<Line>>,
-    /// Bytes that wait in all lines.
-    waiting: u64,
+    /// What waits in all lines, in bytes; less than nothing while what was taken at once is not
+    /// counted yet.
+    waiting: i64,
     /// How many wait for something to be hashed now.
     hurry: usize,
     lines: usize,
@@ -111,7 +120,7 @@ impl State {
             1 if self.lines > 1 => ALONE,
             _ => BATCH,
         };
-        self.hurry > 0 || self.lines == 0 || self.waiting >= enough
+        self.hurry > 0 || self.lines == 0 || self.waiting >= enough as i64
     }
 }
 
@@ -156,7 +165,7 @@ impl Line {
 
     /// The same with bytes in memory; waits while too many of them wait.
     pub fn append_piece(self: &Arc<Self>, bytes: Bytes) -> std::io::Result<()> {
-        let size = (*bytes).as_ref().len() as u64;
+        let size = cost(&bytes);
         let _share = Share::try_take(size).unwrap_or_else(|| hurried(|| Share::take(size)));
         self.append(Job::Piece { bytes, _share })
     }
@@ -297,7 +306,7 @@ impl Pool {
     /// Take note of bytes that wait, and of a line that had none before.
     fn add(&self, line: Option<&Arc<Line>>, size: u64) -> std::io::Result<()> {
         let mut state = self.lock();
-        state.waiting += size;
+        state.waiting += size as i64;
         state.ready.extend(line.map(Arc::clone));
         if state.threads < most_threads() && state.ready.len() > state.threads {
             Builder::new().name("towline-hash".into()).spawn(work)?;
@@ -309,7 +318,7 @@ impl Pool {
 
     fn forget(&self, left: u64) {
         let mut state = self.lock();
-        state.waiting = state.waiting.saturating_sub(left);
+        state.waiting -= left as i64;
         state.lines = state.lines.saturating_sub(1);
         if state.lines == 0 {
             self.wake.notify_all();
@@ -385,7 +394,25 @@ fn work() {
 fn relist(line: &Arc<Line>, hasher: Option<Hasher>, hashed: u64) {
     let more = line.put_back(hasher);
     let mut state = POOL.lock();
-    state.waiting = state.waiting.saturating_sub(hashed);
+    state.waiting -= hashed as i64;
     state.ready.extend(more.then(|| Arc::clone(line)));
     POOL.release(state);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::budget::BUDGET;
+
+    #[test]
+    fn little_pieces_do_not_pile_up() {
+        let [line, idle] = [0; 2].map(|_| Line::open(None, Algorithm::Sha256));
+        for _ in 0..5_000 {
+            line.append_piece(Box::new([7_u8])).unwrap();
+            assert!(line.lock().jobs.len() as u64 <= BUDGET / LEAST);
+        }
+        assert!(line.finish().is_some());
+        line.close();
+        idle.close();
+    }
 }

@@ -10,6 +10,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
+use crate::hashing::Bytes;
+
 /// How much is received before it is written and hashed: it stays in a core's own cache.
 const SIZE: usize = 256 << 10;
 
@@ -33,6 +35,17 @@ impl Buffer {
         Self {
             bytes: spare.unwrap_or_else(|| vec![0; SIZE].into()),
             filled: 0,
+        }
+    }
+}
+
+impl Buffer {
+    /// What came. A little is copied, lest it hold a whole buffer in memory.
+    pub fn lend(self) -> Bytes {
+        if self.filled < SIZE / 4 {
+            Box::new(self.as_ref().to_vec())
+        } else {
+            Box::new(self)
         }
     }
 }
@@ -130,5 +143,22 @@ impl<'a> Receiver<'a> {
         // At least something, so that no clock can make it endless.
         self.received.waited += begun.elapsed().max(Duration::from_nanos(1));
         Ok(ready)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_little_holds_no_whole_buffer() {
+        for (filled, kept) in [(1, false), (SIZE / 4, true), (SIZE, true)] {
+            let mut buffer = Buffer::take();
+            buffer.filled = filled;
+            let place = buffer.bytes.as_ptr();
+            let bytes = buffer.lend();
+            assert_eq!((*bytes).as_ref().len(), filled);
+            assert_eq!((*bytes).as_ref().as_ptr() == place, kept);
+        }
     }
 }

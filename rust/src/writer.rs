@@ -182,7 +182,7 @@ impl BlobWriter {
             self.room.make(&self.shared.file, self.offset(), coming);
             let outcome = receiver.fill(&mut buffer, &self.shared.stop);
             if !buffer.as_ref().is_empty() {
-                self.put(line, Box::new(buffer))?;
+                self.put(line, buffer.lend())?;
             }
             match outcome {
                 Ok(true) => {}

@@ -6,6 +6,12 @@ use crate::failure::Result;
 use crate::round::LONGEST_MAGIC;
 use crate::stream::Slice;
 
+/// What a kept member counts beside its bytes, for it takes memory beside them.
+const EACH: u64 = 128;
+
+/// How many sizes are noted: a decoder costs something, also where nothing comes out of it.
+const SIZES: usize = 4096;
+
 /// What is to be noted.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Keep {
@@ -24,7 +30,7 @@ pub(super) struct Notes {
     kept: BTreeMap<u64, Slice>,
     /// Size and offset of those that are kept, the largest on top.
     largest: BinaryHeap<(u64, u64)>,
-    /// Bytes of all that are kept.
+    /// What all that are kept count.
     held: u64,
     /// By offset and size of the member.
     sizes: HashMap<(u64, u64), Result<u64>>,
@@ -48,7 +54,7 @@ impl Notes {
     }
 
     pub fn wants_sizes(&self) -> bool {
-        self.keep.sizes && self.patience > 0
+        self.keep.sizes && self.patience > 0 && self.sizes.len() < SIZES
     }
 
     pub fn wants_anything(&self) -> bool {
@@ -65,15 +71,16 @@ impl Notes {
 
     /// Whether a member of this size is kept, which larger ones make room for.
     pub fn make_room(&mut self, size: u64) -> bool {
-        if size > self.keep.bytes {
+        let cost = size.saturating_add(EACH);
+        if cost > self.keep.bytes {
             return false;
         }
-        while self.held + size > self.keep.bytes {
+        while self.held + cost > self.keep.bytes {
             match self.largest.peek() {
                 Some(&(other, offset)) if other > size => {
                     self.largest.pop();
                     self.kept.remove(&offset);
-                    self.held -= other;
+                    self.held -= other + EACH;
                 }
                 _ => return false,
             }
@@ -82,7 +89,7 @@ impl Notes {
     }
 
     pub fn keep(&mut self, offset: u64, bytes: Slice) {
-        self.held += bytes.len() as u64;
+        self.held += bytes.len() as u64 + EACH;
         self.largest.push((bytes.len() as u64, offset));
         self.kept.insert(offset, bytes);
     }

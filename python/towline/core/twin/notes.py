@@ -11,6 +11,10 @@ from towline.core.twin.frames import LONGEST_MAGIC
 __all__ = ["Notes"]
 
 
+_EACH = 128  # what a kept member counts beside its bytes, for it takes memory beside them
+_SIZES = 4096  # that are noted: a decoder costs something, also where nothing comes out of it
+
+
 class Notes:
     """What was noted of the members.
 
@@ -32,7 +36,7 @@ class Notes:
     @property
     def wants_sizes(self) -> bool:
         """Whether the decompressed sizes of members are still looked for."""
-        return self._sizes and self.patience > 0
+        return self._sizes and self.patience > 0 and len(self._found) < _SIZES
 
     @property
     def wants_anything(self) -> bool:
@@ -45,19 +49,20 @@ class Notes:
 
     def make_room(self, size: int) -> bool:
         """Whether a member of this size is kept, which larger ones make room for."""
-        if size > self._keep:
+        cost = size + _EACH
+        if cost > self._keep:
             return False
-        while self._held + size > self._keep:
+        while self._held + cost > self._keep:
             if not self._largest or -self._largest[0][0] <= size:
                 return False
             other, offset = heapq.heappop(self._largest)
             del self._kept[-offset]
-            self._held += other
+            self._held += other - _EACH
         return True
 
     def keep(self, offset: int, data: bytes) -> None:
         """Keep the bytes of a member, after `make_room`."""
-        self._held += len(data)
+        self._held += len(data) + _EACH
         self._kept[offset] = data
         heapq.heappush(self._largest, (-len(data), -offset))
 

@@ -28,6 +28,9 @@ impl Room {
         }
         let size = coming.min(WINDOW);
         let made = fallocate(file, FallocateFlags::KEEP_SIZE, at, size);
+        if made.is_err() {
+            trim(file); // a disk that is full may have given a part of it
+        }
         // Where it cannot be done, the writing itself says whether that matters.
         self.0
             .store(made.map_or(NEVER, |()| at + size), Ordering::Relaxed);
@@ -36,10 +39,16 @@ impl Room {
     /// Give back what nothing came for; `size` is that of the file.
     pub fn give_back(&self, file: &File, size: u64) {
         let room = self.0.swap(NEVER, Ordering::Relaxed);
-        let unused = room != NEVER && room > size;
-        if unused && file.metadata().is_ok_and(|facts| facts.len() == size) {
-            let _ = file.set_len(size); // what stays goes with the file
+        if room != NEVER && room > size {
+            trim(file);
         }
+    }
+}
+
+/// Give back what lies behind the end of a file; what stays goes with it.
+fn trim(file: &File) {
+    if let Ok(facts) = file.metadata() {
+        let _ = file.set_len(facts.len());
     }
 }
 
@@ -65,6 +74,20 @@ mod tests {
         room.make(&file, 6, WINDOW);
         assert!(blocks() < WINDOW + LEAST);
         room.give_back(&file, 5);
+        assert!(blocks() < LEAST);
+        assert_eq!(file.metadata().unwrap().len(), 5);
+    }
+
+    #[test]
+    fn room_that_was_made_in_part_is_given_back() {
+        let scratch = Scratch::new("room-part");
+        let path = scratch.file("blob", b"begun");
+        let file = OpenOptions::new().write(true).open(path).unwrap();
+        // As a full disk leaves it; what fails here is the offset.
+        fallocate(&file, FallocateFlags::KEEP_SIZE, 5, LEAST).unwrap();
+        let blocks = || file.metadata().unwrap().blocks() * 512;
+        assert!(blocks() >= LEAST);
+        Room::default().make(&file, i64::MAX as u64 - LEAST, LEAST);
         assert!(blocks() < LEAST);
         assert_eq!(file.metadata().unwrap().len(), 5);
     }

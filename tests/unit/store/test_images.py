@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import stat
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -235,6 +237,28 @@ def test_an_image_that_cannot_fit_is_refused_at_once(store: LayoutStore) -> None
     assert caught.value.facts["needed"] == 1 << 60
     assert caught.value.facts["free"] > 0
     assert store.gc().blobs == 0  # the shared lock was let go
+
+
+@pytest.mark.clause("STORE-018")
+def test_room_that_was_set_aside_is_not_asked_for_again(
+    store: LayoutStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pull that was killed leaves room behind its partial blobs, which the next one uses."""
+    made = make(b"x")
+    (layer,) = made.plan.layers
+    plan = replace(
+        made.plan, layers=(replace(layer, descriptor=replace(layer.descriptor, size=1 << 20)),)
+    )
+    path = Path(store.root, "towline/partial", *str(layer.descriptor.digest).split(":"))
+    path.write_bytes(b"begun")
+    keep_size = 1
+    with path.open("r+b") as file:
+        offset, size = ctypes.c_int64(0), ctypes.c_int64(1 << 20)
+        assert ctypes.CDLL(None).fallocate64(file.fileno(), keep_size, offset, size) == 0
+    full = os.statvfs(store.root)
+    fields = {name: getattr(full, name) for name in dir(full) if name.startswith("f_")}
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(**{**fields, "f_bavail": 0}))
+    store.begin(plan).close()
 
 
 @pytest.mark.clause("STORE-016")

@@ -97,8 +97,8 @@ class Blobs:
         return data
 
     def held(self, digest: Digest) -> int:
-        """How many bytes of a blob an earlier attempt left."""
-        return files.regular_size(self.places.partial(digest)) or 0
+        """How many bytes of the disk a blob has from an earlier attempt, written or set aside."""
+        return files.room(self.places.partial(digest))
 
     def sink(self, descriptor: Descriptor, cancel: CancelToken | None) -> LayoutSink | None:
         """A sink for a blob that is missing; waits for another task that fetches it."""

@@ -23,6 +23,7 @@ __all__ = [
     "read",
     "regular_size",
     "remove",
+    "room",
     "sync_folder",
     "using",
     "write",
@@ -139,6 +140,16 @@ def regular_size(path: str) -> int | None:
         except (FileNotFoundError, NotADirectoryError):
             return None
     return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
+def room(path: str) -> int:
+    """The bytes of the disk that a regular file has: its own, or more that was set aside."""
+    with using("lstat", path):
+        try:
+            found = os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return 0
+    return max(found.st_size, found.st_blocks * 512) if stat.S_ISREG(found.st_mode) else 0
 
 
 def remove(path: str) -> bool:

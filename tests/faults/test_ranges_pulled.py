@@ -86,12 +86,35 @@ def test_each_piece_follows_the_redirect(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("eager")
 def test_pieces_with_other_bytes(tmp_path: Path) -> None:
-    """The digest of the whole tells; the store has no image, and the right bytes come later."""
+    """The digest of the whole tells; the right bytes come over one connection."""
     puller = Puller(tmp_path)
     with scripted(pieces_by(spoil)) as server:
+        puller.runtime(tls_verify=False).pull(f"{server.host}/r")
+        blobs = [request for request in server.requests if NAME in request.target]
+    puller.assert_whole(IMAGE)
+    assert "range" not in blobs[-1].headers
+    assert [is_piece(request) for request in blobs].count(False) == 2
+
+
+@pytest.mark.usefixtures("eager")
+def test_other_bytes_in_any_case(tmp_path: Path) -> None:
+    """They are asked for twice; the store has no image, and the right bytes come later."""
+    puller = Puller(tmp_path)
+
+    def odd(request: Request, line: Line) -> None:
+        if NAME not in request.target:
+            send(request, line)
+        elif "range" in request.headers:
+            spoil(request, line)
+        else:
+            line.reply(200, bytes(len(LAYER)), Accept_Ranges="bytes")
+
+    with scripted(odd) as server:
         with pytest.raises(TowlineError, match="not those asked for"):
             puller.runtime(tls_verify=False).pull(f"{server.host}/r")
         assert puller.stored() == []
+        whole = [each for each in server.requests if NAME in each.target and not is_piece(each)]
+        assert len(whole) == 2
     with scripted(send) as server:
         puller.runtime(tls_verify=False).pull(f"{server.host}/r")
     puller.assert_whole(IMAGE)

@@ -83,6 +83,8 @@ class DockerSource:
         self.slots = access.slots
         #: Whether the registry may be asked for ranges of one blob at once (REG-029).
         self.divides = access.rules.parallel_ranges
+        #: The digests of those that were.
+        self.divided: set[str] = set()
         self._repository = place.path
         self._client = RegistryClient(
             place.domain,
@@ -184,6 +186,13 @@ class DockerSource:
             return self._find_elsewhere(descriptor), 0
         with answer:
             raise self._refused("blob", str(digest), answer)
+
+    def doubt(self, digest: str) -> bool:
+        """Take note that a blob had other bytes than it should; whether pieces may be why."""
+        doubtful = self.divides and digest in self.divided
+        if doubtful:
+            self.divides = False
+        return doubtful
 
     def find_range(self, digest: Digest, first: int, last: int, size: int) -> Answer | None:
         """The answer that brings these bytes of a blob; None from a server that gives others.

@@ -158,6 +158,7 @@ class DockerBlob:
                     self._alone = pieces.failed
                     return True
                 self._answer.close()
+                source.divided.add(self._descriptor.digest_text)
                 pieces.join()
                 pieces.deliver(writer)
             finally:

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from towline.config.endpoints import Endpoint
 from towline.descriptor import Descriptor
 from towline.digest import Digest
-from towline.errors import Cancelled, RegistryError, Step, TowlineError
+from towline.errors import (
+    Cancelled,
+    RegistryError,
+    Step,
+    TowlineError,
+    VerificationError,
+)
 from towline.manifest import RawManifest, parse_index, parse_manifest
 from towline.registry.usage import EndpointLog
 from towline.rules import Rules
@@ -129,6 +135,9 @@ class MirroredSource:
             endpoint = self._giving.pop(digest, None)
             if endpoint is None:  # nobody gave it
                 return False
+            wrong = isinstance(error, VerificationError)
+            if wrong and self._sources[endpoint].doubt(digest):
+                return True  # REG-029: once more there, by one request
             self._refused.setdefault(digest, set()).add(endpoint)
         self._log.failed(endpoint.reference.name, error, digest)
         return bool(self._candidates(digest))

@@ -309,8 +309,12 @@ impl Pool {
         state.waiting += size as i64;
         state.ready.extend(line.map(Arc::clone));
         if state.threads < most_threads() && state.ready.len() > state.threads {
-            Builder::new().name("towline-hash".into()).spawn(work)?;
-            state.threads += 1;
+            match Builder::new().name("towline-hash".into()).spawn(work) {
+                Ok(_) => state.threads += 1,
+                // Those that are there do all the work.
+                Err(error) if state.threads == 0 => return Err(error),
+                Err(_) => {}
+            }
         }
         self.release(state);
         Ok(())

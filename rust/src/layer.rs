@@ -42,7 +42,7 @@ pub fn layer_pass(path: &Path, limits: Limits) -> Result<LayerFacts> {
     let mut head = vec![0; LONGEST_MAGIC];
     let count = read_at(&file, &mut head, 0).map_err(io)?;
     let format = Format::detect(&head[..count], &Format::ALL);
-    let [mut raw_lane, mut tar_lane] = Lane::pair(stored)?;
+    let [mut raw_lane, mut tar_lane] = Lane::pair(stored);
     let mut walker = TarWalk::new(limits);
     let raw = Tee {
         source: FileRange::new(Arc::new(file), path, 0, None),

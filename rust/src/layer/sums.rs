@@ -4,7 +4,6 @@
 //! decompression where there is one processor, else on a thread beside it.
 
 use std::collections::VecDeque;
-use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle, available_parallelism};
@@ -31,19 +30,16 @@ pub(super) struct Lane {
 
 impl Lane {
     /// For the two streams of a layer of some stored size.
-    pub fn pair(stored: u64) -> Result<[Self; 2]> {
+    pub fn pair(stored: u64) -> [Self; 2] {
         let alone = stored < LARGE || available_parallelism().is_ok_and(|count| count.get() == 1);
-        let sums = if alone {
-            Sums::Here(Box::default())
-        } else {
-            Sums::beside()?
-        };
+        let beside = if alone { None } else { Sums::beside() };
+        let sums = beside.unwrap_or_else(|| Sums::Here(Box::default()));
         let sums = Arc::new(Mutex::new(sums));
-        Ok([0, 1].map(|which| Self {
+        [0, 1].map(|which| Self {
             sums: Arc::clone(&sums),
             which,
             size: 0,
-        }))
+        })
     }
 
     pub fn update(&mut self, slice: &Slice) {
@@ -77,7 +73,8 @@ enum Sums {
 }
 
 impl Sums {
-    fn beside() -> Result<Self> {
+    /// On a thread of its own; nothing where the machine gives none.
+    fn beside() -> Option<Self> {
         let (sender, slices) = sync_channel(QUEUE);
         let work = move || {
             let mut both = Box::<Both>::default();
@@ -87,8 +84,7 @@ impl Sums {
             both
         };
         let thread = Builder::new().name("towline-sums".into()).spawn(work);
-        let thread = thread.map_err(|error| Failure::io(Path::new("a thread"), 0, &error))?;
-        Ok(Self::There(sender, thread))
+        Some(Self::There(sender, thread.ok()?))
     }
 
     fn finish(&mut self, which: usize) -> Result<Hasher> {

@@ -69,6 +69,11 @@ impl Shared {
         self.offset.load(Ordering::Acquire)
     }
 
+    /// Whether nothing more comes.
+    fn over(&self) -> bool {
+        self.stop.load(Ordering::Acquire) || self.ended.load(Ordering::Acquire)
+    }
+
     fn closed(&self) -> Failure {
         Failure::new(Code::Cancelled, self.offset(), "the writer is closed")
     }
@@ -369,6 +374,9 @@ pub(crate) struct Follower {
 
 impl Stream for Follower {
     fn pull(&mut self) -> Result<Slice> {
+        if self.shared.over() && self.shared.offset() < self.size {
+            return Err(self.shared.closed()); // whatever is here will be no layer
+        }
         let wanted = (self.size - self.position).min(SLICE as u64);
         let mut waiting = self
             .shared
@@ -379,8 +387,7 @@ impl Stream for Follower {
             if let Some(failure) = self.shared.failure.get() {
                 return Err(failure.clone());
             }
-            if self.shared.stop.load(Ordering::Acquire) || self.shared.ended.load(Ordering::Acquire)
-            {
+            if self.shared.over() {
                 return Err(self.shared.closed());
             }
             waiting = self

@@ -141,6 +141,13 @@ class BlobWriter:
         self._ended = True
         self._grow(0)
 
+    def expect(self, size: int) -> None:
+        """Nothing, unless there will never be so many bytes; then all that is here is no layer."""
+        if self._offset < size:
+            self._check()
+            if self._ended:
+                raise CoreError("cancelled", self._offset, "the writer is closed")
+
     def wait_for(self, end: int) -> None:
         """Wait until there are so many bytes, for `follow`."""
         with self._grown:
@@ -252,6 +259,7 @@ class _Follower:
 
     def pull(self) -> bytes:
         """The next bytes, none at the end."""
+        self.writer.expect(self.size)
         wanted = min(SLICE, self.size - self.position)
         self.writer.wait_for(self.position + wanted)
         piece = os.pread(self.fd, wanted, self.position)

@@ -261,7 +261,7 @@ _OWN: Mapping[str, Template] = {
     "transport.daemon_untagged": "docker-daemon:{name} needs a tag or a digest",
     "transport.docker_archive_empty": "docker-archive: needs a path, such as docker-archive:x.tar",
     "transport.docker_archive_index": (
-        "{text!q}: behind the @ stands the number of an image, counted from 0"
+        "docker-archive: after the @ of {text!q} there is no number of an image, such as 0"
     ),
     "transport.docker_slashes": "docker:{text} lacks two slashes; write docker://{text}",
     "transport.missing": "{text!q} has no transport; write transport:reference",

@@ -34,8 +34,8 @@ pub(super) struct Notes {
     held: u64,
     /// By offset and size of the member.
     sizes: HashMap<(u64, u64), Result<u64>>,
-    /// So many bytes may still be decompressed to learn sizes.
-    pub patience: u64,
+    /// Bytes that may still be decompressed to learn sizes.
+    pub budget: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -45,16 +45,16 @@ struct Head {
 }
 
 impl Notes {
-    pub fn new(keep: Keep, patience: u64) -> Self {
+    pub fn new(keep: Keep, budget: u64) -> Self {
         Self {
             keep,
-            patience,
+            budget,
             ..Self::default()
         }
     }
 
     pub fn wants_sizes(&self) -> bool {
-        self.keep.sizes && self.patience > 0 && self.sizes.len() < SIZES
+        self.keep.sizes && self.budget > 0 && self.sizes.len() < SIZES
     }
 
     pub fn wants_anything(&self) -> bool {

@@ -102,8 +102,8 @@ impl Archive {
                 Ok(piece) if piece.is_empty() => return Some(Ok(total)),
                 Ok(piece) => {
                     total += piece.len() as u64;
-                    notes.patience = notes.patience.saturating_sub(piece.len() as u64);
-                    if notes.patience == 0 {
+                    notes.budget = notes.budget.saturating_sub(piece.len() as u64);
+                    if notes.budget == 0 {
                         return None;
                     }
                 }

@@ -302,8 +302,8 @@ class Archive:
         try:
             while piece := plain.pull():
                 total += len(piece)
-                notes.patience -= len(piece)
-                if notes.patience <= 0:
+                notes.budget -= len(piece)
+                if notes.budget <= 0:
                     return None
         except CoreError as failure:
             return failure

@@ -19,11 +19,11 @@ class Notes:
     """What was noted of the members.
 
     Attributes:
-        patience: so many bytes may still be decompressed to learn sizes.
+        budget: bytes that may still be decompressed to learn sizes.
     """
 
-    def __init__(self, keep: int = 0, sizes: bool = False, patience: int = 0) -> None:
-        self.patience = patience
+    def __init__(self, keep: int = 0, sizes: bool = False, budget: int = 0) -> None:
+        self.budget = budget
         self._keep = keep
         self._sizes = sizes
         self._heads: dict[int, bytes] = {}
@@ -36,7 +36,7 @@ class Notes:
     @property
     def wants_sizes(self) -> bool:
         """Whether the decompressed sizes of members are still looked for."""
-        return self._sizes and self.patience > 0 and len(self._found) < _SIZES
+        return self._sizes and self.budget > 0 and len(self._found) < _SIZES
 
     @property
     def wants_anything(self) -> bool:

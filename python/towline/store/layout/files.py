@@ -25,6 +25,7 @@ __all__ = [
     "remove",
     "room",
     "sync_folder",
+    "unused_path",
     "using",
     "write",
 ]
@@ -75,9 +76,14 @@ class Prepared:
         remove(self.temporary)
 
 
+def unused_path(folder: str) -> str:
+    """A path in `folder` that no other task has, of this process or another one."""
+    return f"{folder}/{os.getpid()}-{os.urandom(8).hex()}"
+
+
 def prepare(folder: str, target: str, data: bytes, *, sync: bool) -> Prepared:
     """Write the future content of `target` into a new file in `folder`, flushed on `sync`."""
-    temporary = f"{folder}/{os.getpid()}-{os.urandom(8).hex()}"
+    temporary = unused_path(folder)
     with using("open", temporary):
         descriptor = os.open(temporary, _CREATE, 0o666)
     prepared = Prepared(temporary, target)

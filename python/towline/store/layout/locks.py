@@ -121,7 +121,7 @@ class Holder:
 @contextmanager
 def announced(folder: str, purpose: str) -> Iterator[None]:
     """Say in `folder` what this task holds the store for, as long as it does."""
-    path = f"{folder}/{os.getpid()}-{os.urandom(8).hex()}"
+    path = files.unused_path(folder)
     with acquire(path, passing=True):
         told = {"pid": os.getpid(), "purpose": purpose, "since": time.time()}
         with files.using("write", path):

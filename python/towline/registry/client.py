@@ -38,7 +38,7 @@ class RegistryClient:
         rules: the edition.
         cancel: stops what is under way.
         patience: how long the registry is waited for.
-        slots: how many connections are kept.
+        connections: how many are kept for the next requests.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class RegistryClient:
         certificates: Certificates | None = None,
         cancel: CancelToken | None = None,
         patience: Patience | None = None,
-        slots: int = 6,
+        connections: int = 6,
     ) -> None:
         self.host = _HUB[1] if host == _HUB[0] else host
         self.cancel = cancel or CancelToken()
@@ -67,7 +67,7 @@ class RegistryClient:
                 certificates=certificates,
                 patience=patience or Patience(),
                 cancel=self.cancel,
-                slots=slots,
+                connections=connections,
             )
         )
         self._tokens = Tokens(self._web, credentials)
@@ -115,7 +115,15 @@ class RegistryClient:
     def head(
         self, repository: str, rest: str, headers: Mapping[str, str] | HTTPHeaderDict
     ) -> Answer:
-        """The same without a body, and once; the first request of all needs no ping before it.
+        """The answer to one HEAD request below the repository, which is not repeated.
+
+        It may be the first request of all: where no ping has told the scheme yet, each that is
+        allowed is tried, and what answers 200 is remembered as `ping` would.
+
+        Args:
+            repository: as in `get`.
+            rest: as in `get`.
+            headers: as in `get`.
 
         Raises:
             RegistryError: token or the way itself failed.

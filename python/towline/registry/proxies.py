@@ -20,7 +20,7 @@ def proxy_for(scheme: str, host: str) -> str | None:
         return None
     if host in ("localhost", "::1") or host.startswith("127."):
         return None
-    from urllib.request import getproxies, proxy_bypass
+    from urllib.request import getproxies, proxy_bypass  # heavy, and few have a proxy
 
     proxy = getproxies().get(scheme)
     if not proxy or proxy_bypass(host):
@@ -28,19 +28,19 @@ def proxy_for(scheme: str, host: str) -> str | None:
     return proxy if "://" in proxy else f"http://{proxy}"
 
 
-def new_manager(proxy: str | None, slots: int, secure: ssl.SSLContext) -> PoolManager:
+def new_manager(proxy: str | None, connections: int, secure: ssl.SSLContext) -> PoolManager:
     """What makes and keeps the connections, through a proxy or not; all are under watch."""
-    manager = _manager(proxy, slots, secure)
+    manager = _manager(proxy, connections, secure)
     put_under_watch(manager)
     return manager
 
 
-def _manager(proxy: str | None, slots: int, secure: ssl.SSLContext) -> PoolManager:
+def _manager(proxy: str | None, connections: int, secure: ssl.SSLContext) -> PoolManager:
     if proxy is None:
-        return PoolManager(maxsize=slots, ssl_context=secure)
+        return PoolManager(maxsize=connections, ssl_context=secure)
     user = urlsplit(proxy)
     headers = None
     if user.username is not None:
         headers = make_headers(proxy_basic_auth=f"{user.username}:{user.password or ''}")
         proxy = proxy.replace(f"{user.netloc.rpartition('@')[0]}@", "", 1)
-    return ProxyManager(proxy, proxy_headers=headers, maxsize=slots, ssl_context=secure)
+    return ProxyManager(proxy, proxy_headers=headers, maxsize=connections, ssl_context=secure)

@@ -45,7 +45,7 @@ class WebOptions:
         insecure: certificates are not checked, and plain HTTP may follow HTTPS.
         downgrade: a redirect from HTTPS to HTTP is followed although not `insecure` (REG-026).
         retries: how often a request that failed in a passing way is repeated.
-        slots: how many connections are kept.
+        connections: how many are kept for the next requests.
     """
 
     host: str
@@ -55,7 +55,7 @@ class WebOptions:
     certificates: Certificates | None
     patience: Patience
     cancel: CancelToken
-    slots: int
+    connections: int
 
 
 class Web:
@@ -226,7 +226,7 @@ class Web:
             secure = context(
                 self.options.certificates, verify=not self.options.insecure, own_host=own
             )
-            manager = new_manager(proxy, self.options.slots, secure)
+            manager = new_manager(proxy, self.options.connections, secure)
             # Of two threads that come here first, one manager is kept and the other one unused.
             manager = self._managers.setdefault((own, proxy), manager)
         return manager

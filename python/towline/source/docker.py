@@ -35,6 +35,7 @@ __all__ = ["DockerAccess", "DockerSource", "open_source"]
 
 _ADDRESSES = 8  # of a foreign layer that are tried; real ones have one
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+_RANGE_MAX = 80  # characters of a Content-Range; Python refuses the longest numbers with an error
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ class DockerSource:
             certificates=access.certificates,
             cancel=access.cancel,
             patience=access.patience,
-            slots=self.parallel,
+            connections=self.parallel,
         )
 
     def __repr__(self) -> str:
@@ -207,7 +208,7 @@ class DockerSource:
         """
         wanted = {"Range": f"bytes={first}-{last}"}
         answer = self._client.get(self._repository, f"blobs/{digest}", wanted, retries=0)
-        if answer.status == 206 and _is_range(answer, first, (last, size)):
+        if answer.status == 206 and _is_range(answer, first, last, size):
             return answer
         with answer:
             if answer.status in (200, 206, 416):
@@ -325,22 +326,26 @@ class DockerSource:
         self.close()
 
 
-def _is_range(answer: Answer, first: int, rest: tuple[int, int] | None = None) -> bool:
+def _is_range(answer: Answer, first: int, last: int | None = None, size: int | None = None) -> bool:
     """Whether a partial answer is what was asked for (REG-025).
 
     Args:
         answer: of status 206.
         first: the number of its first byte.
-        rest: that of its last byte, and the size of the whole; None for all from `first` on.
+        last: that of its last byte; None where all from `first` on was asked for.
+        size: of the whole; None where nobody knows it, so that the answer has to end with it.
     """
     match = _RANGE.fullmatch((answer.header("Content-Range") or "").strip())
-    if match is None or len(match[0]) > 80:
+    if match is None or len(match[0]) > _RANGE_MAX:
         return False
     begun, ended = int(match[1]), int(match[2])
     total = None if match[3] == "*" else int(match[3])
-    last, size = rest or (ended, ended + 1)
-    right = ended == last and total in (None, size)
-    return begun == first and right and answer.length in (None, ended + 1 - begun)
+    return (
+        begun == first
+        and ended == (ended if last is None else last)
+        and total in (None, ended + 1 if size is None else size)
+        and answer.length in (None, ended + 1 - begun)
+    )
 
 
 def _bare(content_type: str | None) -> str:

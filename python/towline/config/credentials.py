@@ -148,7 +148,7 @@ class _Search:
             return self.found(credentials, file.path, key="" if entry is None else entry.key)
         if file.store and self.rules.credentials_store:  # AUTH-013
             server = file.store_server(self.host)
-            from towline.config.credential_helper import helper_program
+            from towline.config.credential_helper import helper_program  # as in `by_helper`
 
             if helper_program(file.store, self.places.environ) is not None:
                 return self.by_helper(file.store, server, file.path)

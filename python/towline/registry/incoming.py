@@ -70,7 +70,7 @@ class Answer:
         return int(text) if good and not chunked else None
 
     def take(self, most: int) -> bytes:
-        """What arrives of the body soon, at least a byte; empty at its end.
+        """As `read1`, but through TLS several records at once, where they come soon.
 
         Raises:
             RegistryError: as `read1`.

@@ -41,11 +41,11 @@ class AbsentStore:
         raise StoreError("store.missing", path=self._root)
 
     def holds(self, name: str) -> bool:
-        """Nothing."""
+        """False: no image is here."""
         return False
 
     def document(self, digest: Digest, limit: int) -> None:
-        """None."""
+        """None: no document is here."""
 
     def begin(self, plan: object, *, cancel: object = None) -> NoReturn:
         """It takes no images; StoreError ``store.missing``."""

@@ -62,8 +62,8 @@ class Record:
         names: newest first; empty for an image whose names moved on.
         named: when a name was last given, in nanoseconds since 1970.
         manifests: oldest first; the first gives *the* digest, which the image keeps.
-        lists: digests of lists and indexes through which it came; their bytes are kept to spare
-            a request, and none needs them.
+        lists: digests of lists and indexes through which it came; where their bytes are here,
+            another pull need not ask for them (REG-052), and nothing else reads them.
     """
 
     id: str

@@ -55,7 +55,7 @@ def main() -> None:
     """Measure, keep, draw."""
     arguments = _arguments()
     if arguments.draw:
-        write_page(read(arguments.draw), arguments.draw.name, _HERE)
+        write_page(read(arguments.draw), arguments.draw.name, arguments.results)
         return
     if machine.find("docker-registry") is None:
         sys.exit(
@@ -119,12 +119,37 @@ def _one(bench: Bench, name: str, section: Callable[[Bench], None]) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--pairs", type=int, default=7, help="runs of each tool in the main rows")
-    parser.add_argument("--only", nargs="+", choices=tuple(SECTIONS), help="only these sections")
+    parser.add_argument(
+        "--pairs", type=int, default=7, help="runs of each tool in the main rows (%(default)s)"
+    )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=tuple(SECTIONS),
+        metavar="SECTION",
+        help=f"only these: {', '.join(SECTIONS)}",
+    )
     parser.add_argument("--small", action="store_true", help="workloads of a tenth, to try it")
-    parser.add_argument("--cache", type=Path, default=Path("/var/tmp/towline-benchmarks"))
-    parser.add_argument("--results", type=Path, default=_HERE, help="where page and JSON go")
-    parser.add_argument("--draw", type=Path, help="only draw the page again, from such a JSON")
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        default=Path("/var/tmp/towline-benchmarks"),
+        metavar="DIR",
+        help="where workloads are kept for the next run; 20 GB (%(default)s)",
+    )
+    parser.add_argument(
+        "--results",
+        type=Path,
+        default=_HERE,
+        metavar="DIR",
+        help="where the page, its charts and the JSON go (benchmarks/)",
+    )
+    parser.add_argument(
+        "--draw",
+        type=Path,
+        metavar="JSON",
+        help="measure nothing; the page again, from such a JSON",
+    )
     return parser.parse_args()
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-__all__ = ["CommandFailed", "Sample", "Spread", "can_be_even", "run", "spread"]
+__all__ = ["CommandFailed", "Sample", "Spread", "can_be_even", "middle", "run", "spread"]
 
 _LAUNCH = Path(__file__).with_name("launch.py")
 
@@ -89,3 +89,8 @@ def run(command: Sequence[str], log: Path, *, flushes: bool = False) -> Sample:
 def spread(values: Sequence[float]) -> Spread:
     """The spread of some numbers."""
     return Spread(median(values), min(values), max(values))
+
+
+def middle(runs: Sequence[Sample], value: Callable[[Sample], float]) -> float:
+    """The median of something over the runs."""
+    return median(value(run) for run in runs)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from statistics import median
 
-from benchmarks.measuring.run import Sample
+from benchmarks.measuring.run import Sample, middle
 from benchmarks.report.document import Curve, Document, Row, Samples
-from benchmarks.report.tables import middle, table
+from benchmarks.report.tables import table
 
 __all__ = ["asked_table", "losses"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from benchmarks.measuring.run import Sample, spread
+from benchmarks.measuring.run import Sample, middle, spread
 from benchmarks.report.document import Curve, Point, Row
 from benchmarks.report.drawing import Drawing, kind
 from benchmarks.report.scale import Scale, linear, logarithmic, short
@@ -37,7 +37,7 @@ def bars(title: str, rows: Sequence[Row]) -> str:
     for row, samples in shown:
         drawing.text(12, top + 18, row.title, look="bold")
         most = max(
-            max(spread([run.wall for run in runs]).high, _middle(runs, lambda run: run.cpu))
+            max(spread([run.wall for run in runs]).high, middle(runs, lambda run: run.cpu))
             for runs in samples.values()
         )
         scale = linear(most, _LABELS, _LABELS + _PLOT)
@@ -55,15 +55,15 @@ def bars(title: str, rows: Sequence[Row]) -> str:
 
 def _bar(drawing: Drawing, scale: Scale, top: float, name: str, runs: Sequence[Sample]) -> None:
     wall = spread([run.wall for run in runs])
-    cpu = _middle(runs, lambda run: run.cpu)
+    cpu = middle(runs, lambda run: run.cpu)
     own = "bold" if name.startswith("towline") else ""
     drawing.text(_LABELS - 8, top + 14, name, look=own, anchor="end")
     drawing.bar(_LABELS, top + 2, scale.at(wall.median) - _LABELS, 11, kind(name))
     drawing.bar(_LABELS, top + 14, scale.at(cpu) - _LABELS, 5, f"{kind(name)} cpu")
-    low, high, middle = scale.at(wall.low), scale.at(wall.high), top + 7.5
-    drawing.line(low, middle, high, middle, "whisker")
+    low, high, centre = scale.at(wall.low), scale.at(wall.high), top + 7.5
+    drawing.line(low, centre, high, centre, "whisker")
     for end in (low, high):
-        drawing.line(end, middle - 3, end, middle + 3, "whisker")
+        drawing.line(end, centre - 3, end, centre + 3, "whisker")
     told = f"{wall.median:.2f} s, CPU {cpu:.2f} s"
     drawing.text(_LABELS + _PLOT + 12, top + 14, told, look=own)
 
@@ -90,8 +90,8 @@ def _panel(drawing: Drawing, curve: Curve, left: float, title: str, value: Value
     named: dict[str, list[tuple[float, float]]] = {}
     for point in curve.points:
         for name, runs in point.samples.items():
-            if runs and (middle := _middle(runs, value)) > 0:
-                named.setdefault(name, []).append((point.x, middle))
+            if runs and (typical := middle(runs, value)) > 0:
+                named.setdefault(name, []).append((point.x, typical))
     values = [y for places in named.values() for _, y in places]
     across = logarithmic(curve.points[0].x, curve.points[-1].x, left, left + _PANEL)
     up = logarithmic(min(values), max(values), low, top)
@@ -123,7 +123,3 @@ def _readable(scale: Scale) -> list[float]:
         if all(end < start for end, start in zip(ends, starts, strict=True)):
             return ticks
     return [scale.ticks[0], scale.ticks[-1]]
-
-
-def _middle(runs: Sequence[Sample], value: Value) -> float:
-    return spread([value(run) for run in runs]).median

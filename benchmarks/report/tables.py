@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from benchmarks.measuring.run import Sample, spread
+from benchmarks.measuring.run import Sample, middle, spread
 from benchmarks.report.document import Curve, Part, Row
 from benchmarks.report.scale import short
 
-__all__ = ["curve_table", "middle", "part_table", "row_table", "table"]
+__all__ = ["curve_table", "part_table", "row_table", "table"]
 
 _BRIEF = 0.1  # seconds
 
@@ -18,11 +17,6 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """A table; every column but the first holds numbers."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     return [f"| {' | '.join(cells)} |" for cells in lines]
-
-
-def middle(runs: Sequence[Sample], value: Callable[[Sample], Any]) -> float:
-    """The median of something over the runs."""
-    return spread([value(run) for run in runs]).median
 
 
 def row_table(row: Row) -> list[str]:

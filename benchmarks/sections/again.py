@@ -6,6 +6,7 @@ import http.client
 import time
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 import towline
 from benchmarks.measuring.room import remove
@@ -74,8 +75,8 @@ def _in_process(bench: Bench, image: Image, root: Path) -> None:
         "requests a pull": [(requests - _CALLS) / _CALLS],
         "bytes of bodies a pull": [received / _CALLS],
     }
-    middle = [sorted(each)[_CALLS // 2] * 1000 for each in (pulls, heads)]
-    bench.say(f"second pull in one process: {middle[0]:.2f} ms, bare HEAD {middle[1]:.2f} ms")
+    pull, head = (median(each) * 1000 for each in (pulls, heads))
+    bench.say(f"second pull in one process: {pull:.2f} ms, bare HEAD {head:.2f} ms")
 
 
 def _head(host: str, image: Image) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks.measuring.room import Room
-from benchmarks.measuring.run import Sample, spread
+from benchmarks.measuring.run import Sample, middle, spread
 from benchmarks.measuring.turns import Contender, Counter, Runs, take_turns
 from benchmarks.report.document import Document, Row
 from benchmarks.serving.registry import Registry
@@ -66,7 +66,7 @@ class Bench:
         before: Callable[[], None] | None = None,
         counter: Counter | None = None,
         rehearse: bool = True,
-    ) -> Row:
+    ) -> None:
         """Measure some contenders in turn and keep what came of it."""
         runs = self.turns(contenders, rounds or self.pairs, before, counter, rehearse=rehearse)
         row = Row(key, section, title, runs.samples, runs.refused, size)
@@ -75,7 +75,6 @@ class Bench:
             self.say(f"{title}: {name}: {_told(samples)}")
         for name, why in row.refused.items():
             self.say(f"{title}: {name}: {why.strip().splitlines()[-1][:100]}")
-        return row
 
     def turns(
         self,
@@ -95,6 +94,6 @@ class Bench:
 
 def _told(samples: Sequence[Sample]) -> str:
     wall = spread([sample.wall for sample in samples])
-    cpu = spread([sample.cpu for sample in samples]).median
-    peak = spread([sample.peak for sample in samples]).median / 1e6
+    cpu = middle(samples, lambda sample: sample.cpu)
+    peak = middle(samples, lambda sample: sample.peak) / 1e6
     return f"{wall.median:.2f} s ({wall.low:.2f} to {wall.high:.2f}), CPU {cpu:.2f}, {peak:.0f} MB"

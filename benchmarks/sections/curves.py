@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from benchmarks.measuring.machine import find
 from benchmarks.measuring.room import remove
-from benchmarks.measuring.run import Sample
+from benchmarks.measuring.run import Sample, middle
 from benchmarks.measuring.turns import Contender
 from benchmarks.peers.pulls import contenders
 from benchmarks.report.document import Curve, Point, Samples
@@ -123,13 +123,9 @@ def _pulls(
 def _keep(bench: Bench, curve: Curve) -> None:
     bench.document.curves.append(curve)
     for point in curve.points:
-        told = ", ".join(f"{name} {_wall(point.samples, name):.2f} s" for name in point.samples)
+        walls = {name: middle(runs, lambda run: run.wall) for name, runs in point.samples.items()}
+        told = ", ".join(f"{name} {wall:.2f} s" for name, wall in walls.items())
         bench.say(f"{curve.title}: {point.x:,.0f} {curve.unit}: {told}")
-
-
-def _wall(samples: Samples, name: str) -> float:
-    walls = sorted(sample.wall for sample in samples[name])
-    return walls[len(walls) // 2]
 
 
 def _megabytes(image: Image) -> float:

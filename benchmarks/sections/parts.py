@@ -22,20 +22,15 @@ def parts(bench: Bench) -> None:
         *(sys.executable, "-m", "pytest", "benchmarks/parts", "--quiet", "--benchmark-only"),
         *("--benchmark-enable", f"--benchmark-json={report}", "--benchmark-quiet"),
         *("--benchmark-min-rounds=3", "--benchmark-max-time=0.4", "--timeout=300"),
-        *("-p", "no:cacheprovider", "-p", "no:randomly"),
+        *("-p", "no:cacheprovider"),
     ]
     told = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)
     if told.returncode:
         raise SystemExit(f"the parts could not be measured:\n{told.stdout}\n{told.stderr}")
     for measured in json.loads(report.read_text())["benchmarks"]:
-        told_extra = measured["extra_info"]
+        own, stats = measured["extra_info"], measured["stats"]
         part = Part(
-            told_extra["part"],
-            told_extra["core"],
-            measured["stats"]["median"],
-            told_extra["cpu"],
-            measured["stats"]["rounds"],
-            told_extra["size"],
+            own["part"], own["core"], stats["median"], own["cpu"], stats["rounds"], own["size"]
         )
         bench.document.parts.append(part)
         rate = f", {part.size / part.wall / 1e9:.2f} GB/s" if part.size else ""

@@ -30,10 +30,9 @@ class Registry:
         """`127.0.0.1:PORT`."""
         return self.server.host
 
-    def offer(self, image: Image) -> str:
-        """Put an image there, tagged ``latest``; its repository."""
+    def offer(self, image: Image) -> None:
+        """Put an image there, in the repository of its name, tagged ``latest``."""
         _link(image, self.server.storage / _ROOT)
-        return image.name
 
     def taken(self) -> tuple[int, int]:
         """Requests answered, and bytes of their bodies, since it was asked last."""

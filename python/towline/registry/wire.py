@@ -9,26 +9,21 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Iterator
 from contextvars import ContextVar
-from http.client import HTTPResponse
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.poolmanager import PoolManager
 
-if TYPE_CHECKING:
-    from towline.core import BlobWriter
+from towline.registry.body import Body
 
-__all__ = ["Body", "Leash", "Watch", "Watchman", "put_under_watch"]
+__all__ = ["Leash", "Watch", "Watchman", "put_under_watch"]
 
 _NEVER = float("inf")
-_RECORDS = 256 << 10  # bytes of TLS records that are handed on together
-_SOON = 0.1  # seconds after which those are handed on that are here
 _current: ContextVar[Watch | None] = ContextVar("_current", default=None)
 _leash: ContextVar[Leash | None] = ContextVar("_leash", default=None)
 
@@ -190,104 +185,19 @@ class Watchman:
                 watch.look(now)
 
 
-class Body(HTTPResponse):
-    """An answer whose body can be taken from the socket itself, past all buffers."""
-
-    _plain: socket.socket | None = None
-    _secure: ssl.SSLSocket | None = None
+class _WatchedBody(Body):
+    """A body that the watch of its request knows."""
 
     def __init__(self, line: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(line, *args, **kwargs)
-        # Inside TLS the socket holds other bytes than the body's.
-        self._plain = line if type(line) is socket.socket else None
-        self._secure = line if isinstance(line, ssl.SSLSocket) else None
         if (watch := _current.get()) is not None:
             watch.body = self
-
-    @property
-    def direct(self) -> bool:
-        """Whether `receive` can be used: plain HTTP, and a body of a length that is known."""
-        return self._plain is not None and self.length is not None and self.fp is not None
-
-    @property
-    def secure(self) -> bool:
-        """Whether `take` can be used: HTTPS, and a body of a length that is known."""
-        return self._secure is not None and self.length is not None and self.fp is not None
-
-    def take(self, most: int) -> bytes:
-        """Up to `most` bytes of the body, from as many TLS records as come soon; none at its end.
-
-        OpenSSL gives one record of 16 KiB at a time; to carry each through all buffers costs more
-        than to decrypt it.
-
-        Raises:
-            OSError: of the socket.
-        """
-        assert self._secure is not None
-        assert self.length is not None
-        most = min(most, self.length, _RECORDS)
-        if held := self._held(most):
-            return held
-        view = memoryview(bytearray(most))
-        count, until = 0, time.monotonic() + _SOON
-        while count < most:
-            try:
-                came = self._secure.recv_into(view[count:])
-            except OSError:
-                if count:
-                    break  # what came is handed on; the next call meets the error again
-                raise
-            count += came
-            if not came or time.monotonic() > until:
-                break
-        self.length -= count
-        return bytes(view[:count])
-
-    def receive(self, writer: BlobWriter, most: int, patience: float) -> tuple[int, float]:
-        """Append up to `most` bytes of the body to a writer.
-
-        Args:
-            writer: it takes them.
-            most: the body's own length bounds it too.
-            patience: seconds that may be spent waiting for the server, in all.
-
-        Returns:
-            How many bytes came, fewer where the server closed the connection or the patience was
-            not enough, and how long it was waited.
-
-        Raises:
-            OSError: of the socket.
-            CoreError: of the writer.
-        """
-        assert self._plain is not None
-        assert self.length is not None
-        assert self.fp is not None
-        most = min(most, self.length)
-        if held := self._held(most):
-            writer.write(held)
-            return len(held), 0.0
-        count, waited = writer.receive(self._plain.fileno(), most, patience)
-        self.length -= count
-        return count, waited
-
-    def _held(self, most: int) -> bytes:
-        """What came with the head; with nothing in the buffer, nothing is ever read into it."""
-        assert self.length is not None
-        assert self.fp is not None
-        held = self.fp.peek()[:most] if self._buffered else b""
-        if held:
-            self.fp.read(len(held))
-            self.length -= len(held)
-        self._buffered = bool(held) and len(held) == most
-        return held
-
-    _buffered = True
 
 
 class _Line(HTTPConnection):
     """A connection that shows its socket to the watch of the request that uses it."""
 
-    response_class = Body
+    response_class = _WatchedBody
     _lever: socket.socket | None = None
 
     def _new_conn(self) -> socket.socket:

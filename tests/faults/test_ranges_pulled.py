@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import ranged_blobs
 from tests.support.pushing import OCI, Puller, digest_of, insecure, small_image
+from tests.support.ranged_blobs import EAGER, PIECE, send_of
 from tests.support.scripted_server import Handler, Line, Request, scripted
 from tests.support.towline_cli import CommandLine
 from towline.errors import TowlineError
@@ -18,11 +20,9 @@ from towline.registry import slots
 
 pytestmark = pytest.mark.clause("REG-029")
 
-PIECE = 64 << 10
 IMAGE = small_image("ranges", layers=1, size=2_000_000)
 (LAYER,) = IMAGE.layers
 NAME = digest_of(LAYER)
-EAGER = slots.Division(worth=2 * PIECE, piece=PIECE, memory=6 * PIECE, after=0.0, share=0.0)
 
 
 @pytest.fixture
@@ -32,24 +32,20 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def is_piece(request: Request) -> bool:
-    return NAME in request.target and not request.headers.get("range", "-").endswith("-")
+    return NAME in request.target and ranged_blobs.is_piece(request)
 
 
 def send(request: Request, line: Line) -> None:
     """A registry with the image."""
-    documents = {digest_of(IMAGE.config): IMAGE.config, NAME: LAYER}
     name = request.path.rpartition("/")[2]
     if "/manifests/" in request.path:
         line.reply(200, IMAGE.manifest, Content_Type=OCI)
-    elif name not in documents:
-        line.reply(200, b"{}")
-    elif "range" in request.headers:
-        first, last = request.headers["range"].removeprefix("bytes=").split("-")
-        data = LAYER[int(first) : int(last or len(LAYER)) + bool(last)]
-        end = int(first) + len(data) - 1
-        line.reply(206, data, Content_Range=f"bytes {first}-{end}/{len(LAYER)}")
+    elif name == digest_of(IMAGE.config):
+        line.reply(200, IMAGE.config)
+    elif name == NAME:
+        send_of(LAYER, request, line)
     else:
-        line.reply(200, documents[name], Accept_Ranges="bytes")
+        line.reply(200, b"{}")
 
 
 def pieces_by(odd: Handler) -> Handler:

@@ -3,7 +3,7 @@
 //! One stream waits for its own previous round most of the time: `sha256rnds2` takes several
 //! cycles and can be started in every second one. A second, independent stream fills the gaps.
 //!
-//! Only this file and `python.rs` hold unsafe code, this one for two reasons: the instructions
+//! Only here and in `python/writer.rs` is code unsafe, and here for two reasons: the instructions
 //! exist on some processors only, so that calling them rests on the detection in [`available`];
 //! and vectors are loaded from byte slices through pointers, each within a block of 64 bytes that
 //! the type says is there. Elsewhere `sha2` does all the work, ARM included, where no machine was

@@ -9,7 +9,7 @@
 //! budgets ([`limits`]). The same judgements in readable Python are `towline/core/twin`; the two
 //! are held equal by tests, so what one judges the other has to judge.
 //!
-//! Only `python.rs` names `PyO3`, and only there and in `lanes.rs` may code be unsafe.
+//! Only `python` names `PyO3`; only `python/writer.rs` and `lanes.rs` hold unsafe code.
 
 #![deny(unsafe_code)]
 #![warn(missing_docs)]

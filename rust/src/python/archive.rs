@@ -1,0 +1,216 @@
+//! Archives and their members, for Python.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyTuple};
+
+use super::writer::BlobWriter;
+use super::{Limits, core_error, hash_of, limits_of};
+use crate::archive::{self, Keep, Options};
+use crate::failure::{Code, Failure};
+use crate::round::Format;
+use crate::tar;
+
+/// One member of a tar.
+#[pyclass(frozen, eq, module = "towline.core._native")]
+#[derive(PartialEq, Eq, Hash)]
+pub(super) struct Member {
+    inner: tar::Member,
+}
+
+#[pymethods]
+impl Member {
+    #[new]
+    fn new(
+        name: &[u8],
+        linkname: &[u8],
+        r#type: char,
+        size: u64,
+        offset: u64,
+        header: u64,
+    ) -> PyResult<Self> {
+        let kind =
+            u8::try_from(r#type).map_err(|_| PyValueError::new_err("a member type is one byte"))?;
+        let inner = tar::Member {
+            name: name.to_vec(),
+            linkname: linkname.to_vec(),
+            kind,
+            size,
+            offset,
+            header,
+        };
+        Ok(Self { inner })
+    }
+
+    #[getter]
+    fn name(&self) -> &[u8] {
+        &self.inner.name
+    }
+
+    #[getter]
+    fn linkname(&self) -> &[u8] {
+        &self.inner.linkname
+    }
+
+    #[getter]
+    fn r#type(&self) -> char {
+        self.inner.kind.into()
+    }
+
+    #[getter]
+    fn size(&self) -> u64 {
+        self.inner.size
+    }
+
+    #[getter]
+    fn offset(&self) -> u64 {
+        self.inner.offset
+    }
+
+    #[getter]
+    fn header(&self) -> u64 {
+        self.inner.header
+    }
+
+    fn __hash__(&self) -> u64 {
+        hash_of(self)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let inner = &self.inner;
+        let name = PyBytes::new(py, &inner.name).repr()?.to_string();
+        let linkname = PyBytes::new(py, &inner.linkname).repr()?.to_string();
+        Ok(format!(
+            "Member(name={name}, linkname={linkname}, type={:?}, size={}, offset={}, header={})",
+            char::from(inner.kind),
+            inner.size,
+            inner.offset,
+            inner.header
+        ))
+    }
+}
+
+/// A tar in a file, compressed up to `rounds` times.
+#[pyclass(frozen, module = "towline.core._native")]
+pub(super) struct Archive {
+    inner: Mutex<Option<Arc<archive::Archive>>>,
+    framing: Vec<Format>,
+    inflated: Arc<AtomicU64>,
+}
+
+impl Archive {
+    fn open(&self) -> Result<Arc<archive::Archive>, Failure> {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner
+            .clone()
+            .ok_or_else(|| Failure::new(Code::Cancelled, 0, "the archive is closed"))
+    }
+}
+
+#[pymethods]
+impl Archive {
+    #[new]
+    #[pyo3(
+        signature = (path, *, formats = None, rounds = 2, limits = None),
+        text_signature = "(path, *, formats=('gzip', 'bzip2', 'xz', 'zstd'), rounds=2, limits=None)"
+    )]
+    fn new(
+        py: Python<'_>,
+        path: PathBuf,
+        formats: Option<Vec<String>>,
+        rounds: usize,
+        limits: Option<&Limits>,
+    ) -> PyResult<Self> {
+        let mut options = Options {
+            rounds,
+            limits: limits_of(limits),
+            ..Options::default()
+        };
+        if let Some(names) = formats {
+            let wanted = names.iter().map(|name| Format::named(name));
+            let wanted = wanted.collect::<Result<Vec<_>, _>>()?;
+            options.formats.retain(|format| wanted.contains(format));
+        }
+        let inner = py.detach(|| archive::Archive::open(&path, options))?;
+        Ok(Self {
+            framing: inner.framing().to_vec(),
+            inflated: Arc::clone(inner.inflated()),
+            inner: Mutex::new(Some(Arc::new(inner))),
+        })
+    }
+
+    /// The compressions, outermost first; empty for a plain tar.
+    #[getter]
+    fn framing<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.framing.iter().map(|format| format.name()))
+    }
+
+    /// Bytes of the tar that were decompressed so far, over all passes.
+    #[getter]
+    fn inflated(&self) -> u64 {
+        self.inflated.load(Ordering::Relaxed)
+    }
+
+    /// The members up to the first damage, and that damage.
+    #[pyo3(signature = (*, keep = 0, sizes = false))]
+    fn index(
+        &self,
+        py: Python<'_>,
+        keep: u64,
+        sizes: bool,
+    ) -> PyResult<(Vec<Member>, Option<Py<PyAny>>)> {
+        let archive = self.open()?;
+        let bytes = keep;
+        let (members, failure) = py.detach(|| archive.index(Keep { bytes, sizes }))?;
+        let members = members.into_iter().map(|inner| Member { inner });
+        let failure = failure
+            .map(|failure| core_error(py, &failure))
+            .transpose()?;
+        Ok((members.collect(), failure))
+    }
+
+    /// The bytes of some ranges (offset, size) of the tar, in the order asked.
+    fn read<'py>(
+        &self,
+        py: Python<'py>,
+        ranges: Vec<(u64, u64)>,
+    ) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+        let archive = self.open()?;
+        let answers = py.detach(|| archive.read(&ranges))?;
+        Ok(answers
+            .into_iter()
+            .map(|bytes| PyBytes::new(py, &bytes))
+            .collect())
+    }
+
+    /// Append the bytes of a member to a writer; with `decompress`, decompressed once.
+    #[pyo3(signature = (offset, size, writer, decompress = false))]
+    fn copy_to(
+        &self,
+        py: Python<'_>,
+        offset: u64,
+        size: u64,
+        writer: &BlobWriter,
+        decompress: bool,
+    ) -> PyResult<()> {
+        let archive = self.open()?;
+        let writer = Arc::clone(&writer.0);
+        Ok(py.detach(|| archive.copy_to(offset, size, &writer, decompress))?)
+    }
+
+    /// The size of a member after at most one round of decompression.
+    fn measure(&self, py: Python<'_>, offset: u64, size: u64) -> PyResult<u64> {
+        let archive = self.open()?;
+        Ok(py.detach(|| archive.measure(offset, size))?)
+    }
+
+    /// Close the file; once more changes nothing.
+    fn close(&self) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        *inner = None;
+    }
+}

@@ -23,10 +23,9 @@ __all__ = ["main", "towline"]
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 _GRACE = 1.0  # seconds between Ctrl-C and the end of a process that does not end by itself
 
-
 _TRANSFER = "towline.cli.transfer_commands"
 _STORE = "towline.cli.store_commands"
-_ROOMS = {  # in the order of the help
+_MODULES = {  # in the order of the help
     "pull": _TRANSFER,
     "resolve": _TRANSFER,
     "images": _STORE,
@@ -39,16 +38,16 @@ _ROOMS = {  # in the order of the help
 
 
 class _Commands(click.Group):
-    """The commands; the room of one is loaded when it is asked for."""
+    """The commands; the module of one is loaded when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_ROOMS)
+        return list(_MODULES)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _ROOMS:
+        if cmd_name not in _MODULES:
             return None
-        room = importlib.import_module(_ROOMS[cmd_name])
-        found = [each for each in vars(room).values() if isinstance(each, click.Command)]
+        module = importlib.import_module(_MODULES[cmd_name])
+        found = [each for each in vars(module).values() if isinstance(each, click.Command)]
         return next(command for command in found if command.name == cmd_name)
 
 

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import click
 
 import towline
-from towline.cli.flags import FORMAT, QUIET, ROOT
+from towline.cli.flags import FORMAT, ROOT
 from towline.cli.show import print_error, print_json, print_lines, size_told
 from towline.store.protocol import Image
 
@@ -20,7 +20,7 @@ _ID_SHOWN = 12
 
 
 @click.command()
-@QUIET
+@click.option("-q", "--quiet", is_flag=True, help="Print the IDs only.")
 @FORMAT
 @ROOT
 def images(quiet: bool, output: str, root: Path) -> int:
@@ -50,7 +50,7 @@ def _print_table(stored: Sequence[Image]) -> None:
     )
 
 
-@click.command()
+@click.command(short_help="Describe an image as JSON.")
 @click.argument("name")
 @ROOT
 def inspect(name: str, root: Path) -> int:
@@ -90,7 +90,7 @@ def _described(image: Image) -> dict[str, Any]:
     }
 
 
-@click.command()
+@click.command(short_help="Hash again what the store has.")
 @click.argument("name", required=False)
 @FORMAT
 @ROOT
@@ -116,13 +116,13 @@ def verify(name: str | None, output: str, root: Path) -> int:
     return 0 if report.clean else 1
 
 
-@click.command("rm")
+@click.command("rm", short_help="Remove names, and images without one.")
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @ROOT
 def remove(names: tuple[str, ...], root: Path) -> int:
     """Remove names from the store, and images that lose their last one.
 
-    The blobs stay until ``towline gc``.
+    The blobs stay until "towline gc".
     """
     store = towline.open_store(root)
     for name in names:
@@ -133,7 +133,7 @@ def remove(names: tuple[str, ...], root: Path) -> int:
     return 0
 
 
-@click.command()
+@click.command(short_help="Delete blobs that no image needs.")
 @ROOT
 def gc(root: Path) -> int:
     """Delete what no image needs: blobs, and parts of blobs that were never finished."""

@@ -20,7 +20,7 @@ from towline.results import PullResult
 __all__ = ["pull", "resolve"]
 
 
-@click.command()
+@click.command(short_help="Pull images into the store.")
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @click.option("--label", metavar="KEY", help="Refuse images without this label.")
 @click.option(
@@ -89,7 +89,7 @@ def _print_pulled(result: PullResult) -> None:
         print_warning("no policy.json was found, so no signature was asked for")
 
 
-@click.command()
+@click.command(short_help="Show what a pull would try, and why.")
 @click.argument("name")
 @click.option("--explain-auth", is_flag=True, help="Tell where credentials are looked for instead.")
 @FORMAT

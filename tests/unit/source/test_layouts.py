@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,22 @@ from tests.unit.source.archives import (
     delivered,
     descriptor,
     hexed,
-    layer,
     layout,
-    link,
     oci_image,
-    tar,
     unpacked,
+)
+from tests.unit.source.layouts import (
+    BLOBS_A,
+    BLOBS_B,
+    BOTH,
+    FORMS,
+    IMAGE_A,
+    IMAGE_B,
+    A,
+    B,
+    named,
+    only_layer,
+    source_of,
 )
 from towline.descriptor import Descriptor
 from towline.digest import parse_digest, sha256_of
@@ -41,53 +50,10 @@ from towline.platform import Platform
 from towline.reading import Reading
 from towline.rules import Rules
 from towline.source import oci, oci_archive
-from towline.source.layout import LayoutSource, choose
+from towline.source.layout import choose
 from towline.source.oci import FolderFiles
 from towline.transport.oci import OciReference
 from towline.transport.oci_archive import OciArchiveReference
-
-A, B = layer("a"), layer("b")
-BLOBS_A, IMAGE_A = oci_image(A)
-BLOBS_B, IMAGE_B = oci_image(B)
-BOTH = pytest.mark.parametrize(
-    "rules", [Rules.CURRENT, Rules.LIBPOD_1_3], ids=lambda rules: rules.edition
-)
-FORMS = pytest.mark.parametrize("form", ["folder", "archive", "gzip"])
-
-
-def named(image: Mapping[str, Any], name: str, **more: Any) -> dict[str, Any]:
-    """A descriptor with a name."""
-    return {**image, "annotations": {REF_NAME: name}, **more}
-
-
-@contextmanager
-def source_of(
-    files: Mapping[str, bytes],
-    folder: Path,
-    form: str = "folder",
-    *,
-    image: str = "",
-    rules: Rules = Rules.CURRENT,
-) -> Iterator[LayoutSource]:
-    """The source of a layout in a folder or an archive."""
-    if form == "folder":
-        path = str(unpacked(folder / "layout", files))
-        source = oci.open_source(OciReference(path, image, path), rules)
-    else:
-        data = tar(list(files.items()))
-        path = str(folder / "layout.tar")
-        Path(path).write_bytes(gzip.compress(data) if form == "gzip" else data)
-        source = oci_archive.open_source(OciArchiveReference(path, image, path), rules)
-    with closing(source):
-        yield source
-
-
-def only_layer(source: LayoutSource, folder: Path) -> bytes:
-    """The one layer of a source's image, decompressed."""
-    (wanted,) = parse_manifest(source.manifest()).layers
-    data = delivered(source.open_blob(wanted), folder)
-    assert (sha256_of(data), len(data)) == (wanted.digest, wanted.size)
-    return gzip.decompress(data)
 
 
 @BOTH
@@ -355,69 +321,6 @@ def test_a_config_is_compared_with_its_digest(tmp_path: Path, form: str) -> None
         with pytest.raises(VerificationError) as caught:
             source.config(wanted)
     assert caught.value.code == "verify.config"
-
-
-# Archives are read as if they had been unpacked into an empty folder
-
-
-def archive_source(data: bytes, folder: Path) -> LayoutSource:
-    """The source of an archive with these bytes."""
-    path = folder / "layout.tar"
-    path.write_bytes(data)
-    return oci_archive.open_source(OciArchiveReference(str(path), "", str(path)), Rules.CURRENT)
-
-
-@pytest.mark.parametrize("prefix", ["./", "/", "./a/../"])
-def test_paths_in_an_archive_are_cleaned(tmp_path: Path, prefix: str) -> None:
-    """A dot in front, a slash in front, a detour."""
-    files = layout([IMAGE_A], BLOBS_A)
-    data = tar([(prefix + name, content) for name, content in files.items()])
-    with closing(archive_source(data, tmp_path)) as source:
-        assert only_layer(source, tmp_path) == A
-
-
-def test_the_last_of_two_members_counts(tmp_path: Path) -> None:
-    """As it would after unpacking."""
-    files = layout([IMAGE_A], BLOBS_A)
-    data = tar([("index.json", b"{}"), *files.items()])
-    with closing(archive_source(data, tmp_path)) as source:
-        assert only_layer(source, tmp_path) == A
-
-
-def test_links_inside_an_archive_are_followed(tmp_path: Path) -> None:
-    """Symbolic and hard, of a file and of a folder."""
-    files = layout([IMAGE_A], BLOBS_A)
-    entries = [(name.replace("blobs/", "real/"), content) for name, content in files.items()]
-    index = entries.pop(1)
-    data = tar(
-        [
-            *entries,
-            ("i.json", index[1]),
-            link("h.json", "i.json", hard=True),
-            link("index.json", "h.json"),
-            link("blobs", "./real"),
-        ]
-    )
-    with closing(archive_source(data, tmp_path)) as source:
-        assert only_layer(source, tmp_path) == A
-
-
-def test_links_out_of_an_archive_lead_nowhere(tmp_path: Path) -> None:
-    """The disk around the archive is never touched."""
-    unpacked(tmp_path / "outside", layout([IMAGE_A], BLOBS_A))
-    for target in (str(tmp_path / "outside"), "../outside", "outside"):
-        data = tar([link("blobs", f"{target}/blobs"), link("index.json", f"{target}/index.json")])
-        with pytest.raises(SourceError) as caught:
-            archive_source(data, tmp_path)
-        assert caught.value.code == "archive.no_file"
-
-
-def test_a_damaged_archive_is_refused_at_once(tmp_path: Path) -> None:
-    """What follows the damage might have replaced what came before it."""
-    data = tar(list(layout([IMAGE_A], BLOBS_A).items()))
-    with pytest.raises(SourceError) as caught:
-        archive_source(data.rstrip(b"\0")[:-1], tmp_path)
-    assert caught.value.code == "archive.damaged"
 
 
 def test_blobs_are_delivered_in_the_order_of_the_archive(tmp_path: Path) -> None:

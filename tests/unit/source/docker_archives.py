@@ -1,0 +1,51 @@
+"""The sources of docker-archives made in code, and the errors that they give."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.unit.source.archives import docker_archive, layer, tar
+from towline.errors import TowlineError
+from towline.reference import parse_normalized
+from towline.rules import Rules
+from towline.source.docker_archive import DockerArchiveSource, open_source
+from towline.transport.docker_archive import DockerArchiveReference
+
+A, B = layer("a"), layer("b")
+IMAGE = tar(docker_archive((["x:1"], [A])))
+BOTH = pytest.mark.parametrize(
+    "rules", [Rules.CURRENT, Rules.LIBPOD_1_3], ids=lambda rules: rules.edition
+)
+
+
+@contextmanager
+def source_of(
+    data: bytes, folder: Path, rules: Rules = Rules.CURRENT, *, name: str = "", index: int = 0
+) -> Iterator[DockerArchiveSource]:
+    """The source of an archive with these bytes."""
+    path = folder / "image.tar"
+    path.write_bytes(data)
+    own = parse_normalized(name).tagged() if name else None
+    with closing(open_source(DockerArchiveReference(str(path), own, index), rules)) as source:
+        yield source
+
+
+def fault(data: bytes, folder: Path, rules: Rules = Rules.CURRENT, index: int = 0) -> str:
+    """The code of the error that an archive gives, and of nothing else."""
+    with (
+        pytest.raises(TowlineError) as caught,
+        source_of(data, folder, rules, index=index) as source,
+    ):
+        source.manifest()
+    assert caught.value.told(rules.wording)
+    return caught.value.code
+
+
+def listed(**item: object) -> bytes:
+    """A manifest.json of one image."""
+    return json.dumps([item]).encode()

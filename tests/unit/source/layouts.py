@@ -1,0 +1,63 @@
+"""The sources of layouts made in code, in folders and in archives."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.source.archives import REF_NAME, delivered, layer, oci_image, tar, unpacked
+from towline.digest import sha256_of
+from towline.manifest import parse_manifest
+from towline.rules import Rules
+from towline.source import oci, oci_archive
+from towline.source.layout import LayoutSource
+from towline.transport.oci import OciReference
+from towline.transport.oci_archive import OciArchiveReference
+
+A, B = layer("a"), layer("b")
+BLOBS_A, IMAGE_A = oci_image(A)
+BLOBS_B, IMAGE_B = oci_image(B)
+BOTH = pytest.mark.parametrize(
+    "rules", [Rules.CURRENT, Rules.LIBPOD_1_3], ids=lambda rules: rules.edition
+)
+FORMS = pytest.mark.parametrize("form", ["folder", "archive", "gzip"])
+
+
+def named(image: Mapping[str, Any], name: str, **more: Any) -> dict[str, Any]:
+    """A descriptor with a name."""
+    return {**image, "annotations": {REF_NAME: name}, **more}
+
+
+@contextmanager
+def source_of(
+    files: Mapping[str, bytes],
+    folder: Path,
+    form: str = "folder",
+    *,
+    image: str = "",
+    rules: Rules = Rules.CURRENT,
+) -> Iterator[LayoutSource]:
+    """The source of a layout in a folder or an archive."""
+    if form == "folder":
+        path = str(unpacked(folder / "layout", files))
+        source = oci.open_source(OciReference(path, image, path), rules)
+    else:
+        data = tar(list(files.items()))
+        path = str(folder / "layout.tar")
+        Path(path).write_bytes(gzip.compress(data) if form == "gzip" else data)
+        source = oci_archive.open_source(OciArchiveReference(path, image, path), rules)
+    with closing(source):
+        yield source
+
+
+def only_layer(source: LayoutSource, folder: Path) -> bytes:
+    """The one layer of a source's image, decompressed."""
+    (wanted,) = parse_manifest(source.manifest()).layers
+    data = delivered(source.open_blob(wanted), folder)
+    assert (sha256_of(data), len(data)) == (wanted.digest, wanted.size)
+    return gzip.decompress(data)

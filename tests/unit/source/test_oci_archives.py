@@ -1,0 +1,76 @@
+"""oci-archive: read as if the archive had been unpacked into an empty folder."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.unit.source.archives import layout, link, tar, unpacked
+from tests.unit.source.layouts import BLOBS_A, IMAGE_A, A, only_layer
+from towline.errors import SourceError
+from towline.rules import Rules
+from towline.source import oci_archive
+from towline.source.layout import LayoutSource
+from towline.transport.oci_archive import OciArchiveReference
+
+
+def archive_source(data: bytes, folder: Path) -> LayoutSource:
+    """The source of an archive with these bytes."""
+    path = folder / "layout.tar"
+    path.write_bytes(data)
+    return oci_archive.open_source(OciArchiveReference(str(path), "", str(path)), Rules.CURRENT)
+
+
+@pytest.mark.parametrize("prefix", ["./", "/", "./a/../"])
+def test_paths_in_an_archive_are_cleaned(tmp_path: Path, prefix: str) -> None:
+    """A dot in front, a slash in front, a detour."""
+    files = layout([IMAGE_A], BLOBS_A)
+    data = tar([(prefix + name, content) for name, content in files.items()])
+    with closing(archive_source(data, tmp_path)) as source:
+        assert only_layer(source, tmp_path) == A
+
+
+def test_the_last_of_two_members_counts(tmp_path: Path) -> None:
+    """As it would after unpacking."""
+    files = layout([IMAGE_A], BLOBS_A)
+    data = tar([("index.json", b"{}"), *files.items()])
+    with closing(archive_source(data, tmp_path)) as source:
+        assert only_layer(source, tmp_path) == A
+
+
+def test_links_inside_an_archive_are_followed(tmp_path: Path) -> None:
+    """Symbolic and hard, of a file and of a folder."""
+    files = layout([IMAGE_A], BLOBS_A)
+    entries = [(name.replace("blobs/", "real/"), content) for name, content in files.items()]
+    index = entries.pop(1)
+    data = tar(
+        [
+            *entries,
+            ("i.json", index[1]),
+            link("h.json", "i.json", hard=True),
+            link("index.json", "h.json"),
+            link("blobs", "./real"),
+        ]
+    )
+    with closing(archive_source(data, tmp_path)) as source:
+        assert only_layer(source, tmp_path) == A
+
+
+def test_links_out_of_an_archive_lead_nowhere(tmp_path: Path) -> None:
+    """The disk around the archive is never touched."""
+    unpacked(tmp_path / "outside", layout([IMAGE_A], BLOBS_A))
+    for target in (str(tmp_path / "outside"), "../outside", "outside"):
+        data = tar([link("blobs", f"{target}/blobs"), link("index.json", f"{target}/index.json")])
+        with pytest.raises(SourceError) as caught:
+            archive_source(data, tmp_path)
+        assert caught.value.code == "archive.no_file"
+
+
+def test_a_damaged_archive_is_refused_at_once(tmp_path: Path) -> None:
+    """What follows the damage might have replaced what came before it."""
+    data = tar(list(layout([IMAGE_A], BLOBS_A).items()))
+    with pytest.raises(SourceError) as caught:
+        archive_source(data.rstrip(b"\0")[:-1], tmp_path)
+    assert caught.value.code == "archive.damaged"

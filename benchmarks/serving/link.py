@@ -26,15 +26,15 @@ class Link:
 
     Attributes:
         name: as the page calls it.
-        trip: seconds there and back.
-        each: bytes a second of one connection.
-        all: bytes a second of all of them.
+        rtt: round-trip time, in seconds.
+        connection_rate: bytes a second of one connection.
+        total_rate: bytes a second of all of them.
     """
 
     name: str
-    trip: float
-    each: float
-    all: float
+    rtt: float
+    connection_rate: float
+    total_rate: float
 
 
 class _Width:
@@ -59,7 +59,7 @@ def shaped(link: Link, upstream: str) -> Iterator[str]:
     ended = asyncio.Event()
 
     async def main() -> None:
-        whole = _Width(link.all)
+        whole = _Width(link.total_rate)
         tasks: set[asyncio.Task[None]] = set()
 
         async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -99,10 +99,10 @@ async def _connection(
     writer: asyncio.StreamWriter,
 ) -> None:
     host, _, port = upstream.rpartition(":")
-    await asyncio.sleep(link.trip)  # the handshake
+    await asyncio.sleep(link.rtt)  # the handshake
     far_reader, far_writer = await asyncio.open_connection(host, int(port))
-    own = _Width(link.each)
-    half = link.trip / 2
+    own = _Width(link.connection_rate)
+    half = link.rtt / 2
     ways = [
         asyncio.create_task(_way(reader, far_writer, half, ())),
         asyncio.create_task(_way(far_reader, writer, half, (own, whole))),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Self
@@ -79,14 +79,8 @@ class Answer:
         body = self._watch.body
         if body is None or not body.secure:
             return self.read1(most)
-        began, worked = time.monotonic(), time.thread_time()
-        data = b""
-        with self._reading(self._options.patience.window):
-            data = body.take(most)
+        data = self._timed(body.take, most)
         self._response.length_remaining = body.length
-        waited = time.monotonic() - began
-        self.idle += max(waited - (time.thread_time() - worked), 0.0)
-        self._judge(waited, len(data), ended=not data)
         if not data or not body.length:
             self.read1(1)  # urllib3 finds that the body is over
         return data
@@ -98,10 +92,14 @@ class Answer:
             RegistryError: ``registry.stalled``, ``registry.broken``.
             Cancelled: the caller cancelled.
         """
+        return self._timed(self._response.read1, most)
+
+    def _timed(self, read: Callable[[int], bytes], most: int) -> bytes:
+        """One read, and what it says of the network and of the server."""
         began, worked = time.monotonic(), time.thread_time()
         data = b""
         with self._reading(self._options.patience.window):
-            data = self._response.read1(most) or b""
+            data = read(most) or b""
         # Only the time spent waiting counts: a slow disk of ours is not the server's fault.
         waited = time.monotonic() - began
         self.idle += max(waited - (time.thread_time() - worked), 0.0)

@@ -45,11 +45,8 @@ PATIENT = replace(IMPATIENT, answer=1000.0, window=1000.0)
 @pytest.fixture
 def tls(tmp_path: Path) -> tuple[ssl.SSLContext, HostCertificates]:
     """What a server shows, and what a client trusts."""
-    signer = certificates.authority(tmp_path / "ca")
-    pair = certificates.issue(signer, tmp_path / "server")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pair.certificate, pair.key)
-    return context, HostCertificates(authorities=(str(signer.certificate),))
+    context, authority = certificates.server_context(tmp_path)
+    return context, HostCertificates(authorities=(str(authority),))
 
 
 @pytest.mark.parametrize("offset", [0, 100_001])

@@ -24,12 +24,8 @@ Ends = tuple[ssl.SSLContext, HostCertificates]
 @pytest.fixture(scope="module")
 def ends(tmp_path_factory: pytest.TempPathFactory) -> Ends:
     """What a server shows, and what a client trusts."""
-    folder = tmp_path_factory.mktemp("tls")
-    signer = certificates.authority(folder / "ca")
-    pair = certificates.issue(signer, folder / "server")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pair.certificate, pair.key)
-    return context, HostCertificates(authorities=(str(signer.certificate),))
+    context, authority = certificates.server_context(tmp_path_factory.mktemp("tls"))
+    return context, HostCertificates(authorities=(str(authority),))
 
 
 def test_blobs_keep_their_connection(ends: Ends, tmp_path: Path) -> None:

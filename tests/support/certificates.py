@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +45,15 @@ def issue(
     out = ("-extfile", extensions, "-out", made.certificate)
     tools.run(openssl, "x509", "-req", "-in", request, *signing, *out)
     return made
+
+
+def server_context(directory: Path) -> tuple[ssl.SSLContext, Path]:
+    """What a server on loopback shows, and the authority that a client has to trust for it."""
+    signer = authority(directory / "ca")
+    pair = issue(signer, directory / "server")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.certificate, pair.key)
+    return context, signer.certificate
 
 
 def _pair(directory: Path, stem: str) -> KeyPair:

@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.measuring import machine
-from benchmarks.measuring.room import room
 from benchmarks.measuring.run import CommandFailed, can_be_even
+from benchmarks.measuring.workspace import workspace
 from benchmarks.report.document import Document, read, write
 from benchmarks.report.page import write_page
 from benchmarks.sections import curves, pulls
@@ -30,7 +30,7 @@ from benchmarks.serving.registry import registry
 
 _HERE = Path(__file__).parent
 _PEERS = ("skopeo", "podman", "crane", "curl", "openssl")
-_ROOM = 20e9  # bytes
+_SPACE = 20e9  # bytes that must be free
 _LATE = 20  # seconds
 _FEW = 3
 #: In this order; beside each the seconds that it may take on two cores, 15 minutes for all.
@@ -63,9 +63,9 @@ def main() -> None:
             " without a registry; on Debian: apt-get install docker-registry"
         )
     arguments.cache.mkdir(parents=True, exist_ok=True)
-    if not arguments.small and shutil.disk_usage(arguments.cache).free < _ROOM:
+    if not arguments.small and shutil.disk_usage(arguments.cache).free < _SPACE:
         sys.exit(
-            f"make bench: {_ROOM / 1e9:.0f} GB of free space are needed at {arguments.cache};"
+            f"make bench: {_SPACE / 1e9:.0f} GB of free space are needed at {arguments.cache};"
             " elsewhere with BENCH_CACHE=DIR, or BENCH_ARGS=--small for a tenth of it"
         )
     # Where install_peers.sh puts what no package has.
@@ -75,7 +75,7 @@ def main() -> None:
         now.isoformat(timespec="seconds"), _commit(), machine.described(), machine.versions()
     )
     path = arguments.results / "results" / f"{now.strftime('%Y-%m-%d-%H%M')}.json"
-    with room(arguments.cache) as here, registry(arguments.cache) as server:
+    with workspace(arguments.cache) as here, registry(arguments.cache) as server:
         bench = Bench(arguments.cache, here, server, document)
         bench.pairs, bench.small = arguments.pairs, arguments.small
         for peer in _PEERS:

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from benchmarks.measuring.machine import find
-from benchmarks.measuring.room import Room
 from benchmarks.measuring.turns import Contender
+from benchmarks.measuring.workspace import Workspace
 from benchmarks.peers.pulls import podman
 
 __all__ = ["SAID", "contenders"]
@@ -23,15 +23,15 @@ SAID = {
 }
 
 
-def contenders(kind: str, archive: Path, room: Room) -> list[Contender]:
+def contenders(kind: str, archive: Path, workspace: Workspace) -> list[Contender]:
     """What reads such an archive, of what is installed.
 
     Args:
         kind: ``docker-archive`` or ``oci-archive``.
         archive: the file; compressed where its name ends in ``.gz``.
-        room: where to.
+        workspace: where to.
     """
-    policy, target = str(room.policy), str(room.target)
+    policy, target = str(workspace.policy), str(workspace.target)
     packed = archive.suffix == ".gz"
     found = [
         Contender(
@@ -51,7 +51,7 @@ def contenders(kind: str, archive: Path, room: Room) -> list[Contender]:
         ]
     if find("podman") and packed:
         load = ["load", "--quiet", "--signature-policy", policy, "--input", str(archive)]
-        found.append(Contender("podman load", [*podman(room, room.target), *load]))
+        found.append(Contender("podman load", [*podman(workspace, workspace.target), *load]))
     if find("openssl"):
         source, copied = shlex.quote(str(archive)), shlex.quote(target)
         if packed:

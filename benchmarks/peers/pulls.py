@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.measuring.machine import find
-from benchmarks.measuring.room import Room
 from benchmarks.measuring.turns import Contender
+from benchmarks.measuring.workspace import Workspace
 from benchmarks.workloads.images import Image
 
 __all__ = ["PEERS", "SAID", "Peer", "Pull", "contenders"]
@@ -43,14 +43,14 @@ class Pull:
         host: the registry, spoken to over plain HTTP.
         repository: the image in it, tagged ``latest``.
         layers: digests, for `curl`, which knows no images.
-        room: its target does not exist yet.
+        workspace: whose target does not exist yet.
         target: where the image comes to.
     """
 
     host: str
     repository: str
     layers: Sequence[str]
-    room: Room
+    workspace: Workspace
     target: Path
 
 
@@ -69,11 +69,11 @@ class Peer:
 
 
 def contenders(
-    names: Sequence[str], host: str, image: Image, room: Room, target: Path | None = None
+    names: Sequence[str], host: str, image: Image, workspace: Workspace, target: Path | None = None
 ) -> list[Contender]:
     """Those of these peers that are installed, ready to pull an image."""
     layers = [f"sha256:{layer.digest}" for layer in image.layers]
-    pull = Pull(host, image.name, layers, room, target or room.target)
+    pull = Pull(host, image.name, layers, workspace, target or workspace.target)
     return [
         Contender(name, PEERS[name].command(pull), ours=PEERS[name].program == sys.executable)
         for name in names
@@ -85,7 +85,7 @@ def _towline(pull: Pull) -> list[str]:
     return [
         *(sys.executable, "-m", "towline", "pull", f"{pull.host}/{pull.repository}"),
         *("--root", str(pull.target), "--tls-verify", "false", "--progress", "none"),
-        *("--policy", str(pull.room.policy)),
+        *("--policy", str(pull.workspace.policy)),
     ]
 
 
@@ -95,12 +95,12 @@ def _towline_diff_ids(pull: Pull) -> list[str]:
 
 def _towline_power(pull: Pull) -> list[str]:
     name = f"{pull.host}/{pull.repository}"
-    return [sys.executable, "-c", _POWER, name, str(pull.target), str(pull.room.policy)]
+    return [sys.executable, "-c", _POWER, name, str(pull.target), str(pull.workspace.policy)]
 
 
 def _skopeo(pull: Pull) -> list[str]:
     return [
-        *("skopeo", "--policy", str(pull.room.policy), "copy", "--quiet"),
+        *("skopeo", "--policy", str(pull.workspace.policy), "copy", "--quiet"),
         *("--src-tls-verify=false", f"docker://{pull.host}/{pull.repository}"),
         f"oci:{pull.target}:image",
     ]
@@ -113,15 +113,15 @@ def _crane(pull: Pull) -> list[str]:
 
 def _podman(pull: Pull) -> list[str]:
     return [
-        *podman(pull.room, pull.target),
+        *podman(pull.workspace, pull.target),
         *("pull", "--quiet", "--tls-verify=false"),
-        *("--signature-policy", str(pull.room.policy), f"{pull.host}/{pull.repository}"),
+        *("--signature-policy", str(pull.workspace.policy), f"{pull.host}/{pull.repository}"),
     ]
 
 
-def podman(room: Room, target: Path) -> list[str]:
+def podman(workspace: Workspace, target: Path) -> list[str]:
     """Podman with a store of its own below `target`."""
-    roots = ("--root", str(target / "root"), "--runroot", str(room.run_root))
+    roots = ("--root", str(target / "root"), "--runroot", str(workspace.run_root))
     return ["podman", *roots, "--storage-driver", "overlay"]
 
 

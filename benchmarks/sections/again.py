@@ -9,8 +9,8 @@ from pathlib import Path
 from statistics import median
 
 import towline
-from benchmarks.measuring.room import remove
 from benchmarks.measuring.run import CommandFailed, run
+from benchmarks.measuring.workspace import remove
 from benchmarks.peers.pulls import contenders
 from benchmarks.sections.bench import Bench
 from benchmarks.workloads.images import MIB, Image, sized_image
@@ -25,14 +25,14 @@ def again(bench: Bench) -> None:
     """By command line beside the peers, and in one process beside a bare request."""
     image = sized_image(bench.cache, 1, bench.scaled(64 * MIB))
     bench.registry.offer(image)
-    kept = bench.room.folder / "kept"
+    kept = bench.workspace.folder / "kept"
     taking = []
     # Each has a store of its own, with the image in it.
     stores = {"towline": "towline", "skopeo to oci:": "skopeo", "podman": "podman"}
     for name, store in stores.items():
-        for peer in contenders((name,), bench.registry.host, image, bench.room, kept / store):
+        for peer in contenders((name,), bench.registry.host, image, bench.workspace, kept / store):
             try:
-                run(peer.command, bench.room.log, flushes=bench.own_flushes)
+                run(peer.command, bench.workspace.log, flushes=bench.own_flushes)
             except CommandFailed as failed:
                 if peer.ours:
                     raise
@@ -49,13 +49,13 @@ def again(bench: Bench) -> None:
     )
     for store in stores.values():
         remove(kept / store)
-    bench.room.clean()
+    bench.workspace.clean()
     _in_process(bench, image, kept / "process")
 
 
 def _in_process(bench: Bench, image: Image, root: Path) -> None:
     host = bench.registry.host
-    options = replace(towline.Options(), policy=bench.room.policy, tls_verify=False)
+    options = replace(towline.Options(), policy=bench.workspace.policy, tls_verify=False)
     name = f"{host}/{image.name}"
     towline.pull(name, root, options=options)
     bench.registry.taken()

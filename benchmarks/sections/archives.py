@@ -29,16 +29,16 @@ def archives(bench: Bench) -> None:
 def every_archive(bench: Bench) -> Iterator[Path]:
     """A docker-archive of real files, an oci-archive of 40 layers, the first one compressed."""
     some = part_of(bench.cache, usr(bench), 3)
-    docker = archive(some, "docker-archive", bench.room.policy)
+    docker = archive(some, "docker-archive", bench.workspace.policy)
     yield docker
     layered = sized_image(bench.cache, 40, bench.scaled(10 * MIB))
-    yield archive(layered, "oci-archive", bench.room.policy)
+    yield archive(layered, "oci-archive", bench.workspace.policy)
     yield compressed(docker)
 
 
 def _load(bench: Bench, key: str, kind: str, path: Path, rounds: int) -> None:
     size = path.stat().st_size
     packed = ", compressed" if path.suffix == ".gz" else ""
-    peers = contenders(kind, path, bench.room)
+    peers = contenders(kind, path, bench.workspace)
     title = f"{kind}{packed}: {size / 1e6:,.0f} MB"
     bench.row(key, "archives", title, peers, size=size, rounds=rounds)

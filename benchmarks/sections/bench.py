@@ -1,4 +1,4 @@
-"""What every section is given: the cache, the room, the registry, and a voice."""
+"""What every section is given: the cache, the workspace, the registry, and a voice."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from benchmarks.measuring.room import Room
 from benchmarks.measuring.run import Sample, middle, spread
 from benchmarks.measuring.turns import Contender, Counter, Runs, take_turns
+from benchmarks.measuring.workspace import Workspace
 from benchmarks.report.document import Document, Row
 from benchmarks.serving.registry import Registry
 
@@ -22,7 +22,7 @@ class Bench:
 
     Attributes:
         cache: where workloads are kept.
-        room: where commands write.
+        workspace: where commands write.
         registry: whose requests are counted.
         document: takes the results.
         pairs: runs of each contender in the main rows.
@@ -32,7 +32,7 @@ class Bench:
     """
 
     cache: Path
-    room: Room
+    workspace: Workspace
     registry: Registry
     document: Document
     pairs: int = 7
@@ -86,10 +86,12 @@ class Bench:
         rehearse: bool = True,
     ) -> Runs:
         """Measure some contenders in turn, each into a fresh target unless told otherwise."""
-        before = before or self.room.clean
+        before = before or self.workspace.clean
         if self.own_flushes:
             contenders = [replace(each, flushes=True) for each in contenders]
-        return take_turns(contenders, rounds, self.room.log, before, counter, rehearse=rehearse)
+        return take_turns(
+            contenders, rounds, self.workspace.log, before, counter, rehearse=rehearse
+        )
 
 
 def _told(samples: Sequence[Sample]) -> str:

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from benchmarks.measuring.machine import find
-from benchmarks.measuring.room import remove
 from benchmarks.measuring.run import Sample, middle
 from benchmarks.measuring.turns import Contender
+from benchmarks.measuring.workspace import remove
 from benchmarks.peers.pulls import contenders
 from benchmarks.report.document import Curve, Point, Samples
 from benchmarks.sections.bench import Bench
@@ -59,15 +59,15 @@ def files(bench: Bench) -> None:
 
 def stores(bench: Bench) -> None:
     """A tiny image into a store that has more and more images; by command line for the peer."""
-    source = tiny_layout(bench.room.folder / "tiny")
+    source = tiny_layout(bench.workspace.folder / "tiny")
     points = []
     for count in _STORES:
         held = bench.scaled(count)
-        ours, theirs = bench.room.folder / "held", bench.room.folder / "layout"
+        ours, theirs = bench.workspace.folder / "held", bench.workspace.folder / "layout"
         samples: Samples = {"towline, in process": _publishing(fill_store(ours, held), held)}
         if find("skopeo"):
             fill_layout(theirs, held)
-            copy = ["skopeo", "--policy", str(bench.room.policy), "copy", "--quiet", source]
+            copy = ["skopeo", "--policy", str(bench.workspace.policy), "copy", "--quiet", source]
             # We cannot hold back what this process flushes, so the peer's is not held back either.
             peer = Contender("skopeo to oci:", [*copy, f"oci:{theirs}:new"], flushes=True)
             samples |= bench.turns([peer], bench.few, lambda: None, rehearse=False).samples
@@ -112,7 +112,7 @@ def _pulls(
     points = []
     for image in images:
         bench.registry.offer(image)
-        peers = contenders(names, bench.registry.host, image, bench.room)
+        peers = contenders(names, bench.registry.host, image, bench.workspace)
         # The largest ones take longest and scatter least.
         rounds = 1 if image.size > 2048 * MIB else bench.few
         runs = bench.turns(peers, rounds, counter=bench.registry, rehearse=False)

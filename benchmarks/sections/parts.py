@@ -17,7 +17,7 @@ _ROOT = Path(__file__).parents[2]
 
 def parts(bench: Bench) -> None:
     """Each part, with either core where it has both."""
-    report = bench.room.folder / "parts.json"
+    report = bench.workspace.folder / "parts.json"
     command = [
         *(sys.executable, "-m", "pytest", "benchmarks/parts", "--quiet", "--benchmark-only"),
         *("--benchmark-enable", f"--benchmark-json={report}", "--benchmark-quiet"),

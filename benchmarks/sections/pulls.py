@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from benchmarks.measuring.machine import find
-from benchmarks.measuring.room import can_drop_caches, drop_caches
+from benchmarks.measuring.workspace import can_drop_caches, drop_caches
 from benchmarks.peers.pulls import contenders
 from benchmarks.sections.bench import Bench
 from benchmarks.serving.link import Link, shaped
@@ -67,13 +67,13 @@ def cold(bench: Bench) -> None:
         return
 
     def before() -> None:
-        bench.room.clean()
+        bench.workspace.clean()
         drop_caches()
 
     image = usr(bench)
     bench.registry.offer(image)
     names = ("towline", "skopeo to oci:", "curl")
-    peers = contenders(names, bench.registry.host, image, bench.room)
+    peers = contenders(names, bench.registry.host, image, bench.workspace)
     bench.row(
         "cold",
         "cold",
@@ -92,7 +92,7 @@ def flushed(bench: Bench) -> None:
     image = usr(bench)
     bench.registry.offer(image)
     names = ("towline, durability=power", "skopeo to oci:")
-    peers = contenders(names, bench.registry.host, image, bench.room)
+    peers = contenders(names, bench.registry.host, image, bench.workspace)
     bench.row(
         "flushed",
         "flushed",
@@ -116,7 +116,7 @@ def links(bench: Bench) -> None:
                 f"link-{number + 1}",
                 "links",
                 f"{link.name}, {_layers(image)}: {_told(image)}",
-                contenders(names, host, image, bench.room),
+                contenders(names, host, image, bench.workspace),
                 size=image.size,
                 rounds=bench.few,
                 counter=bench.registry,
@@ -132,7 +132,7 @@ def _pull(
         key,
         "registry",
         f"{title}: {_told(image)}",
-        contenders(names, bench.registry.host, image, bench.room),
+        contenders(names, bench.registry.host, image, bench.workspace),
         size=image.size,
         rounds=rounds,
         counter=bench.registry,

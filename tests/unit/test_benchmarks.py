@@ -154,8 +154,8 @@ def test_a_failure_of_towline_is_never_left_out(tmp_path: Path) -> None:
         take_turns([ours], 1, tmp_path / "log", lambda: None)
 
 
-def test_a_run_knows_what_its_command_wrote(tmp_path: Path) -> None:
-    """Children are counted; nothing is flushed, and the command does not notice."""
+def test_a_run_counts_the_children_of_its_command(tmp_path: Path) -> None:
+    """CPU and peak are theirs too; nothing is flushed, and the command does not notice."""
     code = f"import os; f = open({str(tmp_path / 'x')!r}, 'wb'); f.write(bytes(10**6)); os.fsync(f)"
     told = run(["sh", "-c", f'{sys.executable} -I -S -c "{code}"; true'], tmp_path / "log")
     assert (tmp_path / "x").stat().st_size == 10**6

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Room", "can_drop_caches", "drop_caches", "remove", "room"]
+__all__ = ["Workspace", "can_drop_caches", "drop_caches", "remove", "workspace"]
 
 _DROP = Path("/proc/sys/vm/drop_caches")
 _MOUNTS = Path("/proc/self/mountinfo")
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class Workspace:
     """Where everything of one measurement lies.
 
     Attributes:
@@ -42,8 +42,8 @@ class Room:
 
 
 @contextlib.contextmanager
-def room(parent: Path) -> Iterator[Room]:
-    """A room that is gone at the end."""
+def workspace(parent: Path) -> Iterator[Workspace]:
+    """A fresh one, gone at the end."""
     with (
         tempfile.TemporaryDirectory(prefix="run-", dir=parent) as folder,
         tempfile.TemporaryDirectory(prefix="tl-bench-", dir="/tmp") as short,
@@ -51,7 +51,7 @@ def room(parent: Path) -> Iterator[Room]:
         here = Path(folder)
         policy = here / "policy.json"
         policy.write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
-        made = Room(here, policy, here / "target", here / "log", Path(short, "run"))
+        made = Workspace(here, policy, here / "target", here / "log", Path(short, "run"))
         try:
             yield made
         finally:

@@ -12,19 +12,7 @@ from benchmarks.measuring.turns import Contender
 from benchmarks.measuring.workspace import Workspace
 from benchmarks.workloads.images import Image
 
-__all__ = ["PEERS", "SAID", "Peer", "Pull", "contenders"]
-
-#: What each does differently, as the page says it.
-SAID = {
-    "towline": "every blob verified and kept as it came, in the embedded store",
-    "towline --verify-diff-ids": "each layer is decompressed and hashed as well",
-    "towline, durability=power": "by the library; blobs are flushed too",
-    "skopeo to oci:": "every blob verified and kept as it came, in an OCI layout",
-    "crane to oci": "every blob verified and kept as it came, in an OCI layout",
-    "podman": "unpacks each layer into its store (overlay), which is more work than the others do",
-    "curl": "the layers to files one by one, from their known addresses; nothing is verified",
-    "curl, 6 at once": "the same with `--parallel`",
-}
+__all__ = ["PEERS", "Peer", "Pull", "contenders"]
 
 _POWER = """
 import pathlib, sys, towline
@@ -56,11 +44,19 @@ class Pull:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A tool in one use of it."""
+    """A tool in one use of it.
+
+    Attributes:
+        name: as tables and charts have it.
+        program: what must be installed.
+        command: for one pull.
+        said: what it does differently, as the page says it.
+    """
 
     name: str
     program: str
     command: Callable[[Pull], list[str]]
+    said: str
 
     @property
     def here(self) -> bool:
@@ -140,13 +136,48 @@ def _curl_parallel(pull: Pull) -> list[str]:
 PEERS = {
     peer.name: peer
     for peer in (
-        Peer("towline", sys.executable, _towline),
-        Peer("towline --verify-diff-ids", sys.executable, _towline_diff_ids),
-        Peer("towline, durability=power", sys.executable, _towline_power),
-        Peer("skopeo to oci:", "skopeo", _skopeo),
-        Peer("crane to oci", "crane", _crane),
-        Peer("podman", "podman", _podman),
-        Peer("curl", "curl", _curl),
-        Peer("curl, 6 at once", "curl", _curl_parallel),
+        Peer(
+            "towline",
+            sys.executable,
+            _towline,
+            "every blob verified and kept as it came, in the embedded store",
+        ),
+        Peer(
+            "towline --verify-diff-ids",
+            sys.executable,
+            _towline_diff_ids,
+            "each layer is decompressed and hashed as well",
+        ),
+        Peer(
+            "towline, durability=power",
+            sys.executable,
+            _towline_power,
+            "by the library; blobs are flushed too",
+        ),
+        Peer(
+            "skopeo to oci:",
+            "skopeo",
+            _skopeo,
+            "every blob verified and kept as it came, in an OCI layout",
+        ),
+        Peer(
+            "crane to oci",
+            "crane",
+            _crane,
+            "every blob verified and kept as it came, in an OCI layout",
+        ),
+        Peer(
+            "podman",
+            "podman",
+            _podman,
+            "unpacks each layer into its store (overlay), which is more work than the others do",
+        ),
+        Peer(
+            "curl",
+            "curl",
+            _curl,
+            "the layers to files one by one, from their known addresses; nothing is verified",
+        ),
+        Peer("curl, 6 at once", "curl", _curl_parallel, "the same with `--parallel`"),
     )
 }

@@ -145,7 +145,8 @@ def _rows(document: Document, charts: Path) -> list[str]:
 
 def _different(rows: Sequence[Row]) -> list[str]:
     """What each contender of these rows does."""
-    said = loads.SAID if rows[0].section == "archives" else pulls.SAID
+    pulling = {peer.name: peer.said for peer in pulls.PEERS.values()}
+    said = loads.SAID if rows[0].section == "archives" else pulling
     names = dict.fromkeys(name for row in rows for name in (*row.samples, *row.refused))
     return [f"* {name.rstrip(':')}: {said[name]}" for name in names if name in said]
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ssl
 import threading
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from queue import Queue
 from types import SimpleNamespace
 
 import pytest
@@ -31,10 +33,11 @@ from tests.support.scripted_server import Handler, Line, Request, scripted
 from towline.cancel import CancelToken
 from towline.config.certs_d import HostCertificates
 from towline.core import BlobWriter
-from towline.errors import Cancelled
+from towline.errors import Cancelled, RegistryError
 from towline.registry.slots import Division, Slots
 from towline.rules import Rules
 from towline.source import docker_ranges
+from towline.source.docker_ranges import Pieces
 
 pytestmark = pytest.mark.clause("REG-029")
 
@@ -158,6 +161,27 @@ def test_a_layer_that_begins_has_precedence(tmp_path: Path) -> None:
     begins = [begin for begin, _ in ranges(server)]
     assert begins[0] == PIECE
     assert PIECE <= begins[1] <= PIECE + 1000  # what came before the cut is kept
+
+
+def test_a_helper_that_is_sent_away_has_not_failed() -> None:
+    """Not even one that was still opening its connection: it gets a successor later."""
+    shared = slots(1)
+    helpers: Queue[threading.Thread] = Queue()
+    gone = threading.Event()
+
+    def ask(first: int, last: int) -> None:
+        helpers.put(threading.current_thread())
+        assert gone.wait(60)
+        raise RegistryError("registry.unreachable", host="localhost", reason="cut")
+
+    with closing(Pieces(ask, 0, 2 * PIECE, shared, 0, PATIENT, CancelToken())) as pieces:
+        assert pieces.help()
+        shared.begin()
+        gone.set()
+        helpers.get(timeout=60).join(60)
+        shared.end()
+        pieces.help()
+        helpers.get(timeout=60).join(60)
 
 
 @pytest.mark.parametrize("where", ["first-piece", "later"])

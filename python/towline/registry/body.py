@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Body"]
 
-_RECORDS = 256 << 10  # bytes of TLS records that are handed on together
+_HANDFUL = 256 << 10  # bytes that are handed on together
 _SOON = 0.1  # seconds after which those are handed on that are here
 
 
@@ -22,40 +22,40 @@ class Body(HTTPResponse):
 
     def __init__(self, line: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(line, *args, **kwargs)
-        # Inside TLS the socket holds other bytes than the body's.
+        # Inside TLS the socket holds other bytes than the body's; TLS inside TLS is no socket.
         self._plain = line if type(line) is socket.socket else None
-        self._secure = line if isinstance(line, ssl.SSLSocket) else None
+        self._line = line if isinstance(line, ssl.SSLSocket) else self._plain
         self._buffered = True  # bytes of the body may lie in the buffer of the head
 
     @property
     def direct(self) -> bool:
         """Whether `receive` can be used: plain HTTP, and a body of a length that is known."""
-        return self._plain is not None and self.length is not None and self.fp is not None
+        return self._plain is not None and self.sized
 
     @property
-    def secure(self) -> bool:
-        """Whether `take` can be used: HTTPS, and a body of a length that is known."""
-        return self._secure is not None and self.length is not None and self.fp is not None
+    def sized(self) -> bool:
+        """Whether `take` can be used: a body of a length that is known."""
+        return self._line is not None and self.length is not None and self.fp is not None
 
     def take(self, most: int) -> bytes:
-        """Up to `most` bytes of the body, from as many TLS records as come soon; none at its end.
+        """Up to `most` bytes of the body, as many as come soon; none at its end.
 
-        OpenSSL gives one record of 16 KiB at a time; to carry each through all buffers costs more
-        than to decrypt it.
+        A network brings little at a time, and OpenSSL one record of 16 KiB; to carry each through
+        all buffers costs more than to decrypt it.
 
         Raises:
             OSError: of the socket.
         """
-        assert self._secure is not None
+        assert self._line is not None
         assert self.length is not None
-        most = min(most, self.length, _RECORDS)
+        most = min(most, self.length, _HANDFUL)
         if held := self._held(most):
             return held
         view = memoryview(bytearray(most))
         count, until = 0, time.monotonic() + _SOON
         while count < most:
             try:
-                came = self._secure.recv_into(view[count:])
+                came = self._line.recv_into(view[count:])
             except OSError:
                 if count:
                     break  # what came is handed on; the next call meets the error again

@@ -70,14 +70,14 @@ class Answer:
         return int(text) if good and not chunked else None
 
     def take(self, most: int) -> bytes:
-        """As `read1`, but through TLS several records at once, where they come soon.
+        """As `read1`, but a handful at once, where that comes soon.
 
         Raises:
             RegistryError: as `read1`.
             Cancelled: the caller cancelled.
         """
         body = self._watch.body
-        if body is None or not body.secure:
+        if body is None or not body.sized:
             return self.read1(most)
         data = self._timed(body.take, most)
         self._response.length_remaining = body.length

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["Pieces"]
 
 _READ = 256 << 10
-_HANDFUL = 256 << 10  # bytes for which the writer is woken
 _PROGRESS = 1 << 20  # bytes after which a repetition counts as the first one again
 
 
@@ -50,14 +49,14 @@ class _Piece:
     Attributes:
         first, end: where it begins, and the first byte behind it.
         got: how many of its bytes came.
-        data: those of them that are not written yet.
+        waiting: those of them that are not written yet, as they came: each byte is moved once.
         taken: a fetcher is at it.
     """
 
     first: int
     end: int
     got: int = 0
-    data: bytearray = field(default_factory=bytearray)
+    waiting: deque[bytes] = field(default_factory=deque)
     taken: bool = False
 
     @property
@@ -150,18 +149,18 @@ class Pieces:
                 if front is None:
                     if self._next >= self._end or not self._fetchers:
                         return None
-                elif not front.left or len(front.data) >= _HANDFUL:
+                elif front.waiting:
                     return self._handed(front)
                 elif not self._fetchers:
-                    return self._handed(front) if front.data else None
+                    return None
                 self._changed.wait()
 
     def _handed(self, front: _Piece) -> bytes:
-        data, front.data = front.data, bytearray()
-        if not front.left:
+        data = front.waiting.popleft()
+        if not front.left and not front.waiting:
             self._pieces.popleft()
             self._slots.free(front.end - front.first)
-        return bytes(data)
+        return data
 
     def _begin(self, leash: Leash, *, helper: bool) -> None:
         with self._changed:
@@ -189,9 +188,9 @@ class Pieces:
                     came = piece.got - before
                     brought += came
                     failures = 0 if came >= _PROGRESS or error is None else failures
-                    if error is None:
+                    if error is None or leash.was_cut:
                         continue
-                    if helper and not brought and not leash.was_cut:
+                    if helper and not brought:
                         # Not one more than this server takes.
                         self._slots.refuse()
                         self.failed = True
@@ -260,10 +259,9 @@ class Pieces:
         with self._changed:
             if self._stopped:
                 return
-            piece.data += data
+            piece.waiting.append(data)
             piece.got += len(data)
-            front = self._pieces[0] is piece
-            if front and (not piece.left or len(piece.data) >= _HANDFUL):
+            if self._pieces[0] is piece:
                 self._changed.notify_all()
 
     def _give_back(self, piece: _Piece) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+from towline.core import Stop
 from towline.errors import Cancelled
 
 __all__ = ["CancelToken"]
@@ -14,9 +16,13 @@ class CancelToken:
     """Cancelled once, for good.
 
     Every loop that may last asks it, and open sockets register with it.
+
+    Attributes:
+        stop: what the core's long calls ask.
     """
 
     def __init__(self) -> None:
+        self.stop = Stop()
         self._lock = threading.Lock()
         self._event = threading.Event()
         self._callbacks: dict[int, Callable[[], None]] = {}
@@ -29,12 +35,23 @@ class CancelToken:
 
     def cancel(self) -> None:
         """Cancel: wake what waits and close what was registered.  Safe in any thread."""
+        self.stop.set()
         with self._lock:
             self._event.set()
             callbacks = list(self._callbacks.values())
             self._callbacks.clear()
         for callback in callbacks:
             callback()
+
+    @contextmanager
+    def branch(self) -> Iterator[CancelToken]:
+        """A token that is cancelled with this one, and that can be cancelled alone."""
+        token = CancelToken()
+        forget = self.on_cancel(token.cancel)
+        try:
+            yield token
+        finally:
+            forget()
 
     def raise_if_cancelled(self) -> None:
         """Nothing, or `Cancelled` (code ``cancelled.by_caller``)."""

@@ -166,7 +166,9 @@ class Copying:
         """The digest of a stored layer uncompressed; it must be a tar."""
         self.cancel.raise_if_cancelled()
         try:
-            return (following or Following()).of(layer, self.store.blob_path(layer))
+            return (following or Following()).of(
+                layer, self.store.blob_path(layer), self.cancel.stop
+            )
         except CoreError as error:
             raise SourceError(
                 "core.layer", code=error.code, offset=error.offset, detail=error.detail

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from towline.core import BlobWriter, CoreError, layer_pass
+from towline.core import OF_THE_MOMENT, BlobWriter, CoreError, Stop, layer_pass
 from towline.digest import Digest, parse_digest
 from towline.store.protocol import LayerPlan
 
@@ -46,10 +46,10 @@ class Following:
             writer.end_following()
             thread.join()
         # A writer that failed has said so itself, and what it was to hold is no layer.
-        if isinstance(outcome[0], str) or outcome[0].code not in ("cancelled", "io"):
+        if isinstance(outcome[0], str) or outcome[0].code not in OF_THE_MOMENT:
             self._found[descriptor.digest_text] = outcome[0]
 
-    def of(self, digest: Digest, path: str) -> Digest:
+    def of(self, digest: Digest, path: str, stop: Stop) -> Digest:
         """The diff ID of a layer whose blob lies there now, verified.
 
         Raises:
@@ -58,4 +58,4 @@ class Following:
         found = self._found.get(str(digest))
         if isinstance(found, CoreError):
             raise found
-        return parse_digest(found or layer_pass(path).diff_id)
+        return parse_digest(found or layer_pass(path, stop=stop).diff_id)

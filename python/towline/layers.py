@@ -89,14 +89,14 @@ class LayerFetch:
                 failures[index] = error
                 failed.set()
 
-        slots = min(self.slots, self.source.parallel, len(tasks))
-        if slots <= 1:
-            for index, layer in tasks:
-                work(index, layer)
-        else:
-            with ThreadPoolExecutor(slots, thread_name_prefix="towline-layer") as pool:
+        slots = max(1, min(self.slots, self.source.parallel, len(tasks)))
+        with ThreadPoolExecutor(slots, thread_name_prefix="towline-layer") as pool:
+            try:
                 for done in [pool.submit(work, index, layer) for index, layer in tasks]:
                     done.result()
+            except BaseException:  # Ctrl-C: nobody waits for the layers any more
+                self.cancel.cancel()
+                raise
         if failures:
             raise failures[min(failures)]
 

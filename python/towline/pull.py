@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from towline.cancel import CancelToken
 from towline.config.credentials import AuthLook
 from towline.config.endpoints import Endpoint
 from towline.config.places import RegistriesCache, load_policy, load_registries
@@ -129,9 +130,7 @@ class Runtime:
             PullFailed: nothing was pulled; ``facts["errors"]`` has the reasons.
             TowlineError: whatever stopped the call before or between the pairs.
         """
-        with self._call(writer) as call:
-            goal = goal_from_name(name, call.facts(), self.options.rules)
-            return call.run(goal, name, label)
+        return self._pull(name, label, writer, self.options.cancel)
 
     def pull_reference(
         self, reference: ImageReference | str, writer: TextWriter | None = None
@@ -155,32 +154,46 @@ class Runtime:
     async def pull_async(
         self, name: str, label: str | None = None, writer: TextWriter | None = None
     ) -> PullResult:
-        """`pull` in a thread of its own; cancelling the task cancels the options' token."""
+        """`pull` in a thread of its own; cancelling the task cancels this pull and no other."""
         import asyncio  # heavy, and most callers do not wait like this
 
-        work = asyncio.ensure_future(asyncio.to_thread(self.pull, name, label, writer))
-        try:
-            return await asyncio.shield(work)
-        except asyncio.CancelledError:
-            self.options.cancel.cancel()
-            await asyncio.wait([work])
-            work.exception()  # the thread has said all that there is to say
-            raise
+        with self.options.cancel.branch() as cancel:
+            work = asyncio.ensure_future(asyncio.to_thread(self._pull, name, label, writer, cancel))
+            try:
+                return await asyncio.shield(work)
+            except asyncio.CancelledError:
+                cancel.cancel()
+                await asyncio.wait([work])
+                work.exception()  # the thread has said all that there is to say
+                raise
+
+    def _pull(
+        self, name: str, label: str | None, writer: TextWriter | None, cancel: CancelToken
+    ) -> PullResult:
+        with self._call(writer, cancel) as call:
+            goal = goal_from_name(name, call.facts(), self.options.rules)
+            return call.run(goal, name, label)
 
     @contextmanager
-    def _call(self, writer: TextWriter | None) -> Iterator[_Call]:
+    def _call(
+        self, writer: TextWriter | None, cancel: CancelToken | None = None
+    ) -> Iterator[_Call]:
         """One call; errors that leave it are told in the words of the edition."""
-        options = self.options
-        progress = Progress(options.rules.wording, writer, options.on_progress)
-        try:
-            options.cancel.raise_if_cancelled()
-            with ArchiveCache() as archives:
-                yield _Call(
-                    self.store, options, self._registries, progress, archives, self._open_source
-                )
-        except TowlineError as error:
-            error.wording = options.rules.wording
-            raise
+        rules = self.options.rules
+        progress = Progress(rules.wording, writer, self.options.on_progress)
+        with (cancel or self.options.cancel).branch() as branch:
+            options = replace(self.options, cancel=branch)
+            try:
+                branch.raise_if_cancelled()
+                with ArchiveCache(branch.stop) as archives:
+                    yield _Call(
+                        self.store, options, self._registries, progress, archives, self._open_source
+                    )
+            except TowlineError as error:
+                # What fails once all is being stopped fails because of that.
+                told = Cancelled("cancelled.by_caller") if branch.cancelled else error
+                told.wording = rules.wording
+                raise told from error.__cause__
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,9 +298,8 @@ class _Call:
         log = EndpointLog()
         try:
             copied = self._copy(pair, policy, origin, log)
-        except Cancelled:
-            raise
         except TowlineError as error:
+            self.options.cancel.raise_if_cancelled()
             return self._failed(pair, error, log)
         return Attempt(
             pair.image,

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::failure::{Code, Failure, Result};
+use crate::failure::{Failure, Result};
 use crate::limits::Limits;
 use crate::round::{Format, LONGEST_MAGIC, Round, Standing};
+use crate::stop::Stop;
 use crate::stream::{Ahead, Bounded, FileRange, Held, Slice, Stream, read_at};
 use crate::tar::Member;
 use crate::walk::{TarWalk, Verdict, walk};
@@ -30,6 +31,8 @@ pub struct Options {
     pub rounds: usize,
     /// What the archive may cost.
     pub limits: Limits,
+    /// Ends what is under way.
+    pub stop: Stop,
 }
 
 impl Default for Options {
@@ -38,6 +41,7 @@ impl Default for Options {
             formats: Format::ALL.to_vec(),
             rounds: 2,
             limits: Limits::default(),
+            stop: Stop::default(),
         }
     }
 }
@@ -105,7 +109,8 @@ impl Archive {
     ///
     /// `None` is a proper end: two zero blocks, or the end of the bytes after a whole member,
     /// with or without one zero block. A member that is cut short is left out; so is what stands
-    /// in a compressed frame that is damaged. `Err` is only [`Code::Io`].
+    /// in a compressed frame that is damaged. `Err` is
+    /// only [`Code::Io`] and [`Code::Cancelled`].
     ///
     /// Of a compressed archive it notes what `keep` says; a plain one is read in place.
     pub fn index(&self, keep: Keep) -> Result<(Vec<Member>, Option<Failure>)> {
@@ -126,7 +131,7 @@ impl Archive {
         let mut members = walker.members;
         if let Verdict::Stream(failure) = &verdict
             && !failure.is_limit()
-            && failure.code != Code::Io
+            && !failure.is_of_the_moment()
         {
             let vouched = pass.vouched();
             members.retain(|member| member.offset + member.size <= vouched);
@@ -240,7 +245,8 @@ impl Archive {
 
     fn range(&self, offset: u64, size: u64) -> FileRange {
         let end = Some(end((offset, size)));
-        FileRange::new(Arc::clone(&self.file), &self.path, offset, end)
+        let stop = self.options.stop.clone();
+        FileRange::new(Arc::clone(&self.file), &self.path, offset, end, stop)
     }
 
     /// A stream of the tar, from its beginning.
@@ -251,7 +257,8 @@ impl Archive {
         let count = read_at(&self.file, &mut head, 0).map_err(io)?;
         head.truncate(count);
         let ceiling = limits.ceiling(Some(self.size()?));
-        let file = FileRange::new(Arc::clone(&self.file), &self.path, 0, None);
+        let stop = self.options.stop.clone();
+        let file = FileRange::new(Arc::clone(&self.file), &self.path, 0, None, stop);
         let mut stream: Box<dyn Stream> = Box::new(file);
         let mut framing = Vec::new();
         let mut innermost = None;
@@ -346,7 +353,7 @@ impl Running {
 fn judged(verdict: Verdict, members: Vec<Member>) -> Result<(Vec<Member>, Option<Failure>)> {
     match verdict {
         Verdict::Whole => Ok((members, None)),
-        Verdict::Stream(failure) | Verdict::Tar(failure) if failure.code == Code::Io => {
+        Verdict::Stream(failure) | Verdict::Tar(failure) if failure.is_of_the_moment() => {
             Err(failure)
         }
         Verdict::Tar(failure) | Verdict::Stream(failure) => Ok((members, Some(failure))),

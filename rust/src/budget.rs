@@ -3,105 +3,97 @@
 use std::process;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::per_process::PerProcess;
+
 /// Bytes in flight over all writers.
-pub(crate) const BUDGET: u64 = 4 << 20;
+pub(crate) const BYTES: u64 = 4 << 20;
 
 /// Who waits is woken when no more than this is held, so that he has room for a while.
-const LOW: u64 = BUDGET / 2;
+const LOW: u64 = BYTES / 2;
 
-static TILL: Till = Till {
-    state: Mutex::new(State::new(0)),
-    freed: Condvar::new(),
-};
+static BUDGET: PerProcess<Budget> = PerProcess::new();
 
-struct Till {
+#[derive(Default)]
+struct Budget {
     state: Mutex<State>,
     freed: Condvar,
 }
 
+#[derive(Default)]
 struct State {
     held: u64,
     /// How many wait for room.
     waiting: usize,
-    /// The process that counts: a fork inherits the count, but not the threads that would pay it
-    /// back.
-    owner: u32,
 }
 
 impl State {
-    const fn new(owner: u32) -> Self {
-        Self {
-            held: 0,
-            waiting: 0,
-            owner,
-        }
-    }
-
     fn has_room(&self, cost: u64) -> bool {
-        self.held + cost <= BUDGET
+        self.held + cost <= BYTES
     }
 }
 
-impl Till {
+impl Budget {
     fn lock(&self) -> MutexGuard<'_, State> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let owner = process::id();
-        if state.owner != owner {
-            *state = State::new(owner);
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn permit(&'static self, state: &mut State, cost: u64) -> Permit {
+        state.held += cost;
+        Permit {
+            budget: self,
+            cost,
+            owner: process::id(),
         }
-        state
     }
 }
 
-/// A share of the budget, given back when dropped.
-pub(crate) struct Share {
+/// A part of the budget, given back when dropped.
+pub(crate) struct Permit {
+    budget: &'static Budget,
     cost: u64,
+    /// A fork that drops it has another budget.
     owner: u32,
 }
 
-impl Share {
-    /// A share, where there is room for one without waiting.
+impl Permit {
+    /// A permit, where there is room for one without waiting.
     pub fn try_take(bytes: u64) -> Option<Self> {
-        let cost = bytes.min(BUDGET);
-        let mut state = TILL.lock();
-        state.has_room(cost).then(|| Self::of(&mut state, cost))
+        let cost = bytes.min(BYTES);
+        let budget = BUDGET.get();
+        let mut state = budget.lock();
+        let room = state.has_room(cost);
+        room.then(|| budget.permit(&mut state, cost))
     }
 
     /// Wait for room. A piece larger than the whole budget goes alone, so none waits for ever:
-    /// what is in flight is worked off by threads that take no share themselves.
+    /// what is in flight is worked off by threads that take no permit themselves.
     pub fn take(bytes: u64) -> Self {
-        let cost = bytes.min(BUDGET);
-        let mut state = TILL.lock();
+        let cost = bytes.min(BYTES);
+        let budget = BUDGET.get();
+        let mut state = budget.lock();
         while !state.has_room(cost) {
             state.waiting += 1;
-            state = TILL
+            state = budget
                 .freed
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
             state.waiting -= 1;
         }
-        Self::of(&mut state, cost)
-    }
-
-    fn of(state: &mut State, cost: u64) -> Self {
-        state.held += cost;
-        Self {
-            cost,
-            owner: state.owner,
-        }
+        budget.permit(&mut state, cost)
     }
 }
 
-impl Drop for Share {
+impl Drop for Permit {
     fn drop(&mut self) {
-        let mut state = TILL.lock();
-        if state.owner == self.owner {
-            state.held -= self.cost;
+        if self.owner != process::id() {
+            return;
         }
+        let mut state = self.budget.lock();
+        state.held -= self.cost;
         let awaited = state.waiting > 0 && state.held <= LOW;
         drop(state);
         if awaited {
-            TILL.freed.notify_all();
+            self.budget.freed.notify_all();
         }
     }
 }
@@ -113,9 +105,9 @@ mod tests {
 
     #[test]
     fn a_piece_of_any_size_goes_through() {
-        let share = Share::take(BUDGET / 2);
-        let waiting = thread::spawn(|| drop(Share::take(10 * BUDGET)));
-        drop(share);
+        let permit = Permit::take(BYTES / 2);
+        let waiting = thread::spawn(|| drop(Permit::take(10 * BYTES)));
+        drop(permit);
         waiting.join().unwrap();
     }
 }

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha384, Sha512};
 
 use crate::failure::{Code, Failure, Result};
 use crate::sha256::Sha256;
+use crate::stop::Stop;
 use crate::stream::{FileRange, Stream};
 
 /// The algorithms that a digest may name.
@@ -91,9 +92,9 @@ fn written(algorithm: &str, sum: &[u8]) -> String {
 }
 
 /// The digest and size of a file.
-pub fn hash_file(path: &Path, algorithm: Algorithm) -> Result<(String, u64)> {
+pub fn hash_file(path: &Path, algorithm: Algorithm, stop: Stop) -> Result<(String, u64)> {
     let file = File::open(path).map_err(|error| Failure::io(path, 0, &error))?;
-    let mut stream = FileRange::new(Arc::new(file), path, 0, None);
+    let mut stream = FileRange::new(Arc::new(file), path, 0, None, stop);
     let mut hasher = Hasher::new(algorithm);
     let mut size = 0;
     loop {
@@ -115,20 +116,25 @@ mod tests {
     fn known_digests() {
         let scratch = Scratch::new("digest");
         let path = scratch.file("abc", b"abc");
-        let (sha256, size) = hash_file(&path, Algorithm::Sha256).unwrap();
+        let (sha256, size) = hash_file(&path, Algorithm::Sha256, Stop::default()).unwrap();
         assert_eq!(
             sha256,
             "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
         assert_eq!(size, 3);
-        let (sha512, _) = hash_file(&path, Algorithm::Sha512).unwrap();
+        let (sha512, _) = hash_file(&path, Algorithm::Sha512, Stop::default()).unwrap();
         assert!(sha512.starts_with("sha512:ddaf35a193617abacc417349ae204131"));
     }
 
     #[test]
     fn unknown_algorithms_and_files() {
         assert_eq!(Algorithm::named("md5").unwrap_err().code, Code::Unsupported);
-        let failure = hash_file(Path::new("/no/such/file"), Algorithm::Sha256).unwrap_err();
+        let failure = hash_file(
+            Path::new("/no/such/file"),
+            Algorithm::Sha256,
+            Stop::default(),
+        )
+        .unwrap_err();
         assert_eq!(failure.detail, "/no/such/file: No such file or directory");
     }
 }

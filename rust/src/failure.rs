@@ -71,6 +71,11 @@ impl Failure {
         Self::new(Code::Io, offset, format!("{}: {words}", path.display()))
     }
 
+    /// It is no property of the bytes: of the same ones something else may be said another time.
+    pub(crate) fn is_of_the_moment(&self) -> bool {
+        matches!(self.code, Code::Io | Code::Cancelled)
+    }
+
     /// A budget was used up: nothing more is read.
     pub(crate) fn is_limit(&self) -> bool {
         matches!(

@@ -4,18 +4,14 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::digest::Algorithm;
 use crate::failure::{Failure, Result};
 use crate::hashing::Sum;
 use crate::limits::Limits;
 use crate::round::{Format, LONGEST_MAGIC, Round};
+use crate::stop::Stop;
 use crate::stream::{Ahead, Bounded, FileRange, Slice, Stream, read_at};
 use crate::walk::{TarWalk, Verdict, walk};
 use crate::writer::BlobWriter;
-
-mod sums;
-
-use sums::Lane;
 
 /// What a layer is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -35,18 +31,18 @@ pub struct LayerFacts {
 }
 
 /// Read a layer once: both digests, both sizes, the tar walk, the budgets.
-pub fn layer_pass(path: &Path, limits: Limits) -> Result<LayerFacts> {
+pub fn layer_pass(path: &Path, limits: Limits, stop: Stop) -> Result<LayerFacts> {
     let io = |error: std::io::Error| Failure::io(path, 0, &error);
     let file = File::open(path).map_err(io)?;
     let stored = file.metadata().map_err(io)?.len();
     let mut head = vec![0; LONGEST_MAGIC];
     let count = read_at(&file, &mut head, 0).map_err(io)?;
     let format = Format::detect(&head[..count], &Format::ALL);
-    let [mut raw_lane, mut tar_lane] = Lane::pair(stored);
+    let [mut raw_sum, mut tar_sum] = [0; 2].map(|_| Sum::of(stored));
     let mut walker = TarWalk::new(limits);
     let raw = Tee {
-        source: FileRange::new(Arc::new(file), path, 0, None),
-        see: |piece: &Slice| raw_lane.update(piece),
+        source: FileRange::new(Arc::new(file), path, 0, None, stop),
+        see: |piece: &Slice| raw_sum.update(piece),
     };
     let (plain, ceiling): (Box<dyn Stream>, _) = match format {
         None => (Box::new(raw), limits.ceiling(None)),
@@ -57,15 +53,15 @@ pub fn layer_pass(path: &Path, limits: Limits) -> Result<LayerFacts> {
     };
     let mut tar = Tee {
         source: Bounded::new(plain, ceiling),
-        see: |piece: &Slice| tar_lane.update(piece),
+        see: |piece: &Slice| tar_sum.update(piece),
     };
     match walk(&mut tar, &mut walker) {
         Verdict::Whole => {}
         Verdict::Tar(failure) | Verdict::Stream(failure) => return Err(failure),
     }
     drop(tar);
-    let (digest, size) = raw_lane.finish()?;
-    let (diff_id, tar_size) = tar_lane.finish()?;
+    let (digest, size) = raw_sum.finish();
+    let (diff_id, tar_size) = tar_sum.finish();
     Ok(LayerFacts {
         digest,
         size,
@@ -90,18 +86,17 @@ pub fn follow(writer: &BlobWriter, size: u64, limits: Limits) -> Result<String> 
             limits.ceiling(Some(size)),
         ),
     };
-    let mut sum = Sum::new(Algorithm::Sha256);
+    let mut sum = Sum::of(size);
     let mut tar = Tee {
         source: Bounded::new(plain, ceiling),
-        see: |piece: &Slice| sum.update(Box::new(piece.clone())),
+        see: |piece: &Slice| sum.update(piece),
     };
     match walk(&mut tar, &mut TarWalk::new(limits)) {
         Verdict::Whole => {}
         Verdict::Tar(failure) | Verdict::Stream(failure) => return Err(failure),
     }
     drop(tar);
-    sum.finish()
-        .map_err(|error| Failure::io(Path::new("a thread"), 0, &error))
+    Ok(sum.finish().0)
 }
 
 /// A stream whose slices are seen by somebody on their way, but for the empty one at the end.

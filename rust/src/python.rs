@@ -13,6 +13,7 @@ use crate::digest::{self, Algorithm};
 use crate::failure::Failure;
 use crate::layer;
 use crate::limits;
+use crate::stop;
 
 mod archive;
 mod writer;
@@ -25,7 +26,7 @@ mod _native {
     #[pymodule_export]
     use super::writer::BlobWriter;
     #[pymodule_export]
-    use super::{LayerFacts, Limits, hash_file, layer_pass};
+    use super::{LayerFacts, Limits, Stop, hash_file, layer_pass};
 }
 
 fn core_error(py: Python<'_>, failure: &Failure) -> PyResult<Py<PyAny>> {
@@ -52,10 +53,37 @@ fn hash_of(value: &impl Hash) -> u64 {
 
 /// The digest (``sha256:<hex>``) and size of a file.
 #[pyfunction]
-#[pyo3(signature = (path, algorithm = "sha256"))]
-fn hash_file(py: Python<'_>, path: PathBuf, algorithm: &str) -> PyResult<(String, u64)> {
+#[pyo3(signature = (path, algorithm = "sha256", *, stop = None))]
+fn hash_file(
+    py: Python<'_>,
+    path: PathBuf,
+    algorithm: &str,
+    stop: Option<&Stop>,
+) -> PyResult<(String, u64)> {
     let algorithm = Algorithm::named(algorithm)?;
-    Ok(py.detach(|| digest::hash_file(&path, algorithm))?)
+    let stop = stop_of(stop);
+    Ok(py.detach(|| digest::hash_file(&path, algorithm, stop))?)
+}
+
+/// Ends all that was given it, from any thread, once and for good.
+#[pyclass(frozen, module = "towline.core._native")]
+struct Stop(stop::Stop);
+
+#[pymethods]
+impl Stop {
+    #[new]
+    fn new() -> Self {
+        Self(stop::Stop::default())
+    }
+
+    /// What is under way ends soon, with ``cancelled``.
+    fn set(&self) {
+        self.0.set();
+    }
+}
+
+fn stop_of(stop: Option<&Stop>) -> stop::Stop {
+    stop.map_or_else(stop::Stop::default, |stop| stop.0.clone())
 }
 
 /// What an archive or a layer may cost.
@@ -149,10 +177,15 @@ impl LayerFacts {
 
 /// Read a layer once: both digests, both sizes, the tar walk, the budgets.
 #[pyfunction]
-#[pyo3(signature = (path, *, limits = None))]
-fn layer_pass(py: Python<'_>, path: PathBuf, limits: Option<&Limits>) -> PyResult<LayerFacts> {
-    let limits = limits_of(limits);
-    let facts = py.detach(|| layer::layer_pass(&path, limits))?;
+#[pyo3(signature = (path, *, limits = None, stop = None))]
+fn layer_pass(
+    py: Python<'_>,
+    path: PathBuf,
+    limits: Option<&Limits>,
+    stop: Option<&Stop>,
+) -> PyResult<LayerFacts> {
+    let (limits, stop) = (limits_of(limits), stop_of(stop));
+    let facts = py.detach(|| layer::layer_pass(&path, limits, stop))?;
     Ok(LayerFacts {
         digest: facts.digest,
         size: facts.size,

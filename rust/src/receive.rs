@@ -2,7 +2,6 @@
 
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,6 +10,8 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
 use crate::hashing::Bytes;
+use crate::per_process::PerProcess;
+use crate::stop::POLL;
 
 /// How much is received before it is written and hashed: it stays in a core's own cache.
 const SIZE: usize = 256 << 10;
@@ -18,10 +19,7 @@ const SIZE: usize = 256 << 10;
 /// How many buffers are kept for the next one who needs one.
 const KEPT: usize = 16;
 
-/// How long a wait may last before the writer's end is noticed, and what is here is handed on.
-const GLANCE: Duration = Duration::from_millis(100);
-
-static SPARE: Mutex<Vec<Box<[u8]>>> = Mutex::new(Vec::new());
+static SPARE: PerProcess<Mutex<Vec<Box<[u8]>>>> = PerProcess::new();
 
 /// A buffer that is filled from its beginning, and used again by the next.
 pub(crate) struct Buffer {
@@ -31,7 +29,8 @@ pub(crate) struct Buffer {
 
 impl Buffer {
     pub fn take() -> Self {
-        let spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut spare = SPARE.get().lock().unwrap_or_else(PoisonError::into_inner);
+        let spare = spare.pop();
         Self {
             bytes: spare.unwrap_or_else(|| vec![0; SIZE].into()),
             filled: 0,
@@ -58,7 +57,7 @@ impl AsRef<[u8]> for Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut spare = SPARE.get().lock().unwrap_or_else(PoisonError::into_inner);
         if spare.len() < KEPT {
             spare.push(std::mem::take(&mut self.bytes));
         }
@@ -93,7 +92,7 @@ impl<'a> Receiver<'a> {
     }
 
     /// Fill a buffer, or as much of it as comes without a long wait; whether more is to come.
-    pub fn fill(&mut self, buffer: &mut Buffer, stop: &AtomicBool) -> io::Result<bool> {
+    pub fn fill(&mut self, buffer: &mut Buffer, over: impl Fn() -> bool) -> io::Result<bool> {
         loop {
             let left = self.most - self.received.count;
             if left == 0 {
@@ -117,7 +116,7 @@ impl<'a> Receiver<'a> {
                     if self.received.waited >= self.patience {
                         return Ok(false);
                     }
-                    if !self.wait()? && (buffer.filled > 0 || stop.load(Ordering::Acquire)) {
+                    if !self.wait()? && (buffer.filled > 0 || over()) {
                         return Ok(true);
                     }
                 }
@@ -129,7 +128,7 @@ impl<'a> Receiver<'a> {
     /// Wait a little; whether there is something to receive.
     fn wait(&mut self) -> io::Result<bool> {
         let begun = Instant::now();
-        let most = GLANCE.min(self.patience - self.received.waited);
+        let most = POLL.min(self.patience - self.received.waited);
         let limit = Timespec {
             tv_sec: 0,
             tv_nsec: most.subsec_nanos().into(),

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::failure::{Code, Failure, Result};
 use crate::limits::Ceiling;
+use crate::stop::Stop;
 
 /// The most that one pull gives. The twin cuts its slices at the same places, so that both have
 /// seen the same bytes when a decoder stumbles.
@@ -156,16 +157,18 @@ pub(crate) struct FileRange {
     path: PathBuf,
     position: u64,
     end: Option<u64>,
+    stop: Stop,
     buffers: Buffers,
 }
 
 impl FileRange {
-    pub fn new(file: Arc<File>, path: &Path, position: u64, end: Option<u64>) -> Self {
+    pub fn new(file: Arc<File>, path: &Path, position: u64, end: Option<u64>, stop: Stop) -> Self {
         Self {
             file,
             path: path.to_owned(),
             position,
             end,
+            stop,
             buffers: Buffers::default(),
         }
     }
@@ -173,6 +176,7 @@ impl FileRange {
 
 impl Stream for FileRange {
     fn pull(&mut self) -> Result<Slice> {
+        self.stop.check(self.position)?;
         let left = self.end.map_or(u64::MAX, |end| end - self.position);
         let wanted = usize::try_from(left).map_or(SLICE, |left| left.min(SLICE));
         let mut bytes = self.buffers.take();

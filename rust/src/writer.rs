@@ -18,9 +18,10 @@ use crate::copy::{Copier, Trouble};
 use crate::digest::{Algorithm, Hasher};
 use crate::failure::{Code, Failure, Result};
 pub use crate::hashing::Bytes;
-use crate::hashing::{Job, Line, Stored};
+use crate::hashing::{Job, Queue, Stored};
+use crate::preallocation::Preallocation;
 use crate::receive::{Buffer, Received, Receiver};
-use crate::room::Room;
+use crate::stop::{POLL, Stop};
 use crate::stream::{SLICE, Slice, Stream, read_at};
 
 /// What the writer, the hashing threads and those who follow know together.
@@ -28,7 +29,9 @@ struct Shared {
     path: PathBuf,
     file: File,
     failure: OnceLock<Failure>,
-    stop: AtomicBool,
+    /// The writer is closed, or about to be.
+    closed: AtomicBool,
+    stop: Stop,
     offset: AtomicU64,
     /// Nothing more will be written that anybody might follow.
     ended: AtomicBool,
@@ -71,11 +74,23 @@ impl Shared {
 
     /// Whether nothing more comes.
     fn over(&self) -> bool {
-        self.stop.load(Ordering::Acquire) || self.ended.load(Ordering::Acquire)
+        self.closed.load(Ordering::Acquire) || self.ended.load(Ordering::Acquire)
     }
 
-    fn closed(&self) -> Failure {
+    fn closed_error(&self) -> Failure {
         Failure::new(Code::Cancelled, self.offset(), "the writer is closed")
+    }
+
+    /// Nothing, or what ends all that is done with the writer.
+    fn check(&self) -> Result<()> {
+        if let Some(failure) = self.failure.get() {
+            return Err(failure.clone());
+        }
+        self.stop.check(self.offset())?;
+        if self.closed.load(Ordering::Acquire) {
+            return Err(self.closed_error());
+        }
+        Ok(())
     }
 }
 
@@ -104,15 +119,17 @@ impl Stored for Shared {
 pub struct BlobWriter {
     shared: Arc<Shared>,
     /// Held by whoever appends; gone once the writer is closed.
-    line: Mutex<Option<Arc<Line>>>,
+    queue: Mutex<Option<Arc<Queue>>>,
     /// A fork has the writer, but not the threads that hash.
     owner: u32,
-    room: Room,
+    ahead: Preallocation,
 }
 
 impl BlobWriter {
     /// Open a file for writing; with `resume` keep what it has, and hash that first.
-    pub fn open(path: &Path, resume: bool, algorithm: Algorithm) -> Result<Self> {
+    ///
+    /// `stop` ends all that is done with the writer, in any thread.
+    pub fn open(path: &Path, resume: bool, algorithm: Algorithm, stop: Stop) -> Result<Self> {
         let io = |error: std::io::Error| Failure::io(path, 0, &error);
         let file = OpenOptions::new()
             .read(true)
@@ -127,22 +144,23 @@ impl BlobWriter {
             path: path.to_owned(),
             file,
             failure: OnceLock::new(),
-            stop: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            stop,
             ended: AtomicBool::new(false),
             offset: AtomicU64::new(0),
             followers: Mutex::new(0),
             grown: Condvar::new(),
         });
         let stored: Arc<dyn Stored> = Arc::clone(&shared) as _;
-        let line = Line::open(Some(stored), algorithm);
+        let queue = Queue::open(Some(stored), algorithm);
         let writer = Self {
             shared,
-            line: Mutex::new(Some(Arc::clone(&line))),
+            queue: Mutex::new(Some(Arc::clone(&queue))),
             owner: process::id(),
-            room: Room::default(),
+            ahead: Preallocation::default(),
         };
         if held > 0 {
-            writer.appended(&line, Job::Stored(0, held), held)?;
+            writer.appended(&queue, Job::Stored(0, held), held);
         }
         Ok(writer)
     }
@@ -159,8 +177,8 @@ impl BlobWriter {
             return Ok(());
         }
         let guard = self.lock();
-        let line = guard.as_ref().ok_or_else(|| self.shared.closed())?;
-        self.put(line, bytes)
+        let queue = guard.as_ref().ok_or_else(|| self.shared.closed_error())?;
+        self.put(queue, bytes)
     }
 
     /// Append up to `most` bytes of a connected socket.
@@ -175,19 +193,16 @@ impl BlobWriter {
     ) -> Result<(Received, std::io::Result<()>)> {
         self.check()?;
         let guard = self.lock();
-        let line = guard.as_ref().ok_or_else(|| self.shared.closed())?;
+        let queue = guard.as_ref().ok_or_else(|| self.shared.closed_error())?;
         let mut receiver = Receiver::new(socket, most, patience);
         loop {
-            if self.shared.stop.load(Ordering::Acquire) {
-                return Err(self.shared.closed());
-            }
             self.check()?;
             let mut buffer = Buffer::take();
             let coming = most - receiver.received.count;
-            self.room.make(&self.shared.file, self.offset(), coming);
-            let outcome = receiver.fill(&mut buffer, &self.shared.stop);
+            self.ahead.reserve(&self.shared.file, self.offset(), coming);
+            let outcome = receiver.fill(&mut buffer, || self.check().is_err());
             if !buffer.as_ref().is_empty() {
-                self.put(line, buffer.lend())?;
+                self.put(queue, buffer.lend())?;
             }
             match outcome {
                 Ok(true) => {}
@@ -204,18 +219,15 @@ impl BlobWriter {
     pub fn copy_range(&self, source: &File, name: &str, from: u64, size: u64) -> Result<()> {
         self.check()?;
         let guard = self.lock();
-        let line = guard.as_ref().ok_or_else(|| self.shared.closed())?;
+        let queue = guard.as_ref().ok_or_else(|| self.shared.closed_error())?;
         let mut copier = Copier::new(source, &self.shared.file);
         let start = self.offset();
         let mut done = 0;
         if start == 0 && from == 0 && size > 0 && self.cloned(&copier, source, size)? {
             done = size;
-            self.appended(line, Job::Stored(0, size), size)?;
+            self.appended(queue, Job::Stored(0, size), size);
         }
         while done < size {
-            if self.shared.stop.load(Ordering::Acquire) {
-                return Err(self.shared.closed());
-            }
             self.check()?;
             let at = start + done;
             let count = copier
@@ -233,7 +245,7 @@ impl BlobWriter {
             }
             done += count;
             // What counts is what was written here: the source can change under our hands.
-            self.appended(line, Job::Stored(at, at + count), count)?;
+            self.appended(queue, Job::Stored(at, at + count), count);
         }
         Ok(())
     }
@@ -261,20 +273,24 @@ impl BlobWriter {
     /// Wait until all is hashed and close the file; its digest and size.
     pub fn finish(&self, sync: bool) -> Result<(String, u64)> {
         self.check()?;
-        let line = self.lock().take().ok_or_else(|| self.shared.closed())?;
-        let hasher = line.finish();
-        line.close();
+        let queue = self
+            .lock()
+            .take()
+            .ok_or_else(|| self.shared.closed_error())?;
+        let hasher = queue.finish(&self.shared.stop);
+        queue.close();
         let finished = self.finished(hasher, sync);
         if finished.is_err() {
-            self.shared.stop.store(true, Ordering::Release);
+            self.shared.closed.store(true, Ordering::Release);
             self.shared.tell();
+            self.ahead.give_back(&self.shared.file, self.offset());
         }
         finished
     }
 
     fn finished(&self, hasher: Option<Hasher>, sync: bool) -> Result<(String, u64)> {
         self.check()?;
-        let hasher = hasher.ok_or_else(|| self.shared.closed())?;
+        let hasher = hasher.ok_or_else(|| self.shared.closed_error())?;
         let offset = self.offset();
         let file = &self.shared.file;
         let io = |error: std::io::Error| self.shared.io(offset, &error);
@@ -284,7 +300,7 @@ impl BlobWriter {
             let detail = format!("{path} has {size} bytes, {offset} were written");
             return Err(Failure::new(Code::Changed, size.min(offset), detail));
         }
-        self.room.give_back(file, size);
+        self.ahead.give_back(file, size);
         if sync {
             file.sync_data().map_err(io)?;
         }
@@ -296,21 +312,21 @@ impl BlobWriter {
         if self.owner != process::id() {
             return;
         }
-        if let Ok(guard) = self.line.try_lock()
+        if let Ok(guard) = self.queue.try_lock()
             && guard.is_none()
         {
             return;
         }
-        self.shared.stop.store(true, Ordering::Release);
+        self.shared.closed.store(true, Ordering::Release);
         self.shared.tell();
-        if let Some(line) = self.lock().take() {
-            line.close();
-            self.room.give_back(&self.shared.file, self.offset());
+        if let Some(queue) = self.lock().take() {
+            queue.close();
+            self.ahead.give_back(&self.shared.file, self.offset());
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Arc<Line>>> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Queue>>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn check(&self) -> Result<()> {
@@ -318,29 +334,23 @@ impl BlobWriter {
             let detail = "the writer belongs to another process";
             return Err(Failure::new(Code::Cancelled, self.offset(), detail));
         }
-        self.shared
-            .failure
-            .get()
-            .map_or(Ok(()), |failure| Err(failure.clone()))
+        self.shared.check()
     }
 
     /// Write bytes and have them hashed.
-    fn put(&self, line: &Arc<Line>, bytes: Bytes) -> Result<()> {
+    fn put(&self, queue: &Arc<Queue>, bytes: Bytes) -> Result<()> {
         let size = (*bytes).as_ref().len() as u64;
         let at = self.offset();
         let written = self.shared.file.write_all_at((*bytes).as_ref(), at);
         written.map_err(|error| self.shared.fail(self.shared.io(at, &error)))?;
-        self.noted(line.append_piece(bytes), size)
-    }
-
-    fn appended(&self, line: &Arc<Line>, job: Job, size: u64) -> Result<()> {
-        self.noted(line.append(job), size)
-    }
-
-    fn noted(&self, told: std::io::Result<()>, size: u64) -> Result<()> {
-        told.map_err(|error| self.shared.fail(self.shared.io(self.offset(), &error)))?;
+        queue.append_piece(bytes);
         self.shared.grow(size);
         Ok(())
+    }
+
+    fn appended(&self, queue: &Arc<Queue>, job: Job, size: u64) {
+        queue.append(job);
+        self.shared.grow(size);
     }
 
     /// Try to share all blocks of a whole file.
@@ -374,8 +384,9 @@ pub(crate) struct Follower {
 
 impl Stream for Follower {
     fn pull(&mut self) -> Result<Slice> {
+        self.shared.stop.check(self.position)?;
         if self.shared.over() && self.shared.offset() < self.size {
-            return Err(self.shared.closed()); // whatever is here will be no layer
+            return Err(self.shared.closed_error()); // whatever is here will be no layer
         }
         let wanted = (self.size - self.position).min(SLICE as u64);
         let mut waiting = self
@@ -384,17 +395,12 @@ impl Stream for Follower {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         while self.shared.offset() < self.position + wanted {
-            if let Some(failure) = self.shared.failure.get() {
-                return Err(failure.clone());
-            }
+            self.shared.check()?;
             if self.shared.over() {
-                return Err(self.shared.closed());
+                return Err(self.shared.closed_error());
             }
-            waiting = self
-                .shared
-                .grown
-                .wait(waiting)
-                .unwrap_or_else(PoisonError::into_inner);
+            let waited = self.shared.grown.wait_timeout(waiting, POLL);
+            waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         drop(waiting);
         let mut bytes = vec![0; wanted as usize];

@@ -111,8 +111,10 @@ def test_cancelling_from_another_thread(
         runtime.pull(f"{silent}/x")
 
 
-def test_cancelling_a_task(tmp_path: Path, options: towline.Options, silent: str) -> None:
-    """Cancelling the task that waits for `pull_async` cancels the pull."""
+def test_cancelling_a_task(
+    tmp_path: Path, options: towline.Options, silent: str, hello_archive: Path
+) -> None:
+    """Cancelling the task that waits for `pull_async` cancels that pull, and no other."""
     runtime = towline.Runtime(towline.open_store(tmp_path / "images"), options)
 
     async def impatient() -> None:
@@ -121,7 +123,8 @@ def test_cancelling_a_task(tmp_path: Path, options: towline.Options, silent: str
 
     with pytest.raises(TimeoutError):
         asyncio.run(impatient())
-    assert options.cancel.cancelled
+    result = asyncio.run(runtime.pull_async(f"oci-archive:{hello_archive}"))
+    assert result.images == (HELLO,)
 
 
 @pytest.mark.clause("POLICY-003")

@@ -9,28 +9,69 @@ from pathlib import Path
 import pytest
 
 from tests.unit.source.archives import tar
-from towline.core import BlobWriter, CoreError, Limits, layer_pass
+from towline.core import BlobWriter, CoreError, Limits, hash_file, layer_pass
 
 WITHOUT_THREADS = """
-import resource, sys
-from towline.core import layer_pass
+import os, resource, sys
+from towline.core import BlobWriter, layer_pass
 
 with open("/proc/self/statm") as file:
     now = int(file.read().split()[0]) * resource.getpagesize()
 most = now + 3 * (1 << 19)  # there is no room for the stack of a thread
 resource.setrlimit(resource.RLIMIT_AS, (most, most))
-print(layer_pass(sys.argv[1]))
+facts = layer_pass(sys.argv[1])
+writer = BlobWriter(sys.argv[1] + ".copy")
+source = os.open(sys.argv[1], os.O_RDONLY)
+writer.write(os.pread(source, 100_000, 0))
+writer.copy_range(source, 100_000, facts.size - 100_000)
+print(facts, writer.finish())
+"""
+
+FORKING = """
+import os, sys, threading
+from towline.core import BlobWriter
+
+def write(path):
+    writer = BlobWriter(path)
+    for _ in range(100):
+        writer.write(bytes(10_000))
+    return writer.finish()
+
+def busy(path):
+    while not over.is_set():
+        write(path)
+
+over = threading.Event()
+threads = [threading.Thread(target=busy, args=[f"{sys.argv[1]}/{n}"]) for n in range(3)]
+for thread in threads:
+    thread.start()
+wanted = write(f"{sys.argv[1]}/parent")
+for number in range(50):
+    child = os.fork()
+    if not child:
+        os._exit(write(f"{sys.argv[1]}/child") != wanted)
+    assert os.waitpid(child, 0)[1] == 0
+over.set()
 """
 
 
-def test_a_layer_is_read_without_a_thread(tmp_path: Path) -> None:
-    """Where no thread can be begun, the one that is there does all the work."""
+@pytest.mark.clause("CORE-011")
+def test_nothing_needs_another_thread(tmp_path: Path) -> None:
+    """Where none can be begun, the one that is there does all the work."""
     path = str(tmp_path / "layer")
     (tmp_path / "layer").write_bytes(tar([("a", bytes(3 << 20))]))
     command = [sys.executable, "-c", WITHOUT_THREADS, path]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stderr == ""
-    assert done.stdout == f"{layer_pass(path)}\n"
+    assert done.stdout == f"{layer_pass(path)} {hash_file(path)}\n"
+
+
+@pytest.mark.clause("CORE-011")
+def test_a_fork_of_a_busy_process(tmp_path: Path) -> None:
+    """What other threads held when it was forked off is not waited for."""
+    command = [sys.executable, "-W", "ignore", "-c", FORKING, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_layer_that_will_not_come_is_not_read(tmp_path: Path) -> None:

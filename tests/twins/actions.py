@@ -20,6 +20,7 @@ class Core(Protocol):
     LayerFacts: Any
     Limits: Any
     Member: Any
+    Stop: Any
     hash_file: Any
     layer_pass: Any
 

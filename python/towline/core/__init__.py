@@ -8,17 +8,19 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from towline.core.failure import CODES, CoreError
+from towline.core.failure import CODES, OF_THE_MOMENT, CoreError
 
 __all__ = [
     "CODES",
     "NAME",
+    "OF_THE_MOMENT",
     "Archive",
     "BlobWriter",
     "CoreError",
     "LayerFacts",
     "Limits",
     "Member",
+    "Stop",
     "hash_file",
     "layer_pass",
 ]
@@ -32,6 +34,7 @@ if TYPE_CHECKING or NAME == "native":
         LayerFacts,
         Limits,
         Member,
+        Stop,
         hash_file,
         layer_pass,
     )
@@ -42,6 +45,7 @@ elif NAME == "twin":
         LayerFacts,
         Limits,
         Member,
+        Stop,
         hash_file,
         layer_pass,
     )

@@ -5,22 +5,53 @@ from typing import Self, final
 
 from towline.core.failure import CoreError
 
-__all__ = ["Archive", "BlobWriter", "LayerFacts", "Limits", "Member", "hash_file", "layer_pass"]
+__all__ = [
+    "Archive",
+    "BlobWriter",
+    "LayerFacts",
+    "Limits",
+    "Member",
+    "Stop",
+    "hash_file",
+    "layer_pass",
+]
 
-def hash_file(path: str, algorithm: str = "sha256") -> tuple[str, int]:
-    """The digest (``sha256:<hex>``) and size of a file."""
+@final
+class Stop:
+    """Ends all that was given it, from any thread, once and for good."""
+
+    def __new__(cls) -> Self: ...
+    def set(self) -> None:
+        """What is under way ends soon, with ``cancelled``."""
+
+def hash_file(path: str, algorithm: str = "sha256", *, stop: Stop | None = None) -> tuple[str, int]:
+    """The digest (``sha256:<hex>``) and size of a file.
+
+    Raises:
+        CoreError: ``io``, ``unsupported``, ``cancelled``.
+    """
 
 @final
 class BlobWriter:
     """Writes a file and knows its digest; the file is always a prefix of what was written.
 
     What it is given is written at once, and hashed beside that, by threads that all writers share.
-    At most 16 MiB wait to be hashed, over all writers; beyond that `write` waits. `abort`, from any
+    At most 4 MiB wait to be hashed, over all writers; beyond that `write` waits. `abort`, from any
     thread, ends what another does with the writer.
     """
 
-    def __new__(cls, path: str, *, resume: bool = False, algorithm: str = "sha256") -> Self:
-        """Open a file: emptied, or with `resume` kept, and hashed again."""
+    def __new__(
+        cls,
+        path: str,
+        *,
+        resume: bool = False,
+        algorithm: str = "sha256",
+        stop: Stop | None = None,
+    ) -> Self:
+        """Open a file: emptied, or with `resume` kept, and hashed again.
+
+        `stop` ends all that is done with the writer, with ``cancelled``.
+        """
 
     @property
     def offset(self) -> int:
@@ -150,6 +181,7 @@ class Archive:
         formats: Sequence[str] = ("gzip", "bzip2", "xz", "zstd"),
         rounds: int = 2,
         limits: Limits | None = None,
+        stop: Stop | None = None,
     ) -> Self: ...
     @property
     def framing(self) -> tuple[str, ...]:
@@ -241,7 +273,7 @@ class LayerFacts:
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
-def layer_pass(path: str, *, limits: Limits | None = None) -> LayerFacts:
+def layer_pass(path: str, *, limits: Limits | None = None, stop: Stop | None = None) -> LayerFacts:
     """Read a layer once: both digests, both sizes, the tar walk, the budgets.
 
     Raises:

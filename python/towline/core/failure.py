@@ -3,7 +3,8 @@
 =================  =========================================  =====================================
 code               what it means                              offset
 =================  =========================================  =====================================
-``cancelled``      the writer was aborted or finished         bytes the writer had been given
+``cancelled``      stopped                                    where it was
+..                 the writer was aborted or finished         bytes the writer had been given
 ``changed``        a file being written is not what was       first byte that differs, or its length
                    written to it
 ``corrupt``        damaged tar                                the header block that is wrong
@@ -32,7 +33,7 @@ at once.
 
 from __future__ import annotations
 
-__all__ = ["CODES", "CoreError"]
+__all__ = ["CODES", "OF_THE_MOMENT", "CoreError"]
 
 CODES = (
     "cancelled",
@@ -47,6 +48,9 @@ CODES = (
     "truncated",
     "unsupported",
 )
+
+#: These say nothing of the bytes: of the same ones something else may be said another time.
+OF_THE_MOMENT = ("cancelled", "io")
 
 
 class CoreError(Exception):

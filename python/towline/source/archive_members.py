@@ -15,7 +15,7 @@ import stat
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from towline.core import Archive, CoreError, Member
+from towline.core import OF_THE_MOMENT, Archive, CoreError, Member, Stop
 from towline.errors import (
     LimitExceeded,
     PathUnusable,
@@ -57,13 +57,21 @@ class ArchiveMembers:
         framing: the compressions of the whole archive, outermost first.
     """
 
-    def __init__(self, path: str, formats: tuple[str, ...], *, sizes: bool = False) -> None:
+    def __init__(
+        self,
+        path: str,
+        formats: tuple[str, ...],
+        *,
+        sizes: bool = False,
+        stop: Stop | None = None,
+    ) -> None:
         """Open and index an archive.
 
         Args:
             path: the archive.
             formats: the compressions that are looked for, around it and around its members.
             sizes: what compressed members grow to is wanted.
+            stop: ends all that is done with it.
 
         Raises:
             PathUnusable: it cannot be opened, or is no file.
@@ -77,7 +85,7 @@ class ArchiveMembers:
         self._remembered: dict[str, Any] = {}
         self.framing: tuple[str, ...] = ()
         try:
-            self._archive = Archive(path, formats=formats, rounds=_ROUNDS)
+            self._archive = Archive(path, formats=formats, rounds=_ROUNDS, stop=stop)
             self.framing = self._archive.framing
             members, failure = self._archive.index(keep=_KEPT, sizes=sizes)
         except CoreError as error:
@@ -251,7 +259,7 @@ class ArchiveMembers:
         )
 
     def _member_damage(self, member: Member, error: CoreError) -> TowlineError:
-        if error.code in ("io", "cancelled") or error.code.startswith("limit_"):
+        if error.code in OF_THE_MOMENT or error.code.startswith("limit_"):
             return self._damage(error, self.framing)
         return SourceError(
             "archive.member_damaged",
@@ -271,7 +279,7 @@ class ArchiveMembers:
         }
         if error.code.startswith("limit_"):
             return LimitExceeded("limit.archive", **facts)
-        if error.code in ("io", "cancelled"):
+        if error.code in OF_THE_MOMENT:
             return SourceError("archive.unreadable", **facts)
         if error.code == "not_tar":
             return SourceError("archive.not_tar", **facts)

@@ -6,7 +6,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Self
 
-from towline.core import Member
+from towline.core import Member, Stop
 from towline.source.archive_members import ArchiveMembers
 
 if TYPE_CHECKING:
@@ -36,7 +36,9 @@ class ArchiveCache:
     The goal's questions and the copies of all images of a file share what is here.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stop: Stop | None = None) -> None:
+        """Empty; `stop` ends all that is done with the archives."""
+        self._stop = stop
         self._lock = threading.Lock()
         self._open: dict[_Key, tuple[tuple[int, ...], ArchiveMembers]] = {}
 
@@ -49,7 +51,7 @@ class ArchiveCache:
             now = _signature(path)
             then, members = self._open.get(key, ((), None))
             if members is None or then != now:
-                members = ArchiveMembers(path, formats, sizes=sizes)
+                members = ArchiveMembers(path, formats, sizes=sizes, stop=self._stop)
                 self._open[key] = (now, members)
             return members
 

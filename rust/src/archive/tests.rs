@@ -5,6 +5,7 @@ use flate2::write::GzEncoder;
 
 use super::*;
 use crate::digest::Algorithm;
+use crate::failure::Code;
 use crate::testing::{Scratch, member};
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -51,7 +52,8 @@ fn members_are_the_same_in_any_framing() {
             assert_eq!(archive.measure(offset, size).unwrap(), 23);
             for (decompress, expected) in [(true, 23), (false, size)] {
                 let path = scratch.file("blob", b"");
-                let writer = BlobWriter::open(&path, false, Algorithm::Sha256).unwrap();
+                let writer =
+                    BlobWriter::open(&path, false, Algorithm::Sha256, Stop::default()).unwrap();
                 archive.copy_to(offset, size, &writer, decompress).unwrap();
                 assert_eq!(writer.finish(false).unwrap().1, expected);
             }

@@ -26,7 +26,11 @@ fn pass(bytes: &[u8]) -> Result<LayerFacts> {
     let thread = std::thread::current();
     let name = thread.name().unwrap_or("layer").replace(':', "-");
     let scratch = Scratch::new(&name);
-    layer_pass(&scratch.file("layer", bytes), Limits::default())
+    layer_pass(
+        &scratch.file("layer", bytes),
+        Limits::default(),
+        Stop::default(),
+    )
 }
 
 #[test]
@@ -88,6 +92,6 @@ fn bombs_stop_at_the_budget() {
         max_ratio: 10,
         ..Limits::default()
     };
-    let failure = layer_pass(&scratch.file("layer", &bomb), limits).unwrap_err();
+    let failure = layer_pass(&scratch.file("layer", &bomb), limits, Stop::default()).unwrap_err();
     assert_eq!((failure.code, failure.offset), (Code::LimitRatio, 64 << 20));
 }

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
 use super::writer::BlobWriter;
-use super::{Limits, core_error, hash_of, limits_of};
+use super::{Limits, Stop, core_error, hash_of, limits_of, stop_of};
 use crate::archive::{self, Keep, Options};
 use crate::failure::{Code, Failure};
 use crate::round::Format;
@@ -115,8 +115,8 @@ impl Archive {
 impl Archive {
     #[new]
     #[pyo3(
-        signature = (path, *, formats = None, rounds = 2, limits = None),
-        text_signature = "(path, *, formats=('gzip', 'bzip2', 'xz', 'zstd'), rounds=2, limits=None)"
+        signature = (path, *, formats = None, rounds = 2, limits = None, stop = None),
+        text_signature = "(path, *, formats=('gzip', 'bzip2', 'xz', 'zstd'), rounds=2, limits=None, stop=None)"
     )]
     fn new(
         py: Python<'_>,
@@ -124,10 +124,12 @@ impl Archive {
         formats: Option<Vec<String>>,
         rounds: usize,
         limits: Option<&Limits>,
+        stop: Option<&Stop>,
     ) -> PyResult<Self> {
         let mut options = Options {
             rounds,
             limits: limits_of(limits),
+            stop: stop_of(stop),
             ..Options::default()
         };
         if let Some(names) = formats {

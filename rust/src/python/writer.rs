@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
@@ -11,10 +11,11 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
-use super::{Limits, limits_of};
+use super::{Limits, Stop, limits_of, stop_of};
 use crate::digest::Algorithm;
 use crate::failure::Failure;
 use crate::layer;
+use crate::per_process::PerProcess;
 use crate::writer;
 
 /// Writes a file and knows its digest; the file is always a prefix of what was written.
@@ -24,10 +25,17 @@ pub(super) struct BlobWriter(pub(super) Arc<writer::BlobWriter>);
 #[pymethods]
 impl BlobWriter {
     #[new]
-    #[pyo3(signature = (path, *, resume = false, algorithm = "sha256"))]
-    fn new(py: Python<'_>, path: PathBuf, resume: bool, algorithm: &str) -> PyResult<Self> {
+    #[pyo3(signature = (path, *, resume = false, algorithm = "sha256", stop = None))]
+    fn new(
+        py: Python<'_>,
+        path: PathBuf,
+        resume: bool,
+        algorithm: &str,
+        stop: Option<&Stop>,
+    ) -> PyResult<Self> {
         let algorithm = Algorithm::named(algorithm)?;
-        let writer = py.detach(|| writer::BlobWriter::open(&path, resume, algorithm))?;
+        let stop = stop_of(stop);
+        let writer = py.detach(|| writer::BlobWriter::open(&path, resume, algorithm, stop))?;
         Ok(Self(Arc::new(writer)))
     }
 
@@ -39,8 +47,10 @@ impl BlobWriter {
 
     /// Append bytes.
     fn write(&self, py: Python<'_>, data: Bound<'_, PyBytes>) -> PyResult<()> {
-        let data = PyBackedBytes::from(data);
-        Ok(py.detach(|| self.0.write(Box::new(data)))?)
+        let data = Lent(Some(data.into()));
+        let written = py.detach(|| self.0.write(Box::new(data)));
+        Lent::let_go(py);
+        Ok(written?)
     }
 
     /// Append a range of an open file.
@@ -75,12 +85,47 @@ impl BlobWriter {
     /// Close the file; its digest and size.
     #[pyo3(signature = (sync = false))]
     fn finish(&self, py: Python<'_>, sync: bool) -> PyResult<(String, u64)> {
-        Ok(py.detach(|| self.0.finish(sync))?)
+        let finished = py.detach(|| self.0.finish(sync));
+        Lent::let_go(py);
+        Ok(finished?)
     }
 
     /// Close the file and keep what was written; once more changes nothing.
     fn abort(&self, py: Python<'_>) {
         py.detach(|| self.0.abort());
+        Lent::let_go(py);
+    }
+}
+
+/// Bytes of Python's that are hashed without the GIL, and given back with it.
+///
+/// `PyO3` would do that too, but under a lock that a fork inherits as it is.
+struct Lent(Option<PyBackedBytes>);
+
+static GIVEN_BACK: PerProcess<Mutex<Vec<PyBackedBytes>>> = PerProcess::new();
+
+impl Lent {
+    fn given_back() -> MutexGuard<'static, Vec<PyBackedBytes>> {
+        let lock = GIVEN_BACK.get();
+        lock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Drop what nobody needs any more.
+    fn let_go(_py: Python<'_>) {
+        let bytes = std::mem::take(&mut *Self::given_back());
+        drop(bytes);
+    }
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        Self::given_back().extend(self.0.take());
     }
 }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::testing::Scratch;
 
 fn open(path: &Path, resume: bool) -> BlobWriter {
-    BlobWriter::open(path, resume, Algorithm::Sha256).unwrap()
+    BlobWriter::open(path, resume, Algorithm::Sha256, Stop::default()).unwrap()
 }
 
 fn digest_of(bytes: &[u8]) -> String {
@@ -106,4 +106,27 @@ fn many_writers_share_the_budget() {
             });
         }
     });
+}
+
+#[test]
+fn what_is_stopped_leaves_a_prefix() {
+    let scratch = Scratch::new("stopped");
+    let bytes = vec![7; 3_000_000];
+    let source = File::open(scratch.file("source", &bytes)).unwrap();
+    let path = scratch.file("blob", b"");
+    let stop = Stop::default();
+    let writer = BlobWriter::open(&path, false, Algorithm::Sha256, stop.clone()).unwrap();
+    writer.copy_range(&source, "source", 0, 1_000_000).unwrap();
+    let mut follower = writer.follow(3_000_000);
+    stop.set();
+    let outcomes = [
+        writer.copy_range(&source, "source", 0, 1_000_000),
+        writer.write(Box::new(b"more".to_vec())),
+        follower.pull().map(drop),
+        writer.finish(false).map(drop),
+    ];
+    for outcome in outcomes {
+        assert_eq!(outcome.unwrap_err().code, Code::Cancelled);
+    }
+    assert_eq!(fs::read(&path).unwrap(), bytes[..1_000_000]);
 }

@@ -9,7 +9,17 @@ from __future__ import annotations
 from towline.core.twin.archive import Archive
 from towline.core.twin.layer import LayerFacts, layer_pass
 from towline.core.twin.limits import Limits
+from towline.core.twin.streams import Stop
 from towline.core.twin.tar import Member
 from towline.core.twin.writer import BlobWriter, hash_file
 
-__all__ = ["Archive", "BlobWriter", "LayerFacts", "Limits", "Member", "hash_file", "layer_pass"]
+__all__ = [
+    "Archive",
+    "BlobWriter",
+    "LayerFacts",
+    "Limits",
+    "Member",
+    "Stop",
+    "hash_file",
+    "layer_pass",
+]

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, final
 
-from towline.core.failure import CoreError
+from towline.core.failure import OF_THE_MOMENT, CoreError
 from towline.core.twin.frames import FORMATS, LONGEST_MAGIC, Round, detect
 from towline.core.twin.limits import Limits
 from towline.core.twin.notes import Notes
@@ -17,6 +17,7 @@ from towline.core.twin.streams import (
     Bounded,
     FileRange,
     Held,
+    Stop,
     Stream,
     drain,
     io_error,
@@ -45,6 +46,7 @@ class Archive:
         formats: Sequence[str] = FORMATS,
         rounds: int = 2,
         limits: Limits | None = None,
+        stop: Stop | None = None,
     ) -> None:
         for name in formats:
             if name not in FORMATS:
@@ -52,6 +54,7 @@ class Archive:
         self._formats = tuple(name for name in FORMATS if name in formats)
         self._rounds = rounds
         self._limits = limits or Limits()
+        self._stop = stop or Stop()
         self._path = path
         self._fd = open_file(path)
         # What index() found wrong with the compression, and how many bytes it vouched for.
@@ -94,7 +97,7 @@ class Archive:
         walker = TarWalk(self._limits)
         if not self._framing:
             _, failure = walk(self._open()[0], walker)
-            if failure is not None and failure.code == "io":
+            if failure is not None and failure.code in OF_THE_MOMENT:
                 raise failure
             return walker.members, failure
         with self._turn:
@@ -108,7 +111,7 @@ class Archive:
         members = walker.members
         if failure is None:
             return members, None
-        if failure.code == "io":
+        if failure.code in OF_THE_MOMENT:
             raise failure
         if stream_failed and not failure.code.startswith("limit"):
             members = [each for each in members if each.offset + each.size <= running.vouched]
@@ -132,7 +135,7 @@ class Archive:
             for offset, length in ranges:
                 if length and offset + length > size:
                     raise too_short(self._path, size)
-            streams = (FileRange(self._fd, self._path, at, at + size) for at, size in ranges)
+            streams = (self._range(at, size) for at, size in ranges)
             return [b"".join(iter(stream.pull, b"")) for stream in streams]
         with self._turn:
             noted = [self._notes.bytes(*each) if each[1] else b"" for each in ranges]
@@ -204,7 +207,7 @@ class Archive:
             stored = os.fstat(self._fd).st_size
         except OSError as error:
             raise io_error(error, 0, self._path) from error
-        stream: Stream = FileRange(self._fd, self._path)
+        stream: Stream = FileRange(self._fd, self._path, stop=self._stop)
         innermost: Round | None = None
         framing: tuple[str, ...] = ()
         while len(framing) < self._rounds and (form := detect(head, self._formats)):
@@ -235,10 +238,13 @@ class Archive:
         stream, innermost, _ = self._open()
         return Pass(stream, innermost, self._inflated)
 
+    def _range(self, offset: int, size: int) -> FileRange:
+        return FileRange(self._fd, self._path, offset, offset + size, stop=self._stop)
+
     def _member(self, offset: int, size: int) -> Stream:
         """A range of the tar: in the file, among what was noted, or in a pass."""
         if not self._framing:
-            return FileRange(self._fd, self._path, offset, offset + size)
+            return self._range(offset, size)
         noted = self._notes.bytes(offset, size)
         return self._window(offset, size) if noted is None else Held(noted)
 

@@ -14,6 +14,7 @@ from towline.core.twin.streams import (
     Ahead,
     Bounded,
     FileRange,
+    Stop,
     Stream,
     Tee,
     io_error,
@@ -44,7 +45,7 @@ class LayerFacts:
     entries: int
 
 
-def layer_pass(path: str, *, limits: Limits | None = None) -> LayerFacts:
+def layer_pass(path: str, *, limits: Limits | None = None, stop: Stop | None = None) -> LayerFacts:
     """Read a layer once: both digests, both sizes, the tar walk, the budgets.
 
     Raises:
@@ -59,7 +60,7 @@ def layer_pass(path: str, *, limits: Limits | None = None) -> LayerFacts:
         except OSError as error:
             raise io_error(error, 0, path) from error
         digest, diff_id = hashlib.sha256(), hashlib.sha256()
-        raw = Tee(FileRange(fd, path), digest.update)
+        raw = Tee(FileRange(fd, path, stop=stop or Stop()), digest.update)
         plain: Stream = raw if form is None else Round(raw, form)
         tar = Tee(Bounded(plain, limits.ceiling(stored if form else None)), diff_id.update)
         walker = TarWalk(limits)

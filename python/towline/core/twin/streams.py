@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, final
 
 from towline.core.failure import CoreError
 from towline.core.twin.limits import Ceiling
@@ -15,6 +15,7 @@ __all__ = [
     "Bounded",
     "FileRange",
     "Held",
+    "Stop",
     "Stream",
     "Tee",
     "drain",
@@ -25,6 +26,23 @@ __all__ = [
 # The most that one pull gives. Both cores cut their slices at the same places, so that both
 # have seen the same bytes when a decoder stumbles.
 SLICE = 128 << 10
+
+
+@final
+class Stop:
+    """Ends all that was given it, from any thread, once and for good."""
+
+    def __init__(self) -> None:
+        self._set = False
+
+    def set(self) -> None:
+        """What is under way ends soon, with ``cancelled``."""
+        self._set = True
+
+    def check(self, offset: int) -> None:
+        """Nothing, or the error of what was at `offset` when it was stopped."""
+        if self._set:
+            raise CoreError("cancelled", offset, "stopped")
 
 
 class Stream(Protocol):
@@ -56,14 +74,18 @@ def drain(stream: Stream) -> None:
 class FileRange:
     """The bytes of an open file from `start` up to `end`, or to the end of the file."""
 
-    def __init__(self, fd: int, path: str, start: int = 0, end: int | None = None) -> None:
+    def __init__(
+        self, fd: int, path: str, start: int = 0, end: int | None = None, *, stop: Stop
+    ) -> None:
         self.fd = fd
         self.path = path
         self.position = start
         self.end = end
+        self.stop = stop
 
     def pull(self) -> bytes:
         """The next bytes, none at the end."""
+        self.stop.check(self.position)
         wanted = SLICE if self.end is None else min(SLICE, self.end - self.position)
         try:
             piece = os.pread(self.fd, wanted, self.position)

@@ -13,11 +13,11 @@ from typing import final
 from towline.core.failure import CoreError
 from towline.core.twin.layer import follow
 from towline.core.twin.limits import Limits
-from towline.core.twin.streams import SLICE, FileRange, io_error, open_file
+from towline.core.twin.streams import SLICE, FileRange, Stop, io_error, open_file
 
 __all__ = ["BlobWriter", "hash_file"]
 
-_GLANCE = 0.1  # seconds after which the end of the writer is noticed
+_POLL = 0.1  # seconds after which it is noticed that the writer is closed, or stopped
 ALGORITHMS = ("sha256", "sha384", "sha512")
 
 
@@ -28,12 +28,12 @@ def hasher(algorithm: str) -> hashlib._Hash:
     return hashlib.new(algorithm)
 
 
-def hash_file(path: str, algorithm: str = "sha256") -> tuple[str, int]:
+def hash_file(path: str, algorithm: str = "sha256", *, stop: Stop | None = None) -> tuple[str, int]:
     """The digest (``sha256:<hex>``) and size of a file."""
     digest = hasher(algorithm)
     fd = open_file(path)
     try:
-        stream = FileRange(fd, path)
+        stream = FileRange(fd, path, stop=stop or Stop())
         while piece := stream.pull():
             digest.update(piece)
     finally:
@@ -49,7 +49,14 @@ class BlobWriter:
         offset: bytes held and handed over so far.
     """
 
-    def __init__(self, path: str, *, resume: bool = False, algorithm: str = "sha256") -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        resume: bool = False,
+        algorithm: str = "sha256",
+        stop: Stop | None = None,
+    ) -> None:
         self._digest = hasher(algorithm)
         self._algorithm = algorithm
         self._path = path
@@ -59,6 +66,7 @@ class BlobWriter:
         self._failure: CoreError | None = None
         self._grown = threading.Condition()
         self._ended = False
+        self._stop = stop or Stop()
         if resume:
             self._read_back(os.fstat(self._fd).st_size)
 
@@ -108,7 +116,7 @@ class BlobWriter:
                 if waited >= patience:
                     break
                 begun = time.monotonic()
-                asked.poll(1000 * min(_GLANCE, patience - waited))
+                asked.poll(1000 * min(_POLL, patience - waited))
                 waited += max(time.monotonic() - begun, 1e-9)
                 self._check()
                 continue
@@ -143,6 +151,7 @@ class BlobWriter:
 
     def expect(self, size: int) -> None:
         """Nothing, unless there will never be so many bytes; then all that is here is no layer."""
+        self._stop.check(self._offset)
         if self._offset < size:
             self._check()
             if self._ended:
@@ -155,7 +164,7 @@ class BlobWriter:
                 self._check()
                 if self._ended:
                     raise CoreError("cancelled", self._offset, "the writer is closed")
-                self._grown.wait()
+                self._grown.wait(_POLL)
 
     def copy_range(self, fd: int, offset: int, size: int) -> None:
         """Append a range of an open file.
@@ -167,12 +176,12 @@ class BlobWriter:
         if offset < 0 or size < 0:
             raise OverflowError("a range has no negative numbers")
         self._check()
-        source = FileRange(fd, f"file descriptor {fd}", offset, offset + size)
+        source = FileRange(fd, f"file descriptor {fd}", offset, offset + size, stop=self._stop)
         while source.position < offset + size:
             try:
                 piece = source.pull()
             except CoreError as failure:
-                if failure.code != "truncated":
+                if failure.code == "io":
                     self._failure = failure
                 raise
             self._append(piece)
@@ -217,6 +226,7 @@ class BlobWriter:
     def _check(self) -> None:
         if self._failure is not None:
             raise self._failure
+        self._stop.check(self._offset)
         if self._fd < 0:
             raise CoreError("cancelled", self._offset, "the writer is closed")
 
@@ -233,6 +243,7 @@ class BlobWriter:
     def _read_back(self, end: int) -> None:
         """Hash what the file has between the present offset and `end`."""
         while self._offset < end:
+            self._stop.check(self._offset)
             piece = os.pread(self._fd, min(SLICE, end - self._offset), self._offset)
             if not piece:
                 self._failure = CoreError(

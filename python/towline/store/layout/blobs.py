@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from towline.cancel import CancelToken
-from towline.core import BlobWriter, CoreError
+from towline.core import BlobWriter, CoreError, Stop
 from towline.descriptor import Descriptor
 from towline.digest import HEX_LENGTH, Digest, digest_of, parse_digest
 from towline.errors import InvalidName, StoreError, VerificationError
@@ -109,7 +109,8 @@ class Blobs:
                 return None
             self._make_folder(self.places.blobs, digest)
             self._make_folder(self.places.partials, digest)
-            sink = LayoutSink(self, descriptor, lock)
+            stop = None if cancel is None else cancel.stop
+            sink = LayoutSink(self, descriptor, lock, stop)
             held.pop_all()  # from here on the sink holds it
             return sink
 
@@ -152,10 +153,13 @@ def _listed(folder: str, place: Callable[[Digest], str]) -> Iterator[BlobFile]:
 class LayoutSink:
     """Where the bytes of one missing blob go; alone among all tasks, until it is left."""
 
-    __slots__ = ("_blobs", "_descriptor", "_lock", "_offset", "_path", "_writer")
+    __slots__ = ("_blobs", "_descriptor", "_lock", "_offset", "_path", "_stop", "_writer")
 
-    def __init__(self, blobs: Blobs, descriptor: Descriptor, lock: locks.Lock) -> None:
+    def __init__(
+        self, blobs: Blobs, descriptor: Descriptor, lock: locks.Lock, stop: Stop | None
+    ) -> None:
         self._blobs = blobs
+        self._stop = stop
         self._descriptor = descriptor
         self._path = blobs.places.partial(descriptor.digest)
         self._writer = self._open(resume=_resumable(self._path, descriptor.size))
@@ -216,7 +220,7 @@ class LayoutSink:
     def _open(self, *, resume: bool) -> BlobWriter:
         algorithm = self._descriptor.digest.algorithm
         try:
-            return BlobWriter(self._path, resume=resume, algorithm=algorithm)
+            return BlobWriter(self._path, resume=resume, algorithm=algorithm, stop=self._stop)
         except CoreError as error:
             raise StoreError("store.write_failed", path=self._path, reason=error.detail) from None
 

@@ -221,7 +221,7 @@ class LayoutStore:
         """
         self.recover()
         only = None if name is None else self._find(name)
-        return verify(self._blobs, self._records, only, cancel)
+        return verify(self._blobs, self._records, only, cancel or CancelToken())
 
     def recover(self) -> None:
         """Finish what a killed task left undone.  Where that may not be written, it is read on."""

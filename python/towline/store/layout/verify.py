@@ -42,7 +42,7 @@ class Verification:
 
 
 def verify(
-    blobs: Blobs, records: Records, only: Record | None, cancel: CancelToken | None
+    blobs: Blobs, records: Records, only: Record | None, cancel: CancelToken
 ) -> Verification:
     """Verify one image, or all of them and what binds them together."""
     check = _Check(blobs, cancel)
@@ -68,7 +68,7 @@ def _still_so(records: Records, record: Record) -> bool:
 @dataclass(slots=True)
 class _Check:
     store: Blobs
-    cancel: CancelToken | None
+    cancel: CancelToken
     faults: list[TowlineError] = field(default_factory=list)
     sizes: dict[Digest, int] = field(default_factory=dict)
     diff_ids: dict[Digest, str] = field(default_factory=dict)
@@ -98,16 +98,16 @@ class _Check:
         """Hash a blob, once."""
         if digest in self.sizes or digest in self.failed:
             return
-        if self.cancel is not None:
-            self.cancel.raise_if_cancelled()
+        self.cancel.raise_if_cancelled()
         path = self.store.places.blob(digest)
         if files.regular_size(path) is None:
             self.failed.add(digest)
             self.faults.append(StoreError("store.blob_missing", digest=digest, image=record.id))
             return
         try:
-            got, size = hash_file(path, digest.algorithm)
+            got, size = hash_file(path, digest.algorithm, stop=self.cancel.stop)
         except CoreError as error:
+            self.cancel.raise_if_cancelled()
             self.failed.add(digest)
             self.faults.append(_unreadable(digest, error))
             return
@@ -130,11 +130,11 @@ class _Check:
             )
 
     def _pass(self, record: Record, digest: Digest) -> None:
-        if self.cancel is not None:
-            self.cancel.raise_if_cancelled()
+        self.cancel.raise_if_cancelled()
         try:
-            facts = layer_pass(self.store.places.blob(digest))
+            facts = layer_pass(self.store.places.blob(digest), stop=self.cancel.stop)
         except CoreError as error:
+            self.cancel.raise_if_cancelled()
             self.blob(record, digest)  # a damaged blob is told as one
             if digest not in self.failed:
                 self.failed.add(digest)
@@ -171,7 +171,7 @@ def _unreadable(digest: Digest, error: CoreError) -> StoreError:
     )
 
 
-def _view_faults(records: Records, cancel: CancelToken | None) -> Sequence[TowlineError]:
+def _view_faults(records: Records, cancel: CancelToken) -> Sequence[TowlineError]:
     """What lookups and index.json say wrongly."""
     faults = (*_lookup_faults(records), *_index_faults(records))
     if not faults:

@@ -1,0 +1,106 @@
+"""A pull that is cancelled among its layers ends, wherever they come from, and can be taken up."""
+
+from __future__ import annotations
+
+import gzip
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.support.pushing import BRIEF, OCI, Puller, digest_of, small_image
+from tests.support.scripted_server import Line, Request, scripted
+from tests.unit.source.archives import dir_image, docker_archive, layout, oci_image, tar, unpacked
+from towline.cancel import CancelToken
+from towline.errors import Cancelled
+from towline.progress import BlobProgress
+
+pytestmark = pytest.mark.clause("PULL-006")
+
+LAYERS = [tar([("name", bytes([n]) * 3_000_000)]) for n in range(3)]
+
+
+def docker_archive_of(folder: Path, pack: Callable[[bytes], bytes] = bytes) -> str:
+    path = folder / "archive.tar"
+    path.write_bytes(pack(tar(docker_archive((["localhost/x:latest"], LAYERS)))))
+    return f"docker-archive:{path}"
+
+
+def compressed_archive_of(folder: Path) -> str:
+    return docker_archive_of(folder, gzip.compress)
+
+
+def layout_of(folder: Path) -> str:
+    blobs, image = oci_image(*LAYERS)
+    return f"oci:{unpacked(folder / 'layout', layout([image], blobs))}"
+
+
+def oci_archive_of(folder: Path) -> str:
+    blobs, image = oci_image(*LAYERS)
+    (folder / "oci.tar").write_bytes(tar(list(layout([image], blobs).items())))
+    return f"oci-archive:{folder / 'oci.tar'}"
+
+
+def dir_of(folder: Path) -> str:
+    return f"dir:{unpacked(folder / 'dir', dir_image(*LAYERS))}"
+
+
+@pytest.mark.parametrize("verify_diff_ids", [False, True])
+@pytest.mark.parametrize(
+    "made", [docker_archive_of, compressed_archive_of, layout_of, oci_archive_of, dir_of]
+)
+@pytest.mark.parametrize("state", ["begun", "done"])
+def test_a_local_source(
+    made: Callable[[Path], str], state: str, verify_diff_ids: bool, tmp_path: Path
+) -> None:
+    """Between two of its layers, or before the first byte of one."""
+    puller, cancel = Puller(tmp_path), CancelToken()
+
+    def watch(blob: BlobProgress) -> None:
+        if blob.state == state:
+            cancel.cancel()
+
+    name = made(tmp_path)
+    runtime = puller.runtime(cancel=cancel, on_progress=watch, verify_diff_ids=verify_diff_ids)
+    with pytest.raises(Cancelled, match=r"^cancelled$"):
+        runtime.pull(name)
+    assert puller.stored() == []
+    again = puller.runtime(verify_diff_ids=True).pull(name)
+    assert len(again.images) == 1
+    assert puller.store.verify(None).clean
+
+
+def test_an_interrupt_ends_what_other_threads_fetch(tmp_path: Path) -> None:
+    """Ctrl-C in a program that uses towline: no layer is waited for, and the next pull is well."""
+    image = small_image("interrupted", layers=2, size=200_000)
+    puller = Puller(tmp_path)
+    together, ended = threading.Barrier(2), threading.Semaphore(0)
+    patient = True
+
+    def serve(request: Request, line: Line) -> None:
+        name = request.path.rpartition("/")[2]
+        blobs = {digest_of(blob): blob for blob in image.blobs}
+        if "/manifests/" in request.path:
+            line.reply(200, image.manifest, Content_Type=OCI)
+        elif name in blobs and patient and name != digest_of(image.config):
+            line.head(200, Content_Length=str(len(blobs[name])))
+            if together.wait(60) == 0:
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            line.wait_for_the_end()
+            ended.release()
+        else:
+            line.reply(200, blobs.get(name, b"{}"))
+
+    with scripted(serve) as server:
+        patience = replace(BRIEF, answer=1000.0, window=1000.0)
+        runtime = puller.runtime(tls_verify=False, patience=patience)
+        with pytest.raises(KeyboardInterrupt):
+            runtime.pull(f"{server.host}/r")
+        for _ in range(2):
+            assert ended.acquire(timeout=60)
+        patient = False
+        runtime.pull(f"{server.host}/r")
+    puller.assert_whole(image)

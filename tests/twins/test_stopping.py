@@ -1,0 +1,101 @@
+"""Both cores end what is stopped, however much there is left to do."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.twins.actions import CORES, Core
+from tests.unit.source.archives import tar
+from towline.core.failure import CoreError
+
+pytestmark = [pytest.mark.clause("CORE-010"), pytest.mark.parametrize("core", CORES)]
+
+ENDLESS = 4 << 40  # bytes, none of which takes a place on the disk
+
+
+@pytest.fixture
+def endless(tmp_path: Path) -> str:
+    """A tar whose one file never ends, as far as a test is concerned."""
+    path = tmp_path / "endless"
+    header = bytearray(tar([("a", b"")])[:512])
+    header[124:136] = b"\x80" + ENDLESS.to_bytes(11, "big")  # a size in base 256
+    header[148:156] = b"        "
+    header[148:156] = b"%06o\0 " % sum(header)
+    path.write_bytes(header)
+    os.truncate(path, ENDLESS)
+    return str(path)
+
+
+@contextmanager
+def stopped(core: Core) -> Iterator[Any]:
+    """A stop that is set a little later; what was given it ends."""
+    stop = core.Stop()
+    timer = threading.Timer(0.1, stop.set)
+    timer.start()
+    with pytest.raises(CoreError) as caught:
+        yield stop
+    timer.join()
+    assert caught.value.code == "cancelled"
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda core, path, stop: core.hash_file(path, stop=stop),
+        lambda core, path, stop: core.layer_pass(path, stop=stop),
+    ],
+    ids=["hash_file", "layer_pass"],
+)
+def test_reading(core: Core, endless: str, read: Callable[[Core, str, Any], object]) -> None:
+    """One call that reads a file."""
+    with stopped(core) as stop:
+        read(core, endless, stop)
+
+
+def test_a_member_of_an_archive(core: Core, endless: str) -> None:
+    """A call of an archive that was given the stop."""
+    with stopped(core) as stop:
+        archive = core.Archive(endless, stop=stop)
+        archive.measure(512, ENDLESS - 512)
+
+
+def test_following(core: Core, tmp_path: Path) -> None:
+    """Who waits for what a writer will never be given."""
+    with stopped(core) as stop:
+        writer = core.BlobWriter(str(tmp_path / "blob"), stop=stop)
+        writer.follow(1000)
+
+
+def test_a_writer_leaves_a_prefix(core: Core, tmp_path: Path) -> None:
+    """And does nothing any more."""
+    stop = core.Stop()
+    writer = core.BlobWriter(str(tmp_path / "blob"), stop=stop)
+    writer.write(b"begun")
+    stop.set()
+    with open(__file__, "rb") as source:
+        for act in (
+            lambda: writer.write(b"more"),
+            lambda: writer.copy_range(source.fileno(), 0, 10),
+            lambda: writer.follow(5),
+            writer.finish,
+        ):
+            with pytest.raises(CoreError) as caught:
+                act()
+            assert caught.value.code == "cancelled"
+    writer.abort()
+    assert (tmp_path / "blob").read_bytes() == b"begun"
+
+
+def test_without_a_stop_nothing_is_stopped(core: Core, tmp_path: Path) -> None:
+    """One that is not set changes nothing."""
+    path = tmp_path / "layer"
+    path.write_bytes(tar([("a", b"b")]))
+    assert core.layer_pass(str(path), stop=core.Stop()) == core.layer_pass(str(path))
+    assert core.hash_file(str(path), stop=core.Stop()) == core.hash_file(str(path))

@@ -115,15 +115,17 @@ impl Queue {
     /// Wait until all is hashed; the hash of it, once, and none where that was stopped.
     pub fn finish(&self, stop: &Stop) -> Option<Hasher> {
         hurried(|| {
-            let mut work = self.lock();
-            while work.listed {
+            loop {
+                let mut work = self.lock();
+                if !work.listed {
+                    return work.hasher.take();
+                }
+                let waited = self.done.wait_timeout(work, POLL);
+                drop(waited.unwrap_or_else(PoisonError::into_inner));
                 if stop.is_set() {
                     return None;
                 }
-                let waited = self.done.wait_timeout(work, POLL);
-                work = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
-            work.hasher.take()
         })
     }
 

@@ -2,8 +2,10 @@
 //!
 //! Each call takes what it needs out of Python first, and then works without the GIL.
 
+use std::cell::Cell;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
+use std::process;
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -45,6 +47,44 @@ impl From<Failure> for PyErr {
     }
 }
 
+thread_local! {
+    /// What a signal handler of Python's raised.
+    static RAISED: Cell<Option<PyErr>> = const { Cell::new(None) };
+}
+
+/// Work without the GIL. In the main thread Ctrl-C ends it: Python handles signals only there, and
+/// only between two instructions of its own.
+fn without_gil<T: Send>(
+    py: Python<'_>,
+    work: impl FnOnce() -> crate::failure::Result<T> + Send,
+) -> PyResult<T> {
+    let thread = rustix::thread::gettid().as_raw_nonzero().get();
+    let main = u32::try_from(thread) == Ok(process::id());
+    let outcome = py.detach(|| {
+        if main {
+            stop::interruptible(handle_signals, work)
+        } else {
+            work()
+        }
+    });
+    match RAISED.take() {
+        Some(error) => Err(error),
+        None => Ok(outcome?),
+    }
+}
+
+/// Run the handlers of signals that came; whether one of them raised.
+fn handle_signals() -> bool {
+    let Some(error) = RAISED.take() else {
+        let outcome = Python::attach(|py| py.check_signals());
+        let raised = outcome.is_err();
+        RAISED.set(outcome.err());
+        return raised;
+    };
+    RAISED.set(Some(error));
+    true
+}
+
 fn hash_of(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
@@ -62,7 +102,7 @@ fn hash_file(
 ) -> PyResult<(String, u64)> {
     let algorithm = Algorithm::named(algorithm)?;
     let stop = stop_of(stop);
-    Ok(py.detach(|| digest::hash_file(&path, algorithm, stop))?)
+    without_gil(py, || digest::hash_file(&path, algorithm, stop))
 }
 
 /// Ends all that was given it, from any thread, once and for good.
@@ -185,7 +225,7 @@ fn layer_pass(
     stop: Option<&Stop>,
 ) -> PyResult<LayerFacts> {
     let (limits, stop) = (limits_of(limits), stop_of(stop));
-    let facts = py.detach(|| layer::layer_pass(&path, limits, stop))?;
+    let facts = without_gil(py, || layer::layer_pass(&path, limits, stop))?;
     Ok(LayerFacts {
         digest: facts.digest,
         size: facts.size,

@@ -1,8 +1,9 @@
 //! A word that ends what is under way.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::failure::{Code, Failure, Result};
 
@@ -19,8 +20,9 @@ impl Stop {
         self.0.store(true, Ordering::Release);
     }
 
+    /// Not to be asked with a lock held: a handler of signals may run meanwhile.
     pub(crate) fn is_set(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.load(Ordering::Acquire) || interrupted()
     }
 
     /// The failure of what was at `offset` when it was stopped.
@@ -30,4 +32,39 @@ impl Stop {
         }
         Ok(())
     }
+}
+
+/// What a thread asks now and then, and when it does so next.
+#[derive(Clone, Copy)]
+struct Interrupts {
+    ask: fn() -> bool,
+    next: Instant,
+}
+
+thread_local! {
+    static INTERRUPTS: Cell<Option<Interrupts>> = const { Cell::new(None) };
+}
+
+/// Let work in this thread end, as if it were stopped, when `ask` says so.
+pub(crate) fn interruptible<T>(ask: fn() -> bool, work: impl FnOnce() -> T) -> T {
+    let next = Instant::now() + POLL;
+    let outer = INTERRUPTS.replace(Some(Interrupts { ask, next }));
+    let done = work();
+    INTERRUPTS.set(outer);
+    done
+}
+
+fn interrupted() -> bool {
+    let Some(interrupts) = INTERRUPTS.get() else {
+        return false;
+    };
+    let now = Instant::now();
+    if now < interrupts.next {
+        return false;
+    }
+    let over = (interrupts.ask)();
+    // Whoever is to end is told so until he does.
+    let next = if over { now } else { now + POLL };
+    INTERRUPTS.set(Some(Interrupts { next, ..interrupts }));
+    over
 }

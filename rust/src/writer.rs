@@ -63,6 +63,16 @@ impl Shared {
         }
     }
 
+    /// Wait a little for so many bytes to be there, or for anything else to be told.
+    fn wait_beyond(&self, end: u64) {
+        let followers = &self.followers;
+        let waiting = followers.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.offset() < end && !self.over() && self.failure.get().is_none() {
+            let waited = self.grown.wait_timeout(waiting, POLL);
+            drop(waited.unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
     fn grow(&self, count: u64) {
         self.offset.fetch_add(count, Ordering::AcqRel);
         self.tell();
@@ -389,20 +399,13 @@ impl Stream for Follower {
             return Err(self.shared.closed_error()); // whatever is here will be no layer
         }
         let wanted = (self.size - self.position).min(SLICE as u64);
-        let mut waiting = self
-            .shared
-            .followers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
         while self.shared.offset() < self.position + wanted {
             self.shared.check()?;
             if self.shared.over() {
                 return Err(self.shared.closed_error());
             }
-            let waited = self.shared.grown.wait_timeout(waiting, POLL);
-            waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
+            self.shared.wait_beyond(self.position + wanted);
         }
-        drop(waiting);
         let mut bytes = vec![0; wanted as usize];
         self.shared.load(&mut bytes, self.position)?;
         self.position += wanted;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -71,6 +72,27 @@ def test_following(core: Core, tmp_path: Path) -> None:
     with stopped(core) as stop:
         writer = core.BlobWriter(str(tmp_path / "blob"), stop=stop)
         writer.follow(1000)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda core, path: core.hash_file(path),
+        lambda core, path: core.layer_pass(path),
+        lambda core, path: core.Archive(path).measure(512, ENDLESS - 512),
+    ],
+    ids=["hash_file", "layer_pass", "archive"],
+)
+def test_an_interrupt_in_the_main_thread(
+    core: Core, endless: str, call: Callable[[Core, str], object]
+) -> None:
+    """Ctrl-C ends a long call, and so does any handler that raises."""
+    main = threading.main_thread().ident or 0
+    timer = threading.Timer(0.2, signal.pthread_kill, (main, signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        call(core, endless)
+    timer.join()
 
 
 def test_a_writer_leaves_a_prefix(core: Core, tmp_path: Path) -> None:

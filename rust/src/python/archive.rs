@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
 use super::writer::BlobWriter;
-use super::{Limits, Stop, core_error, hash_of, limits_of, stop_of};
+use super::{Limits, Stop, core_error, hash_of, limits_of, stop_of, without_gil};
 use crate::archive::{self, Keep, Options};
 use crate::failure::{Code, Failure};
 use crate::round::Format;
@@ -137,7 +137,7 @@ impl Archive {
             let wanted = wanted.collect::<Result<Vec<_>, _>>()?;
             options.formats.retain(|format| wanted.contains(format));
         }
-        let inner = py.detach(|| archive::Archive::open(&path, options))?;
+        let inner = without_gil(py, || archive::Archive::open(&path, options))?;
         Ok(Self {
             framing: inner.framing().to_vec(),
             inflated: Arc::clone(inner.inflated()),
@@ -167,7 +167,7 @@ impl Archive {
     ) -> PyResult<(Vec<Member>, Option<Py<PyAny>>)> {
         let archive = self.open()?;
         let bytes = keep;
-        let (members, failure) = py.detach(|| archive.index(Keep { bytes, sizes }))?;
+        let (members, failure) = without_gil(py, || archive.index(Keep { bytes, sizes }))?;
         let members = members.into_iter().map(|inner| Member { inner });
         let failure = failure
             .map(|failure| core_error(py, &failure))
@@ -182,7 +182,7 @@ impl Archive {
         ranges: Vec<(u64, u64)>,
     ) -> PyResult<Vec<Bound<'py, PyBytes>>> {
         let archive = self.open()?;
-        let answers = py.detach(|| archive.read(&ranges))?;
+        let answers = without_gil(py, || archive.read(&ranges))?;
         Ok(answers
             .into_iter()
             .map(|bytes| PyBytes::new(py, &bytes))
@@ -201,13 +201,13 @@ impl Archive {
     ) -> PyResult<()> {
         let archive = self.open()?;
         let writer = Arc::clone(&writer.0);
-        Ok(py.detach(|| archive.copy_to(offset, size, &writer, decompress))?)
+        without_gil(py, || archive.copy_to(offset, size, &writer, decompress))
     }
 
     /// The size of a member after at most one round of decompression.
     fn measure(&self, py: Python<'_>, offset: u64, size: u64) -> PyResult<u64> {
         let archive = self.open()?;
-        Ok(py.detach(|| archive.measure(offset, size))?)
+        without_gil(py, || archive.measure(offset, size))
     }
 
     /// Close the file; once more changes nothing.

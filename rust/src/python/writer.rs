@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
-use super::{Limits, Stop, limits_of, stop_of};
+use super::{Limits, Stop, limits_of, stop_of, without_gil};
 use crate::digest::Algorithm;
 use crate::failure::Failure;
 use crate::layer;
@@ -35,7 +35,9 @@ impl BlobWriter {
     ) -> PyResult<Self> {
         let algorithm = Algorithm::named(algorithm)?;
         let stop = stop_of(stop);
-        let writer = py.detach(|| writer::BlobWriter::open(&path, resume, algorithm, stop))?;
+        let writer = without_gil(py, || {
+            writer::BlobWriter::open(&path, resume, algorithm, stop)
+        })?;
         Ok(Self(Arc::new(writer)))
     }
 
@@ -48,16 +50,16 @@ impl BlobWriter {
     /// Append bytes.
     fn write(&self, py: Python<'_>, data: Bound<'_, PyBytes>) -> PyResult<()> {
         let data = Lent(Some(data.into()));
-        let written = py.detach(|| self.0.write(Box::new(data)));
+        let written = without_gil(py, || self.0.write(Box::new(data)));
         Lent::let_go(py);
-        Ok(written?)
+        written
     }
 
     /// Append a range of an open file.
     fn copy_range(&self, py: Python<'_>, fd: i32, offset: u64, size: u64) -> PyResult<()> {
         let name = format!("file descriptor {fd}");
         let source = duplicate(fd)?;
-        Ok(py.detach(|| self.0.copy_range(&source, &name, offset, size))?)
+        without_gil(py, || self.0.copy_range(&source, &name, offset, size))
     }
 
     /// Append what a connected socket receives: how much came, and the seconds it was waited for.
@@ -65,7 +67,8 @@ impl BlobWriter {
         let patience = Duration::try_from_secs_f64(patience)
             .map_err(|error| PyValueError::new_err(error.to_string()))?;
         let socket = duplicate(fd)?;
-        let (received, outcome) = py.detach(|| self.0.receive(socket.as_fd(), most, patience))?;
+        let (received, outcome) =
+            without_gil(py, || self.0.receive(socket.as_fd(), most, patience))?;
         outcome?;
         Ok((received.count, received.waited.as_secs_f64()))
     }
@@ -74,7 +77,7 @@ impl BlobWriter {
     #[pyo3(signature = (size, *, limits = None))]
     fn follow(&self, py: Python<'_>, size: u64, limits: Option<&Limits>) -> PyResult<String> {
         let limits = limits_of(limits);
-        Ok(py.detach(|| layer::follow(&self.0, size, limits))?)
+        without_gil(py, || layer::follow(&self.0, size, limits))
     }
 
     /// Nothing more comes: who follows and still waits is told so.
@@ -85,9 +88,9 @@ impl BlobWriter {
     /// Close the file; its digest and size.
     #[pyo3(signature = (sync = false))]
     fn finish(&self, py: Python<'_>, sync: bool) -> PyResult<(String, u64)> {
-        let finished = py.detach(|| self.0.finish(sync));
+        let finished = without_gil(py, || self.0.finish(sync));
         Lent::let_go(py);
-        Ok(finished?)
+        finished
     }
 
     /// Close the file and keep what was written; once more changes nothing.

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -21,6 +21,10 @@ const KEPT: usize = 16;
 
 static SPARE: PerProcess<Mutex<Vec<Box<[u8]>>>> = PerProcess::new();
 
+fn spare() -> MutexGuard<'static, Vec<Box<[u8]>>> {
+    SPARE.get().lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A buffer that is filled from its beginning, and used again by the next.
 pub(crate) struct Buffer {
     bytes: Box<[u8]>,
@@ -29,16 +33,13 @@ pub(crate) struct Buffer {
 
 impl Buffer {
     pub fn take() -> Self {
-        let mut spare = SPARE.get().lock().unwrap_or_else(PoisonError::into_inner);
-        let spare = spare.pop();
+        let spare = spare().pop();
         Self {
             bytes: spare.unwrap_or_else(|| vec![0; SIZE].into()),
             filled: 0,
         }
     }
-}
 
-impl Buffer {
     /// What came. A little is copied, lest it hold a whole buffer in memory.
     pub fn lend(self) -> Bytes {
         if self.filled < SIZE / 4 {
@@ -57,7 +58,7 @@ impl AsRef<[u8]> for Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let mut spare = SPARE.get().lock().unwrap_or_else(PoisonError::into_inner);
+        let mut spare = spare();
         if spare.len() < KEPT {
             spare.push(std::mem::take(&mut self.bytes));
         }

@@ -15,12 +15,14 @@ import time
 
 import click
 
+from towline import interrupts
 from towline.cli.show import print_error
 from towline.errors import TowlineError
+from towline.interrupts import INTERRUPTED
 
 __all__ = ["main", "towline"]
 
-FAILED, USAGE, INTERRUPTED = 1, 2, 130
+FAILED, USAGE = 1, 2
 _GRACE = 1.0  # seconds between Ctrl-C and the end of a process that does not end by itself
 
 _TRANSFER = "towline.cli.transfer_commands"
@@ -64,33 +66,41 @@ def main() -> None:
     """Run the command line and end the process with its status."""
     _heed_interrupts()
     try:
-        status = towline.main(standalone_mode=False)
+        status = _run()
+    except KeyboardInterrupt:  # while an end was told
+        status = INTERRUPTED
+    interrupts.end_at_once()
+    sys.exit(status)
+
+
+def _run() -> int:
+    try:
+        status: int | None = towline.main(standalone_mode=False)
         sys.stdout.flush()  # what cannot be written is told, and not by the interpreter's end
-    except click.exceptions.Abort:  # click's name for Ctrl-C
+    except (click.exceptions.Abort, KeyboardInterrupt):  # the first is click's name for it
         print_error("interrupted")
-        sys.exit(INTERRUPTED)
+        return INTERRUPTED
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except TowlineError as error:
         print_error(str(error))
-        sys.exit(_status(error))
+        return _status(error)
     except BrokenPipeError:  # the reader of our output went away; there is nobody to tell
         sys.stderr.close()
-        sys.exit(FAILED)
+        return FAILED
     except OSError as error:  # of the output, or of the machine: a full disk, no more open files
         print_error(f"cannot go on: {error}")
         with contextlib.suppress(OSError):
             sys.stdout.close()
-        sys.exit(FAILED)
-    sys.exit(status or 0)
+        return FAILED
+    return status or 0
 
 
 def _heed_interrupts() -> None:
     """Let Ctrl-C end the process also while the core is deep in one long call.
 
-    There Python raises nothing, and an image may be of any size; what is stored is safe to leave
-    at any moment.
+    There Python raises nothing, and an image may be of any size.
     """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
@@ -100,10 +110,10 @@ def _heed_interrupts() -> None:
         while os.read(reader, 1) != bytes([signal.SIGINT]):
             pass
         time.sleep(_GRACE)
-        os.write(2, b"\ntowline: interrupted\n")  # as click does: below the ^C
-        os._exit(INTERRUPTED)
+        interrupts.end()
 
     threading.Thread(target=watch, name="towline-interrupts", daemon=True).start()
+    interrupts.raise_again()
 
 
 def _status(error: TowlineError) -> int:

@@ -1,0 +1,71 @@
+"""Ctrl-C, wherever the command line is just then."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.towline_cli import CommandLine
+
+# Sends the signal while a certain module is looked for, or after the last line of all.
+HOOK = """
+import atexit, os, signal, sys
+
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == os.environ["INTERRUPTED_AT"]:
+            interrupt()
+
+sys.meta_path.insert(0, Finder)
+if os.environ["INTERRUPTED_AT"] == "the end":
+    atexit.register(interrupt)
+"""
+MODULES = [
+    "towline.api",
+    "urllib.parse",
+    "towline.cli",
+    "towline.cli.command",
+    "click",
+    "towline.cli.store_commands",
+]
+WAYS = {
+    "python -m towline": [sys.executable, "-m", "towline"],
+    "towline": [str(Path(sys.executable).with_name("towline"))],
+}
+
+
+@pytest.mark.parametrize("command", WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize("place", [*MODULES, "the end"])
+def test_an_interrupt_is_told_in_one_line(tmp_path: Path, command: list[str], place: str) -> None:
+    """Exit status 130, and never a traceback: while it comes up, at work, and while it ends."""
+    line = CommandLine.below(tmp_path)
+    (tmp_path / "sitecustomize.py").write_text(HOOK)
+    done = subprocess.run(
+        [*command, "images", "--root", line.root],
+        env=line.environment | {"PYTHONPATH": str(tmp_path), "INTERRUPTED_AT": place},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (130, "\ntowline: interrupted\n")
+
+
+@pytest.mark.parametrize("name", ["towline.api", "towline.errors"])
+def test_who_imports_towline_gets_its_own_interrupts(tmp_path: Path, name: str) -> None:
+    """A program that imports towline catches KeyboardInterrupt as ever."""
+    (tmp_path / "sitecustomize.py").write_text(HOOK)
+    program = "try:\n import towline\nexcept KeyboardInterrupt:\n print('caught')"
+    environment = CommandLine.below(tmp_path).environment
+    told = subprocess.check_output(
+        [sys.executable, "-c", program],
+        env=environment | {"PYTHONPATH": str(tmp_path), "INTERRUPTED_AT": name},
+        text=True,
+    )
+    assert told == "caught\n"

@@ -215,9 +215,9 @@ def test_one_line_for_each_candidate(line: CommandLine) -> None:
 
 
 def test_wrong_usage(line: CommandLine) -> None:
-    """Exit status 2, and how it is used."""
+    """Exit status 2, and where it stands how it is used."""
     for words in ([], ["--nonsense", NAME], ["--tls-verify=perhaps", NAME]):
         ended = line("pull", *words)
         assert ended.status == 2
-        assert "Usage" in ended.stderr
+        assert "--help" in ended.stderr
     assert line("pull", "--platform=linux", NAME).status == 2

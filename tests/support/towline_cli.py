@@ -79,9 +79,16 @@ class CommandLine:
         return kept | {"HOME": str(self.home)}
 
     def __call__(self, command: str, *words: str | Path) -> Ended:
-        """Run it to its end."""
+        """Run a command to its end."""
+        return self._ended(self.arguments(command, *words))
+
+    def run(self, *words: str | Path) -> Ended:
+        """Run exactly these words to their end."""
+        return self._ended([sys.executable, "-m", "towline", *map(str, words)])
+
+    def _ended(self, arguments: list[str]) -> Ended:
         done = subprocess.run(
-            self.arguments(command, *words),
+            arguments,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             env=self.environment,

@@ -17,6 +17,7 @@ import click
 
 from towline import interrupts
 from towline.cli.show import print_error
+from towline.cli.usage import no_such_command, usage_told
 from towline.errors import TowlineError
 from towline.interrupts import INTERRUPTED
 
@@ -24,6 +25,8 @@ __all__ = ["main", "towline"]
 
 FAILED, USAGE = 1, 2
 _GRACE = 1.0  # seconds between Ctrl-C and the end of a process that does not end by itself
+# The whole help, where no command was given; a click older than 8.2 shows it by itself.
+_HELP = getattr(click.exceptions, "NoArgsIsHelpError", ())
 
 _TRANSFER = "towline.cli.transfer_commands"
 _STORE = "towline.cli.store_commands"
@@ -44,6 +47,13 @@ class _Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_MODULES)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in _MODULES and not args[0].startswith("-"):
+            raise no_such_command(args[0], _MODULES, ctx)
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _MODULES:
@@ -80,8 +90,14 @@ def _run() -> int:
     except (click.exceptions.Abort, KeyboardInterrupt):  # the first is click's name for it
         print_error("interrupted")
         return INTERRUPTED
-    except click.ClickException as error:
+    except _HELP as error:
         error.show()
+        return USAGE
+    except click.UsageError as error:
+        print_error(usage_told(error))
+        return USAGE
+    except click.ClickException as error:
+        print_error(error.format_message())
         return error.exit_code
     except TowlineError as error:
         print_error(str(error))

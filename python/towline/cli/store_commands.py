@@ -13,6 +13,7 @@ import towline
 from towline.cli.flags import FORMAT, ROOT
 from towline.cli.show import print_error, print_json, print_lines, size_told
 from towline.store.protocol import Image
+from towline.wording.counting import counted
 
 __all__ = ["gc", "images", "inspect", "remove", "verify"]
 
@@ -111,8 +112,9 @@ def verify(name: str | None, output: str, root: Path) -> int:
         for fault in report.faults:
             print_error(str(fault))
         if report.clean:
-            checked = f"{report.images} images, {report.blobs} blobs, {size_told(report.bytes)}"
-            print_lines([f"{checked}: every digest is right"])
+            checked = counted(report.images, "image"), counted(report.blobs, "blob")
+            told = ", ".join((*checked, size_told(report.bytes)))
+            print_lines([f"{told}: every digest is right"])
     return 0 if report.clean else 1
 
 
@@ -138,6 +140,6 @@ def remove(names: tuple[str, ...], root: Path) -> int:
 def gc(root: Path) -> int:
     """Delete what no image needs: blobs, and parts of blobs that were never finished."""
     swept = towline.open_store(root).gc()
-    counted = f"{swept.blobs} blobs and {swept.partials} parts of blobs"
-    print_lines([f"removed {counted}, {size_told(swept.bytes)}"])
+    blobs, parts = counted(swept.blobs, "blob"), counted(swept.partials, "unfinished one")
+    print_lines([f"removed {blobs} and {parts}, {size_told(swept.bytes)}"])
     return 0

@@ -2,7 +2,8 @@
 
 A `Wording` is three tables: errors by code, steps by name, and texts (progress, log) by key.  A
 template is a format string over the facts, or a function of the facts; ``{name!q}`` quotes like
-the original does, ``{errno!e}`` is the system's word for an error number.
+the original does, ``{errno!e}`` is the system's word for an error number, and ``{size:byte}`` is
+``1 byte`` or ``2 bytes``.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from towline.wording import current, libpod_1_3
+from towline.wording.counting import counted
 from towline.wording.quoting import quote
 
 __all__ = ["CURRENT", "LIBPOD_1_3", "Wording"]
@@ -35,6 +37,11 @@ class _Formatter(string.Formatter):
         if conversion == "e":
             return os.strerror(value).lower()
         return super().convert_field(value, conversion)
+
+    def format_field(self, value: Any, format_spec: str) -> Any:
+        if format_spec.isalpha() and len(format_spec) > 1:  # one letter is a type, such as d
+            return counted(value, format_spec)
+        return super().format_field(value, format_spec)
 
 
 _FORMATTER = _Formatter()

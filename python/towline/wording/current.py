@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from towline.wording.counting import counted
 from towline.wording.current_configuration import CONFIGURATION
 from towline.wording.current_registry import REGISTRY
 from towline.wording.quoting import quote
@@ -55,11 +56,11 @@ _OWN: Mapping[str, Template] = {
     ),
     "archive.damaged": "the archive {path!q} is damaged: {detail}; fetch or make it again",
     "archive.item_count": (
-        "the archive {path!q} holds {count} images, and these rules read archives of one image; use"
+        "the archive {path!q} holds {count:image}, and these rules read archives of one image; use"
         " the current rules"
     ),
     "archive.layer_count": (
-        "the image in {path!q} is inconsistent: manifest.json lists {in_manifest} layers and the"
+        "the image in {path!q} is inconsistent: manifest.json lists {in_manifest:layer} and the"
         " config {in_config}; save the image again"
     ),
     "archive.layer_used_twice": (
@@ -119,8 +120,9 @@ _OWN: Mapping[str, Template] = {
     "layout.choose_image": lambda facts: (
         f"the OCI layout {quote(facts['path'])} has no image"
         if not facts["count"]
-        else f"the OCI layout {quote(facts['path'])} has {facts['count']} images; choose one by"
-        " its name behind the path: " + (_listed(facts["names"]) or "but none of them has a name")
+        else f"the OCI layout {quote(facts['path'])} has {counted(facts['count'], 'image')}; choose"
+        " one by its name behind the path: "
+        + (_listed(facts["names"]) or "but none of them has a name")
     ),
     "layout.index_not_json": "index.json of the OCI layout {path!q} cannot be read: {reason}",
     "layout.no_such_image": lambda facts: (
@@ -129,7 +131,7 @@ _OWN: Mapping[str, Template] = {
     ),
     "limit.archive": "the archive {path!q} is refused, as it passes a limit: {detail}",
     "limit.document": (
-        "the {what} from {origin} is longer than {limit} bytes, the most that is accepted"
+        "the {what} from {origin} is longer than {limit:byte}, the most that is accepted"
     ),
     "manifest.ambiguous": (
         "the manifest is ambiguous: beside its own fields it has {fields[0]}, so other tools"
@@ -142,7 +144,7 @@ _OWN: Mapping[str, Template] = {
         " pushed again"
     ),
     "manifest.schema1_counts": (
-        "the manifest of schema 1 lists {layers} layers and {history} entries of history; the"
+        "the manifest of schema 1 lists {layers:layer} and {history:entry} of history; the"
         " image must be pushed again"
     ),
     "manifest.schema1_empty": "the manifest of schema 1 lists no layer",
@@ -180,7 +182,7 @@ _OWN: Mapping[str, Template] = {
     ),
     "name.invalid": "{name!q} is not a valid image name",
     "name.lacks_registry": "{parts.unnormalized} names no registry",
-    "name.too_long": "the image name {name!q} is longer than {limit} characters",
+    "name.too_long": "the image name {name!q} is longer than {limit:character}",
     "name.uppercase": "the image name {name!q} must be in lower case",
     "name.uppercase_path": "the repository in {name!q} must be in lower case",
     "path.not_a_file": "{path!q} is neither a file nor a link to one; write it to a file first",
@@ -233,7 +235,7 @@ _OWN: Mapping[str, Template] = {
         "the store {path!q} has the version {version}; this towline knows version {known}"
     ),
     "store.no_space": (
-        "the image needs {needed} bytes and {path!q} has {free} bytes free; free some space,"
+        "the image needs {needed:byte} and {path!q} has {free:byte} free; free some space,"
         " then pull again: what was downloaded is kept"
     ),
     "store.not_a_folder": (
@@ -301,13 +303,13 @@ _OWN: Mapping[str, Template] = {
     "verify.destination": "the image has the digest {got}, and {want} was asked for",
     "verify.diff_id": "layer {layer} decompresses to {got}, and the config says {want}",
     "verify.digest": (
-        "the bytes received are not those asked for: wanted {want}, got {got} ({size} bytes);"
+        "the bytes received are not those asked for: wanted {want}, got {got} ({size:byte});"
         " nothing of them is kept"
     ),
     "verify.manifest": (
         "the manifest from {origin} has the digest {got}, and {want} was asked for"
     ),
-    "verify.size": "the blob has {got} bytes where its manifest says {want}; nothing of it is kept",
+    "verify.size": "the blob has {got:byte} where its manifest says {want}; nothing of it is kept",
 }
 
 ERRORS: Mapping[str, Template] = {**_OWN, **CONFIGURATION, **REGISTRY}

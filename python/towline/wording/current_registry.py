@@ -132,7 +132,7 @@ REGISTRY: Mapping[str, Template] = {
     "registry.unreachable": _unreachable,
     "registry.v1": "{host} is a registry of the old v1 kind, which towline does not speak",
     "registry.wrong_size": (
-        "{host} sends {got} bytes as {digest}, which the manifest says has {want}; nothing of it"
+        "{host} sends {got:byte} as {digest}, which the manifest says has {want}; nothing of it"
         " is kept"
     ),
 }

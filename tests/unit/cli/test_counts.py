@@ -1,0 +1,58 @@
+"""One blob, two blobs: in what commands print, and in every sentence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.towline_cli import CommandLine
+from towline.wording import CURRENT
+from towline.wording.counting import counted
+
+EXAMPLE = Path(__file__).parents[3] / "examples" / "hello.tar"
+
+
+@pytest.mark.parametrize(
+    ("number", "noun", "told"),
+    [
+        (0, "blob", "0 blobs"),
+        (1, "blob", "1 blob"),
+        (2, "entry", "2 entries"),
+        (1, "entry", "1 entry"),
+    ],
+)
+def test_counted(number: int, noun: str, told: str) -> None:
+    """The noun follows the number."""
+    assert counted(number, noun) == told
+
+
+@pytest.mark.parametrize(
+    ("code", "facts", "told"),
+    [
+        ("verify.size", {"got": 1, "want": 2}, "has 1 byte where"),
+        ("store.no_space", {"needed": 2, "free": 1, "path": "/s"}, "2 bytes and .* 1 byte free"),
+        ("archive.layer_count", {"path": "x", "in_manifest": 1, "in_config": 2}, "1 layer and"),
+        ("manifest.schema1_counts", {"layers": 2, "history": 1}, "2 layers and 1 entry of"),
+        ("manifest.schema1_counts", {"layers": 1, "history": 2}, "1 layer and 2 entries of"),
+        ("layout.choose_image", {"path": "x", "count": 1, "names": ["a"]}, "has 1 image;"),
+        ("registry.wrong_size", {"host": "h", "got": 1, "digest": "d", "want": 2}, "1 byte as"),
+    ],
+)
+def test_sentences_with_one_of_something(code: str, facts: Mapping[str, Any], told: str) -> None:
+    """An error that counts."""
+    assert re.search(told, CURRENT.error(code, facts, ()))
+
+
+def test_commands_with_one_of_something(tmp_path: Path) -> None:
+    """Verify and gc of a store with one image; a blob that nothing needs, and a part of one."""
+    line = CommandLine.below(tmp_path)
+    assert line("pull", "--quiet", f"oci-archive:{EXAMPLE}").status == 0
+    assert line("verify").stdout.startswith("1 image, 3 blobs, ")
+    (line.root / "blobs" / "sha256" / ("0" * 64)).write_bytes(b"x")
+    assert line("gc").stdout == "removed 1 blob and 0 unfinished ones, 1 B\n"
+    (line.root / "towline" / "partial" / "sha256" / ("0" * 64)).write_bytes(b"x")
+    assert line("gc").stdout == "removed 0 blobs and 1 unfinished one, 1 B\n"

@@ -68,7 +68,9 @@ class CommandLine:
         """The whole command."""
         shared = ["--root", str(self.root)]
         if command in ("pull", "resolve"):
-            shared += ["--registries-conf", str(self.registries_conf), "--policy", str(self.policy)]
+            shared += ["--registries-conf", str(self.registries_conf)]
+        if command == "pull":
+            shared += ["--policy", str(self.policy)]
         return [sys.executable, "-m", "towline", command, *shared, *map(str, words)]
 
     @property

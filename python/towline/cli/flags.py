@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -15,10 +16,11 @@ from towline.options import Options
 from towline.platform import parse_platform
 from towline.rules import Rules
 
-__all__ = ["FORMAT", "QUIET", "ROOT", "with_options"]
+__all__ = ["FORMAT", "QUIET", "ROOT", "with_deciding_options", "with_options"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 _PATH = click.Path(path_type=Path)
 
@@ -26,9 +28,9 @@ _PATH = click.Path(path_type=Path)
 ROOT = click.option(
     "--root",
     type=_PATH,
+    metavar="DIR",
     default=default_root,
-    show_default="$TOWLINE_ROOT, else ~/.local/share/towline",
-    help="The store's directory.",
+    help="The store's directory; default: $TOWLINE_ROOT, else ~/.local/share/towline.",
 )
 FORMAT = click.option(
     "--format",
@@ -39,65 +41,91 @@ FORMAT = click.option(
 )
 QUIET = click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 
-_FLAGS = (
-    click.option(
+_FLAGS: Mapping[str, Decorator] = {
+    "edition": click.option(
         "--rules",
         "edition",
         type=click.Choice(["current", "libpod-1.3"]),
         default="current",
         help="The edition of the conventions: today's, or podman v1.3.2 exactly.",
     ),
-    click.option("--registries-conf", type=_PATH, help="Instead of the machine's registries.conf."),
-    click.option("--policy", type=_PATH, help="Instead of the machine's policy.json."),
-    click.option("--authfile", type=_PATH, help="Instead of the user's auth.json."),
-    click.option("--creds", metavar="USER[:PASSWORD]", help="Credentials for the registry."),
-    click.option("--cert-dir", type=_PATH, help="Instead of the registry's certs.d folder."),
-    click.option(
+    "registries_conf": click.option(
+        "--registries-conf",
+        type=_PATH,
+        metavar="FILE",
+        help="Instead of the machine's registries.conf.",
+    ),
+    "policy": click.option(
+        "--policy", type=_PATH, metavar="FILE", help="Instead of the machine's policy.json."
+    ),
+    "authfile": click.option(
+        "--authfile", type=_PATH, metavar="FILE", help="Instead of the user's auth.json."
+    ),
+    "creds": click.option(
+        "--creds", metavar="USER[:PASSWORD]", help="Credentials for the registry."
+    ),
+    "cert_dir": click.option(
+        "--cert-dir", type=_PATH, metavar="DIR", help="Instead of the registry's certs.d folder."
+    ),
+    "tls_verify": click.option(
         "--tls-verify",
         type=click.BOOL,
+        metavar="true|false",
         help="true: trusted HTTPS only; false: anything; default: as registries.conf says.",
     ),
-    click.option(
+    "platform": click.option(
         "--platform",
         metavar="OS/ARCH[/VARIANT]",
         help="Which image of a multi-platform one; default: this machine's.",
     ),
-    click.option("--remove-signatures", is_flag=True, help="Neither read nor keep signatures."),
-    click.option("--verify-diff-ids", is_flag=True, help="Decompress each layer and check it too."),
-)
+    "remove_signatures": click.option(
+        "--remove-signatures", is_flag=True, help="Neither read nor keep signatures."
+    ),
+    "verify_diff_ids": click.option(
+        "--verify-diff-ids", is_flag=True, help="Decompress each layer and check it too."
+    ),
+}
+# Those that change what is decided, before anything is opened.
+_DECIDING = ("edition", "registries_conf", "authfile", "creds", "platform")
 
 
 def with_options(command: Callable[..., R]) -> Callable[..., R]:
     """Give a command the flags of `Options`, and the options as its argument ``options``."""
+    return _with(tuple(_FLAGS), _credentials, command)
 
+
+def with_deciding_options(command: Callable[..., R]) -> Callable[..., R]:
+    """The same with the flags that matter to what a pull would try.
+
+    No password is asked for, since no registry gets it.
+    """
+    return _with(_DECIDING, lambda text: Credentials(*text.partition(":")[::2]), command)
+
+
+def _with(
+    names: tuple[str, ...], credentials: Callable[[str], Credentials], command: Callable[..., R]
+) -> Callable[..., R]:
     @functools.wraps(command)
     def wrapped(*args: Any, **flags: Any) -> R:
-        picked = {name: flags.pop(name) for name in _NAMES}
-        return command(*args, options=_options(**picked), **flags)
+        picked = {name: flags.pop(name) for name in names}
+        return command(*args, options=_options(credentials, **picked), **flags)
 
-    for flag in reversed(_FLAGS):
-        wrapped = flag(wrapped)
-    return wrapped
-
-
-_NAMES = (
-    "edition",
-    "registries_conf",
-    "policy",
-    "authfile",
-    "creds",
-    "cert_dir",
-    "tls_verify",
-    "platform",
-    "remove_signatures",
-    "verify_diff_ids",
-)
+    flagged: Callable[..., R] = wrapped
+    for name in reversed(names):
+        flagged = _FLAGS[name](flagged)
+    return flagged
 
 
-def _options(edition: str, creds: str | None, platform: str | None, **others: Any) -> Options:
+def _options(
+    credentials: Callable[[str], Credentials],
+    edition: str,
+    creds: str | None,
+    platform: str | None,
+    **others: Any,
+) -> Options:
     return Options(
         rules=Rules.named(edition),
-        credentials=None if creds is None else _credentials(creds),
+        credentials=None if creds is None else credentials(creds),
         platform=None if platform is None else parse_platform(platform),
         **others,
     )
@@ -106,5 +134,19 @@ def _options(edition: str, creds: str | None, platform: str | None, **others: An
 def _credentials(text: str) -> Credentials:
     username, colon, password = text.partition(":")
     if not colon:
-        password = click.prompt(f"Password for {username}", hide_input=True, err=True)
+        password = _password(username)
     return Credentials(username, password)
+
+
+def _password(username: str) -> str:
+    if sys.stdin.isatty():
+        answer: str = click.prompt(f"Password for {username}", hide_input=True, err=True)
+        return answer
+    password = sys.stdin.readline().rstrip("\n")
+    if not password:
+        raise click.UsageError(
+            f"--creds {username} has no password, and none came on standard input;"
+            " write USER:PASSWORD, or give the password there",
+            click.get_current_context(),
+        )
+    return password

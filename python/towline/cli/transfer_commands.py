@@ -10,7 +10,7 @@ import click
 
 import towline
 from towline.api import existing_store
-from towline.cli.flags import FORMAT, QUIET, ROOT, with_options
+from towline.cli.flags import FORMAT, QUIET, ROOT, with_deciding_options, with_options
 from towline.cli.progress_view import ProgressView, progress_view
 from towline.cli.show import print_error, print_json, print_lines, print_warning
 from towline.errors import TowlineError
@@ -94,7 +94,7 @@ def _print_pulled(result: PullResult) -> None:
 @click.option("--explain-auth", is_flag=True, help="Tell where credentials are looked for instead.")
 @FORMAT
 @ROOT
-@with_options
+@with_deciding_options
 def resolve(name: str, explain_auth: bool, output: str, root: Path, options: Options) -> int:
     """Print what a pull of NAME would try, in order, and which file decided that.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -12,6 +13,7 @@ import click
 import towline
 from towline.cli.flags import FORMAT, ROOT
 from towline.cli.show import print_error, print_json, print_lines, size_told
+from towline.errors import TowlineError
 from towline.store.protocol import Image
 from towline.wording.counting import counted
 
@@ -27,19 +29,34 @@ _ID_SHOWN = 12
 def images(quiet: bool, output: str, root: Path) -> int:
     """List the images in the store, the newest first."""
     stored = towline.open_store(root).images()
-    if output == "json":
-        print_json([_described(image) for image in stored])
-    elif quiet:
+    if quiet and output == "text":
         print_lines([image.id for image in stored])
+        return 0
+    told = [_described_or_fault(image) for image in stored]
+    if output == "json":
+        print_json([description for description, _ in told])
     else:
-        _print_table(stored)
-    return 0
+        _print_table(stored, [description for description, _ in told])
+    sys.stdout.flush()
+    faults = [fault for _, fault in told if fault is not None]
+    for fault in faults:
+        print_error(str(fault))
+    return 1 if faults else 0
 
 
-def _print_table(stored: Sequence[Image]) -> None:
+def _described_or_fault(image: Image) -> tuple[dict[str, Any], TowlineError | None]:
+    """An image whose manifest cannot be read is listed by what its record says."""
+    try:
+        return _described(image), None
+    except TowlineError as fault:
+        return _known(image) | {"fault": {"code": fault.code, "message": str(fault)}}, fault
+
+
+def _print_table(stored: Sequence[Image], described: Sequence[dict[str, Any]]) -> None:
     rows = [("NAME", "IMAGE ID", "DIGEST", "SIZE")]
-    for image in stored:
-        size = size_told(sum(max(layer.size, 0) for layer in image.layers))
+    for image, description in zip(stored, described, strict=True):
+        layers = description.get("layers")
+        size = "?" if layers is None else size_told(sum(max(each["size"], 0) for each in layers))
         short = image.id[:_ID_SHOWN], image.digest.hex[:_ID_SHOWN]
         rows.extend((name, *short, size) for name in image.names or ("<none>",))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -78,11 +95,12 @@ def _refused(word: str) -> NoReturn:
     raise ValueError(word)
 
 
+def _known(image: Image) -> dict[str, Any]:
+    return {"id": image.id, "digest": str(image.digest), "names": list(image.names)}
+
+
 def _described(image: Image) -> dict[str, Any]:
-    return {
-        "id": image.id,
-        "digest": str(image.digest),
-        "names": list(image.names),
+    return _known(image) | {
         "media_type": image.manifest.media_type,
         "layers": [
             {"digest": layer.digest_text, "size": layer.size, "media_type": layer.media_type}

@@ -204,6 +204,10 @@ _OWN: Mapping[str, Template] = {
         "a {transport} name cannot have both a tag and a digest; leave out the tag"
     ),
     "store.ambiguous_id": "{id!q} begins the IDs of {ids[0]!q} and others; give more of the ID",
+    "store.blob_closed": (
+        "cannot read the blob {path!q} of the store: {reason}; pull the image again, which fetches"
+        " it anew, or make the file readable"
+    ),
     "store.blob_damaged": (
         "the blob {digest} is damaged: its bytes have the digest {got}; remove {path!q} and"
         " pull the image again"

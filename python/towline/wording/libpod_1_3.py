@@ -132,6 +132,10 @@ _OWN: Mapping[str, Template] = {
         + " references with both a tag and digest are currently not supported"
     ),
     "store.ambiguous_id": "multiple image IDs begin with {id!q}",
+    "store.blob_closed": (
+        "cannot read the blob {path!q} of the store: {reason}; pull the image again, which fetches"
+        " it anew, or make the file readable"
+    ),
     "store.blob_damaged": (
         "the blob {digest} is damaged: its bytes have the digest {got}; remove {path!q} and"
         " pull the image again"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -13,7 +13,7 @@ from towline.cancel import CancelToken
 from towline.core import BlobWriter, CoreError, Stop
 from towline.descriptor import Descriptor
 from towline.digest import HEX_LENGTH, Digest, digest_of, parse_digest
-from towline.errors import InvalidName, StoreError, VerificationError
+from towline.errors import InvalidName, PathUnusable, StoreError, VerificationError
 from towline.store.layout import files, locks
 from towline.store.layout.places import Places
 
@@ -56,16 +56,18 @@ class Blobs:
     power: bool
 
     def has(self, descriptor: Descriptor) -> bool:
-        """Whether the blob is here, in the size that the descriptor names."""
+        """Whether the blob is here, in the size that the descriptor names, and can be read."""
         size = self.size(descriptor.digest)
-        return size is not None and descriptor.size in (size, -1)
+        if size is None or descriptor.size not in (size, -1):
+            return False
+        return files.allows(self.places.blob(descriptor.digest), os.R_OK)  # STORE-022
 
     def size(self, digest: Digest) -> int | None:
         """How many bytes the blob has that is here, None where none is."""
         return files.regular_size(self.places.blob(digest))
 
     def put(self, data: bytes, digest: Digest) -> None:
-        """Keep bytes from memory as a blob; one that is here and was damaged is replaced.
+        """Keep bytes from memory as a blob; a damaged one that is here is replaced (STORE-022).
 
         Raises:
             VerificationError: ``verify.digest``.
@@ -74,8 +76,10 @@ class Blobs:
         if got != digest:
             raise VerificationError("verify.digest", want=digest, got=got, size=len(data))
         path = self.places.blob(digest)
-        if files.regular_size(path) == len(data) and files.read(path) == data:
-            return
+        if files.regular_size(path) == len(data):
+            with suppress(PathUnusable):
+                if files.read(path) == data:
+                    return
         self._make_folder(self.places.blobs, digest)
         files.write(self.places.tmp, path, data, sync=self.power)
         self.settle(digest)
@@ -84,10 +88,17 @@ class Blobs:
         """The bytes of a small blob.
 
         Raises:
-            StoreError: ``store.blob_missing``.
+            StoreError: ``store.blob_missing``, ``store.blob_closed``.
             VerificationError: ``verify.digest``.
         """
-        data = files.read(self.places.blob(digest))
+        path = self.places.blob(digest)
+        try:
+            data = files.read(path)
+        except PathUnusable as error:
+            reason = os.strerror(error.facts["errno"]).lower()
+            raise StoreError(
+                "store.blob_closed", digest=digest, path=path, reason=reason
+            ) from error
         if data is None:
             raise StoreError("store.blob_missing", digest=digest)
         got = digest_of(data, digest.algorithm)
@@ -233,7 +244,7 @@ def _resumable(path: str, size: int) -> bool:
     """Whether a partial blob can be taken up; what cannot is removed.
 
     The writer opens the path by its name, so nothing but a file that is ours alone may be there:
-    neither a link to elsewhere nor a second name of another file.
+    neither a link to elsewhere nor a second name of another file, and none that shuts us out.
     """
     with files.using("lstat", path):
         try:
@@ -241,7 +252,7 @@ def _resumable(path: str, size: int) -> bool:
         except FileNotFoundError:
             return False
     ours = stat.S_ISREG(found.st_mode) and found.st_nlink == 1
-    if ours and (size < 0 or found.st_size <= size):
+    if ours and files.allows(path, os.R_OK | os.W_OK) and (size < 0 or found.st_size <= size):
         return True
     files.remove(path)
     return False

@@ -18,6 +18,7 @@ from towline.errors import PathUnusable, StoreError
 
 __all__ = [
     "Prepared",
+    "allows",
     "make_folder",
     "prepare",
     "read",
@@ -136,6 +137,11 @@ def read(path: str) -> bytes | None:
         finally:
             os.close(descriptor)
     return b"".join(pieces)
+
+
+def allows(path: str, mode: int) -> bool:
+    """Whether this process may use a file so: ``os.R_OK``, ``os.W_OK``."""
+    return os.access(path, mode, effective_ids=True)
 
 
 def regular_size(path: str) -> int | None:

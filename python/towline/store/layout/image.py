@@ -50,7 +50,7 @@ class StoredImage:
         """The manifest that `digest` is of.
 
         Raises:
-            StoreError: ``store.blob_missing``.
+            StoreError: ``store.blob_missing``, ``store.blob_closed``.
             VerificationError: ``verify.digest``.
         """
         first = self.record.manifests[0]
@@ -61,7 +61,7 @@ class StoredImage:
         """The config; empty where the image has none.  That of schema 1 was made (MANIFEST-024).
 
         Raises:
-            StoreError: ``store.blob_missing``.
+            StoreError: ``store.blob_missing``, ``store.blob_closed``.
             VerificationError: ``verify.digest``.
         """
         digest = self.record.manifests[0].config

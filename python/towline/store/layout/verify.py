@@ -109,7 +109,7 @@ class _Check:
         except CoreError as error:
             self.cancel.raise_if_cancelled()
             self.failed.add(digest)
-            self.faults.append(_unreadable(digest, error))
+            self.faults.append(_unreadable(digest, path, error))
             return
         if got == str(digest):
             self.sizes[digest] = size
@@ -131,14 +131,15 @@ class _Check:
 
     def _pass(self, record: Record, digest: Digest) -> None:
         self.cancel.raise_if_cancelled()
+        path = self.store.places.blob(digest)
         try:
-            facts = layer_pass(self.store.places.blob(digest), stop=self.cancel.stop)
+            facts = layer_pass(path, stop=self.cancel.stop)
         except CoreError as error:
             self.cancel.raise_if_cancelled()
             self.blob(record, digest)  # a damaged blob is told as one
             if digest not in self.failed:
                 self.failed.add(digest)
-                self.faults.append(_unreadable(digest, error))
+                self.faults.append(_unreadable(digest, path, error))
             return
         if facts.digest == str(digest):
             self.sizes[digest] = facts.size
@@ -161,7 +162,10 @@ class _Check:
         return diff_ids if all(diff_id.algorithm == "sha256" for diff_id in diff_ids) else None
 
 
-def _unreadable(digest: Digest, error: CoreError) -> StoreError:
+def _unreadable(digest: Digest, path: str, error: CoreError) -> StoreError:
+    if error.code == "io":
+        reason = error.detail.removeprefix(f"{path}: ").lower()
+        return StoreError("store.blob_closed", digest=digest, path=path, reason=reason)
     return StoreError(
         "store.blob_unreadable",
         digest=digest,

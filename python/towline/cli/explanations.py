@@ -45,7 +45,9 @@ def _goal_lines(name: str, explained: Explanation) -> Iterator[str]:
 
 
 def _told(decision: Decision) -> str:
-    return f"{decision.table} in {decision.path or 'no file, so by default'}"
+    if decision.path is None:
+        return f"the default of {decision.table}, which no file sets"
+    return f"{decision.table} in {decision.path}"
 
 
 def _asked(endpoint: Endpoint) -> str:

@@ -10,10 +10,10 @@ from typing import Any, NoReturn
 
 import click
 
-import towline
 from towline.cli.flags import FORMAT, ROOT
-from towline.cli.show import print_error, print_json, print_lines, size_told
-from towline.errors import TowlineError
+from towline.cli.show import print_error, print_json, print_lines, print_warning, size_told
+from towline.errors import StoreError, TowlineError
+from towline.store.layout import LayoutStore, Swept, Verification, open_store
 from towline.store.protocol import Image
 from towline.wording.counting import counted
 
@@ -22,13 +22,25 @@ __all__ = ["gc", "images", "inspect", "remove", "verify"]
 _ID_SHOWN = 12
 
 
+def _existing(root: Path) -> LayoutStore | None:
+    """The store; None where there is none, which is told, since another may be meant."""
+    try:
+        return open_store(root, create=False)
+    except StoreError as error:
+        if error.code != "store.missing":
+            raise
+        print_warning(str(error))
+        return None
+
+
 @click.command()
 @click.option("-q", "--quiet", is_flag=True, help="Print the IDs only.")
 @FORMAT
 @ROOT
 def images(quiet: bool, output: str, root: Path) -> int:
     """List the images in the store, the newest first."""
-    stored = towline.open_store(root).images()
+    store = _existing(root)
+    stored = () if store is None else store.images()
     if quiet and output == "text":
         print_lines([image.id for image in stored])
         return 0
@@ -76,7 +88,7 @@ def inspect(name: str, root: Path) -> int:
 
     NAME is a name, an ID or the start of one, or a digest.
     """
-    image = towline.open_store(root).image(name)
+    image = open_store(root, create=False).image(name)
     print_json(_described(image) | {"config": _config_told(image.config)})
     return 0
 
@@ -115,7 +127,8 @@ def _described(image: Image) -> dict[str, Any]:
 @ROOT
 def verify(name: str | None, output: str, root: Path) -> int:
     """Hash again what the store has: every blob of NAME, or of all images."""
-    report = towline.open_store(root).verify(name)
+    store = _existing(root) if name is None else open_store(root, create=False)
+    report = Verification(0, 0, 0, 0, ()) if store is None else store.verify(name)
     if output == "json":
         print_json(
             {
@@ -144,20 +157,27 @@ def remove(names: tuple[str, ...], root: Path) -> int:
 
     The blobs stay until "towline gc".
     """
-    store = towline.open_store(root)
+    store = open_store(root, create=False)
+    status = 0
     for name in names:
-        removed = store.remove(name)
+        try:
+            removed = store.remove(name)
+        except TowlineError as error:
+            print_error(str(error))
+            status = 1
+            continue
         print_lines([f"untagged {lost}" for lost in removed.names])
         if removed.image:
             print_lines([f"removed {removed.id}"])
-    return 0
+    return status
 
 
 @click.command(short_help="Delete blobs that no image needs.")
 @ROOT
 def gc(root: Path) -> int:
     """Delete what no image needs: blobs, and parts of blobs that were never finished."""
-    swept = towline.open_store(root).gc()
+    store = _existing(root)
+    swept = Swept(0, 0, 0) if store is None else store.gc()
     blobs, parts = counted(swept.blobs, "blob"), counted(swept.partials, "unfinished one")
     print_lines([f"removed {blobs} and {parts}, {size_told(swept.bytes)}"])
     return 0

@@ -6,6 +6,7 @@ that would say nothing new to the reader is empty.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,17 @@ Template = str | Callable[[Mapping[str, Any]], str]
 
 
 _LISTED = 20  # names that one sentence lists
+_DOING = {"mkdir": "make the folder", "open": "open", "read": "read", "write": "write"}
+_TRANSPORTS = (  # without docker, which is a repository as well
+    "containers-storage",
+    "dir",
+    "docker-archive",
+    "docker-daemon",
+    "oci",
+    "oci-archive",
+    "ostree",
+    "tarball",
+)
 
 
 def _listed(names: Sequence[object]) -> str:
@@ -44,6 +56,39 @@ def _after_mirrors(facts: Mapping[str, Any]) -> str:
         + "; ".join(f"{location}: {error}" for location, error in told)
         + ")"
     )
+
+
+def _invalid_name(facts: Mapping[str, Any]) -> str:
+    name = facts["name"]
+    scheme, found, _ = name.partition("://")
+    if found and scheme in ("http", "https"):
+        return f"{quote(name)} is an address and no image name; leave out {scheme}://"
+    hint = ""
+    if name.startswith(("/", "./", "../", "~")):
+        hint = "; a path needs its transport before it, such as oci:, dir: or docker-archive:"
+    return f"{quote(name)} is not a valid image name{hint}"
+
+
+def _no_search_registries(facts: Mapping[str, Any]) -> str:
+    name = facts["name"]
+    transport, colon, _ = name.partition(":")
+    if colon and transport in _TRANSPORTS:
+        return (
+            f"{quote(name)} cannot be read as {transport}:, and as a short name it is searched"
+            f" nowhere; check what stands behind {transport}:"
+        )
+    told = (
+        f"{quote(name)} is a short name and registries.conf has no unqualified-search-registries;"
+        " give the full name, such as docker.io/"
+    ) + (name if "/" in name else f"library/{name}")
+    if name.endswith((".tar", ".tgz", ".gz", ".xz", ".zst", ".bz2")):
+        told += ", or for a file its transport, as in docker-archive:FILE or oci-archive:FILE"
+    return told
+
+
+def _unusable(facts: Mapping[str, Any]) -> str:
+    doing = _DOING.get(facts["operation"], "use the path")
+    return f"cannot {doing} {quote(facts['path'])}: {os.strerror(facts['errno']).lower()}"
 
 
 _OWN: Mapping[str, Template] = {
@@ -180,13 +225,13 @@ _OWN: Mapping[str, Template] = {
     "name.identifier": (
         "{name!q} looks like an image ID, which no registry knows; give the image's name"
     ),
-    "name.invalid": "{name!q} is not a valid image name",
+    "name.invalid": _invalid_name,
     "name.lacks_registry": "{parts.unnormalized} names no registry",
     "name.too_long": "the image name {name!q} is longer than {limit:character}",
     "name.uppercase": "the image name {name!q} must be in lower case",
     "name.uppercase_path": "the repository in {name!q} must be in lower case",
     "path.not_a_file": "{path!q} is neither a file nor a link to one; write it to a file first",
-    "path.unusable": "cannot use the path {path!q}: {errno!e}",
+    "path.unusable": _unusable,
     "platform.foreign_os": "the image is for {image_os}, which does not run on {host_os}",
     "platform.none": lambda facts: (
         f"the {facts['list_kind']} has no image for {facts['wanted']}; it has "
@@ -195,10 +240,7 @@ _OWN: Mapping[str, Template] = {
     ),
     "pull.all_failed": _attempts,
     "pull.failed": _attempts,
-    "pull.no_search_registries": (
-        "{name!q} is a short name and registries.conf has no unqualified-search-registries; give"
-        " the full name, such as docker.io/library/{name}"
-    ),
+    "pull.no_search_registries": _no_search_registries,
     "reference.archive_digest": "{text!q}: images in a docker-archive cannot be named by digest",
     "reference.tag_and_digest": (
         "a {transport} name cannot have both a tag and a digest; leave out the tag"
@@ -234,7 +276,7 @@ _OWN: Mapping[str, Template] = {
     ),
     "store.invalid_id": "{id!q} is not a whole image ID",
     "store.lookup_wrong": "the store does not find {key!q}, which is {id}; pull it again",
-    "store.missing": "there is no store in {path!q}",
+    "store.missing": "there is no store in {path!q}; a pull makes one, and --root names another",
     "store.newer": (
         "the store {path!q} has the version {version}; this towline knows version {known}"
     ),
@@ -248,7 +290,9 @@ _OWN: Mapping[str, Template] = {
     "store.record_damaged": (
         "the record {path!q} is damaged: {reason}; pull the image again, or remove {id}"
     ),
-    "store.unknown_image": "the store {path!q} has no image {name!q}",
+    "store.unknown_image": (
+        "the store {path!q} has no image {name!q}; towline images lists those that it has"
+    ),
     "store.write_failed": "cannot write to the store: {reason}",
     "tarball.compression": (
         "{path!q} is compressed with {compression}, which no image layer can be; decompress it, or"
@@ -338,6 +382,7 @@ STEPS: Mapping[str, Template] = {
     "opening-archive": "",
     "opening-image": "",
     "opening-source": "",
+    "opening-store": "the store {path!q} cannot be used (--root names another): ",
     "opening-tarball": "",
     "parsing-archive-name": "",
     "parsing-atomic": "",

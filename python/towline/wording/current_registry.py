@@ -45,7 +45,11 @@ def _forbidden(facts: Mapping[str, Any]) -> str:
 
 def _not_found(facts: Mapping[str, Any]) -> str:
     if facts["wanted"] == "manifest":
-        return f"{facts['host']} has no {facts['reference']} of {facts['repository']}{_said(facts)}"
+        kind = "" if ":" in facts["reference"] else "tag "
+        return (
+            f"{facts['host']} has no {kind}{facts['reference']} of {facts['repository']}"
+            f"{_said(facts)}; check the name{' and the tag' if kind else ''}"
+        )
     return (
         f"{facts['host']} lacks the {facts['wanted']} {facts['reference']} that the manifest of"
         f" {facts['repository']} names{_said(facts)}; the image must be pushed again"

@@ -250,6 +250,7 @@ STEPS: Mapping[str, Template] = {
     "opening-archive": "error opening file {path!q}: ",
     "opening-image": "Error initializing image from source {source}: ",
     "opening-source": "Error initializing source {source}: ",
+    "opening-store": "",
     "opening-tarball": "error opening {path!q}: ",
     "parsing-archive-name": "docker-archive parsing reference: ",
     "parsing-atomic": "failed to parse image reference {text!q}: ",

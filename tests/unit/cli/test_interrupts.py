@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import towline
 from tests.support.towline_cli import CommandLine
 
 # Sends the signal while a certain module is looked for, or after the last line of all.
@@ -46,6 +47,7 @@ WAYS = {
 def test_an_interrupt_is_told_in_one_line(tmp_path: Path, command: list[str], place: str) -> None:
     """Exit status 130, and never a traceback: while it comes up, at work, and while it ends."""
     line = CommandLine.below(tmp_path)
+    towline.open_store(line.root)
     (tmp_path / "sitecustomize.py").write_text(HOOK)
     done = subprocess.run(
         [*command, "images", "--root", line.root],

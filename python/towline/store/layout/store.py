@@ -10,7 +10,7 @@ from typing import Literal
 
 from towline.cancel import CancelToken
 from towline.digest import Digest, parse_digest
-from towline.errors import InvalidName, PathUnusable, StoreError, VerificationError
+from towline.errors import InvalidName, PathUnusable, StoreError, VerificationError, step
 from towline.facts import StoreIdentity
 from towline.reference import parse_normalized, parse_reference
 from towline.store.layout import files, locks
@@ -66,13 +66,17 @@ def open_store(
         PathUnusable: the folder cannot be made or used.
     """
     places = Places.below(os.path.abspath(root))
-    version = files.read(places.version)
-    if version is None:
-        if not create:
-            raise StoreError("store.missing", path=places.root)
-        _make(places)
-    else:
-        _check_version(places, version)
+    try:
+        version = files.read(places.version)
+        if version is None:
+            if not create:
+                raise StoreError("store.missing", path=places.root)
+            _make(places)
+        else:
+            _check_version(places, version)
+    except PathUnusable:
+        with step("opening-store", path=places.root):
+            raise
     power = durability == "power"
     store = LayoutStore(Blobs(places, power), Records(places, IndexView(places), power))
     store.recover()

@@ -32,18 +32,25 @@ class _Plain:
 
 
 class _Bars:
-    """One bar for each blob that moves."""
+    """One bar for each blob that moves, gone when the pull is over."""
 
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
         self._tasks: dict[str, TaskID] = {}
 
     def report(self, blob: BlobProgress) -> None:
+        self._bars.start()  # once more changes nothing
         if blob.digest not in self._tasks:
             shown = blob.digest.partition(":")[2][:_DIGEST_SHOWN]
             total = blob.total if blob.total >= 0 else None
             self._tasks[blob.digest] = self._bars.add_task(shown, total=total)
         self._bars.update(self._tasks[blob.digest], completed=blob.held)
+
+    def end(self) -> None:
+        self._bars.stop()
+        for task in self._tasks.values():
+            self._bars.remove_task(task)
+        self._tasks.clear()
 
 
 @dataclass(slots=True)
@@ -52,9 +59,12 @@ class ProgressView:
 
     writer: TextWriter | None = None
     report: Callable[[BlobProgress], None] | None = None
+    clear: Callable[[], None] | None = None
 
-    def break_line(self) -> None:
-        """End a line that the text left open."""
+    def make_way(self) -> None:
+        """End a line that the text left open, and take bars away, for what is to be printed."""
+        if self.clear is not None:
+            self.clear()
         if isinstance(self.writer, _Plain) and self.writer.open_line:
             self.writer.write("\n")
 
@@ -70,8 +80,20 @@ def progress_view(kind: str) -> Iterator[ProgressView]:
         from rich.progress import TransferSpeedColumn as Speed
 
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), Speed())
-        with Progress(*columns, console=Console(stderr=True)) as bars:
-            yield ProgressView(report=_Bars(bars).report)
+        # What is printed must reach its own stream, whole and as it is, and not that of the bars.
+        bars = _Bars(
+            Progress(
+                *columns,
+                console=Console(stderr=True),
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+        )
+        try:
+            yield ProgressView(report=bars.report, clear=bars.end)
+        finally:
+            bars.end()
     elif kind == "json":
         yield ProgressView(report=_report_json)
     elif kind == "plain":

@@ -55,13 +55,13 @@ def pull(
             try:
                 result = runtime.pull(name, label=label, writer=view.writer)
             except TowlineError as error:
-                view.break_line()
+                view.make_way()
                 if error.code == "cancelled.by_caller":
                     raise
                 print_error(str(error))
                 status = 1
                 continue
-            view.break_line()
+            view.make_way()
             results.append(result)
             if output == "text":
                 _print_pulled(result)

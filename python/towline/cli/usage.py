@@ -18,8 +18,9 @@ def usage_told(error: click.UsageError) -> str:
 
 
 def no_such_command(name: str, commands: Iterable[str], ctx: click.Context) -> click.UsageError:
-    """The error of a command that does not exist."""
-    return click.UsageError(f"there is no command {name}{_meant(name, commands)}", ctx)
+    """The error of a command that does not exist; some look for ``version`` or ``help``."""
+    known = (*commands, *_long_options(ctx))
+    return click.UsageError(f"there is no command {name}{_meant(name, known)}", ctx)
 
 
 def _told(error: click.UsageError) -> str:
@@ -36,11 +37,15 @@ def _told(error: click.UsageError) -> str:
 
 
 def _no_such_option(name: str, ctx: click.Context) -> str:
-    options = [option for param in ctx.command.get_params(ctx) for option in param.opts]
-    meant = _meant(name, (option for option in options if option.startswith("--")))
+    meant = _meant(name, _long_options(ctx))
     if not meant and isinstance(ctx.command, click.Group):  # podman takes some of them there
         meant = " here: what is for a command stands behind its name"
     return f"there is no option {name}{meant}"
+
+
+def _long_options(ctx: click.Context) -> list[str]:
+    options = [option for param in ctx.command.get_params(ctx) for option in param.opts]
+    return [option for option in options if option.startswith("--")]
 
 
 def _meant(name: str, known: Iterable[str]) -> str:

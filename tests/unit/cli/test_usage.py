@@ -15,6 +15,7 @@ from tests.support.towline_cli import CommandLine
         ("pull", 'NAME... is missing; see "python -m towline pull --help"'),
         ("inspect", 'NAME is missing; see "python -m towline inspect --help"'),
         ("pul alpine", 'there is no command pul (did you mean pull?); see "python -m towline'),
+        ("version", "there is no command version (did you mean --version?);"),
         ("nonsense", 'there is no command nonsense; see "python -m towline --help"'),
         ("--root x images", "no option --root here: what is for a command stands behind its name;"),
         ("--versoin", "there is no option --versoin (did you mean --version?);"),

@@ -41,9 +41,11 @@ def raise_again() -> None:
 def _is_command_line() -> bool:
     """Whether this process runs ``towline`` or ``python -m towline``, and does not just import it.
 
-    Both give that name as the first word that is Python's no more.
+    Both give that name as the first word that is Python's no more; who changed ``sys.argv`` before
+    runs a program of its own.
     """
-    return os.path.basename(sys.orig_argv[-len(sys.argv)]) == "towline"
+    words = sys.orig_argv[-len(sys.argv) :]
+    return bool(words) and os.path.basename(words[0]) == "towline"
 
 
 # The first thing that the package imports: what it imports after this takes a tenth of a second.

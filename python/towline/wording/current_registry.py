@@ -45,7 +45,7 @@ def _forbidden(facts: Mapping[str, Any]) -> str:
 
 def _not_found(facts: Mapping[str, Any]) -> str:
     if facts["wanted"] == "manifest":
-        kind = "" if ":" in facts["reference"] else "tag "
+        kind = "" if ":" in str(facts["reference"]) else "tag "
         return (
             f"{facts['host']} has no {kind}{facts['reference']} of {facts['repository']}"
             f"{_said(facts)}; check the name{' and the tag' if kind else ''}"

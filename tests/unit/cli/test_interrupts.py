@@ -59,11 +59,15 @@ def test_an_interrupt_is_told_in_one_line(tmp_path: Path, command: list[str], pl
     assert (done.returncode, done.stderr) == (130, "\ntowline: interrupted\n")
 
 
+@pytest.mark.parametrize("arguments", ["sys.argv", "[]", "['towline'] * 99"])
 @pytest.mark.parametrize("name", ["towline.api", "towline.errors"])
-def test_who_imports_towline_gets_its_own_interrupts(tmp_path: Path, name: str) -> None:
-    """A program that imports towline catches KeyboardInterrupt as ever."""
+def test_who_imports_towline_gets_its_own_interrupts(
+    tmp_path: Path, name: str, arguments: str
+) -> None:
+    """A program that imports towline catches KeyboardInterrupt as ever, whatever its arguments."""
     (tmp_path / "sitecustomize.py").write_text(HOOK)
-    program = "try:\n import towline\nexcept KeyboardInterrupt:\n print('caught')"
+    program = f"import sys\nsys.argv = {arguments}\n"
+    program += "try:\n import towline\nexcept KeyboardInterrupt:\n print('caught')"
     environment = CommandLine.below(tmp_path).environment
     told = subprocess.check_output(
         [sys.executable, "-c", program],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 import click
 
@@ -49,6 +48,8 @@ def _long_options(ctx: click.Context) -> list[str]:
 
 
 def _meant(name: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches  # only for who mistyped
+
     close = get_close_matches(name, list(known), n=1)
     return f" (did you mean {close[0]}?)" if close else ""
 

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-from towline import interrupts as interrupts  # before all others
 from towline.api import open_store, pull, resolve
 from towline.cancel import CancelToken
 from towline.config.auth_json import Credentials

@@ -44,4 +44,4 @@ mod testing;
 pub use failure::{Code, Failure, Result};
 pub use receive::Received;
 pub use round::Format;
-pub use stop::Stop;
+pub use stop::{Stop, interruptible};

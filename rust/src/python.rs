@@ -56,7 +56,7 @@ thread_local! {
 /// only between two instructions of its own.
 fn without_gil<T: Send>(
     py: Python<'_>,
-    work: impl FnOnce() -> crate::failure::Result<T> + Send,
+    work: impl FnOnce() -> crate::Result<T> + Send,
 ) -> PyResult<T> {
     let thread = rustix::thread::gettid().as_raw_nonzero().get();
     let main = u32::try_from(thread) == Ok(process::id());

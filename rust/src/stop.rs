@@ -46,7 +46,7 @@ thread_local! {
 }
 
 /// Let work in this thread end, as if it were stopped, when `ask` says so.
-pub(crate) fn interruptible<T>(ask: fn() -> bool, work: impl FnOnce() -> T) -> T {
+pub fn interruptible<T>(ask: fn() -> bool, work: impl FnOnce() -> T) -> T {
     let next = Instant::now() + POLL;
     let outer = INTERRUPTS.replace(Some(Interrupts { ask, next }));
     let done = work();
@@ -67,4 +67,23 @@ fn interrupted() -> bool {
     let next = if over { now } else { now + POLL };
     INTERRUPTS.set(Some(Interrupts { next, ..interrupts }));
     over
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_is_interrupted_in_its_own_thread_only() {
+        let stop = Stop::default();
+        let stopped = || {
+            std::thread::sleep(2 * POLL);
+            stop.check(7).map_err(|failure| failure.code)
+        };
+        assert_eq!(interruptible(|| true, stopped), Err(Code::Cancelled));
+        assert_eq!(interruptible(|| false, stopped), Ok(()));
+        let beside = || std::thread::scope(|scope| scope.spawn(stopped).join().unwrap());
+        assert_eq!(interruptible(|| true, beside), Ok(()));
+        assert_eq!(stopped(), Ok(()));
+    }
 }

@@ -22,7 +22,7 @@ FLOORS: list[set[str]] = [
     {"towline.manifest", "towline.facts"},
     {"towline.transport", "towline.schema1"},
     {"towline.goal", "towline.config"},
-    {"towline.trust", "towline.options", "towline.store.protocol", "towline.interrupts"},
+    {"towline.trust", "towline.options", "towline.store.protocol"},
     {"towline.source.protocol", "towline.source.documents"},
     {"towline.registry", "towline.store", "towline.reading", "towline.diff_ids"},
     {"towline.source", "towline.layers", "towline.labels", "towline.results"},

@@ -15,13 +15,13 @@ import time
 
 import click
 
-from towline import interrupts
+from towline.cli import interrupts
+from towline.cli.interrupts import INTERRUPTED
 from towline.cli.show import print_error
 from towline.cli.usage import no_such_command, usage_told
 from towline.errors import TowlineError
-from towline.interrupts import INTERRUPTED
 
-__all__ = ["main", "towline"]
+__all__ = ["run", "towline"]
 
 FAILED, USAGE = 1, 2
 _GRACE = 1.0  # seconds between Ctrl-C and the end of a process that does not end by itself
@@ -72,18 +72,18 @@ def towline() -> None:
     """Pull container images the way libpod does, without a daemon."""
 
 
-def main() -> None:
+def run() -> None:
     """Run the command line and end the process with its status."""
     _heed_interrupts()
     try:
-        status = _run()
+        status = _invoke()
     except KeyboardInterrupt:  # while an end was told
         status = INTERRUPTED
     interrupts.end_at_once()
     sys.exit(status)
 
 
-def _run() -> int:
+def _invoke() -> int:
     try:
         status: int | None = towline.main(standalone_mode=False)
         sys.stdout.flush()  # what cannot be written is told, and not by the interpreter's end
@@ -114,10 +114,7 @@ def _run() -> int:
 
 
 def _heed_interrupts() -> None:
-    """Let Ctrl-C end the process also while the core is deep in one long call.
-
-    There Python raises nothing, and an image may be of any size.
-    """
+    """Let Ctrl-C end the process also where something holds on to it, such as a dead disk."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)

@@ -28,14 +28,7 @@ sys.meta_path.insert(0, Finder)
 if os.environ["INTERRUPTED_AT"] == "the end":
     atexit.register(interrupt)
 """
-MODULES = [
-    "towline.api",
-    "urllib.parse",
-    "towline.cli",
-    "towline.cli.command",
-    "click",
-    "towline.cli.store_commands",
-]
+MODULES = ["towline.cli.command", "click", "towline.cli.store_commands"]
 WAYS = {
     "python -m towline": [sys.executable, "-m", "towline"],
     "towline": [str(Path(sys.executable).with_name("towline"))],
@@ -45,7 +38,7 @@ WAYS = {
 @pytest.mark.parametrize("command", WAYS.values(), ids=WAYS)
 @pytest.mark.parametrize("place", [*MODULES, "the end"])
 def test_an_interrupt_is_told_in_one_line(tmp_path: Path, command: list[str], place: str) -> None:
-    """Exit status 130, and never a traceback: while it comes up, at work, and while it ends."""
+    """Status 130 and no traceback: while commands are loaded, at work, and while it ends."""
     line = CommandLine.below(tmp_path)
     towline.open_store(line.root)
     (tmp_path / "sitecustomize.py").write_text(HOOK)
@@ -57,21 +50,3 @@ def test_an_interrupt_is_told_in_one_line(tmp_path: Path, command: list[str], pl
         check=False,
     )
     assert (done.returncode, done.stderr) == (130, "\ntowline: interrupted\n")
-
-
-@pytest.mark.parametrize("arguments", ["sys.argv", "[]", "['towline'] * 99"])
-@pytest.mark.parametrize("name", ["towline.api", "towline.errors"])
-def test_who_imports_towline_gets_its_own_interrupts(
-    tmp_path: Path, name: str, arguments: str
-) -> None:
-    """A program that imports towline catches KeyboardInterrupt as ever, whatever its arguments."""
-    (tmp_path / "sitecustomize.py").write_text(HOOK)
-    program = f"import sys\nsys.argv = {arguments}\n"
-    program += "try:\n import towline\nexcept KeyboardInterrupt:\n print('caught')"
-    environment = CommandLine.below(tmp_path).environment
-    told = subprocess.check_output(
-        [sys.executable, "-c", program],
-        env=environment | {"PYTHONPATH": str(tmp_path), "INTERRUPTED_AT": name},
-        text=True,
-    )
-    assert told == "caught\n"

@@ -1,4 +1,4 @@
-"""Ctrl-C while the command line comes up, and while it ends: status 130, and no traceback.
+"""Ctrl-C while the commands are loaded, and while the process ends: status 130, and no traceback.
 
 Python raises KeyboardInterrupt wherever it is just then.  In the midst of an import, or after the
 last line of `main`, nobody is there to catch it.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
 from typing import NoReturn
 
 __all__ = ["INTERRUPTED", "end", "end_at_once", "raise_again"]
@@ -36,18 +35,3 @@ def raise_again() -> None:
     """Let Ctrl-C raise KeyboardInterrupt again, where it would end the process."""
     if signal.getsignal(signal.SIGINT) is end:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def _is_command_line() -> bool:
-    """Whether this process runs ``towline`` or ``python -m towline``, and does not just import it.
-
-    Both give that name as the first word that is Python's no more; who changed ``sys.argv`` before
-    runs a program of its own.
-    """
-    words = sys.orig_argv[-len(sys.argv) :]
-    return bool(words) and os.path.basename(words[0]) == "towline"
-
-
-# The first thing that the package imports: what it imports after this takes a tenth of a second.
-if _is_command_line():
-    end_at_once()

@@ -31,13 +31,18 @@ pub type Bytes = Box<dyn AsRef<[u8]> + Send + Sync>;
 
 /// What is to be hashed.
 pub(crate) enum Job {
-    /// Bytes in memory, and their part of the budget.
-    Piece { bytes: Bytes, _permit: Permit },
+    /// Bytes in memory, how many of them are hashed already, and their part of the budget.
+    Piece {
+        bytes: Bytes,
+        done: usize,
+        _permit: Permit,
+    },
     /// What is in the file between these offsets.
     Stored(u64, u64),
 }
 
 impl Job {
+    /// What it counts until all of it is hashed.
     fn size(&self) -> u64 {
         match self {
             Self::Piece { bytes, .. } => cost(bytes),
@@ -109,7 +114,11 @@ impl Queue {
     pub fn append_piece(self: &Arc<Self>, bytes: Bytes) {
         let size = cost(&bytes);
         let _permit = Permit::try_take(size).unwrap_or_else(|| hurried(|| Permit::take(size)));
-        self.append(Job::Piece { bytes, _permit });
+        self.append(Job::Piece {
+            bytes,
+            done: 0,
+            _permit,
+        });
     }
 
     /// Wait until all is hashed; the hash of it, once, and none where that was stopped.
@@ -156,10 +165,13 @@ impl Queue {
         }
     }
 
-    /// Give the hasher back, and say whether there is more.
-    fn put_back(&self, hasher: Option<Hasher>) -> bool {
+    /// Give the hasher back, and what is left of the job; whether there is more to hash.
+    fn put_back(&self, turn: Turn) -> bool {
         let mut work = self.lock();
-        work.hasher = hasher;
+        work.hasher = turn.hasher;
+        if let Some(rest) = turn.job {
+            work.jobs.push_front(rest);
+        }
         work.listed = !work.jobs.is_empty();
         if !work.listed {
             self.done.notify_all();
@@ -175,14 +187,10 @@ struct Turn {
 }
 
 impl Turn {
-    fn size(&self) -> u64 {
-        self.job.as_ref().map_or(0, Job::size)
-    }
-
     /// The bytes, read into the buffer where they are in the file.
     fn bytes<'a>(&'a self, queue: &Queue, buffer: &'a mut Vec<u8>) -> &'a [u8] {
         match &self.job {
-            Some(Job::Piece { bytes, .. }) => (**bytes).as_ref(),
+            Some(Job::Piece { bytes, done, .. }) => &(**bytes).as_ref()[*done..],
             Some(Job::Stored(from, to)) => {
                 buffer.resize(STEP, 0);
                 let wanted = &mut buffer[..(to - from) as usize];
@@ -199,6 +207,56 @@ impl Turn {
             }
             None => &[],
         }
+    }
+
+    /// Hash what there is; what it counted.
+    fn hash(&mut self, queue: &Queue, buffer: &mut Vec<u8>) -> u64 {
+        let mut hasher = self.hasher.take();
+        if let Some(hasher) = &mut hasher {
+            hasher.update(self.bytes(queue, buffer));
+        }
+        self.hasher = hasher;
+        self.done(usize::MAX)
+    }
+
+    /// Hash as many bytes of two turns as both have, side by side; what each counted that is done.
+    ///
+    /// What is left of a piece waits for more of the other one; stored bytes lie in a buffer that
+    /// is used again, so they are hashed to their end.
+    fn hash_both(
+        &mut self,
+        other: &mut Self,
+        queues: [&Queue; 2],
+        [first, second]: &mut [Vec<u8>; 2],
+    ) -> [u64; 2] {
+        let (mut a, mut b) = (self.hasher.take(), other.hasher.take());
+        let (x, y) = (self.bytes(queues[0], first), other.bytes(queues[1], second));
+        let common = x.len().min(y.len());
+        if let (Some(a), Some(b)) = (&mut a, &mut b) {
+            Hasher::update_both(a, &x[..common], b, &y[..common]);
+            for (turn, hasher, bytes) in [(&*self, a, x), (&*other, b, y)] {
+                if !turn.is_piece() {
+                    hasher.update(&bytes[common..]);
+                }
+            }
+        }
+        (self.hasher, other.hasher) = (a, b);
+        [self, other].map(|turn| turn.done(common))
+    }
+
+    fn is_piece(&self) -> bool {
+        matches!(self.job, Some(Job::Piece { .. }))
+    }
+
+    /// So many bytes more are hashed of a piece, or all that is stored; what counts no more.
+    fn done(&mut self, count: usize) -> u64 {
+        if let Some(Job::Piece { bytes, done, .. }) = &mut self.job {
+            *done = done.saturating_add(count);
+            if *done < (**bytes).as_ref().len() {
+                return 0;
+            }
+        }
+        self.job.take().map_or(0, |job| job.size())
     }
 }
 
@@ -269,5 +327,23 @@ mod tests {
         assert!(queue.finish(&Stop::default()).is_some());
         queue.close();
         idle.close();
+    }
+
+    #[test]
+    fn pieces_of_any_lengths_are_hashed_in_order() {
+        let sizes = [1, 63, 64, 65, 100_000, 131_072, 200_001, 7, 262_144];
+        let queues = [0; 2].map(|_| Queue::open(None, Algorithm::Sha256));
+        let mut wanted = [0; 2].map(|_| Hasher::new(Algorithm::Sha256));
+        for round in 0..200_usize {
+            let which = round * round % 7 % 2;
+            let piece = vec![round as u8; sizes[round * 31 % sizes.len()]];
+            wanted[which].update(&piece);
+            queues[which].append_piece(Box::new(piece));
+        }
+        for (queue, wanted) in queues.iter().zip(wanted) {
+            let hasher = queue.finish(&Stop::default()).unwrap();
+            assert_eq!(hasher.finish(), wanted.finish());
+            queue.close();
+        }
     }
 }

@@ -7,8 +7,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, Builder};
 
-use super::Queue;
-use crate::digest::Hasher;
+use super::{Queue, Turn};
 use crate::per_process::PerProcess;
 
 /// What must wait to be hashed before a thread is woken for it.
@@ -158,31 +157,20 @@ impl Pool {
 
     /// Hash the next bytes of one queue or of two; stored ones are read into the buffers.
     fn hash(&self, queue: &Arc<Queue>, other: Option<&Arc<Queue>>, buffers: &mut [Vec<u8>; 2]) {
-        let [buffer, second] = buffers;
         let mut turn = queue.next();
-        let mut hasher = turn.hasher.take();
-        if let Some(other) = other {
-            let mut beside = other.next();
-            let mut sibling = beside.hasher.take();
-            if let (Some(a), Some(b)) = (&mut hasher, &mut sibling) {
-                let x = turn.bytes(queue, buffer);
-                let y = beside.bytes(other, second);
-                Hasher::update_both(a, x, b, y);
-            }
-            let hashed = beside.size();
-            drop(beside);
-            self.put_back(other, sibling, hashed);
-        } else if let Some(hasher) = &mut hasher {
-            hasher.update(turn.bytes(queue, buffer));
-        }
-        let hashed = turn.size();
-        drop(turn);
-        self.put_back(queue, hasher, hashed);
+        let Some(other) = other else {
+            let hashed = turn.hash(queue, &mut buffers[0]);
+            return self.put_back(queue, turn, hashed);
+        };
+        let mut beside = other.next();
+        let [hashed, hashed_beside] = turn.hash_both(&mut beside, [queue, other], buffers);
+        self.put_back(other, beside, hashed_beside);
+        self.put_back(queue, turn, hashed);
     }
 
-    /// Give a hasher back after so many bytes, and let its queue wait for the next turn.
-    fn put_back(&self, queue: &Arc<Queue>, hasher: Option<Hasher>, hashed: u64) {
-        let more = queue.put_back(hasher);
+    /// Give back what is left of a turn, and let its queue wait for the next one.
+    fn put_back(&self, queue: &Arc<Queue>, turn: Turn, hashed: u64) {
+        let more = queue.put_back(turn);
         let mut state = self.lock();
         state.waiting -= hashed as i64;
         state.ready.extend(more.then(|| Arc::clone(queue)));

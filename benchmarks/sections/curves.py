@@ -113,9 +113,7 @@ def _pulls(
     for image in images:
         bench.registry.offer(image)
         peers = contenders(names, bench.registry.host, image, bench.workspace)
-        # The largest ones take longest and scatter least.
-        rounds = 1 if image.size > 2048 * MIB else bench.few
-        runs = bench.turns(peers, rounds, counter=bench.registry, rehearse=False)
+        runs = bench.turns(peers, bench.few, counter=bench.registry, rehearse=False)
         points.append(Point(place(image), runs.samples))
     _keep(bench, Curve(key, title, unit, points))
 

@@ -9,12 +9,15 @@ import tarfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any, Protocol
 
 import pytest
 import zstandard
 
 from benchmarks.workloads.content import pieces
+
+_CPU_SECONDS = 0.5  # for which CPU time is looked at
 
 
 class Measure(Protocol):
@@ -37,12 +40,12 @@ def measure(benchmark: Any) -> Measure:
 
     def measured(part: str, work: Callable[[], Any], core: str = "", size: int = 0) -> Any:
         given = benchmark(work)
-        rounds, begun = 0, time.process_time()
-        while rounds == 0 or time.process_time() - begun < 0.1:
+        spent: list[float] = []
+        while sum(spent) < _CPU_SECONDS:
+            begun = time.process_time()
             work()
-            rounds += 1
-        cpu = (time.process_time() - begun) / rounds
-        benchmark.extra_info.update(part=part, core=core, size=size, cpu=cpu)
+            spent.append(time.process_time() - begun)
+        benchmark.extra_info.update(part=part, core=core, size=size, cpu=median(spent))
         return given
 
     return measured

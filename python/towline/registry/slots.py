@@ -29,7 +29,7 @@ class Division:
 
     worth: int = 32 << 20
     piece: int = 4 << 20
-    memory: int = 32 << 20
+    memory: int = 28 << 20
     after: float = 0.5
     share: float = 0.75
 

@@ -214,6 +214,14 @@ def test_one_line_for_each_candidate(line: CommandLine) -> None:
     assert [attempt.split(":")[0] for attempt in attempts] == ["  127.0.0.1", "  127.0.0.1"]
 
 
+@pytest.mark.parametrize("host", ["localhost:99999", f"{'a' * 64}.example"])
+def test_no_address(line: CommandLine, host: str) -> None:
+    """What no host can be called is not asked for again and again."""
+    ended = line("pull", f"{host}/x")
+    assert ended.status == 1
+    assert f"cannot connect to {host}: no valid host and port" in ended.stderr
+
+
 def test_wrong_usage(line: CommandLine) -> None:
     """Exit status 2, and where it stands how it is used."""
     for words in ([], ["--nonsense", NAME], ["--tls-verify=perhaps", NAME]):

@@ -64,6 +64,8 @@ def _told(error: Exception) -> tuple[str, dict[str, str]]:
         match each:
             case exceptions.ProxyError():
                 return _unreachable("proxy", "the proxy cannot be reached")
+            case exceptions.LocationParseError():  # a port beyond 65535, an endless label
+                return _unreachable("refused", "no valid host and port")
             case exceptions.NameResolutionError():
                 return _unreachable("unresolved", "no such host")
             case exceptions.NewConnectionError():

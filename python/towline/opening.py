@@ -19,6 +19,7 @@ from towline.transport.oci_archive import OciArchiveReference
 from towline.transport.tarball import TarballReference
 
 if TYPE_CHECKING:
+    from towline.core import Stop
     from towline.source.archives import ArchiveCache
 
 __all__ = ["Opener"]
@@ -33,6 +34,7 @@ class Opener:
         platform: what a tarball's image is said to be for; None: this machine.
         docker: opens the source of an image in a registry; None where no network may be used.
         own: sources that the caller opens himself; asked first, None where it has none.
+        stop: ends what an opening has to read.
     """
 
     rules: Rules
@@ -40,6 +42,7 @@ class Opener:
     platform: Platform | None = None
     docker: Callable[[DockerReference], Source] | None = None
     own: Callable[[ImageReference], Source | None] | None = None
+    stop: Stop | None = None
 
     def open(self, reference: ImageReference) -> Source:
         """The source of a reference; what it needs is imported here, when one is wanted.
@@ -72,6 +75,6 @@ class Opener:
             case TarballReference():
                 from towline.source import tarball
 
-                return tarball.open_source(reference, self.rules, self.platform)
+                return tarball.open_source(reference, self.rules, self.platform, self.stop)
             case _:
                 return refusals.open_source(reference)

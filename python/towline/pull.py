@@ -262,6 +262,7 @@ class _Call:
             self.options.platform,
             lambda reference: access.open(reference, notes),
             self.open_source,
+            self.options.cancel.stop,
         )
 
     def run(self, goal: PullGoal, name: str, label: str | None) -> PullResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -71,6 +72,19 @@ def test_a_local_source(
     again = puller.runtime(verify_diff_ids=True).pull(name)
     assert len(again.images) == 1
     assert puller.store.verify(None).clean
+
+
+def test_a_tarball_that_is_read_before_anything_else(tmp_path: Path) -> None:
+    """Its digests are needed first, however long that takes."""
+    (tmp_path / "layer.tar").write_bytes(LAYERS[0])
+    os.truncate(tmp_path / "layer.tar", 4 << 40)
+    puller, cancel = Puller(tmp_path), CancelToken()
+    timer = threading.Timer(0.2, cancel.cancel)
+    timer.start()
+    with pytest.raises(Cancelled):
+        puller.runtime(cancel=cancel).pull(f"tarball:{tmp_path}/layer.tar")
+    timer.join()
+    assert puller.stored() == []
 
 
 def test_an_interrupt_ends_what_other_threads_fetch(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from towline.core import CoreError, layer_pass
+from towline.core import CoreError, Stop, layer_pass
 from towline.descriptor import Descriptor
 from towline.digest import Digest, sha256_of
 from towline.errors import SourceError
@@ -49,7 +49,10 @@ class _Layer:
 
 
 def open_source(
-    reference: TarballReference, rules: Rules, platform: Platform | None = None
+    reference: TarballReference,
+    rules: Rules,
+    platform: Platform | None = None,
+    stop: Stop | None = None,
 ) -> TarballSource:
     """The source of the image that the files make.
 
@@ -57,13 +60,14 @@ def open_source(
         reference: the files.
         rules: the edition; both make the same of tarballs.
         platform: what the config says that the image is for; None: this machine.
+        stop: ends the reading of the files.
 
     Raises:
         PathUnusable: a file cannot be read.
         SourceError: ``tarball.not_a_layer``, ``tarball.compression``.
     """
     with ExitStack() as held:
-        layers = [_read_layer(name, held) for name in reference.files]
+        layers = [_read_layer(name, held, stop) for name in reference.files]
         return TarballSource(reference, layers, platform or host_platform(), held.pop_all())
 
 
@@ -120,13 +124,13 @@ class TarballSource:
         self._held.close()
 
 
-def _read_layer(name: str, held: ExitStack) -> _Layer:
+def _read_layer(name: str, held: ExitStack, stop: Stop | None) -> _Layer:
     path = _kept_stdin(held) if name == _STDIN else name
     fd = open_file(path)
     modified = os.fstat(fd).st_mtime
     os.close(fd)
     try:
-        found = layer_pass(path)
+        found = layer_pass(path, stop=stop)
     except CoreError as error:
         raise SourceError(
             "tarball.not_a_layer",

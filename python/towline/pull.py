@@ -293,14 +293,13 @@ class _Call:
             if label is not None:
                 self._check_label(pair, label)
         except TowlineError as error:
-            if rules.label_failure == "ends" or isinstance(error, Cancelled):  # LABEL-004
+            if rules.label_failure == "ends":  # LABEL-004
                 raise
             return self._failed(pair, error)
         log = EndpointLog()
         try:
             copied = self._copy(pair, policy, origin, log)
         except TowlineError as error:
-            self.options.cancel.raise_if_cancelled()
             return self._failed(pair, error, log)
         return Attempt(
             pair.image,
@@ -316,6 +315,14 @@ class _Call:
     def _failed(
         self, pair: PullRefPair, error: TowlineError, log: EndpointLog | None = None
     ) -> Attempt:
+        """The attempt that failed; being cancelled is no failure of it (PULL-006).
+
+        Raises:
+            Cancelled: the caller cancelled, whatever failed because of that.
+        """
+        self.options.cancel.raise_if_cancelled()
+        if isinstance(error, Cancelled):
+            raise error
         wording = self.options.rules.wording
         error.wording = wording
         within = pair.source.within_transport

@@ -75,14 +75,10 @@ fn without_gil<T: Send>(
 
 /// Run the handlers of signals that came; whether one of them raised.
 fn handle_signals() -> bool {
-    let Some(error) = RAISED.take() else {
-        let outcome = Python::attach(|py| py.check_signals());
-        let raised = outcome.is_err();
-        RAISED.set(outcome.err());
-        return raised;
-    };
-    RAISED.set(Some(error));
-    true
+    let raised = Python::attach(|py| py.check_signals()).err();
+    let over = raised.is_some();
+    RAISED.set(raised);
+    over
 }
 
 fn hash_of(value: &impl Hash) -> u64 {

@@ -39,6 +39,8 @@ impl Stop {
 struct Interrupts {
     ask: fn() -> bool,
     next: Instant,
+    /// It is to end; that is not asked again.
+    over: bool,
 }
 
 thread_local! {
@@ -48,25 +50,24 @@ thread_local! {
 /// Let work in this thread end, as if it were stopped, when `ask` says so.
 pub fn interruptible<T>(ask: fn() -> bool, work: impl FnOnce() -> T) -> T {
     let next = Instant::now() + POLL;
-    let outer = INTERRUPTS.replace(Some(Interrupts { ask, next }));
+    let over = false;
+    let outer = INTERRUPTS.replace(Some(Interrupts { ask, next, over }));
     let done = work();
     INTERRUPTS.set(outer);
     done
 }
 
 fn interrupted() -> bool {
-    let Some(interrupts) = INTERRUPTS.get() else {
+    let Some(mut interrupts) = INTERRUPTS.get() else {
         return false;
     };
     let now = Instant::now();
-    if now < interrupts.next {
-        return false;
+    if !interrupts.over && now >= interrupts.next {
+        interrupts.over = (interrupts.ask)();
+        interrupts.next = now + POLL;
+        INTERRUPTS.set(Some(interrupts));
     }
-    let over = (interrupts.ask)();
-    // Whoever is to end is told so until he does.
-    let next = if over { now } else { now + POLL };
-    INTERRUPTS.set(Some(Interrupts { next, ..interrupts }));
-    over
+    interrupts.over
 }
 
 #[cfg(test)]

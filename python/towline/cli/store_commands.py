@@ -48,7 +48,7 @@ def images(quiet: bool, output: str, root: Path) -> int:
     if output == "json":
         print_json([description for description, _ in told])
     else:
-        _print_table(stored, [description for description, _ in told])
+        _print_table([description for description, _ in told])
     sys.stdout.flush()
     faults = [fault for _, fault in told if fault is not None]
     for fault in faults:
@@ -64,13 +64,14 @@ def _described_or_fault(image: Image) -> tuple[dict[str, Any], TowlineError | No
         return _known(image) | {"fault": {"code": fault.code, "message": str(fault)}}, fault
 
 
-def _print_table(stored: Sequence[Image], described: Sequence[dict[str, Any]]) -> None:
+def _print_table(described: Sequence[dict[str, Any]]) -> None:
     rows = [("NAME", "IMAGE ID", "DIGEST", "SIZE")]
-    for image, description in zip(stored, described, strict=True):
-        layers = description.get("layers")
+    for image in described:
+        layers = image.get("layers")
         size = "?" if layers is None else size_told(sum(max(each["size"], 0) for each in layers))
-        short = image.id[:_ID_SHOWN], image.digest.hex[:_ID_SHOWN]
-        rows.extend((name, *short, size) for name in image.names or ("<none>",))
+        digest = image["digest"].partition(":")[2]
+        short = image["id"][:_ID_SHOWN], digest[:_ID_SHOWN]
+        rows.extend((name, *short, size) for name in image["names"] or ("<none>",))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     print_lines(
         [

@@ -342,7 +342,7 @@ def _is_range(answer: Answer, first: int, last: int | None = None, size: int | N
     total = None if match[3] == "*" else int(match[3])
     return (
         begun == first
-        and ended == (ended if last is None else last)
+        and last in (None, ended)
         and total in (None, ended + 1 if size is None else size)
         and answer.length in (None, ended + 1 - begun)
     )

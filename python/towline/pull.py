@@ -36,7 +36,7 @@ from towline.results import Attempt, PullResult
 from towline.source.archives import ArchiveCache
 from towline.source.protocol import Source
 from towline.store.protocol import Store
-from towline.transport import ImageReference, image_name, parse_image_name
+from towline.transport import TRANSPORTS, ImageReference, image_name, parse_image_name
 from towline.transport.docker import DockerReference
 from towline.trust.policy import evaluate
 
@@ -390,7 +390,10 @@ def _bare(options: Options) -> Options:
 
 def _nothing_pulled(goal: PullGoal, name: str, attempts: list[Attempt]) -> PullFailed:
     if goal.used_search_registries and not goal.searched_registries:
-        return PullFailed("pull.no_search_registries", name=name)
+        transport, colon, _ = name.partition(":")
+        # What stands before a colon may be meant as one; docker is a repository as well.
+        meant = transport if colon and transport in TRANSPORTS and transport != "docker" else ""
+        return PullFailed("pull.no_search_registries", name=name, transport=meant)
     errors = [attempt.error for attempt in attempts if attempt.error is not None]
     images = [attempt.image for attempt in attempts]
     code = "pull.all_failed" if goal.used_search_registries else "pull.failed"

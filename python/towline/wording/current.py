@@ -22,16 +22,6 @@ Template = str | Callable[[Mapping[str, Any]], str]
 
 _LISTED = 20  # names that one sentence lists
 _DOING = {"mkdir": "make the folder", "open": "open", "read": "read", "write": "write"}
-_TRANSPORTS = (  # without docker, which is a repository as well
-    "containers-storage",
-    "dir",
-    "docker-archive",
-    "docker-daemon",
-    "oci",
-    "oci-archive",
-    "ostree",
-    "tarball",
-)
 
 
 def _listed(names: Sequence[object]) -> str:
@@ -70,9 +60,8 @@ def _invalid_name(facts: Mapping[str, Any]) -> str:
 
 
 def _no_search_registries(facts: Mapping[str, Any]) -> str:
-    name = facts["name"]
-    transport, colon, _ = name.partition(":")
-    if colon and transport in _TRANSPORTS:
+    name, transport = facts["name"], facts.get("transport")
+    if transport:
         return (
             f"{quote(name)} cannot be read as {transport}:, and as a short name it is searched"
             f" nowhere; check what stands behind {transport}:"

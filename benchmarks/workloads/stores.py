@@ -10,7 +10,8 @@ from towline import open_store
 from towline.digest import Digest, parse_digest
 from towline.manifest import RawManifest, parse_manifest
 from towline.store.layout.places import Places
-from towline.store.layout.records import Record, StoredManifest, encode_record
+from towline.store.layout.record_json import encode_record
+from towline.store.layout.records import Link, Record, StoredManifest
 from towline.store.layout.store import LayoutStore
 from towline.store.protocol import ImagePlan
 
@@ -44,7 +45,7 @@ def fill_store(root: Path, count: int) -> LayoutStore:
             path.write_bytes(data)
         own, of = _digest(manifest), _digest(config)
         stored = StoredManifest(_MANIFEST, own, len(manifest), of, ())
-        record = Record(of.hex, (_name(number),), number + 1, (stored,))
+        record = Record(of.hex, (Link(_name(number), 0),), number + 1, (stored,))
         Path(places.record(of.hex)).write_bytes(encode_record(record))
     Path(places.unfinished).touch()
     store.recover()

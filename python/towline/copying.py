@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from towline.cancel import CancelToken
@@ -101,12 +101,11 @@ class Copying:
             self.progress.say("writing-manifest")
             self.progress.say("storing-signatures")
             with step("publishing"):
+                diff_ids = self._diff_ids(manifest, plan.layers, following)
                 if isinstance(manifest, Schema1):
-                    plan = self._completed(plan, manifest, following)
-                else:
-                    self._check_layers(plan.layers, following)
+                    plan = _completed(plan, manifest, diff_ids)
                 self.cancel.raise_if_cancelled()
-                image = ingest.publish(plan)
+                image = ingest.publish(plan, diff_ids)
         # A config that names no diff IDs, or too few, leaves nothing to compare with.
         compared = self.verify_diff_ids and all(layer.diff_id for layer in plan.layers)
         return CopiedImage(image, ("blobs", "diff-ids") if compared else ("blobs",))
@@ -134,33 +133,29 @@ class Copying:
         wanted = self.verify_diff_ids or self.rules.layers_must_apply
         return Following() if wanted or isinstance(manifest, Schema1) else None
 
-    def _check_layers(self, layers: Sequence[LayerPlan], following: Following | None) -> None:
+    def _diff_ids(
+        self,
+        manifest: Manifest | Schema1,
+        layers: Sequence[LayerPlan],
+        following: Following | None,
+    ) -> dict[Digest, Digest]:
+        """The diff IDs of the layers by their blobs, compared with the config where asked for."""
+        found: dict[Digest, Digest] = {}
         if following is None:
-            return
-        checked: set[str] = set()
+            return found
+        if isinstance(manifest, Schema1):  # the others change nothing
+            layers = [LayerPlan(layer) for layer in manifest.content]
         for layer in layers:
             digest = layer.descriptor.digest
-            if str(digest) in checked:
-                continue
-            checked.add(str(digest))
             with step("applying-layer", digest=digest):
-                got = self._diff_id(digest, following)
+                if digest not in found:
+                    found[digest] = self._diff_id(digest, following)
+                got = found[digest]
                 if self.verify_diff_ids and layer.diff_id not in (None, got):
                     raise VerificationError(
                         "verify.diff_id", want=layer.diff_id, got=got, layer=digest
                     )
-
-    def _completed(
-        self, plan: ImagePlan, manifest: Schema1, following: Following | None
-    ) -> ImagePlan:
-        """The plan of an image whose config is made from its layers (MANIFEST-024)."""
-        diff_ids: dict[Digest, Digest] = {}
-        for layer in manifest.content:
-            if layer.digest not in diff_ids:
-                with step("applying-layer", digest=layer.digest):
-                    diff_ids[layer.digest] = self._diff_id(layer.digest, following)
-        config = manifest.config_with([diff_ids[layer.digest] for layer in manifest.content])
-        return replace(plan, id=plan.id or sha256_of(config).hex, config=config)
+        return found
 
     def _diff_id(self, layer: Digest, following: Following | None) -> Digest:
         """The digest of a stored layer uncompressed; it must be a tar."""
@@ -173,6 +168,12 @@ class Copying:
             raise SourceError(
                 "core.layer", code=error.code, offset=error.offset, detail=error.detail
             ) from None
+
+
+def _completed(plan: ImagePlan, manifest: Schema1, diff_ids: Mapping[Digest, Digest]) -> ImagePlan:
+    """The plan of an image whose config is made from its layers (MANIFEST-024)."""
+    config = manifest.config_with([diff_ids[layer.digest] for layer in manifest.content])
+    return replace(plan, id=plan.id or sha256_of(config).hex, config=config)
 
 
 def _plan(

@@ -58,4 +58,9 @@ class Following:
         found = self._found.get(str(digest))
         if isinstance(found, CoreError):
             raise found
-        return parse_digest(found or layer_pass(path, stop=stop).diff_id)
+        if found is None:
+            facts = layer_pass(path, stop=stop)
+            if digest.algorithm == "sha256" and facts.digest != str(digest):
+                raise CoreError("changed", 0, "its bytes are not those that were verified")
+            found = facts.diff_id
+        return parse_digest(found)

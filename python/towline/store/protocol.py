@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
@@ -107,7 +107,7 @@ class Image(Protocol):
 
     @property
     def digest(self) -> Digest:
-        """The digest of the first manifest by which the image became known."""
+        """The digest of the manifest."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -115,7 +115,7 @@ class Image(Protocol):
 
     @property
     def manifest(self) -> RawManifest:
-        """As it came."""
+        """As it came: that by which the image was pulled, where a name or digest was asked for."""
 
     @property
     def config(self) -> bytes:
@@ -138,11 +138,16 @@ class Ingest(Protocol):
         None where the blob arrived meanwhile.  The caller holds no other sink while it waits.
         """
 
-    def publish(self, completed: ImagePlan | None = None) -> Image:
+    def publish(
+        self,
+        completed: ImagePlan | None = None,
+        diff_ids: Mapping[Digest, Digest] | None = None,
+    ) -> Image:
         """Make the image and its names visible, at once and for good.
 
         Args:
             completed: the plan again, with the ID and the config that depended on the layers.
+            diff_ids: of layers that were decompressed during this pull, by their blobs.
 
         Raises:
             StoreError: ``store.incomplete`` where a blob is missing; nothing has changed then.

@@ -253,7 +253,8 @@ _OWN: Mapping[str, Template] = {
         + "; try again when that is done"
     ),
     "store.id_in_use": (
-        "the ID {id} that was asked for is that of another stored image; remove that one first"
+        "the ID {id} that was asked for is that of another stored image; remove that one first,"
+        " or give this one another name"
     ),
     "store.incomplete": "the image {id} cannot be stored: its blob {digest} is missing",
     "store.index_damaged": (
@@ -278,6 +279,10 @@ _OWN: Mapping[str, Template] = {
     ),
     "store.record_damaged": (
         "the record {path!q} is damaged: {reason}; pull the image again, or remove {id}"
+    ),
+    "store.record_undecided": (
+        "the record {path!q} was written by an earlier towline and does not say which of several"
+        " images its names are of; pull the image again, run towline gc, or remove {id}"
     ),
     "store.unknown_image": (
         "the store {path!q} has no image {name!q}; towline images lists those that it has"

@@ -174,6 +174,9 @@ _OWN: Mapping[str, Template] = {
     "store.record_damaged": (
         "the record {path!q} is damaged: {reason}; pull the image again, or remove {id}"
     ),
+    "store.record_undecided": (
+        "the record {path!q} does not say which of several images its names are of"
+    ),
     "store.unknown_image": "unable to find '{name}' in local storage: image not known",
     "store.write_failed": "{reason}",
     "tarball.compression": "{path}: {compression} compression is not supported",

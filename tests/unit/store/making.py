@@ -42,14 +42,14 @@ class Made:
         return replace(self, plan=replace(self.plan, id=image_id))
 
 
-def layer(content: bytes) -> tuple[bytes, Digest]:
+def layer(content: bytes, level: int = 9) -> tuple[bytes, Digest]:
     """A tar of one file in gzip, and its diff ID."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         member = tarfile.TarInfo("file")
         member.size = len(content)
         archive.addfile(member, io.BytesIO(content))
-    return gzip.compress(buffer.getvalue(), mtime=0), sha256_of(buffer.getvalue())
+    return gzip.compress(buffer.getvalue(), level, mtime=0), sha256_of(buffer.getvalue())
 
 
 def make(
@@ -60,13 +60,22 @@ def make(
     diff_ids: Sequence[Digest] | None = None,
     algorithm: str = "sha256",
     listed: RawManifest | None = None,
+    level: int = 9,
+    config: bytes = b"",
 ) -> Made:
-    """An image with one layer for each content."""
-    layers = [layer(content) for content in contents]
+    """An image with one layer for each content; of another `level`, it has other blobs."""
+    layers = [layer(content, level) for content in contents]
     rootfs = [str(diff_id) for diff_id in diff_ids or [diff_id for _, diff_id in layers]]
-    config = json.dumps(
-        {"os": "linux", "architecture": "amd64", "rootfs": {"type": "layers", "diff_ids": rootfs}}
-    ).encode()
+    config = (
+        config
+        or json.dumps(
+            {
+                "os": "linux",
+                "architecture": "amd64",
+                "rootfs": {"type": "layers", "diff_ids": rootfs},
+            }
+        ).encode()
+    )
     descriptors = [
         Descriptor(
             DOCKER_LAYER_GZIP if docker else OCI_LAYER,
@@ -102,7 +111,9 @@ def make(
     return Made(plan, blobs)
 
 
-def put(store: LayoutStore, made: Made) -> StoredImage:
+def put(
+    store: LayoutStore, made: Made, diff_ids: Mapping[Digest, Digest] | None = None
+) -> StoredImage:
     """Store an image, fetching what is missing of it."""
     with store.begin(made.plan) as ingest:
         for missing in ingest.missing():
@@ -112,7 +123,7 @@ def put(store: LayoutStore, made: Made) -> StoredImage:
                     data = made.blobs[missing.descriptor.digest_text]
                     sink.writer.write(data[sink.writer.offset :])
                     sink.commit()
-        return ingest.publish()
+        return ingest.publish(diff_ids=diff_ids)
 
 
 def state(store: LayoutStore) -> dict[str, tuple[str, ...]]:

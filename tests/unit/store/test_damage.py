@@ -42,17 +42,22 @@ def codes(store: LayoutStore) -> list[str]:
 @pytest.mark.parametrize(
     "change",
     [
-        {"schema": 2},
+        {"schema": 3},
+        {"schema": True},
         {"extra": 1},
         {"id": "0" * 64},
         {"names": "localhost/x:1"},
-        {"names": ["a", "a"]},
-        {"names": [1]},
+        {"names": ["a"]},
+        {"names": [{"name": "a", "manifest": 0}, {"name": "a", "manifest": 0}]},
+        {"names": [{"name": 1, "manifest": 0}]},
+        {"names": [{"name": "a", "manifest": 1}]},
+        {"names": [{"name": "a", "manifest": -1}]},
         {"named": -1},
         {"named": True},
         {"manifests": []},
         {"manifests": [{}]},
-        {"lists": ["sha256:../../x"]},
+        {"lists": [{"digest": "sha256:../../x", "manifest": 0}]},
+        {"schema": 1, "names": [], "manifests": []},
     ],
 )
 def test_records_are_read_strictly(store: LayoutStore, change: dict[str, object]) -> None:

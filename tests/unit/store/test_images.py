@@ -139,17 +139,20 @@ def test_a_name_moves_to_the_image_that_got_it_last(store: LayoutStore) -> None:
 
 @pytest.mark.clause("STORE-002", "STORE-004", "STORE-001")
 def test_pulling_again_puts_new_names_in_front(store: LayoutStore) -> None:
-    """The newest name comes first, and the image keeps the digest of its first manifest."""
+    """The newest name comes first, and each name leads to the manifest that it was pulled by."""
     first = put(store, make(b"x", names=["localhost/a:1"]))
     second = put(store, make(b"x", names=["localhost/b:1"], annotation="another manifest"))
     assert second.id == first.id
-    assert second.digest == first.digest
+    assert second.digest != first.digest
+    assert store.image("a:1").digest == store.image(first.id).digest == first.digest
+    assert store.image("b:1").digest == second.digest
     assert len(second.digests) == 2
     assert second.names == ("localhost/b:1", "localhost/a:1")
     again = put(store, make(b"x", names=["localhost/a:1"]))
     assert again.names == ("localhost/a:1", "localhost/b:1")
     for digest in second.digests:
         assert store.image(str(digest)).id == first.id
+        assert store.image(str(digest)).digest == digest
 
 
 @pytest.mark.clause("STORE-007")
@@ -290,7 +293,7 @@ def test_a_store_that_is_not_there(tmp_path: Path) -> None:
 @pytest.mark.clause("STORE-019")
 def test_a_store_of_the_future_is_left_alone(store: LayoutStore) -> None:
     """A version that this towline does not know is refused."""
-    Path(store.root, "towline/store.json").write_text('{"version": 2}')
+    Path(store.root, "towline/store.json").write_text('{"version": 3}')
     with pytest.raises(StoreError) as caught:
         open_store(store.root)
     assert caught.value.code == "store.newer"

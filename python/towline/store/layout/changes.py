@@ -11,17 +11,27 @@ from __future__ import annotations
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from towline.cancel import CancelToken
-from towline.digest import Digest
 from towline.errors import PathUnusable, StoreError
 from towline.store.layout import files, locks, lookup
+from towline.store.layout.change_set import ChangeSet
+from towline.store.layout.identity import (
+    Evidence,
+    Refused,
+    combine,
+    place,
+    record_of,
+    with_evidence,
+)
 from towline.store.layout.index_view import IndexView, checksum_of
 from towline.store.layout.places import Places, is_id
-from towline.store.layout.records import Record, StoredManifest, decode_record, encode_record
+from towline.store.layout.record_json import decode_record, encode_record
+from towline.store.layout.records import Record, StoredManifest, UndecidedRecord
+from towline.store.layout.version import FIRST, read_version, write_version
 
 __all__ = ["Records"]
 
@@ -40,6 +50,18 @@ class Records:
 
     def get(self, image_id: str) -> Record | None:
         """The record of an ID, None where there is none.
+
+        Raises:
+            StoreError: ``store.record_damaged``, ``store.record_undecided``.
+        """
+        found = self.read(image_id)
+        if isinstance(found, UndecidedRecord):
+            path = self.places.record(image_id)
+            raise StoreError("store.record_undecided", id=image_id, path=path, names=found.names)
+        return found
+
+    def read(self, image_id: str) -> Record | UndecidedRecord | None:
+        """The record of an ID, of either version, None where there is none.
 
         Raises:
             StoreError: ``store.record_damaged``.
@@ -75,21 +97,33 @@ class Records:
         found, damaged = self._read_all()
         return self._without_repeats(found), damaged
 
-    def holding(self, key: str) -> Record | None:
-        """The image that has a name, or is known by a digest.
+    def holding(self, key: str) -> Iterator[Record]:
+        """The images that have a name or are known by a digest, the newest first.
 
         Raises:
-            StoreError: ``store.record_damaged`` where the record that may have it cannot be read.
+            StoreError: ``store.record_damaged``, ``store.record_undecided``: the record that may
+                have it cannot be read, or does not say.
         """
+        given = False
         for _ in range(_ATTEMPTS):  # a name on the move may slip by once
             known = self._known(key)
             for image_id in known:
                 record = self.get(image_id)
                 if record is not None and key in record.handles():
-                    return record
-            if not known:
+                    given = True
+                    yield record
+            if given or not known:
                 break
-        return None
+
+    def undecided(self) -> list[UndecidedRecord]:
+        """The records of version 1 whose names nobody can attribute yet."""
+        found = []
+        for image_id in self.ids():
+            with suppress(StoreError):  # damaged
+                record = self.read(image_id)
+                if isinstance(record, UndecidedRecord):
+                    found.append(record)
+        return found
 
     def _stamp(self) -> tuple[int, int] | None:
         """Another one after each change, None during one."""
@@ -141,8 +175,17 @@ class Records:
 
     @contextmanager
     def locked(self, cancel: CancelToken | None = None) -> Iterator[None]:
-        """The index lock, with what a killed task left undone finished."""
+        """The index lock, with what a killed task left undone finished.
+
+        Raises:
+            StoreError: ``store.newer``: another towline has changed the store's format meanwhile.
+            Cancelled: while waiting.
+        """
         with locks.acquire(self.places.index_lock, cancel=cancel):
+            if read_version(self.places) == FIRST:
+                # The view shows undecided names, and is made again without them.
+                files.write(self.places.tmp, self.places.unfinished, b"", sync=False)
+                write_version(self.places, repaired=False)
             self._finish()
             yield
 
@@ -156,45 +199,80 @@ class Records:
 
     def store(
         self,
-        image_id: str,
+        wanted: str,
         manifest: StoredManifest,
-        lists: Sequence[Digest],
+        lists: Sequence[str],
         names: Sequence[str],
-        accept: Callable[[Record], None],
-    ) -> Record:
+        evidence: Evidence,
+    ) -> Record | StoredManifest:
         """Make an image visible under its names, or give these to one that is here.
 
         Args:
-            image_id: the hex that it gets.
+            wanted: the ID that it should have; `towline.store.layout.identity` says which it gets.
             manifest: by which it came.
-            lists: through which it came.
+            lists: digests of those through which it came.
             names: newest first.
-            accept: raises where a record of this ID is that of another image.
+            evidence: what was decompressed, and what came of it.
+
+        Returns:
+            The record; or, with nothing changed, a manifest that the evidence lacks.
+
+        Raises:
+            StoreError: ``store.id_in_use`` where a requested ID is that of another image.
         """
-        old = self._readable(image_id)
-        if old is not None:
-            accept(old)
-        new = _merged(old, image_id, manifest, lists, names)
-        others = self._losing(names, image_id)
-        before, after = {}, {}
-        for key in (*names, *map(str, new.digests())):
-            known = self._known(key)
-            rest = tuple(other for other in known if other != image_id)
-            before[key] = (image_id, *rest)
-            after[key] = (image_id,) if key in names else before[key]  # a name has one holder
-            if known == after[key]:
-                del before[key], after[key]
-        data = self.view.unchanged()
-        if new == old and not others and not after and data and self.view.shows(data, new, names):
-            return new
-        if old is None or new.names != old.names:
+        try:
+            placement = place(wanted, manifest, self._readable, evidence)
+        except Refused:
+            holder = self._readable(wanted)
+            held = () if holder is None else holder.names
+            raise StoreError("store.id_in_use", id=wanted, names=held) from None
+        if isinstance(placement, StoredManifest):
+            return placement
+        changes = ChangeSet(self._present)
+        changes.move(placement)
+        arrived = record_of(placement.id, manifest, tuple(lists), tuple(names))
+        here = changes.now(placement.id)
+        new = arrived if here is None else combine(here, arrived, newer=True)
+        new = with_evidence(new, evidence)
+        if here is None or new.names != here.names:
             new = replace(new, named=time.time_ns())
-        if data is None:
-            index = self.view.made_anew(self._with_changes([new, *others]), names)
+        changes.put(new)
+        for record in self._losing(names, new.id, changes):
+            changes.put(record)
+        before, after = self._lookups(changes, new, names)
+        data = self.view.unchanged()
+        alone = new == here and not after and len(changes.after) == 1
+        if alone and data and self.view.shows(data, new, names):
+            return new
+        if data is None or placement.evicted or placement.absorbed:
+            index = self.view.made_anew(self._with_changes(changes), names)
         else:
+            others = [record for record in changes.records() if record.id != new.id]
             index = self.view.named_anew(data, new, names, others)
-        self._put([new, *others], index, before, after)
+        self._put(changes.records(), index, before, after, removed=changes.removed())
         return new
+
+    def _lookups(
+        self, changes: ChangeSet, new: Record, names: Sequence[str]
+    ) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
+        """The lookups that change: as they are before the records change, and after."""
+        keys = dict.fromkeys((*names, *map(str, new.digests())))
+        for image_id, record in changes.after.items():
+            was = self._present(image_id)
+            both = [() if each is None else each.handles() for each in (was, record)]
+            keys.update(dict.fromkeys(key for key in (*both[0], *both[1]) if record != was))
+        before, after = {}, {}
+        for key in keys:
+            known = self._known(key)
+            holders = [new.id] if key in new.handles() else []
+            if key not in names:  # a name has one holder
+                holders += [record.id for record in changes.records() if key in record.handles()]
+                holders += [image_id for image_id in known if image_id not in changes.after]
+            final = tuple(dict.fromkeys(holders))
+            if final != known:
+                after[key] = final
+                before[key] = (*final, *(each for each in known if each not in final))
+        return before, after
 
     def forget(self, record: Record, names: Sequence[str] | None) -> Record | None:
         """Take these names from an image, or with None the image itself; what is left of it."""
@@ -210,8 +288,18 @@ class Records:
         else:
             rest = [other for other in self.all()[0] if other.id != record.id]
             index = self.view.made_anew([*rest, left] if left else rest)
-        self._put([left] if left else [], index, {}, after, removed=None if left else record.id)
+        self._put([left] if left else [], index, {}, after, removed=() if left else (record.id,))
         return left
+
+    def replace(self, old: UndecidedRecord, new: Record | None) -> None:
+        """Put a record in the place of an undecided one, or with None remove that."""
+        with self._marked():
+            path = self.places.record(old.id)
+            if new is None:
+                files.remove(path)
+            else:
+                files.write(self.places.tmp, path, encode_record(new), sync=True)
+            self._make_again()
 
     def forget_damaged(self, image_id: str) -> None:
         """Remove a record that cannot be read."""
@@ -219,25 +307,29 @@ class Records:
             files.remove(self.places.record(image_id))
             self._make_again()
 
-    def _readable(self, image_id: str) -> Record | None:
+    def _readable(self, image_id: str) -> Record | UndecidedRecord | None:
         try:
-            return self.get(image_id)
+            return self.read(image_id)
         except StoreError:  # damaged: storing the image again is how it heals
             return None
 
-    def _losing(self, names: Sequence[str], winner: str) -> list[Record]:
+    def _present(self, image_id: str) -> Record | None:
+        found = self._readable(image_id)
+        return found if isinstance(found, Record) else None
+
+    def _losing(self, names: Sequence[str], winner: str, changes: ChangeSet) -> list[Record]:
         """The other records that have one of the names, without them."""
+        holders = [image_id for name in names for image_id in self._known(name)]
         found = {}
-        for name in names:
-            for image_id in self._known(name):
-                record = None if image_id == winner else self._readable(image_id)
-                if record is not None and name in record.names:
-                    found[image_id] = record.without(names)
+        for image_id in dict.fromkeys((*holders, *changes.after)):
+            record = None if image_id == winner else changes.now(image_id)
+            if record is not None and not set(names).isdisjoint(record.names):
+                found[image_id] = record.without(names)
         return list(found.values())
 
-    def _with_changes(self, changed: Sequence[Record]) -> list[Record]:
-        ids = {record.id for record in changed}
-        return [*(record for record in self.all()[0] if record.id not in ids), *reversed(changed)]
+    def _with_changes(self, changes: ChangeSet) -> list[Record]:
+        kept = [record for record in self.all()[0] if record.id not in changes.after]
+        return [*kept, *reversed(changes.records())]
 
     def _finish(self) -> None:
         if os.path.lexists(self.places.unfinished):
@@ -257,7 +349,7 @@ class Records:
         before: Mapping[str, tuple[str, ...]],
         after: Mapping[str, tuple[str, ...]],
         *,
-        removed: str | None = None,
+        removed: Sequence[str] = (),
     ) -> None:
         """Bring the store into its new state: all is written first, then comes into its place."""
         with ExitStack() as undone:
@@ -284,8 +376,8 @@ class Records:
             with self._marked():
                 for prepared in first:
                     prepared.put()
-                if removed is not None:
-                    files.remove(self.places.record(removed))
+                for image_id in removed:
+                    files.remove(self.places.record(image_id))
                 if self.power:
                     files.sync_folder(self.places.images)
                 for prepared in last:
@@ -308,53 +400,11 @@ class Records:
         for record in records:
             for key in record.handles():
                 wanted[key].append(record.id)
-        self._make_lookups(wanted, {str(error.facts["id"]) for error in damaged})
+        lookup.rebuild(self.places, wanted, {str(error.facts["id"]) for error in damaged})
         index = self.view.made_anew(reversed(records))
         files.write(tmp, self.places.index, index, sync=True)
         files.write(tmp, self.places.index_checksum, checksum_of(index), sync=False)
 
-    def _make_lookups(self, wanted: Mapping[str, Sequence[str]], damaged: set[str]) -> None:
-        due = {self.places.key(key): (key, tuple(ids)) for key, ids in wanted.items()}
-        with files.using("readdir", self.places.lookup):
-            present = os.listdir(self.places.lookup)
-        for name in present:
-            path = f"{self.places.lookup}/{name}"
-            decoded = lookup.read(path)
-            if decoded is not None:
-                # What cannot be read may have the key still: asking for it then says so.
-                key, ids = due.get(path, (decoded[0], ()))
-                ids += tuple(other for other in decoded[1] if other in damaged)
-                if ids:
-                    due[path] = (key, ids)
-                if decoded == due.get(path):
-                    del due[path]
-                    continue
-            if path not in due:
-                files.remove(path)
-        for path, (key, ids) in due.items():
-            files.write(self.places.tmp, path, lookup.encode(key, ids), sync=False)
-
 
 def _damaged(image_id: str, path: str, reason: str) -> StoreError:
     return StoreError("store.record_damaged", id=image_id, path=path, reason=reason)
-
-
-def _merged(
-    old: Record | None,
-    image_id: str,
-    manifest: StoredManifest,
-    lists: Sequence[Digest],
-    names: Sequence[str],
-) -> Record:
-    """The record of an image that is stored, perhaps again: new names come in front."""
-    fresh = Record(image_id, tuple(dict.fromkeys(names)), 0, (manifest,), tuple(lists))
-    if old is None:
-        return fresh
-    known = {stored.digest for stored in old.manifests}
-    return Record(
-        id=image_id,
-        names=(*fresh.names, *(name for name in old.names if name not in fresh.names)),
-        named=old.named,
-        manifests=old.manifests if manifest.digest in known else (*old.manifests, manifest),
-        lists=tuple(dict.fromkeys((*old.lists, *lists))),
-    )

@@ -9,7 +9,7 @@ from towline.digest import Digest
 from towline.manifest import RawManifest
 from towline.schema1 import Schema1, parse_image
 from towline.store.layout.blobs import Blobs
-from towline.store.layout.records import Record
+from towline.store.layout.records import Record, StoredManifest
 
 __all__ = ["StoredImage"]
 
@@ -20,24 +20,27 @@ class StoredImage:
 
     Attributes:
         record: all that the store knows of it.
+        stored: the manifest that was pulled by the name or digest it was looked up by; the first
+            one where it was looked up by its ID, or listed.
     """
 
     record: Record
     _blobs: Blobs = field(repr=False, compare=False)
+    stored: StoredManifest
 
     @property
     def id(self) -> str:
-        """Hex; of the config's digest, unless it was stored under another."""
+        """Hex; of the config's digest, unless it was stored under another (STORE-004)."""
         return self.record.id
 
     @property
     def digest(self) -> Digest:
-        """The digest of the first manifest by which the image became known."""
-        return self.record.digest
+        """The digest of the manifest."""
+        return self.stored.known
 
     @property
     def digests(self) -> tuple[Digest, ...]:
-        """Every digest by which it is known: *the* digest, other manifests, lists."""
+        """Every digest by which the image is known, of manifests and of lists."""
         return self.record.digests()
 
     @property
@@ -47,14 +50,13 @@ class StoredImage:
 
     @property
     def manifest(self) -> RawManifest:
-        """The manifest that `digest` is of.
+        """The manifest, as it came.
 
         Raises:
             StoreError: ``store.blob_missing``, ``store.blob_closed``.
             VerificationError: ``verify.digest``.
         """
-        first = self.record.manifests[0]
-        return RawManifest(self._blobs.get(first.digest), first.media_type)
+        return RawManifest(self._blobs.get(self.stored.digest), self.stored.media_type)
 
     @property
     def config(self) -> bytes:
@@ -64,7 +66,7 @@ class StoredImage:
             StoreError: ``store.blob_missing``, ``store.blob_closed``.
             VerificationError: ``verify.digest``.
         """
-        digest = self.record.manifests[0].config
+        digest = self.stored.config
         return b"" if digest is None else self._blobs.get(digest)
 
     @property

@@ -56,7 +56,7 @@ def shown_names(record: Record) -> tuple[str, ...]:
 
 def entry_line(record: Record, name: str) -> bytes:
     """The entry of one name of an image, as its line in index.json."""
-    manifest = record.manifests[0]
+    manifest = record.manifest_of(name)
     annotations = {OURS: f"{record.id} {name}"}
     if name != NAMELESS:
         annotations[NAME] = name

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Self
 
 from towline.cancel import CancelToken
 from towline.digest import Digest, sha256_of
-from towline.errors import StoreError, TowlineError
+from towline.errors import StoreError
 from towline.image_config import parse_config
 from towline.reference import parse_reference
 from towline.schema1 import SCHEMA1, Schema1, known_digest, parse_image
@@ -19,10 +19,15 @@ from towline.store.layout.blobs import Blobs, LayoutSink
 from towline.store.layout.changes import Records
 from towline.store.layout.image import StoredImage
 from towline.store.layout.places import is_id
-from towline.store.layout.records import Record, StoredManifest
+from towline.store.layout.proof import prove
+from towline.store.layout.records import Content, Record, StoredManifest
+from towline.store.layout.repair import repair
+from towline.store.layout.version import unrepaired
 from towline.store.protocol import ImagePlan, LayerPlan
 
 __all__ = ["LayoutIngest"]
+
+_MOST_PROOFS = 8  # of one publish; what is open then is stored apart
 
 
 class LayoutIngest:
@@ -65,11 +70,18 @@ class LayoutIngest:
         """
         return self._blobs.sink(layer.descriptor, cancel or self._cancel)
 
-    def publish(self, completed: ImagePlan | None = None) -> StoredImage:
+    def publish(
+        self,
+        completed: ImagePlan | None = None,
+        diff_ids: Mapping[Digest, Digest] | None = None,
+    ) -> StoredImage:
         """Make the image and its names visible, at once and for good.
+
+        Layers are decompressed only where the ID is that of an image with other layers (STORE-004).
 
         Args:
             completed: the plan again, with the ID and the config that depended on the layers.
+            diff_ids: of layers that were decompressed during this pull, by their blobs.
 
         Raises:
             StoreError: ``store.incomplete`` where a blob is missing, ``store.id_in_use`` where the
@@ -86,12 +98,27 @@ class LayoutIngest:
         self._blobs.put(plan.manifest.data, manifest.digest)
         if manifest.config is not None:
             self._blobs.put(plan.config, manifest.config)
-        lists = () if plan.listed is None else (plan.listed.digest,)
         if plan.listed is not None:
             self._blobs.put(plan.listed.data, plan.listed.digest)
-        with self._records.locked(self._cancel):
-            record = self._records.store(plan.id, manifest, lists, plan.names, self._accept)
-        return StoredImage(record, self._blobs)
+        manifest = replace(manifest, proven=_proven(plan.config, manifest, diff_ids or {}))
+        return StoredImage(self._published(plan, manifest), self._blobs, manifest)
+
+    def _published(self, plan: ImagePlan, manifest: StoredManifest) -> Record:
+        """Store the record; what it takes to decide its ID is read without the index lock."""
+        cancel = self._cancel or CancelToken()
+        if unrepaired(self._blobs.places):
+            repair(self._blobs, self._records, cancel)
+        lists = () if plan.listed is None else (str(plan.listed.digest),)
+        evidence: dict[Content, bool | None] = {}
+        while True:
+            with self._records.locked(self._cancel):
+                record = self._records.store(plan.id, manifest, lists, plan.names, evidence)
+            if isinstance(record, Record):
+                return record
+            # Other tasks may change the record meanwhile, and then that is asked for too.
+            open_to_proof = len(evidence) < _MOST_PROOFS
+            state = prove(self._blobs, record, cancel) if open_to_proof else None
+            evidence[record.content] = state
 
     def _complete(self, plan: ImagePlan) -> None:
         # STORE-021: only what was not known before is new
@@ -102,18 +129,6 @@ class LayoutIngest:
             raise ValueError("the ID does not follow from the config")
         self._manifest = _checked(plan)
         self._plan = plan
-
-    def _accept(self, record: Record) -> None:
-        # STORE-006: an ID that was asked for may be that of an image of the same layers only
-        if any(stored.config == self._manifest.config for stored in record.manifests):
-            return
-        stored = StoredImage(record, self._blobs)
-        try:
-            same = _diff_ids(stored.config) == _diff_ids(self._plan.config)
-        except TowlineError:  # what is here cannot be read any more, so nothing is lost with it
-            return
-        if not same:
-            raise StoreError("store.id_in_use", id=record.id, names=record.names)
 
     def close(self) -> None:
         """Let go of the store; once more changes nothing."""
@@ -126,8 +141,11 @@ class LayoutIngest:
         self.close()
 
 
-def _diff_ids(config: bytes) -> tuple[str, ...]:
-    return parse_config(config).diff_id_texts
+def _proven(config: bytes, manifest: StoredManifest, diff_ids: Mapping[Digest, Digest]) -> bool:
+    """Whether layers that were decompressed in this pull are those that the config names."""
+    if manifest.config is None or not set(manifest.layers) <= diff_ids.keys():
+        return False
+    return parse_config(config).diff_ids == tuple(diff_ids[layer] for layer in manifest.layers)
 
 
 def _checked(plan: ImagePlan) -> StoredManifest:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping, Sequence, Set
 
 from towline.errors import PathUnusable
 from towline.store.layout import files
 from towline.store.layout.places import Places, is_id
 
-__all__ = ["decode", "encode", "ids", "read"]
+__all__ = ["decode", "encode", "ids", "read", "rebuild"]
 
 
 def encode(key: str, image_ids: tuple[str, ...]) -> bytes:
@@ -52,3 +53,32 @@ def read(path: str) -> tuple[str, tuple[str, ...]] | None:
         return decode(files.read(path) or b"")
     except PathUnusable:
         return None
+
+
+def rebuild(places: Places, wanted: Mapping[str, Sequence[str]], damaged: Set[str]) -> None:
+    """Make all lookups again.
+
+    Args:
+        places: the store.
+        wanted: the IDs of each key, newest first.
+        damaged: IDs whose records cannot be read; they stay where they are listed.
+    """
+    due = {places.key(key): (key, tuple(ids)) for key, ids in wanted.items()}
+    with files.using("readdir", places.lookup):
+        present = os.listdir(places.lookup)
+    for name in present:
+        path = f"{places.lookup}/{name}"
+        decoded = read(path)
+        if decoded is not None:
+            # What cannot be read may have the key still: asking for it then says so.
+            key, holders = due.get(path, (decoded[0], ()))
+            holders += tuple(other for other in decoded[1] if other in damaged)
+            if holders:
+                due[path] = (key, holders)
+            if decoded == due.get(path):
+                del due[path]
+                continue
+        if path not in due:
+            files.remove(path)
+    for path, (key, holders) in due.items():
+        files.write(places.tmp, path, encode(key, holders), sync=False)

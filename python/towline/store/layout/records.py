@@ -1,21 +1,19 @@
-"""Records: what the store knows of each image, one JSON file per ID, read strictly."""
+"""Records: what the store knows of each image, one per ID.
+
+`record_json` reads and writes them, `identity` decides which manifests share one.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
 
 from towline.digest import Digest, parse_digest
-from towline.errors import InvalidName, StoreError
-from towline.store.layout.places import is_id
 
-__all__ = ["Record", "StoredManifest", "decode_record", "encode_record"]
+__all__ = ["Content", "Link", "Record", "StoredManifest", "UndecidedRecord", "same_image"]
 
-SCHEMA = 1
-
-T = TypeVar("T")
+#: Config and layers.  Two manifests with equal ones are the same image, whatever else they say.
+Content = tuple[Digest | None, tuple[Digest, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +27,7 @@ class StoredManifest:
         layers: those that change something, which the config's diff IDs are of; lowest first.
         empty: layers that the manifest lists beside them and that change nothing (MANIFEST-022).
         payload: the digest by which a signed manifest is known (MANIFEST-023).
+        proven: the layers were decompressed here, and are those that the config names.
     """
 
     media_type: str
@@ -38,6 +37,12 @@ class StoredManifest:
     layers: tuple[Digest, ...]
     empty: tuple[Digest, ...] = ()
     payload: Digest | None = None
+    proven: bool = False
+
+    @property
+    def content(self) -> Content:
+        """What the image is made of."""
+        return self.config, self.layers
 
     @property
     def known(self) -> Digest:
@@ -54,33 +59,59 @@ class StoredManifest:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """A name, or the digest of a list, and the manifest that was pulled by it.
+
+    Attributes:
+        key: a full name, or a digest as text.
+        manifest: its place among the manifests of the record.
+    """
+
+    key: str
+    manifest: int
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """An image as the store knows it.
 
     Attributes:
-        id: hex; of the config's digest, or another where the destination asked for it.
-        names: newest first; empty for an image whose names moved on.
+        id: hex, see `towline.store.layout.identity`.
+        tags: the names, newest first, each with its manifest; none where all names moved on.
         named: when a name was last given, in nanoseconds since 1970.
-        manifests: oldest first; the first gives *the* digest, which the image keeps.
-        lists: digests of lists and indexes through which it came; where their bytes are here,
-            another pull need not ask for them (REG-052), and nothing else reads them.
+        manifests: oldest first, all of the same content; an ID alone leads to the first.
+        lists: lists and indexes through which manifests were chosen, each with the last one
+            that was.  Where its bytes are here, another pull need not fetch it (REG-052).
     """
 
     id: str
-    names: tuple[str, ...]
+    tags: tuple[Link, ...]
     named: int
     manifests: tuple[StoredManifest, ...]
-    lists: tuple[Digest, ...] = ()
+    lists: tuple[Link, ...] = ()
 
     @property
-    def digest(self) -> Digest:
-        """*The* digest of the image."""
-        return self.manifests[0].known
+    def names(self) -> tuple[str, ...]:
+        """Newest first."""
+        return tuple(link.key for link in self.tags)
+
+    def manifest_of(self, key: str) -> StoredManifest:
+        """The manifest that was pulled by a name or a digest; the first one for an ID."""
+        for link in self.tags:
+            if link.key == key:
+                return self.manifests[link.manifest]
+        for manifest in self.manifests:
+            if str(manifest.known) == key:
+                return manifest
+        for link in self.lists:
+            if link.key == key:
+                return self.manifests[link.manifest]
+        return self.manifests[0]
 
     def digests(self) -> tuple[Digest, ...]:
-        """Every digest by which it is known, *the* digest first."""
-        known = (*(manifest.known for manifest in self.manifests), *self.lists)
-        return tuple(dict.fromkeys(known))
+        """Every digest by which it is known, that of the first manifest first."""
+        lists = (parse_digest(link.key) for link in self.lists)
+        return tuple(dict.fromkeys((*(manifest.known for manifest in self.manifests), *lists)))
 
     def blobs(self) -> set[Digest]:
         """Every blob that it needs."""
@@ -93,108 +124,33 @@ class Record:
     def without(self, names: Iterable[str]) -> Record:
         """The same without these names."""
         gone = frozenset(names)
-        return replace(self, names=tuple(name for name in self.names if name not in gone))
+        return replace(self, tags=tuple(link for link in self.tags if link.key not in gone))
 
 
-def encode_record(record: Record) -> bytes:
-    """A record as JSON."""
-    document = {
-        "schema": SCHEMA,
-        "id": record.id,
-        "names": record.names,
-        "named": record.named,
-        "manifests": [_entry(manifest) for manifest in record.manifests],
-        "lists": [str(digest) for digest in record.lists],
-    }
-    return json.dumps(document, indent=1).encode() + b"\n"
+@dataclass(frozen=True, slots=True)
+class UndecidedRecord:
+    """A record of version 1 whose manifests may be those of several images (STORE-023).
 
+    Version 1 did not record which manifest a name was pulled with.
 
-def _entry(manifest: StoredManifest) -> dict[str, Any]:
-    entry = {
-        "mediaType": manifest.media_type,
-        "digest": str(manifest.digest),
-        "size": manifest.size,
-        "config": None if manifest.config is None else str(manifest.config),
-        "layers": [str(layer) for layer in manifest.layers],
-    }
-    if manifest.empty:
-        entry["empty"] = [str(layer) for layer in manifest.empty]
-    if manifest.payload is not None:
-        entry["payload"] = str(manifest.payload)
-    return entry
-
-
-def decode_record(data: bytes, image_id: str, path: str) -> Record:
-    """Read the record of an image.
-
-    Raises:
-        StoreError: ``store.record_damaged``; also where it is newer than this towline.
+    Attributes:
+        names: newest first.
+        manifests: oldest first.
+        lists: digests of lists through which the manifests were chosen.
     """
-    try:
-        return _record(json.loads(data), image_id)
-    except (ValueError, RecursionError, InvalidName) as fault:
-        raise StoreError(
-            "store.record_damaged", id=image_id, path=path, reason=str(fault)
-        ) from None
+
+    id: str
+    names: tuple[str, ...]
+    named: int
+    manifests: tuple[StoredManifest, ...]
+    lists: tuple[Digest, ...]
 
 
-def _record(document: Any, image_id: str) -> Record:
-    if isinstance(document, dict) and document.get("schema") != SCHEMA:
-        raise ValueError(f"schema {document.get('schema')!r}; this towline reads {SCHEMA}")
-    _exactly(document, {"schema", "id", "names", "named", "manifests", "lists"})
-    record = Record(
-        id=_text(document["id"]),
-        names=_list(document["names"], _text),
-        named=_count(document["named"]),
-        manifests=_list(document["manifests"], _manifest),
-        lists=_list(document["lists"], _digest),
-    )
-    if record.id != image_id or not is_id(image_id):
-        raise ValueError(f"it is the record of {record.id!r}")
-    if not record.manifests:
-        raise ValueError("it has no manifest")
-    if len(set(record.names)) != len(record.names):
-        raise ValueError("it has a name twice")
-    return record
+def same_image(manifests: Sequence[StoredManifest]) -> bool:
+    """Whether manifests are those of one image.
 
-
-def _manifest(entry: Any) -> StoredManifest:
-    _exactly(entry, {"mediaType", "digest", "size", "config", "layers"}, {"empty", "payload"})
-    return StoredManifest(
-        media_type=_text(entry["mediaType"]),
-        digest=_digest(entry["digest"]),
-        size=_count(entry["size"]),
-        config=None if entry["config"] is None else _digest(entry["config"]),
-        layers=_list(entry["layers"], _digest),
-        empty=_list(entry.get("empty", []), _digest),
-        payload=_digest(entry["payload"]) if "payload" in entry else None,
-    )
-
-
-def _exactly(document: Any, keys: set[str], more: Set[str] = frozenset()) -> None:
-    if not isinstance(document, dict):
-        raise ValueError("not an object")
-    if differing := keys ^ (set(document) - more):
-        raise ValueError(f"its keys differ at {min(differing)!r}")
-
-
-def _list(value: Any, read: Callable[[Any], T]) -> tuple[T, ...]:
-    if not isinstance(value, list):
-        raise ValueError("not a list")
-    return tuple(read(item) for item in value)
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError("not a string")
-    return value
-
-
-def _count(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError("not a count")
-    return value
-
-
-def _digest(value: Any) -> Digest:
-    return parse_digest(_text(value))
+    Either their content is equal, or they have one config and each was proven to be of it.
+    """
+    if len({each.content for each in manifests}) == 1:
+        return True
+    return len({each.config for each in manifests}) == 1 and all(each.proven for each in manifests)

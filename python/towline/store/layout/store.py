@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,11 +22,11 @@ from towline.store.layout.places import Places, is_id
 from towline.store.layout.records import Record
 from towline.store.layout.sweep import Swept, sweep
 from towline.store.layout.verify import Verification, verify
+from towline.store.layout.version import read_version, write_version
 from towline.store.protocol import ImagePlan
 
 __all__ = ["Durability", "LayoutStore", "Removed", "open_store"]
 
-VERSION = 1
 SHORTEST_ID = 3
 _HEX = frozenset("0123456789abcdef")
 _OCI_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
@@ -67,13 +66,13 @@ def open_store(
     """
     places = Places.below(os.path.abspath(root))
     try:
-        version = files.read(places.version)
-        if version is None:
-            if not create:
-                raise StoreError("store.missing", path=places.root)
+        if read_version(places) is not None:
+            for folder in places.folders():
+                files.make_folder(folder)
+        elif create:
             _make(places)
         else:
-            _check_version(places, version)
+            raise StoreError("store.missing", path=places.root)
     except PathUnusable:
         with step("opening-store", path=places.root):
             raise
@@ -92,20 +91,7 @@ def _make(places: Places) -> None:
         for path, content in ((places.layout_file, _OCI_LAYOUT), (places.index, EMPTY)):
             if not os.path.lexists(path):
                 files.write(places.tmp, path, content, sync=True)
-        told = json.dumps({"version": VERSION}).encode()
-        files.write(places.tmp, places.version, told, sync=True)  # last: from here on it is one
-
-
-def _check_version(places: Places, data: bytes) -> None:
-    try:
-        found = json.loads(data)["version"]
-        version = found if isinstance(found, int) else None  # what is no number is not repeated
-    except (ValueError, KeyError, TypeError, RecursionError):
-        version = None
-    if version != VERSION:
-        raise StoreError("store.newer", path=places.root, version=version, known=VERSION)
-    for folder in places.folders():
-        files.make_folder(folder)
+        write_version(places)  # last: from here on it is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,22 +146,26 @@ class LayoutStore:
 
     def images(self) -> Sequence[StoredImage]:
         """All images whose records can be read, those with the newest names first."""
-        return tuple(StoredImage(record, self._blobs) for record in self._records.all()[0])
+        records = self._records.all()[0]
+        return tuple(StoredImage(record, self._blobs, record.manifests[0]) for record in records)
 
     def image(self, name: str) -> StoredImage:
         """The image of a name, an ID (or the start of one, from three digits on), or a digest.
 
-        A name is looked for as given, as Docker completes it, and below ``localhost/``.
+        A name is looked for as given, as Docker completes it, and below ``localhost/``.  A name or
+        digest leads to the manifest that was pulled by it, an ID to the image's first one.
 
         Raises:
-            StoreError: ``store.unknown_image``, ``store.ambiguous_id``, ``store.record_damaged``.
+            StoreError: ``store.unknown_image``, ``store.ambiguous_id``, ``store.record_damaged``,
+                ``store.record_undecided``.
         """
-        return StoredImage(self._find(name), self._blobs)
+        record, key = self._find(name)
+        return StoredImage(record, self._blobs, record.manifest_of(key))
 
     def holds(self, name: str) -> bool:
         """Whether an image has this full name, or is known by this digest."""
         try:
-            return self._records.holding(name) is not None
+            return any(True for _ in self._records.holding(name))
         except StoreError:  # of a record that cannot be read
             return False
 
@@ -194,10 +184,11 @@ class LayoutStore:
         """
         with self._records.locked():
             try:
-                record = self._find(name)
+                record, _ = self._find(name)
             except StoreError as error:
                 damaged = str(error.facts.get("id", ""))
-                if error.code == "store.record_damaged" and damaged.startswith(name):
+                unreadable = ("store.record_damaged", "store.record_undecided")
+                if error.code in unreadable and damaged.startswith(name):
                     self._records.forget_damaged(damaged)
                     return Removed(damaged, (), image=True)
                 raise
@@ -224,7 +215,7 @@ class LayoutStore:
             StoreError: ``store.unknown_image``, ``store.ambiguous_id``.
         """
         self.recover()
-        only = None if name is None else self._find(name)
+        only = None if name is None else self._find(name)[0]
         return verify(self._blobs, self._records, only, cancel or CancelToken())
 
     def recover(self) -> None:
@@ -234,32 +225,39 @@ class LayoutStore:
         except PathUnusable:
             return  # a store that may only be read: the records are whole all the same
 
-    def _find(self, name: str) -> Record:
-        record = self._records.get(name) if is_id(name) else None
-        for key in () if record else _readings(name):
-            if record := self._records.holding(key):
-                break
-        record = record or self._of_digest(name)
-        if record is None and len(name) >= SHORTEST_ID:
+    def _find(self, name: str) -> tuple[Record, str]:
+        """The record of an image, and what of it was meant: a name, a digest, or an ID."""
+        if is_id(name) and (record := self._records.get(name)):
+            return record, record.id
+        for key in _readings(name):
+            for record in self._records.holding(key):
+                return record, key
+        if (of_digest := self._of_digest(name)) is not None:
+            return of_digest
+        if len(name) >= SHORTEST_ID:
             found = self._ids(name)
             if len(found) > 1:
                 raise StoreError("store.ambiguous_id", id=name, ids=tuple(found))
-            record = self._records.get(found[0]) if found else None
-        if record is None:
-            raise StoreError("store.unknown_image", name=name, path=self.root)
-        return record
+            if found and (record := self._records.get(found[0])):
+                return record, record.id
+        raise StoreError("store.unknown_image", name=name, path=self.root)
 
-    def _of_digest(self, name: str) -> Record | None:
-        repository, at, digest = name.rpartition("@")
+    def _of_digest(self, name: str) -> tuple[Record, str] | None:
+        repository, at, text = name.rpartition("@")
         try:
-            record = self._records.holding(str(parse_digest(digest)))
-            if record is None or not at:
-                return record
-            wanted = {parse_normalized(repository).name, parse_reference(repository).name}
-            mine = {parse_reference(known).name for known in record.names}
+            digest = str(parse_digest(text))
+            wanted = (
+                {parse_normalized(repository).name, parse_reference(repository).name}
+                if at
+                else set()
+            )
+            for record in self._records.holding(digest):
+                mine = {parse_reference(known).name for known in record.names}
+                if not at or wanted & mine:
+                    return record, digest
         except InvalidName:
-            return None
-        return record if wanted & mine else None
+            pass
+        return None
 
     def _ids(self, prefix: str) -> list[str]:
         if not prefix or not _HEX.issuperset(prefix):

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
+from towline.cancel import CancelToken
 from towline.digest import Digest, is_digest, parse_digest
-from towline.errors import StoreError
+from towline.errors import PathUnusable, StoreError
 from towline.store.layout import files, locks
 from towline.store.layout.blobs import Blobs
 from towline.store.layout.changes import Records
+from towline.store.layout.repair import repair
 
 __all__ = ["Swept", "sweep"]
 
@@ -26,11 +29,13 @@ class Swept:
     Attributes:
         blobs, partials: how many files.
         bytes: of them all.
+        names: those that a store of version 1 cannot attribute to an image (STORE-023).
     """
 
     blobs: int
     partials: int
     bytes: int
+    names: tuple[str, ...] = ()
 
 
 def sweep(blobs: Blobs, records: Records) -> Swept:
@@ -44,13 +49,18 @@ def sweep(blobs: Blobs, records: Records) -> Swept:
     lock = locks.try_acquire(places.store_lock)
     if lock is None:
         raise StoreError("store.busy", path=places.root, holders=locks.holders(places.holders))
-    with lock, locks.announced(places.holders, "gc"), records.locked():
-        found, damaged = records.all()
+    with lock, locks.announced(places.holders, "gc"), ExitStack() as held:
+        names = _repaired(blobs, records)
+        held.enter_context(records.locked())
+        found, faults = records.all()
+        damaged = [fault for fault in faults if fault.code != "store.record_undecided"]
         if damaged:
             raise damaged[0]
         needed: set[Digest] = set()
         for record in found:
-            needed.update(record.blobs(), record.lists)
+            needed.update(record.blobs(), record.digests())
+        for undecided in records.undecided():
+            needed.update(*(each.blobs() for each in undecided.manifests), undecided.lists)
         needed |= _reached(blobs, records.view.foreign())
         unneeded = [blob for blob in blobs.stored() if blob.digest not in needed]
         partials = list(blobs.partial())
@@ -62,7 +72,14 @@ def sweep(blobs: Blobs, records: Records) -> Swept:
             for name in left:
                 files.remove(f"{folder}/{name}")
         size = sum(blob.size for blob in (*unneeded, *partials))
-        return Swept(len(unneeded), len(partials), size)
+        return Swept(len(unneeded), len(partials), size, names)
+
+
+def _repaired(blobs: Blobs, records: Records) -> tuple[str, ...]:
+    try:
+        return repair(blobs, records, CancelToken())
+    except PathUnusable:  # a full disk, which this is to empty: the next gc repairs them
+        return ()
 
 
 def _reached(blobs: Blobs, entries: Iterable[Any]) -> set[Digest]:

@@ -9,11 +9,11 @@ from towline.cancel import CancelToken
 from towline.core import CoreError, hash_file, layer_pass
 from towline.digest import Digest
 from towline.errors import PathUnusable, StoreError, TowlineError, VerificationError
-from towline.image_config import parse_config
 from towline.store.layout import files, lookup
 from towline.store.layout.blobs import Blobs
 from towline.store.layout.changes import Records
 from towline.store.layout.index_view import NAMELESS, entry_line, is_legal_name, shown_names
+from towline.store.layout.proof import named_diff_ids
 from towline.store.layout.records import Record, StoredManifest
 
 __all__ = ["Verification", "verify"]
@@ -153,13 +153,9 @@ class _Check:
         if manifest.config is None or manifest.config in self.failed:
             return None
         try:
-            diff_ids = parse_config(self.store.get(manifest.config)).diff_ids
+            return named_diff_ids(self.store, manifest)
         except TowlineError:  # a config of another kind, as artifacts have
             return None
-        if diff_ids is None or len(diff_ids) != len(manifest.layers):
-            return None
-        # the layer pass knows SHA-256 only
-        return diff_ids if all(diff_id.algorithm == "sha256" for diff_id in diff_ids) else None
 
 
 def _unreadable(digest: Digest, path: str, error: CoreError) -> StoreError:

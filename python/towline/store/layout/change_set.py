@@ -1,0 +1,62 @@
+"""The records that one change of the store writes and removes, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from towline.store.layout.identity import Placement, combine
+from towline.store.layout.records import Record
+
+__all__ = ["ChangeSet"]
+
+
+@dataclass(slots=True)
+class ChangeSet:
+    """The records as they will be, in the order in which they are written.
+
+    An image that moves is written in its new place before its old one is taken or removed.
+
+    Attributes:
+        before: the record of an ID as it is.
+        after: as it will be, None where it is removed.
+    """
+
+    before: Callable[[str], Record | None]
+    after: dict[str, Record | None] = field(default_factory=dict)
+
+    def now(self, image_id: str) -> Record | None:
+        """The record of an ID after the changes so far."""
+        return self.after[image_id] if image_id in self.after else self.before(image_id)
+
+    def put(self, record: Record) -> None:
+        """Write a record."""
+        if self.after.get(record.id) is None:
+            self.after.pop(record.id, None)
+        self.after[record.id] = record
+
+    def move(self, placement: Placement) -> None:
+        """Move the images that a placement says to the IDs of their own manifests."""
+        for image_id in placement.evicted:
+            record = self.now(image_id)
+            assert record is not None
+            self._into(record.manifests[0].digest.hex, record)
+            self.after[image_id] = None
+        if placement.absorbed is not None:
+            absorbed = self.now(placement.absorbed)
+            assert absorbed is not None
+            self._into(placement.id, absorbed)
+            self.after[placement.absorbed] = None
+
+    def _into(self, target: str, record: Record) -> None:
+        there = self.now(target)
+        moved = replace(record, id=target)
+        self.put(moved if there is None else combine(there, moved, newer=False))
+
+    def records(self) -> list[Record]:
+        """What is written, in order."""
+        return [record for record in self.after.values() if record is not None]
+
+    def removed(self) -> list[str]:
+        """The IDs whose records are removed after that."""
+        return [image_id for image_id, record in self.after.items() if record is None]

@@ -1,0 +1,174 @@
+"""Records as JSON, read strictly: one file per image ID.
+
+Version 2 of the schema says for each name by which manifest it was pulled; version 1 did not.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Set
+from typing import Any, TypeVar
+
+from towline.digest import Digest, parse_digest
+from towline.errors import InvalidName, StoreError
+from towline.store.layout.places import is_id
+from towline.store.layout.records import (
+    Link,
+    Record,
+    StoredManifest,
+    UndecidedRecord,
+    same_image,
+)
+
+__all__ = ["decode_record", "encode_record"]
+
+SCHEMA = 2
+
+T = TypeVar("T")
+
+
+def encode_record(record: Record) -> bytes:
+    """A record as JSON."""
+    document = {
+        "schema": SCHEMA,
+        "id": record.id,
+        "names": [{"name": link.key, "manifest": link.manifest} for link in record.tags],
+        "named": record.named,
+        "manifests": [_manifest_entry(manifest) for manifest in record.manifests],
+        "lists": [{"digest": link.key, "manifest": link.manifest} for link in record.lists],
+    }
+    return json.dumps(document, indent=1).encode() + b"\n"
+
+
+def _manifest_entry(manifest: StoredManifest) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "mediaType": manifest.media_type,
+        "digest": str(manifest.digest),
+        "size": manifest.size,
+        "config": None if manifest.config is None else str(manifest.config),
+        "layers": [str(layer) for layer in manifest.layers],
+    }
+    if manifest.empty:
+        entry["empty"] = [str(layer) for layer in manifest.empty]
+    if manifest.payload is not None:
+        entry["payload"] = str(manifest.payload)
+    if manifest.proven:
+        entry["proven"] = True
+    return entry
+
+
+def decode_record(data: bytes, image_id: str, path: str) -> Record | UndecidedRecord:
+    """Read the record of an image, of either version.
+
+    Raises:
+        StoreError: ``store.record_damaged``; also where it is newer than this towline.
+    """
+    try:
+        return _record(json.loads(data), image_id)
+    except (ValueError, RecursionError, InvalidName) as fault:
+        raise StoreError(
+            "store.record_damaged", id=image_id, path=path, reason=str(fault)
+        ) from None
+
+
+def _record(document: Any, image_id: str) -> Record | UndecidedRecord:
+    schema = document.get("schema") if isinstance(document, dict) else SCHEMA
+    if schema not in (1, SCHEMA) or isinstance(schema, bool):
+        raise ValueError(f"schema {schema!r}; this towline reads 1 and {SCHEMA}")
+    _exactly(document, {"schema", "id", "names", "named", "manifests", "lists"})
+    manifests = _list(document["manifests"], _manifest)
+    if not manifests:
+        raise ValueError("it has no manifest")
+    found = _second(document, manifests) if schema == SCHEMA else _first(document, manifests)
+    if found.id != image_id or not is_id(image_id):
+        raise ValueError(f"it is the record of {found.id!r}")
+    if len(set(found.names)) != len(found.names):
+        raise ValueError("it has a name twice")
+    return found
+
+
+def _second(document: Any, manifests: tuple[StoredManifest, ...]) -> Record:
+    if not same_image(manifests):
+        raise ValueError("its manifests are not those of one image")
+
+    def link(entry: Any, key: str, read: Callable[[Any], object]) -> Link:
+        _exactly(entry, {key, "manifest"})
+        place = _count(entry["manifest"])
+        if place >= len(manifests):
+            raise ValueError(f"it has no manifest {place}")
+        return Link(str(read(entry[key])), place)
+
+    return Record(
+        id=_text(document["id"]),
+        tags=_list(document["names"], lambda entry: link(entry, "name", _text)),
+        named=_count(document["named"]),
+        manifests=manifests,
+        lists=_list(document["lists"], lambda entry: link(entry, "digest", _digest)),
+    )
+
+
+def _first(document: Any, manifests: tuple[StoredManifest, ...]) -> Record | UndecidedRecord:
+    """A record of version 1; its names are decided where all manifests have equal content."""
+    old = UndecidedRecord(
+        id=_text(document["id"]),
+        names=_list(document["names"], _text),
+        named=_count(document["named"]),
+        manifests=manifests,
+        lists=_list(document["lists"], _digest),
+    )
+    if not same_image(manifests):
+        return old
+    known = {str(manifest.known): place for place, manifest in enumerate(manifests)}
+    return Record(
+        id=old.id,
+        tags=tuple(Link(name, known.get(name.partition("@")[2], 0)) for name in old.names),
+        named=old.named,
+        manifests=manifests,
+        lists=tuple(Link(str(listed), 0) for listed in old.lists),
+    )
+
+
+def _manifest(entry: Any) -> StoredManifest:
+    more = {"empty", "payload", "proven"}
+    _exactly(entry, {"mediaType", "digest", "size", "config", "layers"}, more)
+    if entry.get("proven", True) is not True:
+        raise ValueError("proven is true, or left out")
+    return StoredManifest(
+        media_type=_text(entry["mediaType"]),
+        digest=_digest(entry["digest"]),
+        size=_count(entry["size"]),
+        config=None if entry["config"] is None else _digest(entry["config"]),
+        layers=_list(entry["layers"], _digest),
+        empty=_list(entry.get("empty", []), _digest),
+        payload=_digest(entry["payload"]) if "payload" in entry else None,
+        proven="proven" in entry,
+    )
+
+
+def _exactly(document: Any, keys: set[str], more: Set[str] = frozenset()) -> None:
+    if not isinstance(document, dict):
+        raise ValueError("not an object")
+    if differing := keys ^ (set(document) - more):
+        raise ValueError(f"its keys differ at {min(differing)!r}")
+
+
+def _list(value: Any, read: Callable[[Any], T]) -> tuple[T, ...]:
+    if not isinstance(value, list):
+        raise ValueError("not a list")
+    return tuple(read(item) for item in value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("not a string")
+    return value
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError("not a count")
+    return value
+
+
+def _digest(value: Any) -> Digest:
+    return parse_digest(_text(value))

@@ -1,0 +1,224 @@
+"""A store that an attacker shares: names and digests lead to what was pulled by them, always.
+
+The attacker knows every trusted image, pulls what they like under names of their own, asks for
+trusted IDs, and removes at will.  The model is a table of names.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from tests.unit.store.making import Made, layer, make, put
+from towline.digest import sha256_of
+from towline.errors import StoreError
+from towline.manifest import OCI_INDEX, RawManifest
+from towline.store.layout import StoredImage, open_store
+
+pytestmark = [pytest.mark.timeout(3600), pytest.mark.clause("STORE-024", "STORE-004", "STORE-006")]
+
+LOWER, UPPER = (layer(content)[1] for content in (b"lower", b"upper"))
+LIST = RawManifest(b'{"schemaVersion":2,"manifests":[]}', OCI_INDEX)
+TRUSTED_NAMES = ["docker.io/library/app:1", "docker.io/library/app:2", "quay.io/app:1"]
+ENEMY_NAMES = ["evil.example.com/app:1", "evil.example.com/app:2", "localhost/app:1"]
+
+# One image in three forms: other blobs, another manifest over the same blobs.
+APP = make(b"lower", b"upper", listed=LIST)
+FORMS = [APP, make(b"lower", b"upper", level=1), make(b"lower", b"upper", annotation="note")]
+SECOND = make(b"second")
+TRUSTED = [*FORMS, SECOND]
+
+CONFIG = APP.plan.config
+MANIFEST = APP.plan.manifest
+CLAIMS = [
+    make(b"enemy", b"upper", config=CONFIG),
+    make(b"upper", b"lower", config=CONFIG),
+    make(b"lower", b"lower", config=CONFIG),
+    make(b"lower", config=CONFIG, listed=LIST),
+    make(b"enemy", b"upper", config=CONFIG, annotation="once more"),
+]
+OTHERS = [
+    make(b"enemy", config=b"{}"),
+    make(b"another enemy", config=b"{}"),
+    make(b"enemy", config=MANIFEST.data),  # its ID is the digest of a trusted manifest
+    make(b"lower", b"upper", config=CONFIG.replace(b"amd64", b"enemy")),
+]
+ENEMY = [
+    *CLAIMS,
+    *OTHERS,
+    *(
+        made.under(wanted)
+        for made in (OTHERS[0], OTHERS[3])
+        for wanted in (
+            APP.plan.id,
+            SECOND.plan.id,
+            MANIFEST.digest.hex,
+            FORMS[1].plan.manifest.digest.hex,
+            CLAIMS[0].plan.manifest.digest.hex,
+            OTHERS[3].plan.manifest.digest.hex,
+        )
+    ),
+]
+
+
+class AttackedStore(RuleBasedStateMachine):
+    """The names of the model lead to its manifests, and the trusted ID to trusted layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.root = tempfile.mkdtemp(prefix="towline-machine-")
+        self.model: dict[str, Made] = {}
+        self.attacked = False
+
+    @initialize()
+    def begin(self) -> None:
+        self.store = open_store(self.root)
+
+    def teardown(self) -> None:
+        shutil.rmtree(self.root)
+
+    def pull(self, made: Made, name: str, *, decompress: bool) -> None:
+        found = {
+            planned.descriptor.digest: diff_id
+            for planned in made.plan.layers
+            for data, diff_id in [LAYERS[planned.descriptor.digest_text]]
+        }
+        try:
+            image = put(self.store, made.named(name), found if decompress else None)
+        except StoreError as error:
+            if made in TRUSTED or error.code != "store.id_in_use":
+                raise
+            return
+        self.model[name] = made
+        assert same(image, made)
+
+    @rule(
+        made=st.sampled_from(TRUSTED), name=st.sampled_from(TRUSTED_NAMES), decompress=st.booleans()
+    )
+    def user_pulls(self, made: Made, name: str, decompress: bool) -> None:
+        self.pull(made, name, decompress=decompress)
+        # While it is here, its ID can be nobody else's.
+        assert self.store.image(name).id == made.plan.id
+
+    @rule(made=st.sampled_from(ENEMY), name=st.sampled_from(ENEMY_NAMES), decompress=st.booleans())
+    def attacker_pulls(self, made: Made, name: str, decompress: bool) -> None:
+        self.attacked = True
+        self.pull(made, name, decompress=decompress)
+
+    @precondition(lambda self: self.model)
+    @rule(data=st.data(), way=st.sampled_from(["name", "id", "digest"]))
+    def somebody_removes(self, data: st.DataObject, way: str) -> None:
+        name = data.draw(st.sampled_from(sorted(self.model)))
+        image = self.store.image(name)
+        wanted = {"name": name, "id": image.id, "digest": str(image.digest)}[way]
+        meant = self.store.image(wanted)
+        removed = self.store.remove(wanted)
+        assert set(removed.names) <= set(meant.names)
+        for lost in removed.names:
+            del self.model[lost]
+
+    @rule()
+    def collect(self) -> None:
+        self.store.gc()
+
+    @rule()
+    def reopen(self) -> None:
+        self.store = open_store(self.root)
+
+    @rule()
+    def killed_before_its_end(self) -> None:
+        Path(self.root, "towline/unfinished").touch()
+
+    @rule()
+    def rewritten_by_another_tool(self) -> None:
+        index = Path(self.root, "index.json")
+        index.write_text(json.dumps(json.loads(index.read_bytes()), indent=2))
+
+    @invariant()
+    def names_and_digests_lead_to_what_was_pulled(self) -> None:
+        for name, made in self.model.items():
+            assert same(self.store.image(name), made)
+            assert same(self.store.image(str(made.plan.manifest.digest)), made)
+
+    @invariant()
+    def other_tools_see_the_same(self) -> None:
+        index = json.loads(Path(self.root, "index.json").read_bytes())
+        shown = {}
+        for entry in index["manifests"]:
+            name = entry["annotations"].get("org.opencontainers.image.ref.name")
+            if name is not None:
+                assert name not in shown
+                shown[name] = entry["digest"], entry["mediaType"]
+        assert shown == {
+            name: (str(made.plan.manifest.digest), made.plan.manifest.media_type)
+            for name, made in self.model.items()
+        }
+
+    @invariant()
+    def images_are_told_apart(self) -> None:
+        images = self.store.images()
+        assert len({image.id for image in images}) == len(images)
+        names = [name for image in images for name in image.names]
+        assert sorted(names) == sorted(self.model)
+        for image in images:
+            contents = {str(uncompressed(self.model[name])) for name in image.names}
+            assert len(contents) <= 1
+
+    @invariant()
+    def trusted_ids_are_those_of_trusted_images(self) -> None:
+        for name, made in self.model.items():
+            if made in TRUSTED:
+                image = self.store.image(made.plan.id)
+                assert name in image.names
+                assert image.config == made.plan.config
+                layers = [LAYERS[each.digest_text][1] for each in image.layers]
+                assert layers == uncompressed(made)[1]
+
+    @invariant()
+    def only_the_lies_of_the_attacker_are_found(self) -> None:
+        faults = {fault.code for fault in self.store.verify().faults}
+        assert faults <= ({"verify.diff_id"} if self.attacked else set())
+
+
+def same(image: StoredImage, made: Made) -> bool:
+    """Whether an image of the store has the manifest, config and layers that were pulled."""
+    return (
+        image.manifest == made.plan.manifest
+        and image.config == made.plan.config
+        and image.layers == tuple(planned.descriptor for planned in made.plan.layers)
+    )
+
+
+def uncompressed(made: Made) -> tuple[bytes, list[object]]:
+    """The config of an image and the diff IDs that its layers really have."""
+    layers = [LAYERS[planned.descriptor.digest_text][1] for planned in made.plan.layers]
+    return made.plan.config, list(layers)
+
+
+LAYERS = {
+    str(sha256_of(data)): (data, diff_id)
+    for content in (b"lower", b"upper", b"enemy", b"another enemy", b"second")
+    for data, diff_id in (layer(content), layer(content, 1))
+}
+
+
+def test_the_attacker_claims_what_is_trusted() -> None:
+    """The attacker's images have trusted configs or ask for trusted IDs; none is a trusted one."""
+    assert all(made.plan.config == CONFIG for made in CLAIMS)
+    assert all(uncompressed(made) != uncompressed(APP) for made in CLAIMS)
+    assert OTHERS[2].plan.id == MANIFEST.digest.hex
+
+
+TestAttackedStore = AttackedStore.TestCase

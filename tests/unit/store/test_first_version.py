@@ -1,0 +1,259 @@
+"""Stores of the first version, whose records do not say which manifest a name was pulled by."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+import towline.store.layout.repair
+from tests.unit.store.making import Made, layer, make, put, state
+from towline.digest import Digest, sha256_of
+from towline.errors import StoreError
+from towline.manifest import OCI_INDEX, RawManifest
+from towline.store.layout import LayoutStore, open_store
+from towline.store.layout.places import Places
+from towline.store.layout.version import read_version, unrepaired
+
+TRUSTED, ENEMY = "docker.io/library/trusted:1", "evil.example.com/x:1"
+_, DIFF_ID = layer(b"trusted")
+GOOD = make(b"trusted")
+RECOMPRESSED = make(b"trusted", level=1)
+NOTED = make(b"trusted", annotation="the same blobs")
+EVIL = make(b"enemy", diff_ids=[DIFF_ID])
+
+pytestmark = pytest.mark.clause("STORE-023")
+
+
+def first_version(
+    root: Path, *made: Made, names: Sequence[str], listed: RawManifest | None = None
+) -> LayoutStore:
+    """A store as version 1 left it, with all of these in one record, the first of them shown."""
+    store = open_store(root)
+    for each in made:
+        put(store, each.named())
+    images = root / "towline/images"
+    for path in images.iterdir():
+        path.unlink()
+    if listed is not None:
+        (root / f"blobs/sha256/{listed.digest.hex}").write_bytes(listed.data)
+    record = {
+        "schema": 1,
+        "id": made[0].plan.id,
+        "names": list(names),
+        "named": 5,
+        "manifests": [_entry(each) for each in made],
+        "lists": [] if listed is None else [str(listed.digest)],
+    }
+    (images / f"{made[0].plan.id}.json").write_text(json.dumps(record))
+    shown = [
+        {
+            "mediaType": made[0].plan.manifest.media_type,
+            "digest": str(made[0].plan.manifest.digest),
+            "size": len(made[0].plan.manifest.data),
+            "annotations": {
+                "dev.towline.image": f"{made[0].plan.id} {name}",
+                "org.opencontainers.image.ref.name": name,
+            },
+        }
+        for name in names
+    ]
+    lines = ",\n".join(json.dumps(entry, separators=(",", ":")) for entry in shown)
+    index = f'{{"schemaVersion":2,"mediaType":"{OCI_INDEX}","manifests":[\n{lines}\n]}}\n'
+    (root / "index.json").write_text(index)
+    (root / "towline/index.sha256").write_text(sha256_of(index.encode()).hex)
+    (root / "towline/store.json").write_text('{"version": 1}')
+    for path in (root / "towline/lookup").iterdir():
+        path.unlink()
+    (root / "towline/lookup").rmdir()
+    _lookups(root, record)
+    return open_store(root)
+
+
+def _lookups(root: Path, record: dict[str, object]) -> None:
+    (root / "towline/lookup").mkdir()
+    manifests, names, lists = record["manifests"], record["names"], record["lists"]
+    assert isinstance(manifests, list)
+    assert isinstance(names, list)
+    assert isinstance(lists, list)
+    for key in [*names, *lists, *(entry["digest"] for entry in manifests)]:
+        path = root / f"towline/lookup/{sha256_of(key.encode()).hex}"
+        path.write_text(json.dumps({"key": key, "ids": [record["id"]]}))
+
+
+def _entry(made: Made) -> dict[str, object]:
+    return {
+        "mediaType": made.plan.manifest.media_type,
+        "digest": str(made.plan.manifest.digest),
+        "size": len(made.plan.manifest.data),
+        "config": str(sha256_of(made.plan.config)),
+        "layers": [layer.descriptor.digest_text for layer in made.plan.layers],
+    }
+
+
+def shown(store: LayoutStore) -> dict[str, str]:
+    """The digest of each name in index.json."""
+    entries = json.loads(Path(store.root, "index.json").read_bytes())["manifests"]
+    names = [entry["annotations"].get("org.opencontainers.image.ref.name") for entry in entries]
+    return {
+        name: entry["digest"]
+        for name, entry in zip(names, entries, strict=True)
+        if name is not None
+    }
+
+
+def refusals(store: LayoutStore, *keys: str) -> set[str]:
+    """The codes with which these are refused."""
+    codes = set()
+    for key in keys:
+        with pytest.raises(StoreError) as caught:
+            store.image(key)
+        assert str(caught.value)
+        codes.add(caught.value.code)
+    return codes
+
+
+def test_one_image_is_read_as_it_is(tmp_path: Path) -> None:
+    """Nothing is in doubt where all manifests name the same blobs, and nothing is decompressed."""
+    exact = f"docker.io/library/trusted@{NOTED.plan.manifest.digest}"
+    store = first_version(tmp_path / "store", GOOD, NOTED, names=[exact, TRUSTED])
+    assert store.image(TRUSTED).digest == GOOD.plan.manifest.digest
+    assert store.image(exact).digest == NOTED.plan.manifest.digest
+    places = Places.below(store.root)
+    assert read_version(places) == 1
+    assert store.verify().clean
+    put(store, make(b"other", names=["localhost/other:1"]))
+    assert read_version(places) == 2
+    assert not unrepaired(places)
+    assert store.image(exact).digest == NOTED.plan.manifest.digest
+    assert store.verify().clean
+
+
+def test_mixed_images_are_refused_and_reported(tmp_path: Path) -> None:
+    """Until a repair, nothing of the record is given out, and gc would keep what it needs."""
+    store = first_version(tmp_path / "store", EVIL, GOOD, names=[TRUSTED, ENEMY])
+    keys = [TRUSTED, "trusted:1", ENEMY, GOOD.plan.id, GOOD.plan.id[:12]]
+    keys += [str(made.plan.manifest.digest) for made in (EVIL, GOOD)]
+    assert refusals(store, *keys) == {"store.record_undecided"}
+    assert store.images() == ()
+    assert "store.record_undecided" in {fault.code for fault in store.verify().faults}
+    assert not store.holds(TRUSTED)
+
+
+def test_gc_repairs_what_is_mixed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Each image gets a record of its own; names that nobody can attribute are told and removed."""
+    exact = f"docker.io/library/trusted@{GOOD.plan.manifest.digest}"
+    store = first_version(tmp_path / "store", EVIL, GOOD, names=[TRUSTED, exact, ENEMY])
+    with caplog.at_level(logging.WARNING):
+        swept = store.gc()
+    assert swept.names == (TRUSTED, ENEMY)
+    assert TRUSTED in caplog.text
+    assert swept.blobs == 0
+    assert state(store) == {GOOD.plan.id: (exact,), EVIL.plan.manifest.digest.hex: ()}
+    assert store.image(exact).manifest == GOOD.plan.manifest
+    assert store.image(GOOD.plan.id).manifest == GOOD.plan.manifest
+    assert store.image(str(EVIL.plan.manifest.digest)).manifest == EVIL.plan.manifest
+    assert shown(store) == {exact: str(GOOD.plan.manifest.digest)}
+    assert refusals(store, TRUSTED, ENEMY) == {"store.unknown_image"}
+    assert {fault.code for fault in store.verify().faults} == {"verify.diff_id"}
+    assert store.gc().names == ()
+
+
+def test_a_pull_repairs_what_is_mixed(tmp_path: Path) -> None:
+    """The name that is pulled has its image at once; index.json no longer shows the other one."""
+    store = first_version(tmp_path / "store", EVIL, GOOD, names=[TRUSTED, ENEMY])
+    assert shown(store)[TRUSTED] == str(EVIL.plan.manifest.digest)
+    put(store, GOOD.named(TRUSTED))
+    assert store.image(TRUSTED).manifest == GOOD.plan.manifest
+    assert shown(store) == {TRUSTED: str(GOOD.plan.manifest.digest)}
+    assert state(store)[GOOD.plan.id] == (TRUSTED,)
+
+
+def test_a_pull_repairs_what_is_mixed_after_verify_wrote(tmp_path: Path) -> None:
+    """verify may give the store its new version, and leaves the proving to the next pull."""
+    store = first_version(tmp_path / "store", EVIL, GOOD, names=[TRUSTED, ENEMY])
+    store.verify()
+    put(store, make(b"other", names=["localhost/other:1"]))
+    assert store.image(GOOD.plan.id).manifest == GOOD.plan.manifest
+
+
+@pytest.mark.parametrize("way", ["pull", "gc"])
+def test_names_stay_where_all_manifests_are_of_one_image(tmp_path: Path, way: str) -> None:
+    """Two forms of one image, from two registries: proven, and no name is lost."""
+    listed = RawManifest(
+        json.dumps(
+            {
+                "schemaVersion": 2,
+                "mediaType": OCI_INDEX,
+                "manifests": [{"digest": str(RECOMPRESSED.plan.manifest.digest), "size": 1}],
+            }
+        ).encode(),
+        OCI_INDEX,
+    )
+    by_list = f"quay.io/trusted@{listed.digest}"
+    store = first_version(
+        tmp_path / "store", GOOD, RECOMPRESSED, names=[by_list, TRUSTED], listed=listed
+    )
+    assert refusals(store, TRUSTED) == {"store.record_undecided"}
+    if way == "gc":
+        assert store.gc().names == ()
+    else:
+        put(store, make(b"other", names=["localhost/other:1"]))
+    assert store.image(TRUSTED).manifest == GOOD.plan.manifest
+    assert store.image(by_list).manifest == RECOMPRESSED.plan.manifest
+    assert store.image(str(listed.digest)).manifest == RECOMPRESSED.plan.manifest
+    assert store.image(GOOD.plan.id).names == (by_list, TRUSTED)
+    assert store.verify().clean
+
+
+def test_a_reading_error_leaves_the_record_undecided(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reading error says nothing of the bytes, so the record stays and its blobs are kept."""
+    store = first_version(tmp_path / "store", EVIL, GOOD, names=[TRUSTED, ENEMY])
+    with monkeypatch.context() as patch:
+        patch.setattr(towline.store.layout.repair, "prove", lambda *_: None)
+        swept = store.gc()
+        put(store, make(b"other", names=["localhost/other:1"]))
+    assert swept.names == ()
+    assert swept.blobs == 0
+    assert TRUSTED not in shown(store)
+    assert refusals(store, TRUSTED) == {"store.record_undecided"}
+    assert store.gc().names == (TRUSTED, ENEMY)
+    assert store.image(GOOD.plan.id).manifest == GOOD.plan.manifest
+
+
+def test_a_pull_beside_a_record_that_stays_undecided(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pulled image is kept apart, and its name is its own from then on."""
+    store = first_version(tmp_path / "store", EVIL, GOOD, names=[TRUSTED, ENEMY])
+    with monkeypatch.context() as patch:
+        patch.setattr(towline.store.layout.repair, "prove", lambda *_: None)
+        put(store, GOOD.named(TRUSTED))
+    assert store.image(TRUSTED).manifest == GOOD.plan.manifest
+    assert store.gc().names == (ENEMY,)
+    assert store.image(TRUSTED).manifest == GOOD.plan.manifest
+    assert {fault.code for fault in store.verify().faults} == {"verify.diff_id"}
+
+
+def test_an_undecided_image_can_be_removed(tmp_path: Path) -> None:
+    """By its ID, or the start of it."""
+    store = first_version(tmp_path / "store", EVIL, GOOD, names=[TRUSTED, ENEMY])
+    assert store.remove(GOOD.plan.id[:12]).image
+    assert refusals(store, TRUSTED, GOOD.plan.id) == {"store.unknown_image"}
+    assert store.gc().names == ()
+    assert store.verify().clean
+
+
+def test_an_image_of_one_manifest_keeps_its_list(tmp_path: Path) -> None:
+    """What version 1 recorded of lists goes on."""
+    listed = RawManifest(b'{"schemaVersion":2,"manifests":[]}', OCI_INDEX)
+    store = first_version(tmp_path / "store", GOOD, names=[TRUSTED], listed=listed)
+    digest: Digest = listed.digest
+    assert store.image(str(digest)).names == (TRUSTED,)
+    put(store, GOOD.named("localhost/again:1"))
+    assert store.image(str(digest)).manifest == GOOD.plan.manifest

@@ -1,0 +1,289 @@
+"""Which image an ID belongs to, and that names and digests lead to what was pulled by them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import towline.store.layout.ingest
+from tests.unit.store.making import Made, layer, make, put, state
+from towline.cancel import CancelToken
+from towline.digest import sha256_of
+from towline.errors import StoreError
+from towline.manifest import OCI_INDEX, OCI_MANIFEST, RawManifest
+from towline.store.layout import LayoutStore, open_store
+from towline.store.layout.blobs import Blobs
+from towline.store.layout.proof import prove
+from towline.store.layout.records import StoredManifest
+
+TRUSTED = "docker.io/library/trusted:1"
+ENEMY = "evil.example.com/x:1"
+_, DIFF_ID = layer(b"trusted")
+GOOD = make(b"trusted", names=[TRUSTED])
+RECOMPRESSED = make(b"trusted", names=["quay.io/trusted:1"], level=1)
+EVIL = make(b"enemy", names=[ENEMY], diff_ids=[DIFF_ID])
+OTHER_EVIL = make(b"other enemy", names=["evil.example.com/y:1"], diff_ids=[DIFF_ID])
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LayoutStore:
+    return open_store(tmp_path / "store")
+
+
+def check(store: LayoutStore, *made: Made) -> None:
+    """Names, digests and index.json lead to the bytes that were pulled by them."""
+    entries = {
+        entry["annotations"]["org.opencontainers.image.ref.name"]: entry["digest"]
+        for entry in json.loads(Path(store.root, "index.json").read_bytes())["manifests"]
+        if "org.opencontainers.image.ref.name" in entry["annotations"]
+    }
+    for each in made:
+        for key in (*each.plan.names, str(each.plan.manifest.digest)):
+            image = store.image(key)
+            assert image.manifest == each.plan.manifest
+            assert image.digest == each.plan.manifest.digest
+            assert image.config == each.plan.config
+            assert image.layers == tuple(layer.descriptor for layer in each.plan.layers)
+        for name in each.plan.names:
+            assert entries[name] == str(each.plan.manifest.digest)
+    ids = [image.id for image in store.images()]
+    assert len(ids) == len(set(ids))
+
+
+def assert_only_lies_are_found(store: LayoutStore) -> None:
+    """verify finds nothing but layers that are not those of their config."""
+    assert {fault.code for fault in store.verify().faults} <= {"verify.diff_id"}
+
+
+def test_the_enemy_uses_the_public_config() -> None:
+    """The images of this page differ in nothing but their layers."""
+    assert EVIL.plan.config == GOOD.plan.config == RECOMPRESSED.plan.config
+    assert len({str(each.plan.layers) for each in (GOOD, RECOMPRESSED, EVIL)}) == 3
+
+
+@pytest.mark.clause("STORE-004", "STORE-024")
+@pytest.mark.parametrize("order", list(itertools.permutations([GOOD, RECOMPRESSED, EVIL])))
+def test_a_claimed_config_gives_no_id(store: LayoutStore, order: tuple[Made, ...]) -> None:
+    """In every order the ID is that of the image which has the layers that the config names."""
+    for made in order:
+        put(store, made)
+    check(store, *order)
+    assert store.image(GOOD.plan.id).layers[0].digest != EVIL.plan.layers[0].descriptor.digest
+    assert set(state(store)) == {GOOD.plan.id, EVIL.plan.manifest.digest.hex}
+    assert store.image(TRUSTED).id == store.image("quay.io/trusted:1").id == GOOD.plan.id
+    assert store.image(ENEMY).names == (ENEMY,)
+    assert_only_lies_are_found(store)
+    store.remove(ENEMY)
+    store.gc()
+    check(store, GOOD, RECOMPRESSED)
+    assert store.verify().clean
+
+
+@pytest.mark.clause("STORE-004")
+def test_nothing_is_decompressed_without_a_contest(
+    store: LayoutStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Layers are read again only where one config came with different ones, and only once."""
+    asked: list[StoredManifest] = []
+
+    def counted(blobs: Blobs, manifest: StoredManifest, cancel: CancelToken) -> bool | None:
+        asked.append(manifest)
+        return prove(blobs, manifest, cancel)
+
+    monkeypatch.setattr(towline.store.layout.ingest, "prove", counted)
+    put(store, GOOD)
+    put(store, GOOD)
+    put(store, make(b"trusted", names=["localhost/noted:1"], annotation="same layers"))
+    put(store, make(b"another", names=["localhost/another:1"]))
+    assert not asked
+    put(store, EVIL)
+    assert len(asked) == 1  # it is refuted, so nobody else has to be asked
+    put(store, EVIL)
+    assert len(asked) == 1  # it is known to be kept apart
+    put(store, RECOMPRESSED)
+    assert len(asked) == 3
+    put(store, RECOMPRESSED)
+    put(store, GOOD)
+    assert len(asked) == 3  # the record has it
+    put(store, OTHER_EVIL)
+    assert len(asked) == 4
+
+
+@pytest.mark.clause("STORE-004")
+def test_diff_ids_of_the_pull_are_not_computed_again(
+    store: LayoutStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pull that decompressed its layers gives what it found to the store."""
+    monkeypatch.setattr(towline.store.layout.ingest, "prove", None)
+    for made in (GOOD, RECOMPRESSED):
+        put(store, made, diff_ids={made.plan.layers[0].descriptor.digest: DIFF_ID})
+    assert state(store) == {GOOD.plan.id: (*RECOMPRESSED.plan.names, TRUSTED)}
+
+
+@pytest.mark.clause("STORE-004")
+def test_every_layer_is_compared_at_its_own_place(store: LayoutStore) -> None:
+    """A layer that comes twice, and a diff ID too many, prove nothing."""
+    lower, upper = (layer(content)[1] for content in (b"lower", b"upper"))
+    good = make(b"lower", b"upper", names=[TRUSTED])
+    for number, contents in enumerate([(b"lower", b"lower"), (b"upper", b"lower"), (b"lower",)]):
+        evil = make(*contents, names=[f"evil.example.com/{number}:1"], diff_ids=[lower, upper])
+        assert evil.plan.config == good.plan.config
+        found = {sha256_of(layer(each)[0]): layer(each)[1] for each in contents}
+        put(store, evil, diff_ids=found)
+        put(store, good)
+        check(store, evil, good)
+        assert store.image(TRUSTED).id == good.plan.id
+        assert store.image(evil.plan.names[0]).id == evil.plan.manifest.digest.hex
+
+
+@pytest.mark.clause("STORE-004")
+def test_images_whose_configs_say_nothing_stay_apart(store: LayoutStore) -> None:
+    """Artifacts share one empty config; each keeps its own layers."""
+    artifacts = [
+        make(content, names=[f"localhost/{content.decode()}:1"], config=b"{}")
+        for content in (b"chart", b"signature", b"sbom")
+    ]
+    for made in artifacts:
+        put(store, made)
+    check(store, *artifacts)
+    assert len(store.images()) == 3
+    assert store.verify().clean
+
+
+@pytest.mark.clause("STORE-006")
+def test_a_requested_id_is_not_that_of_the_image_whose_config_it_is(store: LayoutStore) -> None:
+    """An archive that asks for a trusted ID is refused after it, and gives way before it."""
+    config = GOOD.plan.config.replace(b"amd64", b"enemy")
+    squatter = make(b"trusted", names=[ENEMY], config=config).under(GOOD.plan.id)
+    put(store, squatter)
+    assert store.image(ENEMY).id == GOOD.plan.id
+    put(store, GOOD)
+    check(store, squatter, GOOD)
+    assert store.image(TRUSTED).id == store.image(GOOD.plan.id).id == GOOD.plan.id
+    assert store.image(GOOD.plan.id).config == GOOD.plan.config
+    assert store.image(ENEMY).id == squatter.plan.manifest.digest.hex
+    before = state(store)
+    with pytest.raises(StoreError) as caught:
+        put(store, squatter.named("evil.example.com/again:1"))
+    assert caught.value.code == "store.id_in_use"
+    assert state(store) == before
+    assert store.verify().clean
+
+
+@pytest.mark.clause("STORE-006")
+def test_a_claim_does_not_take_a_requested_id(store: LayoutStore) -> None:
+    """A config that is only claimed neither drives an archive's image out nor keeps it out."""
+    archive = make(b"archive", names=[TRUSTED]).under(GOOD.plan.id)
+    put(store, archive)
+    put(store, EVIL)
+    check(store, archive, EVIL)
+    assert store.image(TRUSTED).id == GOOD.plan.id
+    store.remove(TRUSTED)
+    store.remove(ENEMY)
+    put(store, EVIL)
+    assert store.image(ENEMY).id == GOOD.plan.id
+    put(store, archive)
+    check(store, archive, EVIL)
+    assert store.image(TRUSTED).id == GOOD.plan.id
+
+
+@pytest.mark.clause("STORE-006")
+def test_places_taken_by_squatters_are_cleared(store: LayoutStore) -> None:
+    """Whoever asked for the ID to which an image has to move moves on too."""
+    last = make(b"last", names=["evil.example.com/last:1"])
+    middle = make(b"middle", names=["evil.example.com/middle:1"])
+    chain = [
+        last.under(middle.plan.manifest.digest.hex),
+        middle.under(EVIL.plan.manifest.digest.hex),
+        EVIL,
+    ]
+    for made in chain:
+        put(store, made)
+    put(store, GOOD)
+    check(store, *chain, GOOD)
+    assert {name: image.id for image in store.images() for name in image.names} == {
+        TRUSTED: GOOD.plan.id,
+        **{made.plan.names[0]: made.plan.manifest.digest.hex for made in chain},
+    }
+    assert_only_lies_are_found(store)
+
+
+@pytest.mark.clause("STORE-006")
+def test_the_id_of_a_manifest_belongs_to_it(store: LayoutStore) -> None:
+    """A config that has the bytes of a trusted manifest does not get the ID of that."""
+    for made in (EVIL, GOOD):
+        put(store, made)
+    forged = make(b"forged", names=["evil.example.com/forged:1"], config=EVIL.plan.manifest.data)
+    assert forged.plan.id == EVIL.plan.manifest.digest.hex == store.image(ENEMY).id
+    put(store, forged)
+    check(store, EVIL, GOOD, forged)
+    assert store.image(forged.plan.id).config == EVIL.plan.config
+
+
+@pytest.mark.clause("STORE-024")
+def test_one_manifest_under_two_media_types(store: LayoutStore) -> None:
+    """The type under which the enemy served the trusted bytes does not stay with them."""
+    document = json.loads(GOOD.plan.manifest.data)
+    del document["mediaType"]
+    plain = RawManifest(json.dumps(document).encode(), OCI_MANIFEST)
+    docker = replace(plain, media_type="application/vnd.docker.distribution.manifest.v2+json")
+    put(store, replace(GOOD, plan=replace(GOOD.plan, manifest=docker, names=(ENEMY,))))
+    put(store, replace(GOOD, plan=replace(GOOD.plan, manifest=plain)))
+    assert store.image(TRUSTED).manifest.media_type == OCI_MANIFEST
+    assert store.image(ENEMY).manifest.media_type == docker.media_type
+
+
+@pytest.mark.clause("STORE-010")
+def test_a_list_leads_to_what_was_chosen_from_it(store: LayoutStore) -> None:
+    """One list may bring several images; a repository's is found in it, else the newest."""
+    listed = RawManifest(b'{"schemaVersion":2,"manifests":[]}', OCI_INDEX)
+    amd64 = make(b"amd64", names=[TRUSTED], listed=listed)
+    arm64 = make(b"arm64", names=[ENEMY], listed=listed)
+    put(store, amd64)
+    put(store, arm64)
+    assert store.image(str(listed.digest)).digest == arm64.plan.manifest.digest
+    for made in (amd64, arm64):
+        repository = made.plan.names[0].rpartition(":")[0]
+        assert store.image(f"{repository}@{listed.digest}").digest == made.plan.manifest.digest
+
+
+@pytest.mark.parametrize("way", ["missing", "damaged", "closed"])
+def test_what_cannot_be_proven_now(store: LayoutStore, way: str) -> None:
+    """The holder's layer is missing, damaged, or not readable: names lead where they should."""
+    put(store, RECOMPRESSED)
+    path = Path(store.blob_path(RECOMPRESSED.plan.layers[0].descriptor.digest))
+    if way == "missing":
+        path.unlink()
+    elif way == "damaged":
+        path.write_bytes(bytes(path.stat().st_size))
+    else:
+        path.chmod(0)
+    root = os.geteuid() == 0  # root may read it all the same
+    put(store, GOOD)
+    kept_apart = way == "closed" and not root
+    assert store.image(TRUSTED).manifest == GOOD.plan.manifest
+    assert (store.image(TRUSTED).id == GOOD.plan.id) == (not kept_apart)
+    assert store.image("quay.io/trusted:1").digest == RECOMPRESSED.plan.manifest.digest
+    path.unlink(missing_ok=True)
+    put(store, RECOMPRESSED)
+    check(store, GOOD, RECOMPRESSED)
+    assert_only_lies_are_found(store)
+
+
+def test_an_image_that_was_kept_apart_comes_home(store: LayoutStore) -> None:
+    """Once it can be proven, its names join the image that it is, and no name is lost."""
+    put(store, RECOMPRESSED)
+    path = Path(store.blob_path(RECOMPRESSED.plan.layers[0].descriptor.digest))
+    path.unlink()
+    put(store, GOOD)
+    assert len(store.images()) == 2
+    found = {RECOMPRESSED.plan.layers[0].descriptor.digest: DIFF_ID}
+    put(store, RECOMPRESSED.named("localhost/again:1"), diff_ids=found)
+    assert set(state(store)) == {GOOD.plan.id}
+    check(store, GOOD, RECOMPRESSED, RECOMPRESSED.named("localhost/again:1"))
+    assert store.verify().clean

@@ -1,8 +1,8 @@
 """A process that stores images, to be killed: `python -m tests.faults.storing MODE ROOT [N]`.
 
 Modes: `loop` stores images for ever and prints a line before each step; `fetch` waits for a line,
-stores one image and prints each blob that it fetched; `pull` and `remove` change the store once
-and die by their own hand at the Nth change of a folder.
+stores one image and prints each blob that it fetched; `pull`, `evict` and `remove` change the store
+once and kill themselves at the Nth change of a folder.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from tests.unit.store.making import Made, make, put
+from tests.unit.store.making import Made, layer, make, put
 from towline.store.layout import open_store
 
 MOVING = "localhost/moving:latest"
@@ -22,6 +22,9 @@ IMAGES = [
     make(bytes([n]) * 50_000, b"shared" * 10_000, names=[MOVING, f"localhost/image-{n}:1"])
     for n in range(4)
 ]
+# Of one config, with layers of its own each: the first has an ID that is the second one's.
+CLAIMED = make(b"enemy", names=["evil.example.com/x:1"], diff_ids=[layer(b"trusted")[1]])
+PROVEN = make(b"trusted", names=["docker.io/library/trusted:1"])
 LARGE = make(*(bytes([n]) * 300_000 for n in range(8)))
 
 
@@ -86,8 +89,8 @@ def change(what: Callable[[], object], deaths: int) -> None:
 
 def one_change(mode: str, root: str) -> Callable[[], object]:
     store = open_store(root)
-    made: Made = IMAGES[1]
-    if mode == "pull":
+    made: Made = PROVEN if mode == "evict" else IMAGES[1]
+    if mode != "remove":
         return lambda: put(store, made)
     return lambda: store.remove(IMAGES[0].plan.id)
 
@@ -98,7 +101,7 @@ if __name__ == "__main__":
             loop(root)
         case ["fetch", root]:
             fetch(root)
-        case [("pull" | "remove") as mode, root, number]:
+        case [("pull" | "evict" | "remove") as mode, root, number]:
             change(one_change(mode, root), int(number))
         case words:
             raise SystemExit(f"unknown: {words}")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import towline.store.layout
-from tests.faults.storing import IMAGES, LARGE, MOVING
+from tests.faults.storing import CLAIMED, IMAGES, LARGE, MOVING, PROVEN
 from tests.unit.store.making import put, state
 from towline.store.layout import open_store
 from towline.store.layout.locks import acquire
@@ -96,6 +96,39 @@ def test_every_change_is_all_or_nothing(tmp_path: Path, mode: str) -> None:
     else:
         del new[IMAGES[0].plan.id]
     assert seen == {tuple(sorted(old.items())), tuple(sorted(new.items()))}
+
+
+@pytest.mark.clause("STORE-008", "STORE-024")
+def test_an_image_that_loses_its_id_is_never_lost(tmp_path: Path) -> None:
+    """Killed while one image takes the ID of another, the store has both under their own names."""
+    before = tmp_path / "before"
+    put(open_store(before), CLAIMED)
+    (enemy,), (name,) = CLAIMED.plan.names, PROVEN.plan.names
+    moved = set()
+    for deaths in itertools.count(1):
+        root = tmp_path / str(deaths)
+        shutil.copytree(before, root)
+        with start("evict", str(root), str(deaths)) as process:
+            done = process.wait() == 0
+        store = open_store(root)
+        for _ in range(2):  # as it was left, and after a repair
+            for key in (enemy, str(CLAIMED.plan.manifest.digest)):
+                assert store.image(key).manifest == CLAIMED.plan.manifest
+            if store.holds(name):
+                assert store.image(name).manifest == PROVEN.plan.manifest
+            moved.add((store.image(enemy).id, store.holds(name)))
+            assert {fault.code for fault in store.verify().faults} == {"verify.diff_id"}
+            store.recover()
+        put(store, PROVEN)
+        assert store.image(name).id == PROVEN.plan.id
+        assert store.image(enemy).id == CLAIMED.plan.manifest.digest.hex
+        store.gc()
+        assert sorted(image.names for image in store.images()) == [(name,), (enemy,)]
+        shutil.rmtree(root)
+        if done:
+            break
+    own = CLAIMED.plan.manifest.digest.hex
+    assert moved == {(PROVEN.plan.id, False), (own, False), (own, True)}
 
 
 @pytest.mark.clause("STORE-013")

@@ -179,6 +179,8 @@ def gc(root: Path) -> int:
     """Delete what no image needs: blobs, and parts of blobs that were never finished."""
     store = _existing(root)
     swept = Swept(0, 0, 0) if store is None else store.gc()
+    for name in swept.names:
+        print_warning(f"the store does not say which image {name} is, so the name was removed")
     blobs, parts = counted(swept.blobs, "blob"), counted(swept.partials, "unfinished one")
     print_lines([f"removed {blobs} and {parts}, {size_told(swept.bytes)}"])
     return 0

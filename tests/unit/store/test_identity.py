@@ -225,6 +225,21 @@ def test_the_id_of_a_manifest_belongs_to_it(store: LayoutStore) -> None:
     assert store.image(forged.plan.id).config == EVIL.plan.config
 
 
+@pytest.mark.clause("STORE-006")
+def test_the_id_of_a_manifest_that_is_a_config_belongs_to_it(store: LayoutStore) -> None:
+    """Nor does a proven image, whose config has the bytes of such a manifest."""
+    rootfs = {"type": "layers", "diff_ids": [str(layer(b"forged")[1])]}
+    document = json.loads(EVIL.plan.manifest.data) | {"rootfs": rootfs}
+    both = RawManifest(json.dumps(document).encode(), OCI_MANIFEST)
+    owner = replace(EVIL, plan=replace(EVIL.plan, manifest=both))
+    forged = make(b"forged", names=["evil.example.com/forged:1"], config=both.data)
+    for made in (GOOD, owner, forged):
+        put(store, made)
+    check(store, GOOD, owner, forged)
+    assert store.image(ENEMY).id == store.image(forged.plan.id).id == both.digest.hex
+    assert store.image(both.digest.hex).config == owner.plan.config
+
+
 @pytest.mark.clause("STORE-024")
 def test_one_manifest_under_two_media_types(store: LayoutStore) -> None:
     """The type under which the enemy served the trusted bytes does not stay with them."""

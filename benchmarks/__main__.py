@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.measuring import machine
-from benchmarks.measuring.run import CommandFailed, can_be_even
+from benchmarks.measuring.run import CommandError, can_be_even
 from benchmarks.measuring.workspace import workspace
 from benchmarks.report.document import Document, read, write
 from benchmarks.report.page import write_page
@@ -112,7 +112,7 @@ def _one(bench: Bench, name: str, section: Callable[[Bench], None]) -> None:
     begun = time.monotonic()
     try:
         section(bench)
-    except CommandFailed as failed:
+    except CommandError as failed:
         sys.exit(f"make bench: {failed}")
     bench.document.seconds[name] = round(time.monotonic() - begun, 1)
 

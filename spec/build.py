@@ -46,7 +46,7 @@ _BEGIN = "<!-- codes: begin, made by spec/build.py -->"
 _END = "<!-- codes: end -->"
 
 
-class SpecFault(Exception):
+class SpecError(Exception):
     """A chapter that is not written as README.md says."""
 
 
@@ -91,7 +91,7 @@ def read_chapters() -> tuple[list[Clause], list[Example]]:
     """All clauses in the order of the chapters, and all examples, those outside clauses too.
 
     Raises:
-        SpecFault: a clause without level, edition or source, or with an id that stands twice.
+        SpecError: a clause without level, edition or source, or with an id that stands twice.
     """
     clauses: list[Clause] = []
     examples: list[Example] = []
@@ -105,7 +105,7 @@ def read_chapters() -> tuple[list[Clause], list[Example]]:
                 examples += _examples(heading.lstrip("# "), chapter, line, body, EDITIONS)
     ids = [clause.id for clause in clauses]
     if twice := sorted({name for name in ids if ids.count(name) > 1}):
-        raise SpecFault(f"ids that stand twice: {', '.join(twice)}")
+        raise SpecError(f"ids that stand twice: {', '.join(twice)}")
     return clauses, examples
 
 
@@ -129,15 +129,15 @@ def _clause(chapter: str, heading: str, line: int, body: list[str]) -> Clause:
     where = f"{chapter}:{line}"
     head = _HEADING.fullmatch(heading)
     if head is None or not CLAUSE_ID.fullmatch(head["id"]):
-        raise SpecFault(f"{where}: not of the form '### ID · Title   [LEVEL]'")
+        raise SpecError(f"{where}: not of the form '### ID · Title   [LEVEL]'")
     if head["level"] == "WITHDRAWN":
         return Clause(head["id"], head["title"], "WITHDRAWN", "", (), "", chapter, "", ())
     metas = [match for text in body if (match := _META.fullmatch(text.strip()))]
     if head["level"] not in LEVELS or len(metas) != 1:
-        raise SpecFault(f"{where}: a clause needs a level, and one line 'Edition: … · Source: …'")
+        raise SpecError(f"{where}: a clause needs a level, and one line 'Edition: … · Source: …'")
     meta = metas[0]
     if meta["edition"] not in (*EDITIONS, "both"):
-        raise SpecFault(f"{where}: the edition {meta['edition']!r} is unknown")
+        raise SpecError(f"{where}: the edition {meta['edition']!r} is unknown")
     editions = EDITIONS if meta["edition"] == "both" else (meta["edition"],)
     text = " ".join(
         part.strip() for part in _outside_code(body) if part.strip() and not _META.match(part)
@@ -173,7 +173,7 @@ def _examples(
         if block is None:
             if fence := _FENCE.fullmatch(line):
                 if fence["edition"] not in (None, *editions):
-                    raise SpecFault(f"{chapter}:{number}: an example of another edition")
+                    raise SpecError(f"{chapter}:{number}: an example of another edition")
                 block, first = [], number + 1
                 here = (fence["edition"],) if fence["edition"] else editions
         elif line == "```":
@@ -218,7 +218,7 @@ def clauses_json(clauses: list[Clause]) -> str:
         for name in sorted(names):
             held.setdefault(name, []).append(case["id"])
     if unknown := sorted(held.keys() - {clause.id for clause in clauses}):
-        raise SpecFault(f"held_by.py names unknown clauses: {', '.join(unknown)}")
+        raise SpecError(f"held_by.py names unknown clauses: {', '.join(unknown)}")
     entries = [
         {
             "id": clause.id,
@@ -356,7 +356,7 @@ def errors_md() -> str:
     before, begin, rest = text.partition(_BEGIN)
     _, end, after = rest.partition(_END)
     if not (begin and end):
-        raise SpecFault("errors.md: the marks around the table of codes are gone")
+        raise SpecError("errors.md: the marks around the table of codes are gone")
     return f"{before}{begin}\n{table_of_codes()}\n{end}{after}"
 
 

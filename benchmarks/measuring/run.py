@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-__all__ = ["CommandFailed", "Sample", "Spread", "can_be_even", "middle", "run", "spread"]
+__all__ = ["CommandError", "Sample", "Spread", "can_be_even", "middle", "run", "spread"]
 
 _LAUNCH = Path(__file__).with_name("launch.py")
 
 
-class CommandFailed(Exception):
+class CommandError(Exception):
     """A command ended with another status than 0; the message has the end of what it wrote."""
 
 
@@ -65,7 +65,7 @@ def run(command: Sequence[str], log: Path, *, flushes: bool = False) -> Sample:
         flushes: whether its flushes reach the disk, as `launch.py` explains.
 
     Raises:
-        CommandFailed: it did not end well.
+        CommandError: it did not end well.
     """
     launch = [
         sys.executable,
@@ -78,11 +78,11 @@ def run(command: Sequence[str], log: Path, *, flushes: bool = False) -> Sample:
     ]
     told = subprocess.run(launch, capture_output=True, text=True, check=False)
     if told.returncode:
-        raise CommandFailed(f"{command[0]} could not be run: {told.stderr.strip()[-500:]}")
+        raise CommandError(f"{command[0]} could not be run: {told.stderr.strip()[-500:]}")
     wall, cpu, peak, written, code = told.stdout.split()
     if code != "0":
         said = log.read_text(errors="replace").strip()[-2000:]
-        raise CommandFailed(f"{command[0]} ended with {code}: {said}")
+        raise CommandError(f"{command[0]} ended with {code}: {said}")
     return Sample(float(wall), float(cpu), int(peak), int(written))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from benchmarks.measuring.run import CommandFailed, Sample, run
+from benchmarks.measuring.run import CommandError, Sample, run
 
 __all__ = ["Contender", "Counter", "Runs", "take_turns"]
 
@@ -65,7 +65,7 @@ def take_turns(
             it is left out of the others.
 
     Raises:
-        CommandFailed: of towline, or of a peer that was well before.
+        CommandError: of towline, or of a peer that was well before.
     """
     runs = Runs({contender.name: [] for contender in contenders})
     taking = list(contenders)
@@ -90,7 +90,7 @@ def _rehearsed(contender: Contender, log: Path, before: Callable[[], None], runs
     before()
     try:
         run(contender.command, log, flushes=contender.flushes)
-    except CommandFailed as failed:
+    except CommandError as failed:
         if contender.ours:
             raise
         runs.refused[contender.name] = str(failed)

@@ -10,7 +10,7 @@ from benchmarks.parts.conftest import Measure
 from tests.support.frozen_facts import FrozenFacts
 from towline.errors import TowlineError
 from towline.goal import goal_from_name
-from towline.reference import parse_normalized
+from towline.name.reference import parse_normalized
 from towline.rules import Rules
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 
 import towline
-from benchmarks.measuring.run import CommandFailed, run
+from benchmarks.measuring.run import CommandError, run
 from benchmarks.measuring.workspace import remove
 from benchmarks.peers.pulls import contenders
 from benchmarks.sections.bench import Bench
@@ -33,7 +33,7 @@ def again(bench: Bench) -> None:
         for peer in contenders((name,), bench.registry.host, image, bench.workspace, kept / store):
             try:
                 run(peer.command, bench.workspace.log, flushes=bench.own_flushes)
-            except CommandFailed as failed:
+            except CommandError as failed:
                 if peer.ours:
                     raise
                 bench.leave_out(f"second pull by {name} ({str(failed).splitlines()[-1]})")

@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 
 from towline import open_store
-from towline.digest import Digest, parse_digest
-from towline.manifest import RawManifest, parse_manifest
-from towline.store.layout.places import Places
+from towline.image.manifest import RawManifest, parse_manifest
+from towline.name.digest import Digest, parse_digest
+from towline.store.layout.paths import StorePaths
 from towline.store.layout.record_json import encode_record
 from towline.store.layout.records import Link, Record, StoredManifest
 from towline.store.layout.store import LayoutStore
@@ -37,17 +37,17 @@ def fill_store(root: Path, count: int) -> LayoutStore:
     then makes everything else from them at once, where so many pulls would take minutes.
     """
     store = open_store(root)
-    places = Places.below(str(root.absolute()))
+    paths = StorePaths.below(str(root.absolute()))
     for number in range(count):
         config, manifest = _documents(number)
         for data in (config, manifest):
-            path = Path(places.blobs, "sha256", hashlib.sha256(data).hexdigest())
+            path = Path(paths.blobs, "sha256", hashlib.sha256(data).hexdigest())
             path.write_bytes(data)
         own, of = _digest(manifest), _digest(config)
         stored = StoredManifest(_MANIFEST, own, len(manifest), of, ())
         record = Record(of.hex, (Link(_name(number), 0),), number + 1, (stored,))
-        Path(places.record(of.hex)).write_bytes(encode_record(record))
-    Path(places.unfinished).touch()
+        Path(paths.record(of.hex)).write_bytes(encode_record(record))
+    Path(paths.unfinished).touch()
     store.recover()
     return store
 

@@ -13,13 +13,13 @@ from towline.config.auth_json import Credentials
 from towline.errors import TowlineError
 from towline.events import Event
 from towline.goal import PullGoal, PullRefPair
-from towline.options import Options
-from towline.platform import Platform
+from towline.image.platform import Platform
 from towline.progress import BlobProgress
-from towline.pull import Runtime
-from towline.registry.usage import EndpointUse, RateLimit
-from towline.results import Attempt, PullResult
+from towline.registry.endpoint_log import EndpointUse, RateLimit
 from towline.rules import Rules
+from towline.runtime.options import Options
+from towline.runtime.results import Attempt, PullResult
+from towline.runtime.runtime import Runtime
 from towline.store.protocol import Image, Store
 
 __all__ = [

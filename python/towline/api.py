@@ -7,9 +7,9 @@ from pathlib import Path
 
 from towline.errors import StoreError
 from towline.goal import PullGoal
-from towline.options import Options
-from towline.pull import Runtime
-from towline.results import PullResult
+from towline.runtime.options import Options
+from towline.runtime.results import PullResult
+from towline.runtime.runtime import Runtime
 from towline.store.absent import AbsentStore
 from towline.store.layout import Durability, LayoutStore
 from towline.store.layout import open_store as _open_store
@@ -73,7 +73,7 @@ def pull(
         options: everything else.
 
     Raises:
-        PullFailed: nothing was pulled.
+        PullFailedError: nothing was pulled.
         TowlineError: whatever stopped the call before.
     """
     return Runtime(open_store(root), options).pull(name, label)

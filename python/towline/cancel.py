@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from towline.core import Stop
-from towline.errors import Cancelled
+from towline.errors import PullCancelledError
 
 __all__ = ["CancelToken"]
 
@@ -54,15 +54,15 @@ class CancelToken:
             forget()
 
     def raise_if_cancelled(self) -> None:
-        """Nothing, or `Cancelled` (code ``cancelled.by_caller``)."""
+        """Nothing, or `PullCancelledError` (code ``cancelled.by_caller``)."""
         if self._event.is_set():
-            raise Cancelled("cancelled.by_caller")
+            raise PullCancelledError("cancelled.by_caller")
 
     def wait(self, seconds: float) -> None:
         """Sleep so long, or until cancelled.
 
         Raises:
-            Cancelled: ``cancelled.by_caller``.
+            PullCancelledError: ``cancelled.by_caller``.
         """
         self._event.wait(seconds)
         self.raise_if_cancelled()

@@ -1,20 +1,20 @@
 """Every exception that towline raises.
 
     TowlineError
-    ├── InvalidName            a name, tag, digest or transport that cannot be read
-    ├── PathUnusable           a local path that cannot be resolved or opened
+    ├── InvalidNameError            a name, tag, digest or transport that cannot be read
+    ├── PathError           a local path that cannot be resolved or opened
     ├── ConfigurationError     registries.conf, policy.json, an auth file, an option
     ├── SourceError            an archive, layout or directory that is not what it should be
     ├── RegistryError          a registry that cannot be reached, or that answers badly
     ├── UnsupportedError       understood, and not done by towline
     ├── VerificationError      bytes that are not the bytes that were asked for
-    ├── PolicyRejected         the signature policy does not allow the image
-    ├── PlatformMismatch       no image for the wanted platform
-    ├── LabelMissing           the image has not the label that was asked for
-    ├── LimitExceeded          an input larger than its budget
+    ├── PolicyError         the signature policy does not allow the image
+    ├── PlatformMismatchError       no image for the wanted platform
+    ├── LabelMissingError           the image has not the label that was asked for
+    ├── LimitExceededError          an input larger than its budget
     ├── StoreError             the store cannot take, find or give an image
-    ├── PullFailed             the end of a goal of which nothing was pulled
-    └── Cancelled              the caller cancelled the work
+    ├── PullFailedError             the end of a goal of which nothing was pulled
+    └── PullCancelledError              the caller cancelled the work
 
 An error carries a stable ``code``, the ``facts`` of the case and the ``steps`` during which it
 happened.  The sentence is made from them by a `towline.wording.Wording`; no other module holds one.
@@ -29,15 +29,15 @@ from typing import Any, ClassVar
 from towline.wording import CURRENT, Wording
 
 __all__ = [
-    "Cancelled",
     "ConfigurationError",
-    "InvalidName",
-    "LabelMissing",
-    "LimitExceeded",
-    "PathUnusable",
-    "PlatformMismatch",
-    "PolicyRejected",
-    "PullFailed",
+    "InvalidNameError",
+    "LabelMissingError",
+    "LimitExceededError",
+    "PathError",
+    "PlatformMismatchError",
+    "PolicyError",
+    "PullCancelledError",
+    "PullFailedError",
     "RegistryError",
     "SourceError",
     "Step",
@@ -96,13 +96,13 @@ def _rebuild(
     return error
 
 
-class InvalidName(TowlineError):
+class InvalidNameError(TowlineError):
     """A name, tag, digest or transport that cannot be read."""
 
     areas = ("name", "digest", "transport", "reference")
 
 
-class PathUnusable(TowlineError):
+class PathError(TowlineError):
     """A local path that cannot be resolved or opened.
 
     ``facts["errno"]`` has the system's reason.
@@ -141,25 +141,25 @@ class VerificationError(TowlineError):
     areas = ("verify",)
 
 
-class PolicyRejected(TowlineError):
+class PolicyError(TowlineError):
     """The signature policy does not allow the image."""
 
     areas = ("policy",)
 
 
-class PlatformMismatch(TowlineError):
+class PlatformMismatchError(TowlineError):
     """No image for the wanted platform; ``facts["available"]`` lists what there is."""
 
     areas = ("platform",)
 
 
-class LabelMissing(TowlineError):
+class LabelMissingError(TowlineError):
     """The image has not the label that was asked for."""
 
     areas = ("label",)
 
 
-class LimitExceeded(TowlineError):
+class LimitExceededError(TowlineError):
     """An input larger than its budget."""
 
     areas = ("limit",)
@@ -171,13 +171,13 @@ class StoreError(TowlineError):
     areas = ("store",)
 
 
-class PullFailed(TowlineError):
+class PullFailedError(TowlineError):
     """The end of a goal of which nothing was pulled; ``facts["errors"]`` has each pair's error."""
 
     areas = ("pull",)
 
 
-class Cancelled(TowlineError):
+class PullCancelledError(TowlineError):
     """The caller cancelled the work."""
 
     areas = ("cancelled",)

@@ -1,7 +1,7 @@
-"""What a pull is going to try: pairs of source and destination, built from a name.
+"""Goals: the pairs of source and destination that a pull tries, built from a name.
 
-Pure: what has to be known of the world is asked of `towline.facts.Facts`, in an order that is part
-of the behaviour, since it decides which error a user sees.  (GOAL-001 to GOAL-031)
+This module is pure.  It asks `towline.transport.facts.Facts` for everything outside, in a fixed
+order, because the order decides which error a user sees.  (GOAL-001 to GOAL-031)
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from towline.errors import InvalidName, TowlineError, step
-from towline.facts import Facts
-from towline.name import ImageParts, decompose
-from towline.reference import parse_reference
+from towline.errors import InvalidNameError, TowlineError, step
+from towline.name.parts import ImageParts, decompose
+from towline.name.reference import parse_reference
 from towline.rules import Rules
 from towline.transport import ImageReference, docker, image_name, parse_image_name
 from towline.transport.containers_storage import StoreReference, parse_store_reference
 from towline.transport.dir import DirReference
 from towline.transport.docker_archive import DockerArchiveReference
+from towline.transport.facts import Facts
 from towline.transport.oci import OciReference
 from towline.transport.oci_archive import OciArchiveReference
 from towline.transport.tarball import TarballReference
@@ -119,7 +119,7 @@ def goal_from_image_reference(
 
     Raises:
         SourceError: an archive that must be read for its names, and cannot.
-        InvalidName: a name in it that cannot be a destination; then nothing is pulled (GOAL-013).
+        InvalidNameError: a name in it that cannot be a destination; nothing is pulled (GOAL-013).
     """
     match source:
         case DockerArchiveReference():
@@ -139,7 +139,7 @@ def goal_from_possibly_unqualified_name(name: str, facts: Facts, rules: Rules) -
     """The goal of a name: itself, or one pair for each search registry (GOAL-030).
 
     Raises:
-        InvalidName: the name, or the name completed with a registry, is not valid; or it could
+        InvalidNameError: the name, or the name completed with a registry, is not valid; or it could
             mean several images, and registries.conf wants none of them to be guessed.
         ConfigurationError: registries.conf, which only a short name makes it read.
     """
@@ -171,11 +171,11 @@ def goal_from_possibly_unqualified_name(name: str, facts: Facts, rules: Rules) -
     )
 
 
-def _ambiguous(parts: ImageParts, candidates: list[str], path: str) -> InvalidName:
+def _ambiguous(parts: ImageParts, candidates: list[str], path: str) -> InvalidNameError:
     # CONF-046: nobody can be asked which of them is meant
     short = parts.unnormalized
     meant = parse_reference(candidates[0]).name
-    return InvalidName(
+    return InvalidNameError(
         "name.ambiguous",
         name=str(short),
         candidates=candidates,
@@ -191,7 +191,7 @@ def pull_ref_pair(source: ImageReference, destination: str, facts: Facts) -> Pul
     carries an image name of its own, that name is what the image is stored under (GOAL-004).
 
     Raises:
-        InvalidName: the destination cannot be a name in a store.
+        InvalidNameError: the destination cannot be a name in a store.
     """
     try:
         parts = decompose(destination)

@@ -16,9 +16,9 @@ from tool import (
     REJECT,
     Case,
     Input,
-    Refused,
+    RefusedError,
     Said,
-    Skipped,
+    SkippedError,
     in_todays_keys,
     serve,
     stored,
@@ -42,7 +42,7 @@ def _podman(case: Case, *words: str, environ: dict[str, str] | None = None) -> S
 def _get_registries(case: Case, given: Input) -> dict[str, Any]:
     said = _podman(case, "info", "--format=json", environ=case.registries_conf(given))
     if said.error is not None:
-        raise Refused(said.error)
+        raise RefusedError(said.error)
     told = json.loads(said.stdout)["registries"]
     search = told.pop("search", None)
 
@@ -73,7 +73,7 @@ def _goal(case: Case, source: str, words: list[str], environ: dict[str, str]) ->
         empty = {"pairs": [], "sources": [], "destinations": [], "used_search_registries": True}
         return {"ok": empty, "unshown": ["pull_all_pairs", "searched_registries"]}
     if not copies:
-        raise Refused(said.error or "nothing is tried")
+        raise RefusedError(said.error or "nothing is tried")
     candidates = [found[1] for message in log if (found := _CANDIDATE.fullmatch(message))]
     transport = "docker" if candidates else source.partition(":")[0]
     pairs = [{"image": copy[2], "src": f"{transport}:{copy[1]}", "dst": copy[2]} for copy in copies]
@@ -98,15 +98,15 @@ def _get_image_digest(case: Case, given: Input) -> dict[str, Any]:
     words = ["pull", "--quiet", f"--signature-policy={policy}", "--", given["source"]]
     said = _podman(case, *words, environ=environ)
     if said.error is not None:
-        raise Refused(said.error)
+        raise RefusedError(said.error)
     return {"ok": {"digest": "@" + said.stdout.split("\n")[0]}}
 
 
 def _pull(case: Case, given: Input) -> dict[str, Any]:
     if given.get("label") is not None:
-        raise Skipped("podman pull has no choice by labels")
+        raise SkippedError("podman pull has no choice by labels")
     if given.get("remove_signatures"):
-        raise Skipped("podman pull cannot leave signatures out")
+        raise SkippedError("podman pull cannot leave signatures out")
     if case.edition == "libpod-1.3":
         given = in_todays_keys(given)
     environ = case.registries_conf(given)
@@ -133,7 +133,7 @@ def _pull(case: Case, given: Input) -> dict[str, Any]:
     # It prints ids instead of names; and its text and log are not those of 2019 (README.md).
     unshown = ["images"] + (["writer", "log"] if case.edition == "libpod-1.3" else [])
     if said.error is not None:
-        raise Refused(said.error, tokens=tokens, unshown=unshown, **left)
+        raise RefusedError(said.error, tokens=tokens, unshown=unshown, **left)
     return {"ok": left, "tokens": tokens, "unshown": unshown}
 
 

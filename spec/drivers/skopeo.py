@@ -16,9 +16,9 @@ from tool import (
     REJECT,
     Case,
     Input,
-    Refused,
+    RefusedError,
     Said,
-    Skipped,
+    SkippedError,
     in_todays_keys,
     serve,
     stored,
@@ -65,7 +65,7 @@ def _parse_image_name(case: Case, given: Input) -> dict[str, Any]:
     said = _skopeo(case, policy, *words, debug=True, **case.registries_conf({}))
     error = said.error or ""
     if fault := _SOURCE_FAULT.fullmatch(error):
-        raise Refused(fault["fault"])
+        raise RefusedError(fault["fault"])
     shown: dict[str, Any] = {}
     if failed := _FAILED_AT.search(error):
         shown["transport"] = failed["transport"]
@@ -78,7 +78,7 @@ def _parse_image_name(case: Case, given: Input) -> dict[str, Any]:
         elif trying := _TRYING.fullmatch(message):
             shown["docker_reference"] = trying[1]
     if not shown:
-        raise Skipped(f"skopeo does not show how it reads this: {error}")
+        raise SkippedError(f"skopeo does not show how it reads this: {error}")
     return {"ok": shown, "unshown": [part for part in _ALL_PARTS if part not in shown]}
 
 
@@ -92,7 +92,7 @@ def _normalized_reference(case: Case, given: Input) -> dict[str, Any]:
         if trying := _TRYING.fullmatch(message):
             return {"ok": _parts(trying[1])}
     # The vectors tell a name that is none as a failure of taking it apart.
-    raise Refused("decompose: " + _without_name(said.error or "", f"docker://{name}"))
+    raise RefusedError("decompose: " + _without_name(said.error or "", f"docker://{name}"))
 
 
 def _parts(reference: str) -> dict[str, Any]:
@@ -117,20 +117,20 @@ def _get_image_digest(case: Case, given: Input) -> dict[str, Any]:
     words = ["inspect", "--raw", "--", given["source"]]
     said = _skopeo(case, policy, *words, **case.registries_conf({}))
     if said.error is not None:
-        raise Refused(_without_name(said.error, given["source"]))
+        raise RefusedError(_without_name(said.error, given["source"]))
     try:
         told = json.loads(said.stdout)["config"]["digest"]
     except (ValueError, KeyError, TypeError):
-        raise Skipped("the manifest that skopeo shows names no config") from None
+        raise SkippedError("the manifest that skopeo shows names no config") from None
     return {"ok": {"digest": "@" + told.rpartition(":")[2]}}
 
 
 def _pull(case: Case, given: Input) -> dict[str, Any]:
     source = given["source"]
     if not source.startswith("docker://"):
-        raise Skipped("skopeo chooses no names: only docker:// has the same one in the store")
+        raise SkippedError("skopeo chooses no names: only docker:// has the same one in the store")
     if given.get("label") is not None or given.get("pre"):
-        raise Skipped("skopeo copies one image, and has no choice by labels")
+        raise SkippedError("skopeo copies one image, and has no choice by labels")
     if case.edition == "libpod-1.3":
         given = in_todays_keys(given)
     options = _TLS.get(given.get("docker_options", "nil"), [])[:]
@@ -148,7 +148,7 @@ def _pull(case: Case, given: Input) -> dict[str, Any]:
     unshown = ["images", "events", "writer", "log"]
     if said.error is not None:
         tokens = {"POLICY": str(policy), "REGISTRIES_CONF": str(case.home / "registries.conf")}
-        raise Refused(said.error, tokens=tokens, unshown=unshown, **left)
+        raise RefusedError(said.error, tokens=tokens, unshown=unshown, **left)
     return {"ok": left, "unshown": unshown}
 
 

@@ -35,11 +35,11 @@ _ESCAPE = re.compile(r'\\(x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|["\\abfnrtv])')
 _SHORT = dict(zip('"\\abfnrtv', '"\\\a\b\f\n\r\t\v', strict=True))
 
 
-class Skipped(Exception):
+class SkippedError(Exception):
     """The tool cannot be asked this."""
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The tool refused; its own words, and what stands beside them in an answer."""
 
     def __init__(self, message: str, **beside: Any) -> None:
@@ -132,9 +132,9 @@ class Case:
             "CONTAINERS_SHORT_NAME_ALIASES_CONF": str(self.home / "aliases.conf"),
         }
         if any("\0" in word for word in words):
-            raise Skipped("no command line can hold a NUL")
+            raise SkippedError("no command line can hold a NUL")
         if any(len(word.encode("utf-8", "surrogateescape")) > _WORD_MAX for word in words):
-            raise Skipped("no command line can hold a word that long")
+            raise SkippedError("no command line can hold a word that long")
         done = subprocess.run(
             [word.encode("utf-8", "surrogateescape") for word in words],
             env={**own, **(environ or {})},
@@ -244,10 +244,10 @@ def _answer(start: Input, message: Input, operations: Mapping[str, Operation]) -
     case = Case(start["edition"], Path(start["root"]), home, store / "graph", store / "runroot")
     try:
         return _folded(operation(case, message["input"]))
-    except Refused as refused:
+    except RefusedError as refused:
         error = {"code": "told", "message": refused.message}
         return _folded({"error": error, **refused.beside})
-    except Skipped as skipped:
+    except SkippedError as skipped:
         return {"skipped": str(skipped)}
     finally:
         for folder in (case.home, case.graph, case.runroot):

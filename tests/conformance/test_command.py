@@ -72,7 +72,7 @@ def test_a_failure_ends_with_status_1(command: list[str], capsys: Any) -> None:
 
 
 def test_success_ends_with_status_0(command: list[str]) -> None:
-    """Skipped cases do not fail a run."""
+    """SkippedError cases do not fail a run."""
     assert main([*command, "--case", "a-1", "--case", "b-*"]) == 0
 
 

@@ -16,7 +16,7 @@ from tests.conformance.cases import ALL, VECTORS
 from towline.conformance.fixtures import SPEC
 from towline.conformance.servers import NAMES
 from towline.conformance.tokens import mentioned
-from towline.conformance.vectors import VectorsInvalid, load_vectors
+from towline.conformance.vectors import VectorsError, load_vectors
 
 FILES = sorted(VECTORS.rglob("*.json"))
 SCHEMAS = sorted((SPEC / "schemas").glob("*.json"))
@@ -99,7 +99,7 @@ def test_a_broken_vector_file_is_refused(tmp_path: Path, told: Any, fault: str) 
         told = json.dumps({"schema": 1, "op": "x", "edition": "current", "cases": [case]})
     file = tmp_path / "broken.json"
     file.write_text(told)
-    with pytest.raises(VectorsInvalid, match=fault):
+    with pytest.raises(VectorsError, match=fault):
         load_vectors([file])
 
 
@@ -110,7 +110,7 @@ def test_an_id_means_one_case(tmp_path: Path) -> None:
         case = {"id": "a-1", "input": {"name": name == "other"}, "expect": {"ok": {}}}
         (tmp_path / f"{name}.json").write_text(json.dumps({**told, "cases": [case]}))
     assert len(load_vectors([tmp_path / "one.json", tmp_path / "same.json"])) == 1
-    with pytest.raises(VectorsInvalid, match="a-1 is one case in"):
+    with pytest.raises(VectorsError, match="a-1 is one case in"):
         load_vectors([tmp_path])
 
 
@@ -136,7 +136,7 @@ def test_files_are_found_below_a_folder_and_once_only(tmp_path: Path) -> None:
 
 def test_a_place_without_vectors_is_refused(tmp_path: Path) -> None:
     """Nothing to judge by must not look like success."""
-    with pytest.raises(VectorsInvalid, match="no vector file"):
+    with pytest.raises(VectorsError, match="no vector file"):
         load_vectors([tmp_path])
-    with pytest.raises(VectorsInvalid, match="does not exist"):
+    with pytest.raises(VectorsError, match="does not exist"):
         load_vectors([tmp_path / "nowhere"])

@@ -14,14 +14,14 @@ import pytest
 from tests.support import tools
 from towline.conformance.fixtures import (
     FIXTURES,
-    FixturesUnusable,
+    FixturesError,
     fixture_root,
     generate,
     is_tree,
     script,
     workplace,
 )
-from towline.conformance.servers import NAMES, Places, ServersFailed, serving
+from towline.conformance.servers import NAMES, ServerFiles, ServersError, serving
 
 #: Their bytes come from the compressors of the machine.
 VARYING = re.compile(r"\.(bz2|xz)$")
@@ -81,17 +81,19 @@ def test_a_folder_with_the_generator_is_as_good_as_a_tree(tmp_path: Path) -> Non
     assert is_tree(fixture_root(FIXTURES, tmp_path))
     own = tmp_path / "make_fixtures.py"
     own.write_text("import sys; sys.exit('out of order')")
-    with pytest.raises(FixturesUnusable, match="out of order"):
+    with pytest.raises(FixturesError, match="out of order"):
         fixture_root(tmp_path, tmp_path / "work")
     assert script("make_fixtures.py", tmp_path / "below") == own
     assert script("seed_registries.py", tmp_path) == FIXTURES / "seed_registries.py"
-    with pytest.raises(FixturesUnusable, match="neither in the folder"):
+    with pytest.raises(FixturesError, match="neither in the folder"):
         script("no_such_script.py", tmp_path)
 
 
 def test_only_what_is_needed_is_started(tree: Path, tmp_path: Path) -> None:
     """A server that runs already is taken as it is; nothing listens where nobody should."""
-    with serving({"REGDOWN", "REG1"}, Places(tree, None, tmp_path), {"REG1": "h:1"}) as servers:
+    with serving(
+        {"REGDOWN", "REG1"}, ServerFiles(tree, None, tmp_path), {"REG1": "h:1"}
+    ) as servers:
         assert servers.keys() == {"REGDOWN", "REG1"}
         assert servers["REG1"] == "h:1"
         host, _, port = servers["REGDOWN"].partition(":")
@@ -103,7 +105,7 @@ def test_only_what_is_needed_is_started(tree: Path, tmp_path: Path) -> None:
 def test_the_servers_hold_what_the_vectors_speak_of(tree: Path, tmp_path: Path) -> None:
     """The two registries differ in what they have, the five fakes in how they answer a ping."""
     tools.require("docker-registry")
-    with serving(NAMES, Places(tree, None, tmp_path), {}) as servers:
+    with serving(NAMES, ServerFiles(tree, None, tmp_path), {}) as servers:
         assert servers.keys() == set(NAMES)
         catalogues = {name: names_in(servers[name]) for name in ("REG1", "REG2")}
         ports = [int(host.rpartition(":")[2]) for host in servers.values()]
@@ -122,6 +124,6 @@ def test_a_server_that_cannot_start_is_told(
 ) -> None:
     """The sentence says what is missing and how to do without."""
     monkeypatch.setattr("towline.conformance.servers._SEARCH", str(tmp_path))
-    places = Places(tree, None, tmp_path)
-    with pytest.raises(ServersFailed, match="docker-registry"), serving({"REG1"}, places, {}):
+    places = ServerFiles(tree, None, tmp_path)
+    with pytest.raises(ServersError, match="docker-registry"), serving({"REG1"}, places, {}):
         pass

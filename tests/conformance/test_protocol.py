@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from tests.conformance.cases import case
 from tests.support import tools
 from towline.conformance.fixtures import SPEC
-from towline.conformance.protocol import BUILT_IN, Answer, Driver, DriverFailed, command_of
+from towline.conformance.protocol import BUILT_IN, Answer, Driver, DriverError, command_of
 from towline.conformance.runner import Outcome, Session, Site
 
 GREETING = '{"implementation": {"name": "n", "version": "1"}, "ops": ["decompose"]}'
@@ -83,13 +83,13 @@ def test_a_driver_that_broke_down_is_started_again(quiet_site: Site) -> None:
 )
 def test_a_driver_that_does_not_greet_stops_the_run(quiet_site: Site, greeting: str) -> None:
     """There is nothing to judge."""
-    with pytest.raises(DriverFailed):
+    with pytest.raises(DriverError):
         judged(quiet_site, driver(greeting=greeting))
 
 
 def test_a_program_that_does_not_exist_stops_the_run(quiet_site: Site) -> None:
     """The reason names it."""
-    with pytest.raises(DriverFailed, match=r"cannot start /no/such/driver: No such file"):
+    with pytest.raises(DriverError, match=r"cannot start /no/such/driver: No such file"):
         judged(quiet_site, ("/no/such/driver",))
 
 

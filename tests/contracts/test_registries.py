@@ -19,7 +19,7 @@ from tests.support.scripted_server import Line, Request, scripted
 from tests.support.token_issuer import IDENTITY_TOKEN, TokenIssuer, issuing
 from tests.support.towline_cli import CommandLine
 from towline.config.auth_json import Credentials
-from towline.errors import PullFailed, TowlineError
+from towline.errors import PullFailedError, TowlineError
 from towline.rules import Rules
 
 IMAGE = small_image("contract", layers=3, size=20_000)
@@ -57,7 +57,7 @@ def conf(host: str, *mirrors: str) -> str:
     return "".join(lines)
 
 
-def error_of(failed: PullFailed) -> TowlineError:
+def error_of(failed: PullFailedError) -> TowlineError:
     """The error of the one pair."""
     (error,) = failed.facts["errors"]
     assert isinstance(error, TowlineError)
@@ -67,7 +67,7 @@ def error_of(failed: PullFailed) -> TowlineError:
 def test_plain_http(puller: Puller, storage: Path, registry: RegistryServer) -> None:
     """Only where the configuration says that the registry is insecure."""
     name = registry.name("public/x:1")
-    with pytest.raises(PullFailed) as caught:
+    with pytest.raises(PullFailedError) as caught:
         puller.runtime().pull(name)
     assert error_of(caught.value).code == "registry.plain_http"
     puller.conf(conf(registry.host))
@@ -99,7 +99,7 @@ def test_tls_with_a_private_authority(
     server = new_registry(
         RegistrySettings(storage=storage, certificate=shown.certificate, key=shown.key)
     )
-    with pytest.raises(PullFailed) as caught:
+    with pytest.raises(PullFailedError) as caught:
         puller.runtime().pull(server.name("public/x:1"))
     assert error_of(caught.value).code == "registry.tls"
     base = "home/.config/containers/certs.d" if base == "home" else base
@@ -130,10 +130,10 @@ def test_tls_with_a_client_certificate(
     )
     folder = f"etc/containers/certs.d/{server.host}"
     puller.write(f"{folder}/ca.crt", signer.certificate.read_text())
-    with pytest.raises(PullFailed):
+    with pytest.raises(PullFailedError):
         puller.runtime().pull(server.name("public/x:1"))
     certificate = puller.write(f"{folder}/client.cert", own.certificate.read_text())
-    with pytest.raises(PullFailed) as caught:
+    with pytest.raises(PullFailedError) as caught:
         puller.runtime().pull(server.name("public/x:1"))
     assert error_of(caught.value).code == "certs.lacks_key"
     puller.write(f"{folder}/client.key", own.key.read_text())
@@ -164,10 +164,10 @@ def test_basic(puller: Puller, basic: RegistryServer) -> None:
     """Given credentials, an auth file and docker's config.json open it; nothing else does."""
     name = basic.name("private/x:1")
     puller.conf(conf(basic.host))
-    with pytest.raises(PullFailed) as caught:
+    with pytest.raises(PullFailedError) as caught:
         puller.runtime().pull(name)
     assert error_of(caught.value).code == "registry.unauthorized"
-    with pytest.raises(PullFailed) as caught:
+    with pytest.raises(PullFailedError) as caught:
         puller.runtime(credentials=Credentials("u", "wrong-password")).pull(name)
     told = str(error_of(caught.value))
     assert "does not accept the credentials" in told
@@ -205,10 +205,10 @@ def test_tokens(
     puller.assert_whole(IMAGE)
     assert len(issuer.requests) == 1
     assert "authorization" not in issuer.requests[0].headers
-    with pytest.raises(PullFailed) as caught:
+    with pytest.raises(PullFailedError) as caught:
         puller.runtime().pull(server.name("private/x:1"))
     assert error_of(caught.value).code == "registry.unauthorized"
-    with pytest.raises(PullFailed) as caught:
+    with pytest.raises(PullFailedError) as caught:
         puller.runtime(credentials=Credentials("u", "bad")).pull(server.name("private/x:1"))
     assert error_of(caught.value).code == "registry.token_refused"
     puller.runtime(credentials=KNOWN).pull(server.name("private/x:1"))
@@ -320,7 +320,7 @@ def test_mirrors_that_all_fail(puller: Puller, storage: Path, registry: Registry
     """The registry's own error is told, and each mirror's reason behind it."""
     one, two = nobody(), nobody()
     puller.conf(conf(registry.host, one, two))
-    with pytest.raises(PullFailed) as caught:
+    with pytest.raises(PullFailedError) as caught:
         puller.runtime().pull(registry.name("public/absent:1"))
     error = error_of(caught.value)
     assert error.code == "registry.not_found"
@@ -341,7 +341,7 @@ def test_a_blocked_registry_is_asked_for_nothing(
         f'[[registry]]\nlocation = "{blocked.host}"\ninsecure = true\nblocked = true\n'
         + conf(registry.host)
     )
-    with pytest.raises(PullFailed) as caught:
+    with pytest.raises(PullFailedError) as caught:
         puller.runtime().pull(blocked.name("public/x:1"))
     assert error_of(caught.value).code == "registry.blocked"
     assert "registries.conf" in str(error_of(caught.value))

@@ -12,8 +12,8 @@ import pytest
 
 import towline
 from tests.support.images import NAME, OTHER_NAME, RealImages
-from towline.config.places import Places
-from towline.errors import Cancelled, PullFailed
+from towline.config.locations import Locations
+from towline.errors import PullCancelledError, PullFailedError
 
 HELLO = "localhost/hello:latest"
 
@@ -24,8 +24,8 @@ def options(tmp_path: Path) -> towline.Options:
     policy = tmp_path / "policy.json"
     policy.write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
     nowhere = tmp_path / "nowhere"
-    places = Places(environ={}, etc=str(nowhere), run=str(nowhere))
-    return towline.Options(policy=policy, places=places, tls_verify=False)
+    locations = Locations(environ={}, etc=str(nowhere), run=str(nowhere))
+    return towline.Options(policy=policy, locations=locations, tls_verify=False)
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_events_and_progress(
     seen: list[towline.BlobProgress] = []
     heard = towline.Options(
         policy=options.policy,
-        places=options.places,
+        locations=options.locations,
         on_event=events.append,
         on_progress=seen.append,
     )
@@ -92,7 +92,7 @@ def test_waiting_for_a_pull(tmp_path: Path, options: towline.Options, hello_arch
     runtime = towline.Runtime(towline.open_store(tmp_path / "images"), options)
     result = asyncio.run(runtime.pull_async(f"oci-archive:{hello_archive}"))
     assert result.images == (HELLO,)
-    with pytest.raises(PullFailed):
+    with pytest.raises(PullFailedError):
         asyncio.run(runtime.pull_async("127.0.0.1:1/x"))
 
 
@@ -104,10 +104,10 @@ def test_cancelling_from_another_thread(
     runtime = towline.Runtime(towline.open_store(tmp_path / "images"), options)
     timer = threading.Timer(0.2, options.cancel.cancel)
     timer.start()
-    with pytest.raises(Cancelled):
+    with pytest.raises(PullCancelledError):
         runtime.pull(f"{silent}/x")
     timer.join()
-    with pytest.raises(Cancelled):
+    with pytest.raises(PullCancelledError):
         runtime.pull(f"{silent}/x")
 
 
@@ -132,6 +132,6 @@ def test_the_built_in_policy_is_named(
     tmp_path: Path, options: towline.Options, hello_archive: Path
 ) -> None:
     """Where there is no policy.json, the result says so."""
-    bare = towline.Options(places=options.places)
+    bare = towline.Options(locations=options.locations)
     result = towline.pull(f"oci-archive:{hello_archive}", root=tmp_path / "images", options=bare)
     assert result.policy == "built-in"

@@ -12,10 +12,15 @@ import towline
 from tests.support.scripted_server import Line, Request, ScriptedServer, scripted
 from tests.unit.store.making import layer
 from tests.unit.test_schema1 import signed
-from towline.config.places import Places
-from towline.digest import sha256_of
-from towline.errors import LabelMissing, PullFailed, TowlineError
-from towline.manifest import DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED, DOCKER_SCHEMA2, OCI_MANIFEST
+from towline.config.locations import Locations
+from towline.errors import LabelMissingError, PullFailedError, TowlineError
+from towline.image.manifest import (
+    DOCKER_SCHEMA1,
+    DOCKER_SCHEMA1_SIGNED,
+    DOCKER_SCHEMA2,
+    OCI_MANIFEST,
+)
+from towline.name.digest import sha256_of
 
 LOW, LOW_DIFF_ID = layer(b"low")
 EMPTY, _ = layer(b"")
@@ -113,8 +118,8 @@ def runtime(root: Path, host: str, rules: towline.Rules) -> towline.Runtime:
     policy.write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
     conf = f'[registries.insecure]\nregistries = ["{host}"]\n'
     (etc / "containers" / "registries.conf").write_text(conf)
-    places = Places(environ={}, etc=str(etc), run=str(root / "run"), uid=0)
-    options = towline.Options(rules=rules, policy=policy, places=places, tls_verify=False)
+    locations = Locations(environ={}, etc=str(etc), run=str(root / "run"), uid=0)
+    options = towline.Options(rules=rules, policy=policy, locations=locations, tls_verify=False)
     return towline.Runtime(towline.open_store(root / "images"), options)
 
 
@@ -147,7 +152,7 @@ def test_pull_by_digest(tmp_path: Path, host: str) -> None:
     pulling = runtime(tmp_path, host, towline.Rules.LIBPOD_1_3)
     name = f"{host}/signed@{sha256_of(PLAIN)}"
     assert pulling.pull(name).images == (name,)
-    with pytest.raises(PullFailed, match="does not match provided manifest digest"):
+    with pytest.raises(PullFailedError, match="does not match provided manifest digest"):
         pulling.pull(f"{host}/signed@{sha256_of(SIGNED)}")
 
 
@@ -156,7 +161,7 @@ def test_current_refuses(tmp_path: Path, host: str) -> None:
     """An image of schema 1 is refused by its name, before anything of it is fetched."""
     pulling = runtime(tmp_path, host, towline.Rules.CURRENT)
     for repository in ("plain", "signed", "json"):
-        with pytest.raises(PullFailed, match="schema version 1"):
+        with pytest.raises(PullFailedError, match="schema version 1"):
             pulling.pull(f"{host}/{repository}")
 
 
@@ -164,9 +169,9 @@ def test_current_refuses(tmp_path: Path, host: str) -> None:
 def test_what_the_history_says(tmp_path: Path, host: str) -> None:
     """A label that it lacks, and a system that is not this one."""
     pulling = runtime(tmp_path, host, towline.Rules.LIBPOD_1_3)
-    with pytest.raises(LabelMissing):
+    with pytest.raises(LabelMissingError):
         pulling.pull(f"{host}/plain", "nope")
-    with pytest.raises(PullFailed, match='"windows" cannot be used'):
+    with pytest.raises(PullFailedError, match='"windows" cannot be used'):
         pulling.pull(f"{host}/foreign")
 
 
@@ -178,14 +183,14 @@ def test_a_config_without_a_digest(
     """The registry does not have it, or its digest is wrong; either way nothing is asked for."""
     said = "Invalid status code returned when fetching blob 404 (Not Found)"
     old = runtime(tmp_path / "old", host, towline.Rules.LIBPOD_1_3)
-    with pytest.raises(PullFailed) as failed:
+    with pytest.raises(PullFailedError) as failed:
         old.pull(f"{host}/{repository}")
     assert str(failed.value) == f"unable to pull image: Error parsing image configuration: {said}"
     with pytest.raises(TowlineError) as refused:
         old.pull(f"{host}/{repository}", "version")
     assert str(refused.value) == said
     new = runtime(tmp_path / "new", host, towline.Rules.CURRENT)
-    with pytest.raises(PullFailed, match='the digest "" is not of the form'):
+    with pytest.raises(PullFailedError, match='the digest "" is not of the form'):
         new.pull(f"{host}/{repository}")
     assert not any("/blobs/" in target for target in server.targets())
 
@@ -196,6 +201,6 @@ def test_signatures_lend_no_digest_to_other_manifests(
     tmp_path: Path, host: str, rules: towline.Rules
 ) -> None:
     """A server cannot append to an image under its digest by wrapping it as if it were signed."""
-    with pytest.raises(PullFailed) as caught:
+    with pytest.raises(PullFailedError) as caught:
         runtime(tmp_path, host, rules).pull(f"{host}/wrapped@{sha256_of(IMAGE)}")
     assert caught.value.facts["errors"][0].code == "verify.manifest"

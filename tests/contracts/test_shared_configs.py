@@ -19,8 +19,8 @@ from tests.support import skopeo
 from tests.support.pushing import Puller, SmallImage, push
 from tests.support.registry import RegistryServer
 from tests.unit.store.making import Made, layer, make
-from towline.digest import sha256_of
-from towline.errors import PullFailed, TowlineError
+from towline.errors import PullFailedError, TowlineError
+from towline.name.digest import sha256_of
 from towline.rules import Rules
 
 pytestmark = pytest.mark.clause("STORE-024", "STORE-004", "STORE-006")
@@ -143,7 +143,7 @@ def attack(puller: Puller, registry: RegistryServer, rules: Rules, number: int) 
     )
     try:
         runtime.pull(f"docker-archive:{path}")
-    except PullFailed as failed:  # libpod-1.3 pulls one image, and that ID is taken
+    except PullFailedError as failed:  # libpod-1.3 pulls one image, and that ID is taken
         codes = {error.code for error in failed.facts["errors"] if isinstance(error, TowlineError)}
         assert codes == {"store.id_in_use"}
 

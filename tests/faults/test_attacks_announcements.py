@@ -10,7 +10,7 @@ import pytest
 from tests.support.docker_images import Registry, source
 from tests.support.pushing import OCI, OCI_INDEX, Puller, digest_of, entry, insecure, small_image
 from tests.support.scripted_server import Handler, Line, Request, scripted
-from towline.manifest import DOCKER_LIST, DOCKER_SCHEMA2
+from towline.image.manifest import DOCKER_LIST, DOCKER_SCHEMA2
 
 TAG = "/v2/r/manifests/latest"
 IMAGE = small_image("attacked", layers=1, size=5_000)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import towline
-from towline.config.places import Places
+from towline.config.locations import Locations
 from towline.core import Archive, CoreError, layer_pass
 from towline.errors import TowlineError
 from towline.store.layout import LayoutStore, open_store
@@ -35,8 +35,10 @@ def store(tmp_path: Path) -> LayoutStore:
 
 def options(folder: Path, **others: Any) -> towline.Options:
     """Choices without any file of this machine."""
-    places = Places(environ={}, etc=str(folder / "etc"), run=str(folder), var=str(folder), uid=1)
-    return towline.Options(places=places, **others)
+    locations = Locations(
+        environ={}, etc=str(folder / "etc"), run=str(folder), var=str(folder), uid=1
+    )
+    return towline.Options(locations=locations, **others)
 
 
 def refused(store: LayoutStore, location: str, **others: Any) -> TowlineError:

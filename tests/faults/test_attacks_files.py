@@ -17,9 +17,9 @@ import pytest
 
 import towline
 from tests.support.towline_cli import CommandLine
-from towline.config.places import Places
-from towline.digest import Digest
+from towline.config.locations import Locations
 from towline.errors import TowlineError
+from towline.name.digest import Digest
 from towline.rules import Rules
 from towline.store.layout import LayoutStore, open_store
 
@@ -31,8 +31,10 @@ DEEP = b"[" * 100_000
 
 def options(folder: Path, **others: Any) -> towline.Options:
     """Choices without any file of this machine."""
-    places = Places(environ={}, etc=str(folder / "etc"), run=str(folder), var=str(folder), uid=1)
-    return towline.Options(places=places, **others)
+    locations = Locations(
+        environ={}, etc=str(folder / "etc"), run=str(folder), var=str(folder), uid=1
+    )
+    return towline.Options(locations=locations, **others)
 
 
 def pulled(folder: Path) -> None:

@@ -21,8 +21,8 @@ from tests.support.scripted_server import Handler, Line, Request, ScriptedServer
 from towline.config.auth_json import Credentials
 from towline.core import BlobWriter
 from towline.errors import TowlineError
-from towline.manifest import OCI_INDEX, parse_index, parse_manifest
-from towline.registry.retry import Patience
+from towline.image.manifest import OCI_INDEX, parse_index, parse_manifest
+from towline.registry.retry import Timeouts
 from towline.source.docker import DockerSource
 
 TAG = "/v2/r/manifests/latest"
@@ -78,12 +78,12 @@ def refused(
     credentials: Credentials | None = None,
     read: str = "manifest",
     folder: Path | None = None,
-    patience: Patience = IMPATIENT,
+    timeouts: Timeouts = IMPATIENT,
 ) -> tuple[TowlineError, ScriptedServer]:
     """How the reading of an image ends whose registry gives these odd answers."""
     with (
         scripted(Registry(odd)) as server,
-        source(server.host, credentials=credentials, patience=patience) as image,
+        source(server.host, credentials=credentials, timeouts=timeouts) as image,
         pytest.raises(TowlineError) as caught,
     ):
         _read(image, read, folder)
@@ -117,7 +117,7 @@ def test_content_length_that_is_no_length(length: str, read: str, tmp_path: Path
     ],
 )
 def test_retry_after_beyond_all_time(wait: str) -> None:
-    """Whatever a server asks for, the wait stays within the patience."""
+    """Whatever a server asks for, the wait stays within the timeouts."""
     sent = wait.encode("latin-1", "replace").decode("latin-1")
     error, server = refused({TAG: reply(429, b"", Retry_After=sent)})
     assert error.code == "registry.rate_limited"
@@ -139,7 +139,7 @@ def test_retry_after_beyond_all_time(wait: str) -> None:
 )
 def test_heads_without_end(head: bytes) -> None:
     """A head that never comes to its end is given up."""
-    refused({TAG: endlessly(b"", head)}, patience=replace(IMPATIENT, connect=0.1, answer=0.1))
+    refused({TAG: endlessly(b"", head)}, timeouts=replace(IMPATIENT, connect=0.1, response=0.1))
 
 
 @pytest.mark.parametrize(

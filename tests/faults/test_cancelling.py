@@ -16,7 +16,7 @@ from tests.support.pushing import BRIEF, OCI, Puller, digest_of, small_image
 from tests.support.scripted_server import Line, Request, scripted
 from tests.unit.source.archives import dir_image, docker_archive, layout, oci_image, tar, unpacked
 from towline.cancel import CancelToken
-from towline.errors import Cancelled
+from towline.errors import PullCancelledError
 from towline.progress import BlobProgress
 
 pytestmark = pytest.mark.clause("PULL-006")
@@ -66,7 +66,7 @@ def test_a_local_source(
 
     name = made(tmp_path)
     runtime = puller.runtime(cancel=cancel, on_progress=watch, verify_diff_ids=verify_diff_ids)
-    with pytest.raises(Cancelled, match=r"^cancelled$"):
+    with pytest.raises(PullCancelledError, match=r"^cancelled$"):
         runtime.pull(name)
     assert puller.stored() == []
     again = puller.runtime(verify_diff_ids=True).pull(name)
@@ -81,7 +81,7 @@ def test_a_tarball_that_is_read_before_anything_else(tmp_path: Path) -> None:
     puller, cancel = Puller(tmp_path), CancelToken()
     timer = threading.Timer(0.2, cancel.cancel)
     timer.start()
-    with pytest.raises(Cancelled):
+    with pytest.raises(PullCancelledError):
         puller.runtime(cancel=cancel).pull(f"tarball:{tmp_path}/layer.tar")
     timer.join()
     assert puller.stored() == []
@@ -109,8 +109,8 @@ def test_an_interrupt_ends_what_other_threads_fetch(tmp_path: Path) -> None:
             line.reply(200, blobs.get(name, b"{}"))
 
     with scripted(serve) as server:
-        patience = replace(BRIEF, answer=1000.0, window=1000.0)
-        runtime = puller.runtime(tls_verify=False, patience=patience)
+        timeouts = replace(BRIEF, response=1000.0, stall_window=1000.0)
+        runtime = puller.runtime(tls_verify=False, timeouts=timeouts)
         with pytest.raises(KeyboardInterrupt):
             runtime.pull(f"{server.host}/r")
         for _ in range(2):

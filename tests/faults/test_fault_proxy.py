@@ -13,7 +13,7 @@ from tests.support.pushing import Puller, SmallImage, digest_of, push, small_ima
 from tests.support.registry import RegistryServer
 from tests.support.scripted_server import Line, Request, scripted
 from towline.config.auth_json import Credentials
-from towline.errors import PullFailed, TowlineError
+from towline.errors import PullFailedError, TowlineError
 
 IMAGE = small_image("wanted")
 KEPT = small_image("kept", layers=1, size=1000)
@@ -231,7 +231,7 @@ def pulled(puller: Puller, name: str, credentials: Credentials | None = None) ->
     runtime = puller.runtime(tls_verify=False, credentials=credentials)
     try:
         runtime.pull(name)
-    except PullFailed as failed:
+    except PullFailedError as failed:
         (error,) = failed.facts["errors"]
         assert isinstance(error, TowlineError)
         assert "\n" not in str(error)

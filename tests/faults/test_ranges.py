@@ -33,8 +33,8 @@ from tests.support.scripted_server import Handler, Line, Request, scripted
 from towline.cancel import CancelToken
 from towline.config.certs_d import HostCertificates
 from towline.core import BlobWriter
-from towline.errors import Cancelled, RegistryError
-from towline.registry.slots import Division, Slots
+from towline.errors import PullCancelledError, RegistryError
+from towline.registry.connection_slots import Division, Slots
 from towline.rules import Rules
 from towline.source import docker_ranges
 from towline.source.docker_ranges import Pieces
@@ -42,7 +42,7 @@ from towline.source.docker_ranges import Pieces
 pytestmark = pytest.mark.clause("REG-029")
 
 #: No wait ends by itself.
-PATIENT = replace(IMPATIENT, answer=1000.0, window=1000.0)
+PATIENT = replace(IMPATIENT, response=1000.0, stall_window=1000.0)
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def test_a_layer_that_begins_has_precedence(tmp_path: Path) -> None:
 
     with (
         scripted(pieces_by(odd)) as server,
-        source(server.host, slots=shared, patience=PATIENT) as image,
+        source(server.host, slots=shared, timeouts=PATIENT) as image,
     ):
         assert deliver(image, tmp_path / "blob") == LARGE
         assert gone.wait(60)
@@ -206,8 +206,8 @@ def test_cancelling_cuts_every_connection(where: str, tmp_path: Path) -> None:
 
     with scripted(Registry({PATH: odd})) as server:
         # Cancelling alone does it: the source is closed after the last of them has ended.
-        image = source(server.host, slots=slots(4), cancel=cancel, patience=PATIENT)
-        with pytest.raises(Cancelled):
+        image = source(server.host, slots=slots(4), cancel=cancel, timeouts=PATIENT)
+        with pytest.raises(PullCancelledError):
             deliver(image, tmp_path / "blob")
         for _ in range(4):
             assert ended.acquire(timeout=60)
@@ -255,7 +255,7 @@ def test_a_writer_that_fails_ends_all_of_it(tmp_path: Path) -> None:
 
     with (
         scripted(pieces_by(odd)) as server,
-        source(server.host, slots=slots(3), patience=PATIENT) as image,
+        source(server.host, slots=slots(3), timeouts=PATIENT) as image,
         image.open_blob(descriptor(LARGE)) as blob,
         pytest.raises(Exception, match="closed"),
     ):

@@ -27,7 +27,7 @@ from tests.support.ranged_blobs import (
 from tests.support.scripted_server import Handler, Line, Request, scripted
 from towline.core import BlobWriter
 from towline.errors import RegistryError
-from towline.registry.budget import BUDGET
+from towline.registry.host_backoff import BUDGET
 from towline.rules import Rules
 
 pytestmark = pytest.mark.clause("REG-029")

@@ -16,7 +16,7 @@ from tests.support.ranged_blobs import EAGER, PIECE, send_of
 from tests.support.scripted_server import Handler, Line, Request, scripted
 from tests.support.towline_cli import CommandLine
 from towline.errors import TowlineError
-from towline.registry import slots
+from towline.registry import connection_slots
 
 pytestmark = pytest.mark.clause("REG-029")
 
@@ -28,7 +28,7 @@ NAME = digest_of(LAYER)
 @pytest.fixture
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every connection counts as slow, and pieces are small."""
-    monkeypatch.setattr(slots, "Division", lambda: EAGER)
+    monkeypatch.setattr(connection_slots, "Division", lambda: EAGER)
 
 
 def is_piece(request: Request) -> bool:
@@ -149,7 +149,7 @@ def test_a_pull_killed_among_its_pieces_goes_on(tmp_path: Path) -> None:
     reached = threading.Event()
     code = (
         "from towline.cli import main; from towline.registry import slots;"
-        f"eager = slots.{EAGER!r}; slots.Division = lambda: eager; main()"
+        f"eager = slots.{EAGER!r}; connection_slots.Division = lambda: eager; main()"
     )
 
     def hold(request: Request, answer: Line) -> None:

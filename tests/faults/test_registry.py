@@ -22,7 +22,7 @@ from tests.support.docker_images import (
 from tests.support.scripted_server import Handler, Line, Request, scripted
 from towline.cancel import CancelToken
 from towline.core import BlobWriter
-from towline.errors import Cancelled, RegistryError, TowlineError
+from towline.errors import PullCancelledError, RegistryError, TowlineError
 from towline.rules import Rules
 from towline.source.docker import DockerSource
 
@@ -204,9 +204,9 @@ def test_a_silent_server_ends(path: str, dripping: bool) -> None:
         else:
             line.wait_for_the_end()
 
-    patience = replace(IMPATIENT, connect=0.3)
+    timeouts = replace(IMPATIENT, connect=0.3)
     with scripted(Registry({path: odd})) as server:
-        with source(server.host, rules=Rules.LIBPOD_1_3, patience=patience) as image:
+        with source(server.host, rules=Rules.LIBPOD_1_3, timeouts=timeouts) as image:
             with pytest.raises(RegistryError) as caught:
                 image.manifest()
             assert caught.value.code == "registry.unreachable"
@@ -288,11 +288,11 @@ def test_cancelling_wakes_whoever_waits(where: str, tmp_path: Path) -> None:
         cancel.cancel()
         line.wait_for_the_end()
 
-    patience = replace(IMPATIENT, answer=1000.0, window=1000.0)
+    timeouts = replace(IMPATIENT, response=1000.0, stall_window=1000.0)
     with (
         scripted(Registry({BLOB: odd})) as server,
-        source(server.host, cancel=cancel, patience=patience) as image,
-        pytest.raises(Cancelled),
+        source(server.host, cancel=cancel, timeouts=timeouts) as image,
+        pytest.raises(PullCancelledError),
     ):
         deliver(image, tmp_path / "blob")
 

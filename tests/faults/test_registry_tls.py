@@ -15,7 +15,7 @@ from tests.support.docker_images import BLOB, IMPATIENT, LAYER, Registry, source
 from tests.support.scripted_server import Handler, Line, Request, scripted
 from towline.cancel import CancelToken
 from towline.config.certs_d import HostCertificates
-from towline.errors import Cancelled, RegistryError
+from towline.errors import PullCancelledError, RegistryError
 from towline.rules import Rules
 
 Ends = tuple[ssl.SSLContext, HostCertificates]
@@ -88,7 +88,7 @@ def test_cancelling_wakes_whoever_waits(ends: Ends, tmp_path: Path) -> None:
         cancel.cancel()
         line.wait_for_the_end()
 
-    patience = replace(IMPATIENT, answer=1000.0, window=1000.0)
+    timeouts = replace(IMPATIENT, response=1000.0, stall_window=1000.0)
     with (
         scripted(Registry({BLOB: odd}), ends[0]) as server,
         source(
@@ -96,8 +96,8 @@ def test_cancelling_wakes_whoever_waits(ends: Ends, tmp_path: Path) -> None:
             insecure=False,
             certificates=ends[1],
             cancel=cancel,
-            patience=patience,
+            timeouts=timeouts,
         ) as image,
-        pytest.raises(Cancelled),
+        pytest.raises(PullCancelledError),
     ):
         deliver(image, tmp_path / "blob")

@@ -12,7 +12,7 @@ from tests.support.frozen_facts import FrozenFacts
 from tests.support.strategies import full_names, image_texts, registries, short_names
 from towline.errors import ConfigurationError, TowlineError
 from towline.goal import goal_from_name
-from towline.name import decompose
+from towline.name.parts import decompose
 from towline.rules import Rules
 from towline.transport import image_name, parse_image_name
 

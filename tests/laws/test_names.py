@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.strategies import domains, full_names, image_texts, short_names
-from towline.errors import InvalidName
-from towline.name import decompose, is_registry
-from towline.reference import parse_normalized, parse_reference
+from towline.errors import InvalidNameError
+from towline.name.parts import decompose, is_registry
+from towline.name.reference import parse_normalized, parse_reference
 
 
 @pytest.mark.clause("NAME-001")
@@ -47,7 +47,7 @@ def test_a_name_with_a_registry_completes_to_itself(text: str) -> None:
     parts = decompose(text)
     assert parts.has_registry
     assert parts.normalized_reference() == parse_normalized(text)
-    with pytest.raises(InvalidName, match="names a registry"):
+    with pytest.raises(InvalidNameError, match="names a registry"):
         parts.reference_with_registry("example.com")
 
 
@@ -59,15 +59,15 @@ def test_a_short_name_is_completed_with_the_registry(text: str, registry: str) -
         return
     completed = parts.reference_with_registry(registry)
     assert str(completed) == f"{registry}/{text}" or registry in ("docker.io", "index.docker.io")
-    with pytest.raises(InvalidName, match="names no registry"):
+    with pytest.raises(InvalidNameError, match="names no registry"):
         parts.normalized_reference()
 
 
 @given(image_texts)
 def test_any_text_is_a_name_or_a_typed_error(text: str) -> None:
-    """Nothing but InvalidName leaves the parsers."""
+    """Nothing but InvalidNameError leaves the parsers."""
     for parse in (decompose, parse_normalized):
-        with suppress(InvalidName):
+        with suppress(InvalidNameError):
             parse(text)
 
 
@@ -96,7 +96,7 @@ def test_no_input_makes_the_grammar_run_away(text: str) -> None:
     `benchmarks/parts/test_names.py` holds the figure.
     """
     for parse in (decompose, parse_normalized):
-        with pytest.raises(InvalidName):
+        with pytest.raises(InvalidNameError):
             parse(text)
 
 

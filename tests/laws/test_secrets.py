@@ -15,11 +15,11 @@ import pytest
 from tests.support.docker_images import BLOB, CONFIG, IMPATIENT, Registry, digest_of
 from tests.support.scripted_server import Handler, Line, Request, scripted
 from towline.config.auth_json import Credentials
-from towline.config.places import Places
+from towline.config.locations import Locations
 from towline.errors import TowlineError
-from towline.options import Options
-from towline.pull import Runtime
 from towline.rules import Rules
+from towline.runtime.options import Options
+from towline.runtime.runtime import Runtime
 from towline.store.layout import open_store
 
 PASSWORD, IDENTITY, TOKEN = "pass-Zk3w9", "identity-Qm7x2", "token-Vn5t8"
@@ -91,8 +91,8 @@ def _options(folder: Path, rules: Rules, told: list[object]) -> Options:
         policy=policy,
         credentials=WHO,
         tls_verify=False,
-        patience=IMPATIENT,
-        places=Places(environ={}, etc=str(folder / "etc"), run=str(folder)),
+        timeouts=IMPATIENT,
+        locations=Locations(environ={}, etc=str(folder / "etc"), run=str(folder)),
         on_event=told.append,
         on_progress=told.append,
     )

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 
 from tests.support.frozen_facts import FrozenFacts
 from tests.support.strategies import full_names, image_texts, short_names
-from towline.config.policy_json import Reject, parse_policy
 from towline.errors import SourceError, TowlineError, step
-from towline.reference import parse_normalized
-from towline.results import Attempt, PullResult
+from towline.name.reference import parse_normalized
 from towline.rules import Rules
+from towline.runtime.results import Attempt, PullResult
 from towline.transport import ImageReference, image_name, parse_image_name
 from towline.transport.containers_storage import parse_store_reference
 from towline.transport.dir import DirReference
 from towline.transport.docker import DockerReference
-from towline.trust.policy import deciding_requirements
+from towline.trust.evaluate import deciding_requirements
+from towline.trust.policy_json import Reject, parse_policy
 
 EDITIONS = pytest.mark.parametrize(
     "rules", [Rules.CURRENT, Rules.LIBPOD_1_3], ids=lambda rules: rules.edition

@@ -10,11 +10,11 @@ from typing import Self
 from tests.machines.forms import broken
 from tests.machines.world import Registry
 from towline.core import BlobWriter
-from towline.descriptor import Descriptor
-from towline.digest import Digest, digest_of, parse_digest
 from towline.errors import RegistryError, VerificationError, step
-from towline.manifest import RawManifest
-from towline.registry.answers import Wanted, refusal
+from towline.image.descriptor import Descriptor
+from towline.image.manifest import RawManifest
+from towline.name.digest import Digest, digest_of, parse_digest
+from towline.registry.error_body import Wanted, refusal
 from towline.source.protocol import Announcement, Source
 from towline.transport import ImageReference
 from towline.transport.docker import DockerReference

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from tests.machines.world import Failed, Image, Outcome, Pair, Registry, Store, has_registry, split
+from tests.machines.world import (
+    FailedError,
+    Image,
+    Outcome,
+    Pair,
+    Registry,
+    Store,
+    has_registry,
+    split,
+)
 
 
 @dataclass
@@ -23,7 +32,7 @@ class Model:
         try:
             pairs, every, searched = self.goal(typed, reference=reference)
             if self.policy is None:  # PULL-001: after the goal, before any request
-                raise Failed("path.unusable", path=self.policy_file)
+                raise FailedError("path.unusable", path=self.policy_file)
             for pair in pairs:
                 if self.attempt(pair, label, out) and not every:  # PULL-003
                     out.events.append("" if self.old else pair.shown)  # EVENT-002
@@ -31,18 +40,18 @@ class Model:
             if not out.images:
                 raise self.end(searched, out.failed)
             out.events.append(out.images[0])  # PULL-004, EVENT-001
-        except Failed as failed:
+        except FailedError as failed:
             out.error = failed
         return out
 
-    def end(self, searched: list[str] | None, failed: list[Failed]) -> Failed:
+    def end(self, searched: list[str] | None, failed: list[FailedError]) -> FailedError:
         if searched is None:  # ERR-011
-            return Failed("pull.failed", first=failed[0].text)
+            return FailedError("pull.failed", first=failed[0].text)
         if not searched:  # ERR-012
-            return Failed("pull.no_search_registries")
+            return FailedError("pull.no_search_registries")
         count = "1 error" if len(failed) == 1 else f"{len(failed)} errors"  # ERR-010
         listed = "".join(f"\t* {each.text}\n" for each in failed)
-        return Failed("pull.all_failed", count=count, list=listed)
+        return FailedError("pull.all_failed", count=count, list=listed)
 
     def goal(self, typed: str, *, reference: bool) -> tuple[list[Pair], bool, list[str] | None]:
         if typed.startswith("docker-archive:"):
@@ -60,7 +69,7 @@ class Model:
     def pair(self, shown: str, name: str) -> Pair:
         repository, tag, digest = split(name)
         if self.old and tag and digest:  # TRANS-012; else the digest decides
-            raise Failed("reference.tag_and_digest", "name", name=name)
+            raise FailedError("reference.tag_and_digest", "name", name=name)
         asked = f"@{digest}" if digest else f":{tag or 'latest'}"  # NAME-015
         own, registry = repository + asked, self.registries[name.partition("/")[0]]  # GOAL-004
         here = Store() if self.old else self.store  # REG-052
@@ -68,10 +77,10 @@ class Model:
 
     def archive_goal(self, typed: str, path: str) -> tuple[list[Pair], bool, list[str] | None]:
         if path not in self.archives:
-            raise Failed("path.unusable", "file", typed=typed, path=path)
+            raise FailedError("path.unusable", "file", typed=typed, path=path)
         listed, pairs = self.archives[path], []
         if self.old and len(listed) > 1 and not listed[0][0]:  # GOAL-022, ARCH-012
-            raise Failed("archive.item_count", "goal", typed=typed, count=len(listed))
+            raise FailedError("archive.item_count", "goal", typed=typed, count=len(listed))
         for names, image in listed[:1] if self.old else listed:  # GOAL-011
             items = tuple(item for _, item in listed) if self.old else (image,)
             for name in names:
@@ -90,7 +99,7 @@ class Model:
                 self.check_label(pair, label)
             checking = False
             image = self.copy(pair, out)
-        except Failed as failed:
+        except FailedError as failed:
             if self.old and checking:  # LABEL-002, LABEL-004
                 failed.text = failed.bare
                 raise
@@ -98,7 +107,7 @@ class Model:
             out.tried.append((pair.shown, failed.code))
             within = pair.source.partition(":")[2]
             out.log.append(f"Error pulling image ref {within}: {failed.text}")
-            out.text += "Failed\n"
+            out.text += "FailedError\n"
             return False
         out.images.append(pair.shown)
         out.tried.append((pair.shown, image.id))
@@ -133,7 +142,7 @@ class Model:
             raise pair.failed("policy.rejected", "policy")
 
     def fetch(self, pair: Pair, image: Image, out: Outcome) -> None:
-        failures: list[Failed] = []
+        failures: list[FailedError] = []
         for digest in dict.fromkeys(image.layers):
             missing, got = digest not in self.store.blobs, pair.registry.broken.get(digest)
             if missing and failures and not self.old:  # PULL-018

@@ -26,14 +26,14 @@ from tests.machines import forms
 from tests.machines.model import Model
 from tests.machines.world import Outcome, Registry
 from tests.unit.store.making import state
-from towline.config.places import Places
+from towline.config.locations import Locations
 from towline.errors import TowlineError
 from towline.events import Event
-from towline.options import Options
-from towline.platform import Platform
-from towline.pull import Runtime
-from towline.results import PullResult
+from towline.image.platform import Platform
 from towline.rules import Rules
+from towline.runtime.options import Options
+from towline.runtime.results import PullResult
+from towline.runtime.runtime import Runtime
 from towline.store.layout import open_store
 
 __all__ = ["PullMachine"]
@@ -146,7 +146,7 @@ class PullMachine(RuleBasedStateMachine):
             policy=self.policy_file,
             tls_verify=False,
             platform=Platform("linux", "amd64"),
-            places=Places(environ={}, etc=str(self.folder / "etc"), run=str(self.folder)),
+            locations=Locations(environ={}, etc=str(self.folder / "etc"), run=str(self.folder)),
             on_event=self.events.append,
         )
         self.puller = self.runtime(options)
@@ -187,8 +187,8 @@ class PullMachine(RuleBasedStateMachine):
     @precondition(lambda self: any(each.broken for each in self.model.registries.values()))
     @rule(data=st.data())
     def mend_something(self, data: st.DataObject) -> None:
-        places = [(h, d) for h, each in self.model.registries.items() for d in each.broken]
-        self.mend(*data.draw(st.sampled_from(places)))
+        locations = [(h, d) for h, each in self.model.registries.items() for d in each.broken]
+        self.mend(*data.draw(st.sampled_from(locations)))
 
     def mend(self, host: str, digest: str) -> None:
         if self.model.registries[host].broken.pop(digest, None) is not None:

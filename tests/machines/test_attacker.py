@@ -22,9 +22,9 @@ from hypothesis.stateful import (
 )
 
 from tests.unit.store.making import Made, layer, make, put
-from towline.digest import sha256_of
 from towline.errors import StoreError
-from towline.manifest import OCI_INDEX, RawManifest
+from towline.image.manifest import OCI_INDEX, RawManifest
+from towline.name.digest import sha256_of
 from towline.store.layout import StoredImage, open_store
 
 pytestmark = [pytest.mark.timeout(3600), pytest.mark.clause("STORE-024", "STORE-004", "STORE-006")]

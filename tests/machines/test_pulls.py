@@ -14,8 +14,8 @@ from tests.machines.memory import MemoryRegistries
 from tests.machines.pulling import CONTENTS, TYPES, PullMachine
 from tests.machines.world import Image, Registry
 from tests.support.registry import NewRegistry
-from towline.options import Options
-from towline.pull import Runtime
+from towline.runtime.options import Options
+from towline.runtime.runtime import Runtime
 
 pytestmark = pytest.mark.timeout(3600)  # the slow profile takes its time
 

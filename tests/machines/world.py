@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 __all__ = [
-    "Failed",
+    "FailedError",
     "Image",
     "ImageList",
     "Outcome",
@@ -61,7 +61,7 @@ SENTENCES = {
 }
 
 
-class Failed(Exception):
+class FailedError(Exception):
     """A failure: `text` is how libpod-1.3 tells it, `bare` the same without saying where."""
 
     def __init__(self, code: str, where: str = "", **facts: object) -> None:
@@ -173,11 +173,11 @@ class Pair:
     asked: str = ""  # :tag or @digest
     here: Store = field(default_factory=Store)  # what need not be asked for
 
-    def failed(self, code: str, where: str = "", **facts: object) -> Failed:
+    def failed(self, code: str, where: str = "", **facts: object) -> FailedError:
         """A failure of this pair."""
         own: dict[str, object] = {"source": self.source, "shown": self.shown}
         own |= {"repository": self.repository, "asked": self.asked[1:], "url": self.registry.url}
-        return Failed(code, where, **own | facts)
+        return FailedError(code, where, **own | facts)
 
     @property
     def found(self) -> Image | ImageList | None:
@@ -240,5 +240,5 @@ class Outcome:
     events: list[str] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
     tried: list[tuple[str, str]] = field(default_factory=list)  # image, ID or code
-    failed: list[Failed] = field(default_factory=list)
-    error: Failed | None = None
+    failed: list[FailedError] = field(default_factory=list)
+    error: FailedError | None = None

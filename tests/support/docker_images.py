@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from tests.support.scripted_server import Handler, Line, Request
 from towline.cancel import CancelToken
 from towline.config.auth_json import Credentials
-from towline.descriptor import Descriptor
-from towline.reference import parse_normalized
-from towline.registry.retry import Patience
-from towline.registry.slots import Slots
+from towline.image.descriptor import Descriptor
+from towline.name.reference import parse_normalized
+from towline.registry.connection_slots import Slots
+from towline.registry.retry import Timeouts
 from towline.registry.tls import Certificates
 from towline.rules import Rules
 from towline.source.docker import DockerAccess, DockerSource, open_source
@@ -32,7 +32,9 @@ __all__ = [
 ]
 
 #: Short waits, so that a test of a silent server ends soon; none of them is asserted.
-IMPATIENT = Patience(connect=5.0, answer=0.4, window=0.4, least=64, backoff=0.0, longest=0.01)
+IMPATIENT = Timeouts(
+    connect=5.0, response=0.4, stall_window=0.4, stall_bytes=64, backoff=0.0, longest_delay=0.01
+)
 
 SCHEMA2 = "application/vnd.docker.distribution.manifest.v2+json"
 CONFIG = b'{"architecture":"amd64","os":"linux"}'
@@ -104,18 +106,18 @@ def source(
     rules: Rules = Rules.CURRENT,
     insecure: bool | None = True,
     credentials: Credentials | None = None,
-    patience: Patience = IMPATIENT,
+    timeouts: Timeouts = IMPATIENT,
     cancel: CancelToken | None = None,
     certificates: Certificates | None = None,
     slots: Slots | None = None,
 ) -> DockerSource:
-    """A source for an image on a server, without patience."""
+    """A source for an image on a server, without timeouts."""
     reference = DockerReference(parse_normalized(f"{host}/{name}").tagged())
     access = DockerAccess(
         rules,
         insecure=insecure,
         credentials=credentials,
-        patience=patience,
+        timeouts=timeouts,
         cancel=cancel or CancelToken(),
         certificates=certificates,
         slots=slots or Slots(),

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from towline.errors import PathUnusable, TowlineError
-from towline.facts import ArchiveImage, StoreIdentity
+from towline.errors import PathError, TowlineError
 from towline.transport import ImageReference, image_name
+from towline.transport.facts import ArchiveImage, StoreIdentity
 
 __all__ = ["FrozenFacts"]
 
@@ -39,13 +39,13 @@ class FrozenFacts:
     def resolve_path(self, path: str) -> str:
         self.questions.append(f"resolve_path {path}")
         if path in self.missing_paths:
-            raise PathUnusable("path.unusable", operation="lstat", path=path, errno=errno.ENOENT)
+            raise PathError("path.unusable", operation="lstat", path=path, errno=errno.ENOENT)
         return posixpath.normpath(posixpath.join("/cwd", path))
 
     def open_file(self, path: str) -> None:
         self.questions.append(f"open_file {path}")
         if path in self.missing_paths:
-            raise PathUnusable("path.unusable", operation="open", path=path, errno=errno.ENOENT)
+            raise PathError("path.unusable", operation="open", path=path, errno=errno.ENOENT)
 
     def image_id(self, prefix: str) -> str | None:
         self.questions.append(f"image_id {prefix}")

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.registry import RegistryServer
-from towline.config.places import Places
-from towline.options import Options
-from towline.patience import Patience
-from towline.pull import Runtime
+from towline.config.locations import Locations
+from towline.runtime.options import Options
+from towline.runtime.runtime import Runtime
 from towline.store.layout import LayoutStore, open_store
+from towline.timeouts import Timeouts
 
 __all__ = ["BRIEF", "Puller", "SmallImage", "digest_of", "push", "small_image"]
 
@@ -28,7 +28,9 @@ OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
 #: Short waits, so that a test of a bad registry ends soon; none of them is asserted.
-BRIEF = Patience(connect=5.0, answer=0.4, window=0.4, least=64, backoff=0.0, longest=0.05)
+BRIEF = Timeouts(
+    connect=5.0, response=0.4, stall_window=0.4, stall_bytes=64, backoff=0.0, longest_delay=0.05
+)
 
 
 def digest_of(data: bytes) -> str:
@@ -124,11 +126,11 @@ class Puller:
     environ: dict[str, str] = field(default_factory=dict)
 
     @property
-    def places(self) -> Places:
+    def locations(self) -> Locations:
         """Where configuration is looked for."""
         etc, run, var = (str(self.folder / name) for name in ("etc", "run", "var"))
         environ = {"HOME": str(self.folder / "home"), **self.environ}
-        return Places(environ=environ, etc=etc, run=run, uid=0, var=var)
+        return Locations(environ=environ, etc=etc, run=run, uid=0, var=var)
 
     def write(self, name: str, text: str) -> Path:
         """A file of the configuration, such as `etc/containers/registries.conf`."""
@@ -147,8 +149,10 @@ class Puller:
         return open_store(self.folder / "store")
 
     def runtime(self, **options: Any) -> Runtime:
-        """A runtime with short patience."""
-        return Runtime(self.store, Options(**{"places": self.places, "patience": BRIEF, **options}))
+        """A runtime with short timeouts."""
+        return Runtime(
+            self.store, Options(**{"locations": self.locations, "timeouts": BRIEF, **options})
+        )
 
     def stored(self) -> list[tuple[str, tuple[str, ...]]]:
         """The images in the store: their IDs and names."""

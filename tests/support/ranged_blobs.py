@@ -11,7 +11,7 @@ from tests.support.docker_images import Registry, descriptor, digest_of
 from tests.support.scripted_server import Handler, Line, Request, ScriptedServer
 from towline.core import BlobWriter
 from towline.errors import TowlineError
-from towline.registry.slots import Division, Slots
+from towline.registry.connection_slots import Division, Slots
 from towline.source.docker import DockerSource
 
 __all__ = [

@@ -19,7 +19,7 @@ from tests.support import tools
 
 _LISTENING = re.compile(r"listening on (127\.0\.0\.1:\d+)")
 _ACCESS = re.compile(r'(?m)^127\.0\.0\.1 \S+ \S+ \[[^]]*\] "(\S+) (\S+) [^"]*" (\d+) (\d+)')
-_PATIENCE = 30.0  # seconds; only a machine in trouble needs more than one
+_TIMEOUT = 30.0  # seconds; only a machine in trouble needs more than one
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +111,9 @@ class RegistryServer:
         # An answer reaches its client a little before its log line reaches the file: a request
         # of our own, sent afterwards, marks the place up to which the log is complete.
         mark = f"/v2/?mark={next(_MARKS)}"
-        with urllib.request.urlopen(f"{self.url}{mark}", timeout=_PATIENCE):
+        with urllib.request.urlopen(f"{self.url}{mark}", timeout=_TIMEOUT):
             pass
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _TIMEOUT
         while mark not in (text := self.log.read_text()):
             assert time.monotonic() < deadline, f"the registry logs no requests: {text}"
             time.sleep(0.005)
@@ -204,7 +204,7 @@ def _configuration(storage: Path, settings: RegistrySettings) -> dict[str, objec
 
 
 def _host(process: subprocess.Popen[bytes], log: Path) -> str:
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _TIMEOUT
     while (found := _LISTENING.search(log.read_text())) is None:
         if process.poll() is not None or time.monotonic() > deadline:
             raise tools.ToolError(f"the registry did not start:\n{log.read_text()}")
@@ -214,7 +214,7 @@ def _host(process: subprocess.Popen[bytes], log: Path) -> str:
 
 def _wait_until_it_answers(server: RegistryServer) -> None:
     try:
-        with urllib.request.urlopen(f"{server.url}/v2/?", timeout=_PATIENCE):
+        with urllib.request.urlopen(f"{server.url}/v2/?", timeout=_TIMEOUT):
             pass
     except urllib.error.HTTPError as refused:  # an answer as well: 401 where users are asked for
         refused.close()

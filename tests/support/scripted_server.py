@@ -114,7 +114,7 @@ def scripted(
                 thread.start()
 
         def serve(sock: socket.socket) -> None:
-            with contextlib.suppress(OSError, _Gone):
+            with contextlib.suppress(OSError, _ConnectionGoneError):
                 if tls is not None and not (plain and sock.recv(1, socket.MSG_PEEK) != b"\x16"):
                     sock = tls.wrap_socket(sock, server_side=True)
                     lines.append(sock)
@@ -140,7 +140,7 @@ def scripted(
                 thread.join(10)
 
 
-class _Gone(Exception):
+class _ConnectionGoneError(Exception):
     pass
 
 
@@ -149,7 +149,7 @@ def _read(sock: socket.socket, buffer: bytearray, server: ScriptedServer) -> Req
         _more(sock, buffer)
         if buffer[:1] == b"\x16":  # TLS, to a server of plain HTTP: real ones say so and hang up
             sock.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
-            raise _Gone
+            raise _ConnectionGoneError
     head, _, _ = bytes(buffer).partition(b"\r\n\r\n")
     del buffer[: len(head) + 4]
     first, *lines = head.decode("latin-1").split("\r\n")
@@ -171,5 +171,5 @@ def _read(sock: socket.socket, buffer: bytearray, server: ScriptedServer) -> Req
 def _more(sock: socket.socket, buffer: bytearray) -> None:
     data = sock.recv(65536)
     if not data:
-        raise _Gone
+        raise _ConnectionGoneError
     buffer += data

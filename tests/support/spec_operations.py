@@ -18,28 +18,29 @@ from tests.support.frozen_facts import FrozenFacts
 from towline.config import registries_conf, registries_conf_2019
 from towline.config.credentials import find_credentials
 from towline.config.endpoints import endpoints_of
-from towline.config.places import Places, load_policy
+from towline.config.load import load_policy
+from towline.config.locations import Locations
 from towline.config.registries import Registries
-from towline.digest import parse_digest
-from towline.errors import LabelMissing, PullFailed, Step, TowlineError, step
+from towline.copying.label import check_label
+from towline.errors import LabelMissingError, PullFailedError, Step, TowlineError, step
+from towline.go.go_quote import quote
 from towline.goal import PullGoal, goal_from_image_reference, goal_from_name, pull_ref_pair
-from towline.labels import check_label
-from towline.manifest import OCI_MANIFEST, RawManifest, parse_manifest, recognise
-from towline.name import decompose
-from towline.options import Options
-from towline.platform import Platform, choose_instance, parse_platform
-from towline.pull import Runtime
-from towline.reference import parse_normalized
+from towline.image.manifest import OCI_MANIFEST, RawManifest, parse_manifest, recognise
+from towline.image.platform import Platform, choose_instance, parse_platform
+from towline.name.digest import parse_digest
+from towline.name.parts import decompose
+from towline.name.reference import parse_normalized
 from towline.registry.challenge import parse_challenges
-from towline.registry.retry import Patience, delay
+from towline.registry.retry import Timeouts, delay
 from towline.rules import Rules
+from towline.runtime.options import Options
+from towline.runtime.runtime import Runtime
 from towline.source import docker_archive
 from towline.store.layout import open_store
 from towline.transport import image_name, parse_image_name
 from towline.transport.containers_storage import parse_store_reference
 from towline.transport.docker_archive import DockerArchiveReference
-from towline.trust.policy import evaluate
-from towline.wording.quoting import quote
+from towline.trust.evaluate import evaluate
 
 __all__ = ["Operations"]
 
@@ -261,9 +262,9 @@ class Operations:
         return f"accepted by {evaluate(policy, reference, origin=origin).scope}"
 
     @property
-    def _places(self) -> Places:
+    def _places(self) -> Locations:
         etc, run, var = (str(self.folder / name) for name in ("etc", "run", "var"))
-        return Places(environ={}, etc=etc, run=run, uid=0, var=var)
+        return Locations(environ={}, etc=etc, run=run, uid=0, var=var)
 
     def _file(self, name: str, text: str | None) -> Path:
         path = self.folder / name
@@ -290,7 +291,7 @@ class Operations:
         return "; ".join(told) or "none"
 
     def op_wait(self, text: str) -> str:
-        return str(delay(0, text, Patience()))
+        return str(delay(0, text, Timeouts()))
 
     def op_shown(self, text: str) -> str:
         auths = json.dumps({"auths": {"a.example": {"auth": text}}})
@@ -317,7 +318,7 @@ class Operations:
         reading = _Config({key: str(value) for key, value in _pairs(labels.split()).items()})
         try:
             check_label("image", _plain(label), cast(Any, None), cast(Any, reading))
-        except LabelMissing:
+        except LabelMissingError:
             return "has not"
         return "has"
 
@@ -343,7 +344,7 @@ class Operations:
         if "searched" in words:
             code = "pull.all_failed" if failed else "pull.no_search_registries"
         images, errors = list(failed), list(failed.values())
-        raise PullFailed(code, name=name, images=images, errors=errors)
+        raise PullFailedError(code, name=name, images=images, errors=errors)
 
     # --- whole pulls ----------------------------------------------------------------------------
 
@@ -353,14 +354,14 @@ class Operations:
             name = name.replace(host, address)
         options = Options(
             rules=self.rules,
-            places=self._places,
+            locations=self._places,
             registries_conf=self._file("registries.conf", self._insecure_conf()),
             policy=self._file("policy.json", '{"default": [{"type": "insecureAcceptAnything"}]}'),
         )
         runtime = Runtime(open_store(self.folder / "store"), options)
         try:
             result = runtime.pull(name, writer=written)
-        except PullFailed as error:
+        except PullFailedError as error:
             end = f"error: {self._shown(str(error)).rstrip()}"
         else:
             end = f"images: {', '.join(result.images)}"

@@ -76,9 +76,9 @@ def test_sockets_that_are_none(tmp_path: Path, core: Core) -> None:
     writer = core.BlobWriter(str(tmp_path / "blob"))
     with (tmp_path / "file").open("wb") as file, pytest.raises(OSError, match="socket"):
         writer.receive(file.fileno(), 1, 1.0)
-    for patience in (-1.0, float("nan"), float("inf")):
+    for timeouts in (-1.0, float("nan"), float("inf")):
         with pytest.raises(ValueError, match=r"."):
-            writer.receive(0, 1, patience)
+            writer.receive(0, 1, timeouts)
     writer.write(b"more")
     assert writer.finish()[1] == 4
 

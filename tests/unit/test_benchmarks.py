@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.measuring.run import CommandFailed, Sample, run, spread
+from benchmarks.measuring.run import CommandError, Sample, run, spread
 from benchmarks.measuring.turns import Contender, take_turns
 from benchmarks.report.asked import asked_table, losses
 from benchmarks.report.charts import bars, lines
@@ -150,7 +150,7 @@ def test_contenders_take_turns(tmp_path: Path) -> None:
 def test_a_failure_of_towline_is_never_left_out(tmp_path: Path) -> None:
     """It ends the benchmarks."""
     ours = Contender("towline", ["false"], ours=True)
-    with pytest.raises(CommandFailed):
+    with pytest.raises(CommandError):
         take_turns([ours], 1, tmp_path / "log", lambda: None)
 
 

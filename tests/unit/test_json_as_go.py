@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towline.json_as_go import (
-    JsonFault,
+from towline.go.go_json import (
+    GoJsonError,
     decode,
     decode_first,
     integer,
@@ -74,7 +74,7 @@ def test_a_null_item_is_an_empty_one() -> None:
 )
 def test_what_is_not_json(document: bytes) -> None:
     """A fault with words, whatever is wrong."""
-    with pytest.raises(JsonFault) as caught:
+    with pytest.raises(GoJsonError) as caught:
         decode(document)
     assert str(caught.value)
 
@@ -108,7 +108,7 @@ def test_a_value_of_the_wrong_type_is_a_fault(
     read: Callable[[object], object], value: object
 ) -> None:
     """The words say what was there and what was wanted."""
-    with pytest.raises(JsonFault, match="cannot use"):
+    with pytest.raises(GoJsonError, match="cannot use"):
         read(value)
 
 
@@ -127,5 +127,5 @@ def test_well_formed_documents_are_read(document: object) -> None:
 @given(st.binary())
 def test_any_bytes_give_a_value_or_a_fault(data: bytes) -> None:
     """Nothing else leaves the decoder."""
-    with suppress(JsonFault):
+    with suppress(GoJsonError):
         decode(data)

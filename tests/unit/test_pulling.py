@@ -19,13 +19,13 @@ from tests.machines.pulling import CONTENTS, TYPES
 from tests.machines.world import Image, Registry
 from tests.unit.store.making import state
 from towline.config.auth_json import Credentials
-from towline.config.places import Places
-from towline.errors import Cancelled, PullFailed, RegistryError, TowlineError
+from towline.config.locations import Locations
+from towline.errors import PullCancelledError, PullFailedError, RegistryError, TowlineError
 from towline.events import Event
-from towline.options import Options
-from towline.platform import Platform
-from towline.pull import Runtime
+from towline.image.platform import Platform
 from towline.rules import Rules
+from towline.runtime.options import Options
+from towline.runtime.runtime import Runtime
 from towline.source import docker
 from towline.source.docker import DockerAccess, DockerSource
 from towline.source.protocol import Source
@@ -65,7 +65,7 @@ class World:
             rules=rules,
             policy=self.folder / "policy.json",
             platform=Platform("linux", "amd64"),
-            places=Places(environ={}, etc=etc, run=str(self.folder)),
+            locations=Locations(environ={}, etc=etc, run=str(self.folder)),
         )
 
     def runtime(self, rules: Rules, on_event: Callable[[Event], None] | None = None) -> Runtime:
@@ -129,7 +129,7 @@ def test_cancelling_is_no_failure_of_a_pair(
         return None
 
     writer = io.StringIO()
-    with caplog.at_level(logging.DEBUG, "towline"), pytest.raises(Cancelled):
+    with caplog.at_level(logging.DEBUG, "towline"), pytest.raises(PullCancelledError):
         Runtime(world.store, options, open_source=open_source).pull("one", writer=writer)
     assert opened == ["a.example/one:latest"]
     assert writer.getvalue().rstrip("\n") == "Trying to pull a.example/one..."
@@ -154,7 +154,7 @@ def test_a_repeated_layer_that_is_gone_is_not_announced(world: World, rules: Rul
     layer = TWICE.layers[0]
     world.registry.broken[layer] = ""
     writer = io.StringIO()
-    with pytest.raises(PullFailed):
+    with pytest.raises(PullFailedError):
         world.runtime(rules).pull("a.example/twice", writer=writer)
     assert layer not in writer.getvalue()
 
@@ -186,7 +186,7 @@ def test_layers_after_a_failure(world: World, rules: Rules) -> None:
     """The error of the lowest layer is told; the original fetches the others all the same."""
     low, top = ONE.layers
     world.registry.broken[low] = ""
-    with pytest.raises(PullFailed) as caught:
+    with pytest.raises(PullFailedError) as caught:
         world.runtime(rules).pull("a.example/one")
     assert caught.value.facts["errors"][0].code == "registry.not_found"
     fetched = (world.folder / "store/blobs" / top.replace(":", "/")).exists()
@@ -201,7 +201,7 @@ def test_a_config_that_cannot_be_copied(world: World, rules: Rules, got: str) ->
     """It fails the pair before the first layer is fetched, and nothing is stored."""
     world.registry.broken[f"sha256:{ONE.id}"] = got
     writer = io.StringIO()
-    with pytest.raises(PullFailed) as caught:
+    with pytest.raises(PullFailedError) as caught:
         world.runtime(rules).pull("a.example/one", writer=writer)
     wanted = "verify.config" if got else "registry.not_found"
     assert [error.code for error in caught.value.facts["errors"]] == [wanted]
@@ -248,7 +248,7 @@ def test_a_list_in_a_list_is_followed(world: World) -> None:
         assert pulled.stored.id == ONE.id
         assert world.store.image(outer.model.digest).id == ONE.id
     _serve(world, "toodeep", forms.listing(("amd64", outer)))
-    with pytest.raises(PullFailed) as caught:
+    with pytest.raises(PullFailedError) as caught:
         world.runtime(Rules.CURRENT).pull("a.example/toodeep")
     assert caught.value.facts["errors"][0].code == "manifest.nested"
 
@@ -274,7 +274,7 @@ def test_a_layer_that_is_no_tar(world: World, rules: Rules) -> None:
     if rules is Rules.CURRENT:
         assert world.runtime(rules).pull("a.example/odd").images == ("a.example/odd",)
         return
-    with pytest.raises(PullFailed, match="Error committing the finished image: "):
+    with pytest.raises(PullFailedError, match="Error committing the finished image: "):
         world.runtime(rules).pull("a.example/odd", writer=writer)
     assert "Storing signatures\n" in writer.getvalue()
     assert world.store.images() == ()
@@ -289,7 +289,7 @@ def test_an_image_for_windows(world: World, rules: Rules) -> None:
     if rules is Rules.CURRENT:
         assert world.runtime(rules).pull("a.example/windows").images
         return
-    with pytest.raises(PullFailed, match='"windows" cannot be used on "linux"'):
+    with pytest.raises(PullFailedError, match='"windows" cannot be used on "linux"'):
         world.runtime(rules).pull("a.example/windows", writer=writer)
     assert "Getting" not in writer.getvalue()
 
@@ -300,7 +300,7 @@ def test_a_list_by_its_own_digest(world: World, rules: Rules) -> None:
     """The original compares the instance with it, and refuses."""
     name = f"a.example/list@{forms.PUSHED['list'].model.digest}"
     if rules is Rules.LIBPOD_1_3:
-        with pytest.raises(PullFailed, match="would not match destination reference"):
+        with pytest.raises(PullFailedError, match="would not match destination reference"):
             world.runtime(rules).pull(name)
         return
     world.runtime(rules).pull(name)

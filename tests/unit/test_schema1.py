@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towline.digest import Digest, parse_digest, sha256_of
 from towline.errors import SourceError
-from towline.json_as_go import JsonFault, compacted, quoted, raw_members
-from towline.manifest import DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED, RawManifest
-from towline.schema1 import Schema1, known_digest, parse_schema1
+from towline.go.go_json import GoJsonError, compacted, quoted, raw_members
+from towline.image.manifest import DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED, RawManifest
+from towline.image.schema1 import Schema1, known_digest, parse_schema1
+from towline.name.digest import Digest, parse_digest, sha256_of
 
 NEW, MIDDLE, OLD = "c" * 64, "b" * 64, "a" * 64
 BLOBS = {NEW: "sha256:" + "3" * 64, MIDDLE: "sha256:" + "2" * 64, OLD: "sha256:" + "1" * 64}
@@ -224,7 +224,7 @@ def test_raw_members_and_how_they_are_written() -> None:
     assert quoted('"\\\n\x01\b<\u2028é') == '"\\"\\\\\\n\\u0001\\u0008\\u003c\\u2028é"'
     assert raw_members("{}") == {}
     for text in ("null", "[]", "{", '{"a":1} x', ""):
-        with pytest.raises(JsonFault):
+        with pytest.raises(GoJsonError):
             raw_members(text)
 
 

@@ -10,11 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from towline.cancel import CancelToken
-from towline.descriptor import Descriptor
-from towline.digest import parse_digest, sha256_of
-from towline.errors import Cancelled, InvalidName, PlatformMismatch, SourceError, TowlineError, step
-from towline.image_config import parse_config
-from towline.manifest import (
+from towline.errors import (
+    InvalidNameError,
+    PlatformMismatchError,
+    PullCancelledError,
+    SourceError,
+    TowlineError,
+    step,
+)
+from towline.go.go_quote import quote
+from towline.image.config import parse_config
+from towline.image.descriptor import Descriptor
+from towline.image.manifest import (
     DOCKER_CONFIG,
     DOCKER_LIST,
     DOCKER_SCHEMA1,
@@ -27,9 +34,9 @@ from towline.manifest import (
     parse_manifest,
     recognise,
 )
-from towline.platform import Platform, choose_instance, parse_platform
+from towline.image.platform import Platform, choose_instance, parse_platform
+from towline.name.digest import parse_digest, sha256_of
 from towline.wording import CURRENT, LIBPOD_1_3
-from towline.wording.quoting import quote
 
 
 @pytest.mark.parametrize(
@@ -52,7 +59,7 @@ from towline.wording.quoting import quote
 )
 def test_what_is_no_digest(text: str, code: str) -> None:
     """The form of the whole, the algorithm, the length and the hex are tested in this order."""
-    with pytest.raises(InvalidName) as caught:
+    with pytest.raises(InvalidNameError) as caught:
         parse_digest(text)
     assert caught.value.code == code
 
@@ -87,7 +94,7 @@ def test_an_error_is_told_with_its_steps_and_survives_pickling() -> None:
         step("parsing-source", name="X"),
         step("parsing-stored-name", name="Y"),
     ):
-        raise InvalidName("name.invalid", name="Y")
+        raise InvalidNameError("name.invalid", name="Y")
     error = caught.value
     assert error.told(LIBPOD_1_3) == (
         "unable to parse 'X': error parsing named reference \"Y\": invalid reference format"
@@ -130,7 +137,8 @@ def test_no_instance_for_the_platform() -> None:
     """The error lists what there is."""
     instances = [instance("linux/arm64"), instance("windows/amd64")]
     with pytest.raises(
-        PlatformMismatch, match=r"no image for linux/amd64; it has .linux/arm64., .windows/amd64."
+        PlatformMismatchError,
+        match=r"no image for linux/amd64; it has .linux/arm64., .windows/amd64.",
     ):
         choose_instance(
             instances, Platform("linux", "amd64"), variants=True, list_kind="image index"
@@ -139,7 +147,7 @@ def test_no_instance_for_the_platform() -> None:
 
 def test_an_attestation_is_never_chosen() -> None:
     """`unknown/unknown` matches no platform that anybody has."""
-    with pytest.raises(PlatformMismatch):
+    with pytest.raises(PlatformMismatchError):
         choose_instance(
             [instance("unknown/unknown")],
             Platform("linux", "amd64"),
@@ -196,7 +204,7 @@ def test_a_digest_of_a_descriptor_is_checked_when_it_is_used() -> None:
     raw = RawManifest(b'{"config": {"digest": "sha256:../x"}, "layers": []}', OCI_MANIFEST)
     config = parse_manifest(raw).config
     assert config.digest_text == "sha256:../x"
-    with pytest.raises(InvalidName):
+    with pytest.raises(InvalidNameError):
         _ = config.digest
 
 
@@ -221,5 +229,5 @@ def test_cancelling_calls_back_once_and_for_good() -> None:
     token.on_cancel(lambda: calls.append("after"))
     assert calls == ["before", "after"]
     for ask in (token.raise_if_cancelled, lambda: token.wait(60)):
-        with pytest.raises(Cancelled):
+        with pytest.raises(PullCancelledError):
             ask()

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from towline.config.credentials import AuthLook
 from towline.config.endpoints import Endpoint
-from towline.explaining import Decision, Explanation
+from towline.runtime.explain import Decision, Explanation
 from towline.transport import image_name
 
 __all__ = ["auth_lines", "goal_lines"]

@@ -12,9 +12,9 @@ import click
 
 from towline.api import default_root
 from towline.config.auth_json import Credentials
-from towline.options import Options
-from towline.platform import parse_platform
+from towline.image.platform import parse_platform
 from towline.rules import Rules
+from towline.runtime.options import Options
 
 __all__ = ["FORMAT", "QUIET", "ROOT", "with_deciding_options", "with_options"]
 

@@ -13,7 +13,7 @@ import click
 from towline.cli.flags import FORMAT, ROOT
 from towline.cli.show import print_error, print_json, print_lines, print_warning, size_told
 from towline.errors import StoreError, TowlineError
-from towline.store.layout import LayoutStore, Swept, Verification, open_store
+from towline.store.layout import Collected, LayoutStore, Verification, open_store
 from towline.store.protocol import Image
 from towline.wording.counting import counted
 
@@ -178,7 +178,7 @@ def remove(names: tuple[str, ...], root: Path) -> int:
 def gc(root: Path) -> int:
     """Delete what no image needs: blobs, and parts of blobs that were never finished."""
     store = _existing(root)
-    swept = Swept(0, 0, 0) if store is None else store.gc()
+    swept = Collected(0, 0, 0) if store is None else store.gc()
     for name in swept.names:
         print_warning(f"the store does not say which image {name} is, so the name was removed")
     blobs, parts = counted(swept.blobs, "blob"), counted(swept.partials, "unfinished one")

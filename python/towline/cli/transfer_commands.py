@@ -14,8 +14,8 @@ from towline.cli.flags import FORMAT, QUIET, ROOT, with_deciding_options, with_o
 from towline.cli.progress_view import ProgressView, progress_view
 from towline.cli.show import print_error, print_json, print_lines, print_warning
 from towline.errors import TowlineError
-from towline.options import Options
-from towline.results import PullResult
+from towline.runtime.options import Options
+from towline.runtime.results import PullResult
 
 __all__ = ["pull", "resolve"]
 

@@ -1,3 +1,3 @@
-"""Configuration: text becomes frozen values here, and only `towline.config.places` reads files."""
+"""Configuration: text becomes frozen values here, and only `towline.config.load` reads files."""
 
 from __future__ import annotations

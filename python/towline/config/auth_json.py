@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from towline.config import base64_text
 from towline.errors import ConfigurationError
-from towline.json_as_go import JsonFault, decode, string, strings_by_key, struct
+from towline.go import go_base64
+from towline.go.go_json import GoJsonError, decode, string, strings_by_key, struct
 from towline.rules import Rules
 
 __all__ = ["AuthEntry", "AuthFile", "Credentials", "parse_auth_file"]
@@ -128,8 +128,8 @@ class AuthFile:
 
     def _decoded(self, entry: AuthEntry) -> tuple[str, str]:
         try:
-            decoded = base64_text.decode(entry.auth)
-        except base64_text.Base64Fault as fault:
+            decoded = go_base64.decode(entry.auth)
+        except go_base64.Base64Fault as fault:
             raise ConfigurationError(
                 "auth.not_base64", path=self.path, key=entry.key, offset=fault.offset
             ) from None
@@ -157,7 +157,7 @@ def parse_auth_file(data: bytes, path: str, *, legacy: bool = False) -> AuthFile
         none: dict[str, str] = {}
         helpers = top.get("credHelpers", strings_by_key, none)
         store = top.get("credsStore", string, "")
-    except JsonFault as fault:
+    except GoJsonError as fault:
         reason = str(fault)
     except RecursionError:
         reason = "it is nested too deeply"

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from towline.config.places import Places
-from towline.errors import ConfigurationError, PathUnusable
+from towline.config.locations import Locations
+from towline.errors import ConfigurationError, PathError
 from towline.rules import Rules
 
 __all__ = ["HostCertificates", "find_certificates"]
@@ -31,21 +31,21 @@ class HostCertificates:
 
 
 def find_certificates(
-    places: Places, rules: Rules, host: str, explicit: str | Path | None = None
+    locations: Locations, rules: Rules, host: str, explicit: str | Path | None = None
 ) -> HostCertificates | None:
     """The certificates for ``host[:port]``, None where no directory is named after it.
 
     Args:
-        places: where directories are looked for; the first that exists is the only one read.
+        locations: where directories are looked for; the first that exists is the only one read.
         rules: whether the user's own directory counts.
         host: as it stands in image names.
         explicit: a directory to read instead.
 
     Raises:
         ConfigurationError: ``certs.lacks_key``, ``certs.lacks_certificate``.
-        PathUnusable: a directory that was given, or that exists, cannot be read.
+        PathError: a directory that was given, or that exists, cannot be read.
     """
-    directories = [str(explicit)] if explicit is not None else _directories(places, rules, host)
+    directories = [str(explicit)] if explicit is not None else _directories(locations, rules, host)
     for directory in directories:
         try:
             names = sorted(os.listdir(directory))
@@ -63,10 +63,10 @@ def find_certificates(
     return None
 
 
-def _directories(places: Places, rules: Rules, host: str) -> list[str]:
-    user = places.user("certs.d") if rules.certs_home else None
+def _directories(locations: Locations, rules: Rules, host: str) -> list[str]:
+    user = locations.user("certs.d") if rules.certs_home else None
     bases = [user] if user else []
-    bases += [places.system("certs.d"), os.path.join(places.etc, "docker", "certs.d")]
+    bases += [locations.system("certs.d"), os.path.join(locations.etc, "docker", "certs.d")]
     return [os.path.join(base, host) for base in bases]
 
 
@@ -88,5 +88,5 @@ def _read(directory: str, names: Sequence[str]) -> HostCertificates:
     return HostCertificates(tuple(authorities), tuple(pairs))
 
 
-def _unusable(directory: str, fault: OSError) -> PathUnusable:
-    return PathUnusable("path.unusable", operation="open", path=directory, errno=fault.errno)
+def _unusable(directory: str, fault: OSError) -> PathError:
+    return PathError("path.unusable", operation="open", path=directory, errno=fault.errno)

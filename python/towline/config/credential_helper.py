@@ -18,7 +18,7 @@ from typing import IO
 
 from towline.config.auth_json import Credentials
 from towline.errors import ConfigurationError
-from towline.json_as_go import JsonFault, decode, string, struct
+from towline.go.go_json import GoJsonError, decode, string, struct
 
 __all__ = ["HELPER_SECONDS", "ask_helper", "helper_program"]
 
@@ -77,7 +77,7 @@ def ask_helper(
         answer = struct(decode(output))
         username = answer.get("Username", string, "")
         secret = answer.get("Secret", string, "")
-    except (JsonFault, RecursionError):
+    except (GoJsonError, RecursionError):
         readable = False
     if not readable:  # AUTH-007: not above, where the decoder's error has the whole output
         raise ConfigurationError("auth.helper_output", **facts)

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from towline.config.auth_json import AuthFile, Credentials
-from towline.config.places import Places, auth_file_paths, read_auth_file
+from towline.config.load import read_auth_file
+from towline.config.locations import Locations, auth_file_paths
 from towline.errors import TowlineError, step
 from towline.rules import Rules
 
@@ -63,7 +64,7 @@ class AuthLook:
 
 
 def find_credentials(
-    places: Places,
+    locations: Locations,
     rules: Rules,
     name: str,
     explicit: str | Path | None = None,
@@ -74,7 +75,7 @@ def find_credentials(
     """The credentials for a repository and the place that has them; None where there are none.
 
     Args:
-        places: where files are looked for.
+        locations: where files are looked for.
         rules: which files count, and how their keys are matched.
         name: host and path of the repository, without tag or digest.
         explicit: an auth file that was given.
@@ -82,10 +83,10 @@ def find_credentials(
         looks: gets a note of each look.
 
     Raises:
-        PathUnusable: a file cannot be read, or one that must exist is missing.
+        PathError: a file cannot be read, or one that must exist is missing.
         ConfigurationError: ``auth.*``.
     """
-    search = _Search(places, rules, name, [] if looks is None else looks)
+    search = _Search(locations, rules, name, [] if looks is None else looks)
     with step("finding-credentials", name=name):
         for helper in helpers or (AUTH_FILES,):
             if helper == AUTH_FILES:
@@ -98,7 +99,7 @@ def find_credentials(
 
 
 def explain_credentials(
-    places: Places,
+    locations: Locations,
     rules: Rules,
     name: str,
     explicit: str | Path | None = None,
@@ -108,7 +109,7 @@ def explain_credentials(
     """The looks that `find_credentials` takes, to the one that ends it; no error leaves this."""
     looks: list[AuthLook] = []
     try:
-        find_credentials(places, rules, name, explicit, helpers=helpers, looks=looks)
+        find_credentials(locations, rules, name, explicit, helpers=helpers, looks=looks)
     except TowlineError as error:
         path = str(error.facts.get("path", ""))
         looks.append(AuthLook(path, "broken", error=error))
@@ -117,7 +118,7 @@ def explain_credentials(
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    places: Places
+    locations: Locations
     rules: Rules
     name: str
     looks: list[AuthLook]
@@ -127,7 +128,7 @@ class _Search:
         return self.name.partition("/")[0]
 
     def in_files(self, explicit: str | Path | None) -> tuple[Credentials, str] | None:
-        for path, legacy, required in auth_file_paths(self.places, self.rules, explicit):
+        for path, legacy, required in auth_file_paths(self.locations, self.rules, explicit):
             file = read_auth_file(path, legacy=legacy, required=required)
             if file is None:
                 self.looks.append(AuthLook(path, "no-file"))
@@ -150,7 +151,7 @@ class _Search:
             server = file.store_server(self.host)
             from towline.config.credential_helper import helper_program  # as in `by_helper`
 
-            if helper_program(file.store, self.places.environ) is not None:
+            if helper_program(file.store, self.locations.environ) is not None:
                 return self.by_helper(file.store, server, file.path)
             program = f"docker-credential-{file.store}"
             self.looks.append(AuthLook(file.path, "helper-missing", helper=program))
@@ -166,7 +167,7 @@ class _Search:
         from towline.config.credential_helper import ask_helper  # runs programs, which few need
 
         program = f"docker-credential-{helper}"
-        credentials = ask_helper(helper, server, self.places.environ, origin=path)
+        credentials = ask_helper(helper, server, self.locations.environ, origin=path)
         if credentials is None:
             self.looks.append(AuthLook(path, "helper-empty", key=key, helper=program))
             return None

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from towline.config.registries import Mirror, Registries, Registry
-from towline.errors import InvalidName, RegistryError
-from towline.reference import Reference, parse_normalized, parse_reference
+from towline.errors import InvalidNameError, RegistryError
+from towline.name.reference import Reference, parse_normalized, parse_reference
 
 __all__ = ["Endpoint", "endpoints_of"]
 
@@ -93,5 +93,5 @@ def _whole_name(text: str) -> Reference | None:
     try:
         parsed = parse_reference(text)
         return parsed if parse_normalized(text) == parsed else None
-    except InvalidName:
+    except InvalidNameError:
         return None

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 from towline.config.registries import Mirror, Registries, Registry, ShortNameMode
 from towline.config.toml_table import Table, load
-from towline.errors import InvalidName
-from towline.name import is_registry
-from towline.reference import Reference, parse_reference
+from towline.errors import InvalidNameError
+from towline.name.parts import is_registry
+from towline.name.reference import Reference, parse_reference
 
 __all__ = ["RegistriesFile", "merge", "parse", "parse_alias_cache"]
 
@@ -206,7 +206,7 @@ def _search_entry(top: Table, text: str) -> str:
     try:
         if parse_reference(f"{name}/x").domain == name != "":
             return name
-    except InvalidName:
+    except InvalidNameError:
         pass  # told in the words of the file
     key = "unqualified-search-registries"
     raise top.fault("registries_conf.search_entry", key=key, entry=text)
@@ -245,7 +245,7 @@ def _aliases(table: Table) -> tuple[tuple[str, str], ...]:
 def _bare_name(table: Table, key: str, name: str) -> Reference:
     try:
         parsed = parse_reference(name)
-    except InvalidName:
+    except InvalidNameError:
         raise table.fault("registries_conf.alias", key=key, name=name, problem="invalid") from None
     if parsed.digest is not None:
         raise table.fault("registries_conf.alias", key=key, name=name, problem="digest")

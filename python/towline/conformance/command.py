@@ -12,22 +12,22 @@ from pathlib import Path
 
 import click
 
-from towline.conformance.expected import NOTHING, ExpectedInvalid, read_expected
-from towline.conformance.fixtures import SPEC, FixturesUnusable, generate
+from towline.conformance.expected import NOTHING, ExpectedFailuresError, read_expected
+from towline.conformance.fixtures import SPEC, FixturesError, generate
 from towline.conformance.junit import junit
 from towline.conformance.page import page
-from towline.conformance.protocol import DriverFailed, Greeting, command_of
+from towline.conformance.protocol import DriverError, Greeting, command_of
 from towline.conformance.report import (
     Clause,
     Report,
-    ReportInvalid,
+    ReportError,
     Result,
     read_clauses,
     result_of,
 )
 from towline.conformance.runner import Outcome, Plan, run
-from towline.conformance.servers import NAMES, ServersFailed
-from towline.conformance.vectors import Case, VectorsInvalid, load_vectors
+from towline.conformance.servers import NAMES, ServersError
+from towline.conformance.vectors import Case, VectorsError, load_vectors
 
 __all__ = ["conformance", "main"]
 
@@ -130,7 +130,7 @@ def run_command(
         failures.check(loaded)
         if explained:
             failures.check_explained({clause.id for clause in known})
-    except (VectorsInvalid, ExpectedInvalid) as error:
+    except (VectorsError, ExpectedFailuresError) as error:
         raise click.UsageError(str(error)) from None
     cases = _Choice(ids, operations, editions).of(loaded)
     repeat = _repeating(places, fixtures, driver, servers)
@@ -146,7 +146,7 @@ def run_command(
                     results.append(result_of(failures.judged(told), repeat))
                     if not quiet:
                         _show(results)
-    except (FixturesUnusable, ServersFailed, DriverFailed) as error:
+    except (FixturesError, ServersError, DriverError) as error:
         raise click.ClickException(str(error)) from None
     report = Report(name, tuple(results), time.monotonic() - begun)
     if json_file:
@@ -168,7 +168,7 @@ def compare_command(reports: tuple[Path, ...], html_file: Path, clauses: Path | 
     """Put several JSON reports beside one another on one page."""
     try:
         read = [Report.read(file) for file in reports]
-    except ReportInvalid as error:
+    except ReportError as error:
         raise click.UsageError(str(error)) from None
     html_file.write_text(page(read, _clauses(clauses)), "utf-8")
 
@@ -179,7 +179,7 @@ def list_command(vectors: tuple[Path, ...]) -> None:
     """Print the id of every case, its operation and why it is there."""
     try:
         cases = load_vectors(vectors or (_default_vectors(),))
-    except VectorsInvalid as error:
+    except VectorsError as error:
         raise click.UsageError(str(error)) from None
     for case in cases:
         click.echo(f"{case.id}\t{case.operation}\t{case.why}")
@@ -194,7 +194,7 @@ def fixtures_command(destination: Path) -> None:
     destination.parent.mkdir(parents=True, exist_ok=True)
     try:
         generate(None, destination.absolute())
-    except FixturesUnusable as error:
+    except FixturesError as error:
         raise click.ClickException(str(error)) from None
 
 
@@ -237,7 +237,7 @@ def _clauses(given: Path | None) -> tuple[Clause, ...]:
         return ()
     try:
         return read_clauses(file)
-    except ReportInvalid as error:
+    except ReportError as error:
         raise click.UsageError(str(error)) from None
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from towline.conformance.runner import Outcome
 from towline.conformance.vectors import Case
 
-__all__ = ["NOTHING", "Expected", "ExpectedFailures", "ExpectedInvalid", "read_expected"]
+__all__ = ["NOTHING", "Expected", "ExpectedFailures", "ExpectedFailuresError", "read_expected"]
 
 _EXPLAINED = re.compile(r"([A-Z]+-[0-9]+)\s+(\S.*)")
 
 
-class ExpectedInvalid(Exception):
+class ExpectedFailuresError(Exception):
     """A file that cannot be read, a line that names no case, or one that explains nothing."""
 
 
@@ -61,27 +61,27 @@ class ExpectedFailures:
         """Nothing, where every line names a case.
 
         Raises:
-            ExpectedInvalid: a line names none.
+            ExpectedFailuresError: a line names none.
         """
         ids = [case.id for case in cases]
         for line in self.lines:
             if not any(fnmatchcase(one, line.pattern) for one in ids):
-                raise ExpectedInvalid(f"the expected failure {line.pattern} is no case")
+                raise ExpectedFailuresError(f"the expected failure {line.pattern} is no case")
 
     def check_explained(self, clauses: Collection[str]) -> None:
         """Nothing, where every line says by a known clause, and in words, why the case fails.
 
         Raises:
-            ExpectedInvalid: a line does not.
+            ExpectedFailuresError: a line does not.
         """
         for line in self.lines:
             if not line.clause:
-                raise ExpectedInvalid(
+                raise ExpectedFailuresError(
                     f"the expected failure {line.pattern} is not explained: write"
                     f" '{line.pattern}  # CLAUSE-ID words'"
                 )
             if line.clause not in clauses:
-                raise ExpectedInvalid(
+                raise ExpectedFailuresError(
                     f"the expected failure {line.pattern} is explained by {line.clause},"
                     " which is no clause"
                 )
@@ -94,12 +94,12 @@ def read_expected(file: Path) -> ExpectedFailures:
     """One id or pattern a line; what follows ``#`` says why: a clause and words, or words.
 
     Raises:
-        ExpectedInvalid: the file cannot be read.
+        ExpectedFailuresError: the file cannot be read.
     """
     try:
         lines = file.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ExpectedInvalid(f"{file}: {error}") from None
+        raise ExpectedFailuresError(f"{file}: {error}") from None
     return ExpectedFailures(tuple(line for line in map(_line, lines) if line.pattern))
 
 

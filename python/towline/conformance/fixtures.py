@@ -14,7 +14,7 @@ from pathlib import Path
 __all__ = [
     "FIXTURES",
     "SPEC",
-    "FixturesUnusable",
+    "FixturesError",
     "fixture_root",
     "generate",
     "is_tree",
@@ -32,7 +32,7 @@ _PART = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
 _USABLE = re.compile(rf"(?:/{_PART})+")
 
 
-class FixturesUnusable(Exception):
+class FixturesError(Exception):
     """There is no fixture tree, and none can be made."""
 
 
@@ -41,14 +41,14 @@ def workplace() -> Iterator[Path]:
     """A temporary folder whose path can be part of an image name; removed in the end.
 
     Raises:
-        FixturesUnusable: no temporary folder of this machine has such a path.
+        FixturesError: no temporary folder of this machine has such a path.
     """
     for parent in dict.fromkeys((tempfile.gettempdir(), "/tmp", "/var/tmp")):
         resolved = Path(parent).resolve()
         if _USABLE.fullmatch(str(resolved)) and resolved.is_dir():
             break
     else:
-        raise FixturesUnusable("no temporary folder has a path in lower case; set TMPDIR")
+        raise FixturesError("no temporary folder has a path in lower case; set TMPDIR")
     while not _USABLE.fullmatch(made := tempfile.mkdtemp(prefix="tl", dir=resolved)):
         Path(made).rmdir()  # one that ends with an underscore
     try:
@@ -65,7 +65,7 @@ def fixture_root(given: Path | None, work: Path) -> Path:
         work: where a tree can be made or copied to.
 
     Raises:
-        FixturesUnusable: `given` is neither, or the generator failed.
+        FixturesError: `given` is neither, or the generator failed.
     """
     if given is None or not is_tree(given):
         return generate(given, work / "root")
@@ -85,27 +85,25 @@ def script(name: str, given: Path | None) -> Path:
     """One of the three scripts: from the given folder, its parent, or the checkout.
 
     Raises:
-        FixturesUnusable: it is nowhere.
+        FixturesError: it is nowhere.
     """
     near = [] if given is None else [given, given.resolve().parent]
     for folder in (*near, FIXTURES):
         if (folder / name).is_file():
             return folder / name
-    raise FixturesUnusable(
-        f"{name} is neither in the folder given with --fixtures nor in {FIXTURES}"
-    )
+    raise FixturesError(f"{name} is neither in the folder given with --fixtures nor in {FIXTURES}")
 
 
 def generate(given: Path | None, root: Path) -> Path:
     """Make the tree at `root`, by the generator of the given folder or the checkout's.
 
     Raises:
-        FixturesUnusable: there is no generator, or it failed.
+        FixturesError: there is no generator, or it failed.
     """
     generator = script(_GENERATOR, given)
     done = subprocess.run(
         [sys.executable, generator, root], capture_output=True, text=True, check=False
     )
     if done.returncode != 0 or not is_tree(root):
-        raise FixturesUnusable(f"{generator} failed: {done.stderr.strip()[-2000:]}")
+        raise FixturesError(f"{generator} failed: {done.stderr.strip()[-2000:]}")
     return root

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Self
 
-__all__ = ["BUILT_IN", "VERSION", "Answer", "Driver", "DriverFailed", "Greeting", "command_of"]
+__all__ = ["BUILT_IN", "VERSION", "Answer", "Driver", "DriverError", "Greeting", "command_of"]
 
 VERSION = 1
 
@@ -28,7 +28,7 @@ _TAIL = 2_000  # characters of its standard error that are worth showing
 _GRACE = 5.0  # seconds between the end of its input and its being killed
 
 
-class DriverFailed(Exception):
+class DriverError(Exception):
     """A driver that cannot be started, ended early, was silent for too long, or spoke nonsense."""
 
 
@@ -90,7 +90,7 @@ class Driver:
             seconds: how long it may think about one line.
 
         Raises:
-            DriverFailed: there is no such program.
+            DriverError: there is no such program.
         """
         self._seconds = seconds
         self._buffer = bytearray()
@@ -102,7 +102,7 @@ class Driver:
             )
         except OSError as error:
             self._said.close()
-            raise DriverFailed(f"cannot start {shlex.join(command)}: {error.strerror}") from None
+            raise DriverError(f"cannot start {shlex.join(command)}: {error.strerror}") from None
         self._seq = 0
 
     def __enter__(self) -> Self:
@@ -128,7 +128,7 @@ class Driver:
         """Tell the driver where everything is, and learn what it can do.
 
         Raises:
-            DriverFailed: it gave no such answer.
+            DriverError: it gave no such answer.
         """
         told = self._exchange(
             {
@@ -166,7 +166,7 @@ class Driver:
         """Put one case to the driver.
 
         Raises:
-            DriverFailed: no answer, or not an answer to this.
+            DriverError: no answer, or not an answer to this.
         """
         self._seq += 1
         told = self._exchange(
@@ -237,14 +237,14 @@ class Driver:
         assert stdout is not None
         return stdin, stdout
 
-    def _broken(self, why: str) -> DriverFailed:
+    def _broken(self, why: str) -> DriverError:
         """The failure, with what the driver's standard error says; the driver is of no use now."""
         self._process.kill()
         status = self._process.wait()
         self._said.seek(0)
         said = self._said.read().decode(errors="replace").strip()[-_TAIL:]
         ended = f" (status {status})" if status >= 0 else ""
-        return DriverFailed(f"the driver: {why}{ended}" + (f"\n{said}" if said else ""))
+        return DriverError(f"the driver: {why}{ended}" + (f"\n{said}" if said else ""))
 
 
 def _short(value: object) -> str:

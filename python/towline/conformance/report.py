@@ -13,13 +13,13 @@ from typing import Any
 
 from towline.conformance.runner import Outcome, Verdict
 
-__all__ = ["VERDICTS", "Clause", "Report", "ReportInvalid", "Result", "read_clauses", "result_of"]
+__all__ = ["VERDICTS", "Clause", "Report", "ReportError", "Result", "read_clauses", "result_of"]
 
 VERDICTS: tuple[Verdict, ...] = ("passed", "failed", "expected", "skipped")
 _SCHEMA = 1
 
 
-class ReportInvalid(Exception):
+class ReportError(Exception):
     """A file that is not a report, or not a list of clauses."""
 
 
@@ -154,12 +154,12 @@ class Report:
         """A report that `to_json` wrote.
 
         Raises:
-            ReportInvalid: it is none.
+            ReportError: it is none.
         """
         try:
             told = json.loads(file.read_bytes())
             if told["schema"] != _SCHEMA:
-                raise ReportInvalid(f"{file}: a report of schema {told['schema']}")
+                raise ReportError(f"{file}: a report of schema {told['schema']}")
             results = tuple(
                 Result(
                     **{
@@ -172,7 +172,7 @@ class Report:
             )
             return Report(told["implementation"], results, told["seconds"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ReportInvalid(f"{file} is no report: {error!r}") from None
+            raise ReportError(f"{file} is no report: {error!r}") from None
 
 
 def tally(
@@ -219,7 +219,7 @@ def read_clauses(file: Path) -> tuple[Clause, ...]:
     """The clauses of ``spec/clauses.json``, in its order.
 
     Raises:
-        ReportInvalid: the file is something else.
+        ReportError: the file is something else.
     """
     try:
         told = json.loads(file.read_bytes())
@@ -233,4 +233,4 @@ def read_clauses(file: Path) -> tuple[Clause, ...]:
             for clause in told["clauses"]
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ReportInvalid(f"{file} is no list of clauses: {error!r}") from None
+        raise ReportError(f"{file} is no list of clauses: {error!r}") from None

@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 from towline.conformance.compare import Difference, differences, unshown
 from towline.conformance.fixtures import fixture_root, workplace
-from towline.conformance.protocol import Answer, Driver, DriverFailed, Greeting
-from towline.conformance.servers import NAMES, Places, serving
+from towline.conformance.protocol import Answer, Driver, DriverError, Greeting
+from towline.conformance.servers import NAMES, ServerFiles, serving
 from towline.conformance.tokens import Tokens
 from towline.conformance.vectors import Case
 
@@ -82,16 +82,16 @@ def site(plan: Plan) -> Iterator[Site]:
     """Everything that the plan's cases need, until the context ends.
 
     Raises:
-        FixturesUnusable: there is no fixture tree.
-        ServersFailed: a server does not start.
+        FixturesError: there is no fixture tree.
+        ServersError: a server does not start.
     """
     mentioned = {server for case in plan.cases for server in case.servers}
     needed = {name for name in NAMES if name in mentioned or f"{name}PORT" in mentioned}
     with workplace() as work:
         root = fixture_root(plan.fixtures, work)
         (work / "servers").mkdir()
-        places = Places(root, plan.fixtures, work / "servers")
-        with serving(needed, places, plan.servers) as servers:
+        files = ServerFiles(root, plan.fixtures, work / "servers")
+        with serving(needed, files, plan.servers) as servers:
             yield Site(root, work, servers)
 
 
@@ -99,9 +99,9 @@ def run(plan: Plan) -> Iterator[Greeting | Outcome]:
     """The outcomes, in the order of the cases; before those of an edition the driver's greeting.
 
     Raises:
-        FixturesUnusable: there is no fixture tree.
-        ServersFailed: a server does not start.
-        DriverFailed: the driver does not start.
+        FixturesError: there is no fixture tree.
+        ServersError: a server does not start.
+        DriverError: the driver does not start.
     """
     with site(plan) as place:
         for edition, cases in groupby(plan.cases, key=lambda case: case.edition):
@@ -118,7 +118,7 @@ class Session:
         """Start the driver.
 
         Raises:
-            DriverFailed: it does not start.
+            DriverError: it does not start.
         """
         self._place = place
         self._command = command
@@ -138,7 +138,7 @@ class Session:
         begun = time.monotonic()
         try:
             outcome = self._judge(case)
-        except DriverFailed as error:
+        except DriverError as error:
             self._end()
             outcome = Outcome(case, "failed", str(error))
         return replace(outcome, seconds=time.monotonic() - begun)
@@ -179,7 +179,7 @@ class Session:
         driver = Driver(self._command, self._seconds)
         try:
             greeting = driver.start(self._edition, self._place.root, self._place.servers, store)
-        except DriverFailed:
+        except DriverError:
             driver.close()
             raise
         self._driver = driver

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from towline.conformance.fixtures import script
 
-__all__ = ["NAMES", "Places", "ServersFailed", "serving"]
+__all__ = ["NAMES", "ServerFiles", "ServersError", "serving"]
 
 _REAL = ("REG1", "REG2")
 _FAKE = ("FAKE", "FAKEBEARER", "FAKE404", "FAKE500", "FAKEBASIC")  # on consecutive ports
@@ -28,18 +28,18 @@ _DOWN = "REGDOWN"
 NAMES = (*_REAL, _DOWN, *_FAKE)
 
 _LISTENING = re.compile(r"listening on (127\.0\.0\.1:\d+)")
-_PATIENCE = 30.0  # seconds; only a machine in trouble needs more than one
+_TIMEOUT = 30.0  # seconds; only a machine in trouble needs more than one
 _ATTEMPTS = 20
 # Debian keeps some daemons in directories that are not on every user's PATH.
 _SEARCH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
 
 
-class ServersFailed(Exception):
+class ServersError(Exception):
     """A server that is needed cannot be started."""
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class ServerFiles:
     """Where the servers find what they need.
 
     Attributes:
@@ -55,17 +55,17 @@ class Places:
 
 @contextlib.contextmanager
 def serving(
-    needed: Collection[str], places: Places, running: Mapping[str, str]
+    needed: Collection[str], files: ServerFiles, running: Mapping[str, str]
 ) -> Iterator[dict[str, str]]:
     """Runs the servers that are needed until the context ends: name to ``127.0.0.1:PORT``.
 
     Args:
         needed: names from `NAMES`.
-        places: where everything is.
+        files: where everything is.
         running: servers that run already; they are neither started nor filled.
 
     Raises:
-        ServersFailed: one does not start, or cannot be filled.
+        ServersError: one does not start, or cannot be filled.
     """
     wanted = [name for name in NAMES if name in needed and name not in running]
     hosts = {name: host for name, host in running.items() if name in needed}
@@ -75,11 +75,11 @@ def serving(
         real = [name for name in _REAL if name in wanted]
         if real:
             # A script fills both, so both are there as soon as one is needed.
-            both = [stack.enter_context(_registry(places.work / name)) for name in _REAL]
-            _seed(places, both)
+            both = [stack.enter_context(_registry(files.work / name)) for name in _REAL]
+            _seed(files, both)
             hosts |= {name: host for name, host in zip(_REAL, both, strict=True) if name in real}
         if any(name in wanted for name in _FAKE):
-            fakes = stack.enter_context(_fake(places))
+            fakes = stack.enter_context(_fake(files))
             hosts |= {name: host for name, host in fakes.items() if name in wanted}
         yield hosts
 
@@ -96,7 +96,7 @@ def _nobody() -> Iterator[str]:
 def _registry(directory: Path) -> Iterator[str]:
     command = shutil.which("docker-registry", path=_SEARCH)
     if command is None:
-        raise ServersFailed(
+        raise ServersError(
             "docker-registry (distribution 2.8) is not on this machine: install Debian's package"
             " docker-registry, or leave out the cases that need it with --op"
         )
@@ -121,24 +121,24 @@ def _registry(directory: Path) -> Iterator[str]:
 
 
 def _host(process: subprocess.Popen[bytes], log: Path) -> str:
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _TIMEOUT
     while (found := _LISTENING.search(log.read_text())) is None:
         _still_starting(process, log, deadline)
     return found[1]
 
 
 @contextlib.contextmanager
-def _fake(places: Places) -> Iterator[dict[str, str]]:
-    program = script("fake_registry.py", places.scripts)
+def _fake(files: ServerFiles) -> Iterator[dict[str, str]]:
+    program = script("fake_registry.py", files.scripts)
     for attempt in range(_ATTEMPTS):
         first = _free_ports(len(_FAKE))
-        command = [sys.executable, str(program), str(places.root), str(first)]
-        log = places.work / f"fake-{attempt}.log"
+        command = [sys.executable, str(program), str(files.root), str(first)]
+        log = files.work / f"fake-{attempt}.log"
         with _process(command, log) as process:
             try:
                 for port in range(first, first + len(_FAKE)):
                     _wait_for(f"http://127.0.0.1:{port}/v2/", process, log)
-            except ServersFailed:
+            except ServersError:
                 if attempt + 1 == _ATTEMPTS:
                     raise
                 continue  # somebody took one of its ports first
@@ -160,19 +160,19 @@ def _free_ports(count: int) -> int:
                 first = first or bound.getsockname()[1]
             else:
                 return first
-    raise ServersFailed(f"there are no {count} consecutive free ports")
+    raise ServersError(f"there are no {count} consecutive free ports")
 
 
-def _seed(places: Places, hosts: list[str]) -> None:
-    program = script("seed_registries.py", places.scripts)
+def _seed(files: ServerFiles, hosts: list[str]) -> None:
+    program = script("seed_registries.py", files.scripts)
     done = subprocess.run(
-        [sys.executable, program, places.root, *hosts],
+        [sys.executable, program, files.root, *hosts],
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode != 0:
-        raise ServersFailed(f"{program} failed: {done.stderr.strip()[-2000:]}")
+        raise ServersError(f"{program} failed: {done.stderr.strip()[-2000:]}")
 
 
 @contextlib.contextmanager
@@ -190,13 +190,13 @@ def _process(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _TIMEOUT
     # No proxy of the environment may stand between us and loopback.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while True:
         _still_starting(process, log, deadline)
         try:
-            with opener.open(url, timeout=_PATIENCE):
+            with opener.open(url, timeout=_TIMEOUT):
                 return
         except urllib.error.HTTPError as refused:  # an answer as well
             refused.close()
@@ -208,4 +208,4 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 def _still_starting(process: subprocess.Popen[bytes], log: Path, deadline: float) -> None:
     time.sleep(0.01)
     if process.poll() is not None or time.monotonic() > deadline:
-        raise ServersFailed(f"a server did not start:\n{log.read_text()[-2000:]}")
+        raise ServersError(f"a server did not start:\n{log.read_text()[-2000:]}")

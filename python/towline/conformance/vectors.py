@@ -10,10 +10,10 @@ from typing import Any
 
 from towline.conformance.tokens import mentioned
 
-__all__ = ["Case", "VectorsInvalid", "load_vectors"]
+__all__ = ["Case", "VectorsError", "load_vectors"]
 
 
-class VectorsInvalid(Exception):
+class VectorsError(Exception):
     """A file that is not a vector file."""
 
 
@@ -48,7 +48,7 @@ def load_vectors(places: Iterable[Path]) -> list[Case]:
     """All cases of the given files, and of the ``.json`` files in the given folders and below.
 
     Raises:
-        VectorsInvalid: a file that cannot be read or is of another shape, two cases with one
+        VectorsError: a file that cannot be read or is of another shape, two cases with one
             id, or no case at all.
     """
     cases: dict[tuple[str, str], Case] = {}
@@ -57,9 +57,9 @@ def load_vectors(places: Iterable[Path]) -> list[Case]:
             other = cases.setdefault((case.edition, case.id), case)
             # Folders may overlap: a sample, and the whole that it was taken from.
             if replace(other, file=file) != case:
-                raise VectorsInvalid(f"{case.id} is one case in {other.file}, another in {file}")
+                raise VectorsError(f"{case.id} is one case in {other.file}, another in {file}")
     if not cases:
-        raise VectorsInvalid("there is no vector file in the given places")
+        raise VectorsError("there is no vector file in the given places")
     return list(cases.values())
 
 
@@ -72,7 +72,7 @@ def _files(places: Iterable[Path]) -> dict[Path, bool]:
         elif place.exists():
             files[place.resolve()] = True
         else:
-            raise VectorsInvalid(f"{place} does not exist")
+            raise VectorsError(f"{place} does not exist")
     return files
 
 
@@ -80,12 +80,12 @@ def _read(file: Path, named: bool) -> list[Case]:
     try:
         told = json.loads(file.read_bytes())
     except (OSError, ValueError) as error:
-        raise VectorsInvalid(f"{file}: {error}") from None
+        raise VectorsError(f"{file}: {error}") from None
     match told:
         case {"schema": 1, "op": str(operation), "edition": str(edition), "cases": list(cases)}:
             return [_case(case, operation, edition, file) for case in cases]
         case _ if named or (isinstance(told, dict) and "cases" in told):
-            raise VectorsInvalid(f"{file} is no vector file of schema 1")
+            raise VectorsError(f"{file} is no vector file of schema 1")
         case _:
             return []  # something else that lies in the same folder
 
@@ -95,7 +95,7 @@ def _case(told: Any, operation: str, edition: str, file: Path) -> Case:
         case {"id": str(name), "input": dict(arguments), "expect": dict(expect)}:
             pass
         case _:
-            raise VectorsInvalid(f"{file}: a case without id, input or expect: {told!r:.200}")
+            raise VectorsError(f"{file}: a case without id, input or expect: {told!r:.200}")
     _check(expect, f"{file}: {name}")
     return Case(
         name,
@@ -114,7 +114,7 @@ def _check(expect: Mapping[str, Any], where: str) -> None:
     # A wish that is spelt wrongly would be a wish for nothing.
     result = expect.get("ok", expect)
     if ("ok" in expect) == ("error" in expect) or not isinstance(result, dict):
-        raise VectorsInvalid(f"{where}: expect is neither ok nor error")
+        raise VectorsError(f"{where}: expect is neither ok nor error")
     texts = [expect["error"]] if "error" in expect else []
     texts += [entry.get("message") for entry in result.get("log") or ()]
     for text in texts:
@@ -122,4 +122,4 @@ def _check(expect: Mapping[str, Any], where: str) -> None:
             case {"exact": str() | dict()} | {"prefix": str()} | {"any": True} if len(text) == 1:
                 pass
             case _:
-                raise VectorsInvalid(f"{where}: not exact, prefix or any: {text!r:.200}")
+                raise VectorsError(f"{where}: not exact, prefix or any: {text!r:.200}")

@@ -10,15 +10,15 @@ from urllib3 import HTTPHeaderDict
 
 from towline.cancel import CancelToken
 from towline.errors import RegistryError, TowlineError, step
-from towline.registry.answers import phrase
 from towline.registry.challenge import Challenge, choose_challenge, parse_challenges
 from towline.registry.credentials import Credentials, basic
-from towline.registry.incoming import Answer
-from towline.registry.retry import Patience
+from towline.registry.endpoint_log import RateLimit, read_rate_limit
+from towline.registry.error_body import phrase
+from towline.registry.http import HttpClient, HttpOptions, origin
+from towline.registry.response import Answer
+from towline.registry.retry import Timeouts
 from towline.registry.tls import Certificates
 from towline.registry.tokens import Tokens
-from towline.registry.usage import RateLimit, read_rate_limit
-from towline.registry.web import Web, WebOptions, origin
 from towline.rules import Rules
 
 __all__ = ["RegistryClient"]
@@ -37,7 +37,7 @@ class RegistryClient:
         certificates: of this host.
         rules: the edition.
         cancel: stops what is under way.
-        patience: how long the registry is waited for.
+        timeouts: how long the registry is waited for.
         connections: how many are kept for the next requests.
     """
 
@@ -50,7 +50,7 @@ class RegistryClient:
         credentials: Credentials | None = None,
         certificates: Certificates | None = None,
         cancel: CancelToken | None = None,
-        patience: Patience | None = None,
+        timeouts: Timeouts | None = None,
         connections: int = 6,
     ) -> None:
         self.host = _HUB[1] if host == _HUB[0] else host
@@ -58,14 +58,14 @@ class RegistryClient:
         self._rules = rules
         self._insecure = bool(insecure)
         self._credentials = credentials
-        self._web = Web(
-            WebOptions(
+        self._web = HttpClient(
+            HttpOptions(
                 host=self.host,
                 insecure=self._insecure,
                 downgrade=rules.downgrade,
                 retries=rules.retries,
                 certificates=certificates,
-                patience=patience or Patience(),
+                timeouts=timeouts or Timeouts(),
                 cancel=self.cancel,
                 connections=connections,
             )

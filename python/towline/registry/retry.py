@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from towline.errors import RegistryError
-from towline.patience import Patience
+from towline.timeouts import Timeouts
 
-__all__ = ["PASSING_CAUSES", "PASSING_STATUSES", "Patience", "delay", "passes", "retry_after"]
+__all__ = ["PASSING_CAUSES", "PASSING_STATUSES", "Timeouts", "delay", "passes", "retry_after"]
 
 #: The server is there and says that it cannot now.
 PASSING_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
@@ -26,19 +26,19 @@ def passes(error: RegistryError) -> bool:
     )
 
 
-def delay(attempt: int, asked: str | None, patience: Patience) -> float:
+def delay(attempt: int, asked: str | None, timeouts: Timeouts) -> float:
     """How long to wait after a failed attempt, the first of which is 0.
 
     Args:
         attempt: its number.
         asked: the Retry-After header, which wins where it can be read, up to the longest wait.
-        patience: the usual and the longest wait.
+        timeouts: the usual and the longest wait.
     """
     wanted = retry_after(asked, datetime.now(UTC)) if asked else None
     if wanted is None:
         # Clients that failed together must not come back together.
-        wanted = patience.backoff * 2.0**attempt * random.uniform(1.0, 1.2)
-    return min(max(wanted, 0.0), patience.longest)
+        wanted = timeouts.backoff * 2.0**attempt * random.uniform(1.0, 1.2)
+    return min(max(wanted, 0.0), timeouts.longest_delay)
 
 
 def retry_after(text: str, now: datetime) -> float | None:

@@ -8,12 +8,12 @@ import time
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from towline.errors import RegistryError
-from towline.json_as_go import JsonFault, decode, integer, string, struct
-from towline.registry.answers import phrase, shown, web_address
+from towline.go.go_json import GoJsonError, decode, integer, string, struct
 from towline.registry.challenge import Challenge
 from towline.registry.credentials import Credentials, basic
-from towline.registry.incoming import Answer
-from towline.registry.web import Web
+from towline.registry.error_body import phrase, shown, web_address
+from towline.registry.http import HttpClient
+from towline.registry.response import Answer
 
 __all__ = ["Tokens"]
 
@@ -27,7 +27,7 @@ _SAFE = re.compile(r"[\x21-\x7e]+")
 class Tokens:
     """The tokens of one client, by scope.  Safe in any number of threads."""
 
-    def __init__(self, web: Web, credentials: Credentials | None) -> None:
+    def __init__(self, web: HttpClient, credentials: Credentials | None) -> None:
         self._web = web
         self._credentials = credentials
         self._lock = threading.Lock()
@@ -115,7 +115,7 @@ class Tokens:
             document = struct(decode(data))
             token = document.get("token", string, "") or document.get("access_token", string, "")
             life = document.get("expires_in", integer, 0)
-        except JsonFault as error:
+        except GoJsonError as error:
             fault = str(error)
         if fault:  # AUTH-007: not above, where the decoder's error has the whole text
             raise RegistryError("registry.token_unusable", reason=fault, **facts)

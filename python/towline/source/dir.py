@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from towline.descriptor import Descriptor
-from towline.digest import Digest
-from towline.manifest import RawManifest, recognise
+from towline.image.descriptor import Descriptor
+from towline.image.manifest import RawManifest, recognise
+from towline.name.digest import Digest
 from towline.rules import Rules
-from towline.source.documents import check_config, check_manifest, check_size
+from towline.source.checks import check_config, check_manifest, check_size
 from towline.source.files import FileBlob, joined, read_document
 from towline.transport import ImageReference
 from towline.transport.dir import DirReference
@@ -43,8 +43,8 @@ class DirSource:
         A folder keeps no media types, so the content decides (DIR-002).
 
         Raises:
-            PathUnusable: the file cannot be read.
-            LimitExceeded: ``limit.document``.
+            PathError: the file cannot be read.
+            LimitExceededError: ``limit.document``.
             VerificationError: ``verify.manifest`` of an instance.
         """
         name = "manifest.json" if instance is None else f"{instance.hex}.manifest.json"
@@ -65,7 +65,7 @@ class DirSource:
         return wanted
 
     def open_blob(self, descriptor: Descriptor, offset: int = 0) -> FileBlob:
-        """A layer; PathUnusable where it is not there, VerificationError for a wrong size."""
+        """A layer; PathError where it is not there, VerificationError for a wrong size."""
         return check_size(FileBlob(self._path(descriptor), offset), descriptor, self.rules)
 
     def close(self) -> None:

@@ -11,23 +11,23 @@ from urllib.parse import urlsplit
 from urllib3 import HTTPHeaderDict
 
 from towline.cancel import CancelToken
-from towline.descriptor import Descriptor
-from towline.digest import Digest, parse_digest
-from towline.errors import Cancelled, RegistryError, Step, TowlineError, VerificationError
-from towline.manifest import RawManifest
-from towline.reference import Reference
-from towline.registry.answers import BODY_MAX, Wanted, phrase, refusal, shown, web_address
+from towline.errors import PullCancelledError, RegistryError, Step, TowlineError, VerificationError
+from towline.image.descriptor import Descriptor
+from towline.image.manifest import RawManifest, typed
+from towline.image.schema1 import known_digest
+from towline.name.digest import Digest, parse_digest
+from towline.name.reference import Reference
 from towline.registry.client import RegistryClient
+from towline.registry.connection_slots import Slots
 from towline.registry.credentials import Credentials
-from towline.registry.incoming import Answer
-from towline.registry.retry import Patience, delay, passes
-from towline.registry.slots import Slots
+from towline.registry.endpoint_log import RateLimit
+from towline.registry.error_body import BODY_MAX, Wanted, phrase, refusal, shown, web_address
+from towline.registry.response import Answer
+from towline.registry.retry import Timeouts, delay, passes
 from towline.registry.tls import Certificates
-from towline.registry.usage import RateLimit
 from towline.rules import Rules
-from towline.schema1 import known_digest
+from towline.source.checks import check_config
 from towline.source.docker_blob import DockerBlob
-from towline.source.documents import check_config, typed
 from towline.source.protocol import Announcement
 from towline.transport.docker import DockerReference
 
@@ -50,7 +50,7 @@ class DockerAccess:
         cancel: stops what is under way.
         location: the name under which the image really lies, where a mirror or the ``location``
             of registries.conf takes the place of the registry in the image's name.
-        patience: how long the registry is waited for.
+        timeouts: how long the registry is waited for.
         slots: the connections for blobs; sources of one image share them.
     """
 
@@ -60,7 +60,7 @@ class DockerAccess:
     certificates: Certificates | None = None
     cancel: CancelToken = field(default_factory=CancelToken)
     location: Reference | None = None
-    patience: Patience = field(default_factory=Patience)
+    timeouts: Timeouts = field(default_factory=Timeouts)
     slots: Slots = field(default_factory=Slots)
 
 
@@ -79,7 +79,7 @@ class DockerSource:
         self.reference = reference
         self.rules = access.rules
         self.cancel = access.cancel
-        self.patience = access.patience
+        self.timeouts = access.timeouts
         self.slots = access.slots
         #: Whether the registry may be asked for ranges of one blob at once (REG-029).
         self.divides = access.rules.parallel_ranges
@@ -93,7 +93,7 @@ class DockerSource:
             credentials=access.credentials,
             certificates=access.certificates,
             cancel=access.cancel,
-            patience=access.patience,
+            timeouts=access.timeouts,
             connections=self.parallel,
         )
 
@@ -106,7 +106,7 @@ class DockerSource:
         Raises:
             RegistryError: the registry cannot be reached, or does not give it.
             VerificationError: ``verify.manifest``.
-            LimitExceeded: ``limit.document``.
+            LimitExceededError: ``limit.document``.
         """
         digest = instance or self.reference.reference.digest
         data, answer = self._document("manifest", self._asked(digest), self._accepted())
@@ -127,7 +127,7 @@ class DockerSource:
         try:
             with self._client.head(self._repository, rest, self._accepted()) as answer:
                 digest = parse_digest(answer.header("Docker-Content-Digest") or "")
-        except Cancelled:
+        except PullCancelledError:
             raise
         except TowlineError:
             return None
@@ -141,7 +141,7 @@ class DockerSource:
         Raises:
             RegistryError: the registry cannot be reached, or does not give it.
             VerificationError: ``verify.config``.
-            LimitExceeded: ``limit.document``.
+            LimitExceededError: ``limit.document``.
         """
         if not descriptor.digest_text and self.rules.unnamed_blob == "absent":  # MANIFEST-027
             raise self._without_name()
@@ -247,7 +247,7 @@ class DockerSource:
                 except RegistryError as error:
                     if attempt == self.rules.retries or not passes(error):
                         raise
-            self.cancel.wait(delay(attempt, None, self.patience))
+            self.cancel.wait(delay(attempt, None, self.timeouts))
         raise AssertionError("the last attempt returns or raises")
 
     def _find_here(self, digest: Digest, offset: int, retries: int | None) -> tuple[Answer, int]:

@@ -11,16 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from towline.core import Member
-from towline.descriptor import Descriptor
-from towline.digest import Digest, sha256_of
-from towline.errors import LimitExceeded, SourceError, TowlineError, step
-from towline.json_as_go import JsonFault, Struct, decode, list_of, string, struct
-from towline.manifest import DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_SCHEMA2, RawManifest
-from towline.reference import parse_normalized
+from towline.errors import LimitExceededError, SourceError, TowlineError, step
+from towline.go.go_json import GoJsonError, Struct, decode, list_of, string, struct
+from towline.image.descriptor import Descriptor
+from towline.image.manifest import DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_SCHEMA2, RawManifest
+from towline.name.digest import Digest, sha256_of
+from towline.name.reference import parse_normalized
 from towline.rules import Rules
-from towline.source.archive_members import ArchiveMembers
-from towline.source.archives import ArchiveCache, MemberBlob, open_members
-from towline.source.documents import check_config
+from towline.source.archive import ArchiveMembers
+from towline.source.archive_cache import ArchiveCache, MemberBlob, open_members
+from towline.source.checks import check_config
 from towline.transport import ImageReference
 from towline.transport.docker_archive import DockerArchiveReference
 
@@ -66,7 +66,7 @@ def open_source(
         archives: where the archive is kept open for others; without, it is closed with the source.
 
     Raises:
-        PathUnusable: the archive cannot be opened.
+        PathError: the archive cannot be opened.
         SourceError: it cannot be decompressed.
     """
     formats = rules.archive_formats
@@ -79,7 +79,7 @@ def read_items(members: ArchiveMembers, rules: Rules) -> tuple[ArchiveItem, ...]
 
     Raises:
         SourceError: ``archive.no_member``, ``archive.manifest_not_json``, a damaged archive.
-        LimitExceeded: ``limit.document``, ``limit.archive`` for more images than anybody saves.
+        LimitExceededError: ``limit.document``, ``limit.archive`` for too many images and names.
     """
     data = _document(members, _MANIFEST, rules)
     try:
@@ -87,9 +87,9 @@ def read_items(members: ArchiveMembers, rules: Rules) -> tuple[ArchiveItem, ...]
         items = tuple([] if listed is None else list_of(_item, ArchiveItem())(listed))
         if sum(max(1, len(item.names)) for item in items) > _MOST:
             detail = f"manifest.json lists more than {_MOST} images and names"
-            raise LimitExceeded("limit.archive", path=members.path, detail=detail)
+            raise LimitExceededError("limit.archive", path=members.path, detail=detail)
         return items
-    except JsonFault as fault:
+    except GoJsonError as fault:
         raise SourceError(
             "archive.manifest_not_json", path=members.path, reason=str(fault)
         ) from None
@@ -249,7 +249,7 @@ def _diff_ids(members: ArchiveMembers, name: str, config: bytes) -> tuple[str, .
         if rootfs is None:
             raise SourceError("archive.no_rootfs", path=members.path, member=name)
         return tuple(rootfs.get("diff_ids", list_of(string, ""), []))
-    except JsonFault as fault:
+    except GoJsonError as fault:
         raise SourceError(
             "archive.config_not_json", path=members.path, member=name, reason=str(fault)
         ) from None

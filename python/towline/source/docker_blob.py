@@ -12,12 +12,12 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
-from towline.descriptor import Descriptor
 from towline.errors import RegistryError
-from towline.registry.answers import shown
-from towline.registry.incoming import Answer
+from towline.image.descriptor import Descriptor
+from towline.registry.connection_slots import Division
+from towline.registry.error_body import shown
+from towline.registry.response import Answer
 from towline.registry.retry import delay, passes
-from towline.registry.slots import Division
 from towline.source.docker_ranges import Pieces
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class DockerBlob:
         Raises:
             RegistryError: ``registry.broken``, ``registry.stalled``, ``registry.wrong_size``, or
                 what asking again brought; what was written is a prefix.
-            Cancelled: the caller cancelled.
+            PullCancelledError: the caller cancelled.
         """
         source = self._source
         position = since = self.offset
@@ -80,7 +80,7 @@ class DockerBlob:
                     raise
             else:
                 return
-            source.cancel.wait(delay(failures, None, source.patience))
+            source.cancel.wait(delay(failures, None, source.timeouts))
             since = position
             failures += 1
 
@@ -141,7 +141,7 @@ class DockerBlob:
             end,
             source.slots,
             source.rules.retries,
-            source.patience,
+            source.timeouts,
             source.cancel,
         )
         with closing(pieces):

@@ -26,12 +26,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from towline.cancel import CancelToken
-from towline.errors import Cancelled, RegistryError, TowlineError
-from towline.patience import Patience
-from towline.registry.incoming import Answer
+from towline.errors import PullCancelledError, RegistryError, TowlineError
+from towline.registry.connection_slots import Slots
+from towline.registry.deadline import Canceller
+from towline.registry.response import Answer
 from towline.registry.retry import delay, passes
-from towline.registry.slots import Slots
-from towline.registry.wire import Leash
+from towline.timeouts import Timeouts
 
 if TYPE_CHECKING:
     from towline.core import BlobWriter
@@ -80,7 +80,7 @@ class Pieces:
         end: int,
         slots: Slots,
         retries: int,
-        patience: Patience,
+        timeouts: Timeouts,
         cancel: CancelToken,
     ) -> None:
         self._ask = ask
@@ -89,10 +89,10 @@ class Pieces:
         self._slots = slots
         self._changed = slots.changed
         self._retries = retries
-        self._patience = patience
+        self._timeouts = timeouts
         self._cancel = cancel
         self._pieces: deque[_Piece] = deque()
-        self._fetchers: set[Leash] = set()
+        self._fetchers: set[Canceller] = set()
         self._stopped = False
         #: A fetcher gave up; it gets no successor.
         self.failed = False
@@ -107,20 +107,20 @@ class Pieces:
             with self._changed:
                 work = self._end - self._next > len(self._fetchers) * size
                 full = self.refused or self.failed
-            leash = Leash()
+            leash = Canceller()
             if full or not work or not self._slots.help(leash.cut):
                 return bool(self._fetchers)
             self._begin(leash, helper=True)
 
     def join(self) -> None:
         """Fetch in the layer's own slot too, whose first connection is closed."""
-        self._begin(Leash(), helper=False)
+        self._begin(Canceller(), helper=False)
 
     def deliver(self, writer: BlobWriter) -> None:
         """Write what comes, in order, to the end or for as long as anybody fetches.
 
         Raises:
-            Cancelled: the caller cancelled.
+            PullCancelledError: the caller cancelled.
             CoreError: of the writer.
         """
         while (data := self._ready()) is not None:
@@ -162,7 +162,7 @@ class Pieces:
             self._slots.free(front.end - front.first)
         return data
 
-    def _begin(self, leash: Leash, *, helper: bool) -> None:
+    def _begin(self, leash: Canceller, *, helper: bool) -> None:
         with self._changed:
             self._fetchers.add(leash)
         fetcher = threading.Thread(
@@ -174,7 +174,7 @@ class Pieces:
             self.failed = True
             self._gone(leash)
 
-    def _fetch(self, leash: Leash, helper: bool) -> None:
+    def _fetch(self, leash: Canceller, helper: bool) -> None:
         """The life of a fetcher."""
         brought = failures = 0
         try:
@@ -199,18 +199,18 @@ class Pieces:
                     if failures >= self._retries or not passing:
                         self.failed = True
                         break
-                    self._pause(leash, delay(failures, None, self._patience))
+                    self._pause(leash, delay(failures, None, self._timeouts))
                     failures += 1
         finally:
             self._gone(leash)
 
-    def _gone(self, leash: Leash) -> None:
+    def _gone(self, leash: Canceller) -> None:
         self._slots.leave(leash.cut)
         with self._changed:
             self._fetchers.discard(leash)
             self._changed.notify_all()
 
-    def _take(self, leash: Leash, helper: bool) -> _Piece | None:
+    def _take(self, leash: Canceller, helper: bool) -> _Piece | None:
         """The next piece to bring; None where there is none left to begin."""
         size = self._slots.division.piece
         with self._changed:
@@ -247,7 +247,7 @@ class Pieces:
                     self._add(piece, data)
                 if answer.length is None:
                     answer.read1(1)  # the end of a chunked body
-        except Cancelled:
+        except PullCancelledError:
             return None
         except TowlineError as error:
             if error.facts.get("status") == 429:
@@ -269,7 +269,7 @@ class Pieces:
             piece.taken = False
             self._changed.notify_all()
 
-    def _pause(self, leash: Leash, seconds: float) -> None:
+    def _pause(self, leash: Canceller, seconds: float) -> None:
         with self._changed:
             self._changed.wait_for(lambda: self._over(leash), seconds)
 
@@ -282,7 +282,7 @@ class Pieces:
         for leash in fetchers:
             leash.cut()
 
-    def _over(self, leash: Leash) -> bool:
+    def _over(self, leash: Canceller) -> bool:
         return self._stopped or self.refused or leash.was_cut or self._cancel.cancelled
 
     def _wake(self) -> None:

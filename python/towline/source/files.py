@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from towline.core import CoreError
-from towline.errors import LimitExceeded, PathUnusable, SourceError
+from towline.errors import LimitExceededError, PathError, SourceError
 
 if TYPE_CHECKING:
     from towline.core import BlobWriter
@@ -33,15 +33,15 @@ def naming_path(operation: str, path: str) -> Iterator[None]:
     """Say of the system's refusals which path they were about.
 
     Raises:
-        PathUnusable: ``path.unusable``.
+        PathError: ``path.unusable``.
     """
     try:
         yield
     except OSError as error:
         code = errno.EIO if error.errno is None else error.errno
-        raise PathUnusable("path.unusable", operation=operation, path=path, errno=code) from None
+        raise PathError("path.unusable", operation=operation, path=path, errno=code) from None
     except ValueError:  # a NUL, or characters that no file name has
-        raise PathUnusable(
+        raise PathError(
             "path.unusable", operation=operation, path=path, errno=errno.EINVAL
         ) from None
 
@@ -56,7 +56,7 @@ def open_file(path: str) -> int:
     """A descriptor of a regular file.
 
     Raises:
-        PathUnusable: ``path.unusable``, ``path.not_a_file``.
+        PathError: ``path.unusable``, ``path.not_a_file``.
     """
     with naming_path("open", path):
         fd = os.open(path, _FLAGS)
@@ -65,21 +65,21 @@ def open_file(path: str) -> int:
         return fd
     os.close(fd)
     if stat.S_ISDIR(mode):
-        raise PathUnusable("path.unusable", operation="read", path=path, errno=errno.EISDIR)
-    raise PathUnusable("path.not_a_file", path=path)
+        raise PathError("path.unusable", operation="read", path=path, errno=errno.EISDIR)
+    raise PathError("path.not_a_file", path=path)
 
 
 def read_document(path: str, what: str, limit: int) -> bytes:
     """The whole of a small file.
 
     Raises:
-        PathUnusable: it cannot be read.
-        LimitExceeded: ``limit.document``.
+        PathError: it cannot be read.
+        LimitExceededError: ``limit.document``.
     """
     with naming_path("read", path), os.fdopen(open_file(path), "rb") as file:
         data = file.read(limit + 1)
     if len(data) > limit:
-        raise LimitExceeded("limit.document", what=what, limit=limit, origin=path)
+        raise LimitExceededError("limit.document", what=what, limit=limit, origin=path)
     return data
 
 

@@ -9,19 +9,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from towline.descriptor import Descriptor, read_descriptor
-from towline.digest import Digest
 from towline.errors import SourceError, step
-from towline.json_as_go import JsonFault, decode_first, list_of, struct
-from towline.manifest import (
+from towline.go.go_json import GoJsonError, decode_first, list_of, struct
+from towline.image.descriptor import Descriptor, read_descriptor
+from towline.image.manifest import (
     DOCKER_LIST,
     DOCKER_SCHEMA2,
     OCI_INDEX,
     OCI_MANIFEST,
     RawManifest,
+    typed,
 )
+from towline.name.digest import Digest
 from towline.rules import Rules
-from towline.source.documents import check_config, check_manifest, check_size, typed
+from towline.source.checks import check_config, check_manifest, check_size
 from towline.source.protocol import OpenBlob
 from towline.transport import ImageReference
 from towline.transport.oci import OciReference
@@ -91,7 +92,7 @@ def choose(files: LayoutFiles, image: str, rules: Rules) -> Choice:
         document = struct(decode_first(data))
         empty: list[Descriptor] = []
         entries = document.get("manifests", list_of(read_descriptor, Descriptor("", "", 0)), empty)
-    except JsonFault as fault:
+    except GoJsonError as fault:
         raise SourceError("layout.index_not_json", path=files.origin, reason=str(fault)) from None
     fitting = [entry for entry in entries if not image or image in _choices(entry, rules)]
     if rules.layout_images == "any" and _is_one_image(entries) and len(fitting) == len(entries):
@@ -159,9 +160,9 @@ class LayoutSource:
         """The manifest or index that was chosen, or an instance of it.
 
         Raises:
-            InvalidName: a ``digest.*`` fault of the descriptor in index.json.
+            InvalidNameError: a ``digest.*`` fault of the descriptor in index.json.
             VerificationError: ``verify.manifest``.
-            PathUnusable, SourceError: the blob is not there.
+            PathError, SourceError: the blob is not there.
         """
         chosen = self._choice.descriptor
         if instance is not None:
@@ -183,8 +184,8 @@ class LayoutSource:
         """A layer.
 
         Raises:
-            InvalidName: a ``digest.*`` fault.
-            PathUnusable, SourceError: the blob is not there.
+            InvalidNameError: a ``digest.*`` fault.
+            PathError, SourceError: the blob is not there.
             VerificationError: ``verify.size``.
         """
         return check_size(self._files.blob(_blob(descriptor), offset), descriptor, self.rules)

@@ -11,17 +11,17 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from towline.config.endpoints import Endpoint
-from towline.descriptor import Descriptor
-from towline.digest import Digest
 from towline.errors import (
-    Cancelled,
+    PullCancelledError,
     RegistryError,
     Step,
     TowlineError,
     VerificationError,
 )
-from towline.manifest import RawManifest, parse_index, parse_manifest
-from towline.registry.usage import EndpointLog
+from towline.image.descriptor import Descriptor
+from towline.image.manifest import RawManifest, parse_index, parse_manifest
+from towline.name.digest import Digest
+from towline.registry.endpoint_log import EndpointLog
 from towline.rules import Rules
 from towline.source.protocol import Announcement
 from towline.transport.docker import DockerReference
@@ -159,7 +159,7 @@ class MirroredSource:
             try:
                 source = self._source(endpoint)
                 given = ask(source, endpoint is candidates[-1])
-            except Cancelled:
+            except PullCancelledError:
                 raise
             except TowlineError as error:
                 failures[endpoint] = error

@@ -29,7 +29,7 @@ class FolderFiles:
         return read_document(joined(self.origin, name), what, self.limit)
 
     def blob(self, name: str, offset: int) -> FileBlob:
-        """A blob's file; PathUnusable where it is not there."""
+        """A blob's file; PathError where it is not there."""
         return FileBlob(joined(self.origin, name), offset)
 
     def position(self, name: str) -> int:

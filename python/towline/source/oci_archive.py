@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from towline.core import Member
 from towline.errors import SourceError
 from towline.rules import Rules
-from towline.source.archive_members import ArchiveMembers
-from towline.source.archives import ArchiveCache, MemberBlob, open_members
+from towline.source.archive import ArchiveMembers
+from towline.source.archive_cache import ArchiveCache, MemberBlob, open_members
 from towline.source.layout import LayoutSource
 from towline.transport.oci_archive import OciArchiveReference
 
@@ -38,7 +38,7 @@ class ArchiveFiles:
 
         Raises:
             SourceError: ``archive.no_file``, or damage.
-            LimitExceeded: ``limit.document``.
+            LimitExceededError: ``limit.document``.
         """
         return self.members.document(self._member(name), what, self.limit)
 
@@ -72,7 +72,7 @@ def open_files(path: str, rules: Rules, archives: ArchiveCache | None = None) ->
         archives: where the archive is kept open for others; without, `ArchiveFiles.close` ends it.
 
     Raises:
-        PathUnusable: it cannot be opened.
+        PathError: it cannot be opened.
         SourceError: it is damaged: what comes after the damage may replace what came before it.
     """
     members, shared = open_members(path, rules.archive_formats, archives)

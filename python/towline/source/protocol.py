@@ -8,10 +8,10 @@ from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
 from towline.core import BlobWriter
-from towline.descriptor import Descriptor
-from towline.digest import Digest
 from towline.errors import TowlineError
-from towline.manifest import RawManifest
+from towline.image.descriptor import Descriptor
+from towline.image.manifest import RawManifest
+from towline.name.digest import Digest
 from towline.transport import ImageReference
 
 __all__ = ["Alternatives", "Announcement", "Announcing", "OpenBlob", "Source"]

@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from towline.core import CoreError, Stop, layer_pass
-from towline.descriptor import Descriptor
-from towline.digest import Digest, sha256_of
 from towline.errors import SourceError
-from towline.manifest import OCI_CONFIG, OCI_MANIFEST, RawManifest
-from towline.platform import Platform, host_platform
+from towline.image.descriptor import Descriptor
+from towline.image.manifest import OCI_CONFIG, OCI_MANIFEST, RawManifest
+from towline.image.platform import Platform, host_platform
+from towline.name.digest import Digest, sha256_of
 from towline.rules import Rules
-from towline.source.documents import check_config
+from towline.source.checks import check_config
 from towline.source.files import FileBlob, naming_path, open_file
 from towline.transport import ImageReference
 from towline.transport.tarball import TarballReference
@@ -63,7 +63,7 @@ def open_source(
         stop: ends the reading of the files.
 
     Raises:
-        PathUnusable: a file cannot be read.
+        PathError: a file cannot be read.
         SourceError: ``tarball.not_a_layer``, ``tarball.compression``.
     """
     with ExitStack() as held:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NoReturn
 
-from towline.digest import Digest
 from towline.errors import StoreError
-from towline.facts import StoreIdentity
+from towline.name.digest import Digest
 from towline.store.protocol import Image
+from towline.transport.facts import StoreIdentity
 
 __all__ = ["AbsentStore"]
 

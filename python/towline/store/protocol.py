@@ -9,10 +9,10 @@ from typing import Protocol, Self
 
 from towline.cancel import CancelToken
 from towline.core import BlobWriter
-from towline.descriptor import Descriptor
-from towline.digest import Digest
-from towline.facts import StoreIdentity
-from towline.manifest import RawManifest
+from towline.image.descriptor import Descriptor
+from towline.image.manifest import RawManifest
+from towline.name.digest import Digest
+from towline.transport.facts import StoreIdentity
 
 __all__ = ["BlobSink", "Image", "ImagePlan", "Ingest", "LayerPlan", "Store", "VerifiedBlob"]
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from towline.errors import InvalidName
-from towline.facts import Facts
+from towline.errors import InvalidNameError
 from towline.rules import Rules
 from towline.transport import (
     atomic,
@@ -19,6 +18,7 @@ from towline.transport import (
     ostree,
     tarball,
 )
+from towline.transport.facts import Facts
 from towline.transport.reference import ImageReference, Transport, image_name
 
 __all__ = ["TRANSPORTS", "ImageReference", "Transport", "image_name", "parse_image_name"]
@@ -42,12 +42,12 @@ def parse_image_name(text: str, facts: Facts, rules: Rules) -> ImageReference:
     """Read ``transport:rest``; the transport's name ends at the first colon (TRANS-001).
 
     Raises:
-        InvalidName: ``transport.missing``, ``transport.unknown``, or what the transport says.
-        PathUnusable: a path that the transport needs is not there.
+        InvalidNameError: ``transport.missing``, ``transport.unknown``, or what the transport says.
+        PathError: a path that the transport needs is not there.
     """
     name, colon, rest = text.partition(":")
     if not colon:
-        raise InvalidName("transport.missing", text=text)
+        raise InvalidNameError("transport.missing", text=text)
     if name not in TRANSPORTS:
-        raise InvalidName("transport.unknown", text=text, transport=name)
+        raise InvalidNameError("transport.unknown", text=text, transport=name)
     return TRANSPORTS[name].parse(rest, facts, rules)

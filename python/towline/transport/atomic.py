@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from towline.errors import InvalidName, step
-from towline.facts import Facts
-from towline.reference import Reference, parse_normalized
+from towline.errors import InvalidNameError, step
+from towline.name.reference import Reference, parse_normalized
 from towline.rules import Rules
 from towline.transport.docker import docker_scopes
+from towline.transport.facts import Facts
 
 __all__ = ["NAME", "AtomicReference", "parse", "valid_scope"]
 
@@ -41,11 +41,11 @@ class AtomicReference:
         """The full name.
 
         Raises:
-            InvalidName: ``reference.tag_and_digest``: such a name parses, and has no identity
+            InvalidNameError: ``reference.tag_and_digest``: such a name parses, and has no identity
                 (TRANS-073).
         """
         if self.reference.digest is not None:
-            raise InvalidName("reference.tag_and_digest", transport=NAME)
+            raise InvalidNameError("reference.tag_and_digest", transport=NAME)
         return str(self.reference)
 
     @property
@@ -58,15 +58,15 @@ def parse(text: str, facts: Facts, rules: Rules) -> AtomicReference:
     """Read a name that has a tag and two parts behind its host.
 
     Raises:
-        InvalidName: ``transport.atomic_untagged``, ``transport.atomic_parts``, or the fault of
+        InvalidNameError: ``transport.atomic_untagged``, ``transport.atomic_parts``, or the fault of
             the name.
     """
     with step("parsing-atomic", text=text):
         reference = parse_normalized(text)
     if reference.tag is None:
-        raise InvalidName("transport.atomic_untagged", text=text)
+        raise InvalidNameError("transport.atomic_untagged", text=text)
     if reference.path.count("/") != 1:
-        raise InvalidName("transport.atomic_parts", name=reference.familiar)
+        raise InvalidNameError("transport.atomic_parts", name=reference.familiar)
     return AtomicReference(reference)
 
 

@@ -10,11 +10,11 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from towline.digest import is_digest
-from towline.errors import InvalidName, step
-from towline.facts import Facts, StoreIdentity
-from towline.reference import Reference, parse_normalized
+from towline.errors import InvalidNameError, step
+from towline.name.digest import is_digest
+from towline.name.reference import Reference, parse_normalized
 from towline.rules import Rules
+from towline.transport.facts import Facts, StoreIdentity
 
 __all__ = ["NAME", "StoreReference", "parse", "parse_store_reference", "valid_scope"]
 
@@ -78,15 +78,15 @@ def parse(text: str, facts: Facts, rules: Rules) -> StoreReference:
     """Read ``[spec]name``, where the spec is ``[driver@]root[+run][:options]`` (TRANS-091).
 
     Raises:
-        InvalidName: ``transport.store_*`` or the fault of the name.
+        InvalidNameError: ``transport.store_*`` or the fault of the name.
     """
     store = facts.store
     if not text:
-        raise InvalidName("transport.store_empty", text=text)
+        raise InvalidNameError("transport.store_empty", text=text)
     if text.startswith("["):
         spec, bracket, text = text[1:].partition("]")
         if not bracket or not spec:
-            raise InvalidName("transport.store_reference", text=spec)
+            raise InvalidNameError("transport.store_reference", text=spec)
         store = _parse_spec(spec, store)
     return parse_store_reference(text, facts, store=store)
 
@@ -96,13 +96,13 @@ def _parse_spec(spec: str, default: StoreIdentity) -> StoreIdentity:
     if not at:
         driver, rest = default.driver, spec
     elif not driver or not rest:
-        raise InvalidName("transport.store_reference", text=spec)
+        raise InvalidNameError("transport.store_reference", text=spec)
     if driver not in _DRIVERS:
-        raise InvalidName("transport.store_driver", driver=driver, known=_DRIVERS)
+        raise InvalidNameError("transport.store_driver", driver=driver, known=_DRIVERS)
     rest = rest.partition(":")[0]
     root, _, run = rest.partition("+")
     if not root.startswith("/") or (run and not run.startswith("/")):
-        raise InvalidName("transport.store_relative", text=spec)
+        raise InvalidNameError("transport.store_relative", text=spec)
     return StoreIdentity(driver, root, run or default.run_root)
 
 
@@ -115,19 +115,19 @@ def parse_store_reference(
     (TRANS-093).
 
     Raises:
-        InvalidName: ``transport.store_*`` or the fault of the name.
+        InvalidNameError: ``transport.store_*`` or the fault of the name.
     """
     if not text:
-        raise InvalidName("transport.store_empty_reference", text=text)
+        raise InvalidNameError("transport.store_empty_reference", text=text)
     if store is None:
         store = facts.store
         if text.startswith("["):
             _, bracket, rest = text.partition("]")
             if not bracket:
-                raise InvalidName("transport.store_unclosed", text=text)
+                raise InvalidNameError("transport.store_unclosed", text=text)
             text = rest
             if not text:
-                raise InvalidName("transport.store_reference", text=text)
+                raise InvalidNameError("transport.store_reference", text=text)
     name, image_id = _split_id(text, facts)
     if not name:
         return StoreReference(store, None, image_id)
@@ -140,12 +140,12 @@ def _split_id(text: str, facts: Facts) -> tuple[str, str | None]:
     name, at, last = text.rpartition("@")
     if at:
         if not last:
-            raise InvalidName("transport.store_trailing_at", text=text)
+            raise InvalidNameError("transport.store_trailing_at", text=text)
         if is_digest(last):
             return text, None
         image_id = last if _ID.fullmatch(last) else _expanded(last, facts)
         if image_id is None:
-            raise InvalidName("transport.store_id", text=last)
+            raise InvalidNameError("transport.store_id", text=last)
         return name, image_id
     # TRANS-094: a whole reference without @ and : may be a truncated ID
     if ":" not in text and (image_id := _expanded(text, facts)):

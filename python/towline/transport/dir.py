@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from towline.facts import Facts
 from towline.rules import Rules
+from towline.transport.facts import Facts
 from towline.transport.reference import path_namespaces, valid_path_scope
 
 __all__ = ["NAME", "DirReference", "parse", "valid_scope"]
@@ -49,7 +49,7 @@ def parse(text: str, facts: Facts, rules: Rules) -> DirReference:
     """Read a path, which need not exist; its parent must (TRANS-040).
 
     Raises:
-        PathUnusable: the path's parent does not exist.
+        PathError: the path's parent does not exist.
     """
     return DirReference(text, facts.resolve_path(text))
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from towline.errors import InvalidName
-from towline.facts import Facts
-from towline.reference import Reference, parse_normalized
+from towline.errors import InvalidNameError
+from towline.name.reference import Reference, parse_normalized
 from towline.rules import Rules
+from towline.transport.facts import Facts
 
 __all__ = ["NAME", "DockerReference", "docker_scopes", "parse", "valid_scope"]
 
@@ -62,11 +62,11 @@ def parse(text: str, facts: Facts, rules: Rules) -> DockerReference:
     """Read ``//name``; a name with neither tag nor digest gets ``latest``.
 
     Raises:
-        InvalidName: ``transport.docker_slashes``, ``reference.tag_and_digest`` (TRANS-012), or
+        InvalidNameError: ``transport.docker_slashes``, ``reference.tag_and_digest`` (TRANS-012), or
             the fault of the name.
     """
     if not text.startswith("//"):
-        raise InvalidName("transport.docker_slashes", text=text)
+        raise InvalidNameError("transport.docker_slashes", text=text)
     return from_reference(parse_normalized(text[2:]), rules)
 
 
@@ -74,7 +74,7 @@ def from_reference(reference: Reference, rules: Rules) -> DockerReference:
     """The image reference of a normalised name."""
     if reference.tag is not None and reference.digest is not None:
         if rules.tag_and_digest == "refuse":  # TRANS-012
-            raise InvalidName("reference.tag_and_digest", transport=NAME)
+            raise InvalidNameError("reference.tag_and_digest", transport=NAME)
         reference = reference.without_tag()
     return DockerReference(reference.tagged(), wildcards=rules.scope_wildcards)
 

@@ -9,10 +9,10 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from towline.errors import InvalidName, step
-from towline.facts import Facts
-from towline.reference import Reference, parse_normalized
+from towline.errors import InvalidNameError, step
+from towline.name.reference import Reference, parse_normalized
 from towline.rules import Rules
+from towline.transport.facts import Facts
 
 __all__ = ["NAME", "DockerArchiveReference", "parse", "valid_scope"]
 
@@ -64,11 +64,11 @@ def parse(text: str, facts: Facts, rules: Rules) -> DockerArchiveReference:
     """Read ``path[:name]`` or ``path:@index``; the path ends at the first colon.
 
     Raises:
-        InvalidName: ``transport.docker_archive_empty``, ``transport.docker_archive_index``,
+        InvalidNameError: ``transport.docker_archive_empty``, ``transport.docker_archive_index``,
             ``reference.archive_digest``, or the fault of the name.
     """
     if not text:
-        raise InvalidName("transport.docker_archive_empty")
+        raise InvalidNameError("transport.docker_archive_empty")
     path, colon, name = text.partition(":")
     if not colon:
         return DockerArchiveReference(path)
@@ -77,7 +77,7 @@ def parse(text: str, facts: Facts, rules: Rules) -> DockerArchiveReference:
     with step("parsing-archive-name", name=name):
         reference = parse_normalized(name).tagged()
     if reference.digest is not None:
-        raise InvalidName("reference.archive_digest", text=text)
+        raise InvalidNameError("reference.archive_digest", text=text)
     return DockerArchiveReference(path, reference)
 
 
@@ -85,7 +85,7 @@ def _index(digits: str, text: str) -> int:
     # the length first: Python is slow at long numbers, and refuses the longest
     if len(digits) <= 40 and _NUMBER.fullmatch(digits) and 0 <= int(digits) <= _LARGEST:
         return int(digits)
-    raise InvalidName("transport.docker_archive_index", text=text)
+    raise InvalidNameError("transport.docker_archive_index", text=text)
 
 
 def valid_scope(scope: str) -> bool:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from towline.digest import Digest, is_digest, parse_digest
-from towline.errors import InvalidName
-from towline.facts import Facts
-from towline.reference import Reference, parse_normalized
+from towline.errors import InvalidNameError
+from towline.name.digest import Digest, is_digest, parse_digest
+from towline.name.reference import Reference, parse_normalized
 from towline.rules import Rules
 from towline.transport.docker import docker_scopes
+from towline.transport.facts import Facts
 
 __all__ = ["NAME", "DockerDaemonReference", "parse", "valid_scope"]
 
@@ -53,21 +53,21 @@ def parse(text: str, facts: Facts, rules: Rules) -> DockerDaemonReference:
     """Read an ID or a name that has a tag or a digest, and not both.
 
     Raises:
-        InvalidName: ``transport.daemon_*`` or ``reference.tag_and_digest``, or the fault of the
-            name.
+        InvalidNameError: ``transport.daemon_*``, ``reference.tag_and_digest``, or the fault of
+            the name.
     """
     if is_digest(text):
         image_id = parse_digest(text)
         if image_id.algorithm != "sha256":
-            raise InvalidName("transport.daemon_algorithm", text=text)
+            raise InvalidNameError("transport.daemon_algorithm", text=text)
         return DockerDaemonReference(image_id, None)
     reference = parse_normalized(text)
     if reference.familiar_name == "sha256":
-        raise InvalidName("transport.daemon_reserved", text=text)
+        raise InvalidNameError("transport.daemon_reserved", text=text)
     if reference.tag is None and reference.digest is None:
-        raise InvalidName("transport.daemon_untagged", name=reference.familiar)
+        raise InvalidNameError("transport.daemon_untagged", name=reference.familiar)
     if reference.tag is not None and reference.digest is not None:
-        raise InvalidName("reference.tag_and_digest", transport=NAME)
+        raise InvalidNameError("reference.tag_and_digest", transport=NAME)
     return DockerDaemonReference(None, reference)
 
 

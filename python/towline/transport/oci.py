@@ -9,9 +9,9 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from towline.errors import InvalidName
-from towline.facts import Facts
+from towline.errors import InvalidNameError
 from towline.rules import Rules
+from towline.transport.facts import Facts
 from towline.transport.reference import path_namespaces, valid_path_scope
 
 __all__ = ["NAME", "OciReference", "parse", "split", "valid_scope"]
@@ -57,13 +57,13 @@ def split(text: str, facts: Facts) -> tuple[str, str, str]:
     """Path, image and resolved path of ``path[:image]`` (TRANS-031).
 
     Raises:
-        InvalidName: ``transport.oci_image``.
-        PathUnusable: the path's parent does not exist.
+        InvalidNameError: ``transport.oci_image``.
+        PathError: the path's parent does not exist.
     """
     path, _, image = text.partition(":")
     resolved = facts.resolve_path(path)
     if image and not _IMAGE.fullmatch(image):
-        raise InvalidName("transport.oci_image", image=image)
+        raise InvalidNameError("transport.oci_image", image=image)
     return path, image, resolved
 
 

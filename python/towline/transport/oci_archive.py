@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from towline.facts import Facts
 from towline.rules import Rules
 from towline.transport import oci
+from towline.transport.facts import Facts
 from towline.transport.reference import valid_path_scope
 
 __all__ = ["NAME", "OciArchiveReference", "parse", "valid_scope"]

@@ -6,8 +6,8 @@ TRANS-080.
 from __future__ import annotations
 
 from towline.errors import UnsupportedError
-from towline.facts import Facts
 from towline.rules import Rules
+from towline.transport.facts import Facts
 from towline.transport.reference import ImageReference
 
 __all__ = ["NAME", "parse", "valid_scope"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from towline.facts import Facts
-from towline.reference import Reference
+from towline.name.reference import Reference
 from towline.rules import Rules
+from towline.transport.facts import Facts
 
 __all__ = ["ImageReference", "Transport", "image_name", "path_namespaces", "valid_path_scope"]
 

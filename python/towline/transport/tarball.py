@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from towline.errors import step
-from towline.facts import Facts
 from towline.rules import Rules
+from towline.transport.facts import Facts
 
 __all__ = ["NAME", "TarballReference", "parse", "valid_scope"]
 
@@ -48,7 +48,7 @@ def parse(text: str, facts: Facts, rules: Rules) -> TarballReference:
     """Read file names; each is opened at once, so that a wrong one is no tarball (TRANS-051).
 
     Raises:
-        PathUnusable: a file cannot be opened.
+        PathError: a file cannot be opened.
     """
     files = tuple(text.split(":"))
     for file in files:

@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from towline.go.go_quote import quote
 from towline.wording import current, libpod_1_3
 from towline.wording.counting import counted
-from towline.wording.quoting import quote
 
 __all__ = ["CURRENT", "LIBPOD_1_3", "Wording"]
 
@@ -88,7 +88,7 @@ class Wording:
         return _FORMATTER.vformat(template, (), told)
 
     def _tell(self, value: Any) -> Any:
-        # An error among the facts (the cause of a PullFailed) is told in the same edition.
+        # An error among the facts (the cause of a PullFailedError) is told in the same edition.
         if isinstance(value, BaseException):
             tell = getattr(value, "told", None)
             return tell(self) if tell else str(value)

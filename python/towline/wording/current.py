@@ -10,10 +10,10 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from towline.go.go_quote import quote
 from towline.wording.counting import counted
 from towline.wording.current_configuration import CONFIGURATION
 from towline.wording.current_registry import REGISTRY
-from towline.wording.quoting import quote
 
 __all__ = ["ERRORS", "STEPS", "TEXTS"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from towline.wording.quoting import quote
+from towline.go.go_quote import quote
 
 __all__ = ["REGISTRY"]
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from towline.go.go_quote import quote
 from towline.wording.libpod_1_3_configuration import CONFIGURATION
 from towline.wording.libpod_1_3_registry import REGISTRY
-from towline.wording.quoting import quote
 
 __all__ = ["ERRORS", "STEPS", "TEXTS"]
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from towline.config import registries_conf, registries_conf_2019
 from towline.config.auth_json import parse_auth_file
-from towline.config.policy_json import parse_policy
 from towline.errors import ConfigurationError
 from towline.rules import Rules
+from towline.trust.policy_json import parse_policy
 from towline.wording import CURRENT, LIBPOD_1_3
 
 TOML = [

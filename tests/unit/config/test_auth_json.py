@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from towline.config import base64_text
 from towline.config.auth_json import AuthFile, Credentials, parse_auth_file
 from towline.errors import ConfigurationError
+from towline.go import go_base64
 from towline.rules import Rules
 
 NEW, OLD = Rules.CURRENT, Rules.LIBPOD_1_3
@@ -163,12 +163,12 @@ def test_no_secret_shows() -> None:
 )
 def test_the_offset_of_a_base64_fault(text: str, offset: int) -> None:
     """The original names the byte at which it gave up."""
-    with pytest.raises(base64_text.Base64Fault) as caught:
-        base64_text.decode(text)
+    with pytest.raises(go_base64.Base64Fault) as caught:
+        go_base64.decode(text)
     assert caught.value.offset == offset
 
 
 @pytest.mark.parametrize("text", ["", "YWJj", "YWI=", "YQ==", "Y\nQ=\r\n=\n"])
 def test_base64_that_is_read(text: str) -> None:
     """Line ends may stand anywhere."""
-    assert base64_text.decode(text) == b"abc"[: len(base64_text.decode(text))]
+    assert go_base64.decode(text) == b"abc"[: len(go_base64.decode(text))]

@@ -13,7 +13,7 @@ from towline.config import credential_helper
 from towline.config.auth_json import Credentials
 from towline.config.credential_helper import ask_helper
 from towline.config.credentials import AuthLook, explain_credentials, find_credentials
-from towline.config.places import Places
+from towline.config.locations import Locations
 from towline.errors import ConfigurationError
 from towline.rules import Rules
 
@@ -42,9 +42,9 @@ class Machine:
         return str(file)
 
     @property
-    def places(self) -> Places:
+    def locations(self) -> Locations:
         etc, run, var = (str(self.root / name) for name in ("etc", "run", "var"))
-        return Places(environ=self.environ, etc=etc, run=run, uid=0, var=var)
+        return Locations(environ=self.environ, etc=etc, run=run, uid=0, var=var)
 
     def ask(self, name: str = "h", server: str = "e.x") -> Credentials | None:
         return ask_helper(name, server, self.environ, origin="auth.json", seconds=5)
@@ -159,13 +159,13 @@ def test_the_helper_of_a_host(machine: Machine, rules: Rules) -> None:
         credHelpers={"e.x": "h"},
         auths={"e.x": {"auth": "bzpw"}, "f.x": {"auth": "bzpw"}},
     )
-    found = find_credentials(machine.places, rules, "e.x/a/b")
+    found = find_credentials(machine.locations, rules, "e.x/a/b")
     assert found == (Credentials("u", SECRET), first)
-    found = find_credentials(machine.places, rules, "f.x/a")
+    found = find_credentials(machine.locations, rules, "f.x/a")
     assert found is not None
     assert found[0].username == "o"
     machine.helper("h", "echo 'credentials not found in native keychain'; exit 1")
-    assert find_credentials(machine.places, rules, "e.x/a/b") is None
+    assert find_credentials(machine.locations, rules, "e.x/a/b") is None
 
 
 @pytest.mark.clause("AUTH-013")
@@ -178,12 +178,12 @@ def test_the_store_of_all_hosts(machine: Machine) -> None:
         credsStore="s",
         auths={"e.x": {"auth": "bzpw"}, "docker.io": {}},
     )
-    assert find_credentials(machine.places, NEW, "docker.io/library/x") is not None
-    own = find_credentials(machine.places, NEW, "e.x/x")
+    assert find_credentials(machine.locations, NEW, "docker.io/library/x") is not None
+    own = find_credentials(machine.locations, NEW, "e.x/x")
     assert own is not None
     assert own[0].username == "o"
     assert log.read_text().split() == ["https://index.docker.io/v1/"]
-    assert find_credentials(machine.places, OLD, "f.x/x") is None
+    assert find_credentials(machine.locations, OLD, "f.x/x") is None
 
 
 @pytest.mark.clause("AUTH-014")
@@ -194,7 +194,7 @@ def test_credential_helpers_of_registries_conf(machine: Machine) -> None:
     machine.auth(auths={"e.x": {"auth": "bzpw"}})
 
     def user(*helpers: str) -> str:
-        found = find_credentials(machine.places, NEW, "e.x/x", helpers=helpers)
+        found = find_credentials(machine.locations, NEW, "e.x/x", helpers=helpers)
         return "" if found is None else found[0].username
 
     assert user("none", "h", "containers-auth.json") == "u"
@@ -211,7 +211,7 @@ def test_the_explanation(machine: Machine) -> None:
     machine.auth("home/.docker/config.json", credHelpers={"e.x": "h"}, credsStore="none-such")
 
     def looks(name: str) -> list[tuple[str, str, str, str]]:
-        found = explain_credentials(machine.places, NEW, name)
+        found = explain_credentials(machine.locations, NEW, name)
         assert SECRET not in repr(found) + json.dumps([look.to_json() for look in found])
         return [(Path(look.path).name, look.outcome, look.key, look.helper) for look in found]
 
@@ -228,7 +228,7 @@ def test_the_explanation(machine: Machine) -> None:
         (".dockercfg", "no-file", "", ""),
     ]
     machine.helper("h", f"echo {SECRET}; exit 9")
-    last = explain_credentials(machine.places, NEW, "e.x/a")[-1]
+    last = explain_credentials(machine.locations, NEW, "e.x/a")[-1]
     assert isinstance(last, AuthLook)
     assert last.outcome == "broken"
     assert last.error is not None

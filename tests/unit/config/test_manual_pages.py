@@ -16,9 +16,9 @@ from tests.support.pushing import Puller
 from towline.config.certs_d import find_certificates
 from towline.config.credentials import find_credentials
 from towline.config.endpoints import endpoints_of
-from towline.config.places import load_registries
+from towline.config.load import load_registries
 from towline.errors import ConfigurationError
-from towline.reference import parse_normalized
+from towline.name.reference import parse_normalized
 from towline.rules import Rules
 
 NEW = Rules.CURRENT
@@ -31,7 +31,7 @@ def puller(tmp_path: Path) -> Puller:
 
 def asked(puller: Puller, name: str) -> list[str]:
     """The places for a name, in order; `!` before those that are not asked."""
-    found = endpoints_of(load_registries(puller.places, NEW), parse_normalized(name))
+    found = endpoints_of(load_registries(puller.locations, NEW), parse_normalized(name))
     return [f"{'!' if end.problem else ''}{end.reference}" for end in found]
 
 
@@ -58,7 +58,7 @@ def test_one_mirror_for_a_namespace(puller: Puller) -> None:
         "inside.example/kept/app:v1",
     ]
     assert asked(puller, "one.example/other:v1") == ["one.example/other:v1"]
-    found = load_registries(puller.places, NEW)
+    found = load_registries(puller.locations, NEW)
     assert found.search_registries() == ("one.example",)
     entry = found.find("one.example/team/app")
     assert entry is not None
@@ -160,7 +160,7 @@ def test_drop_ins(puller: Puller) -> None:
     user = puller.write(
         "home/.config/containers/registries.conf.d/00-user.conf", 'short-name-mode = "permissive"'
     )
-    found = load_registries(puller.places, NEW)
+    found = load_registries(puller.locations, NEW)
     assert found.search_registries() == ("second.example",)
     assert found.alias("fedora") == "registry.example/fedora"
     assert found.alias("gone") is None
@@ -189,7 +189,7 @@ def test_each_malformed_file_is_told_with_its_line(
     """File, line and reason."""
     puller.conf(text)
     with pytest.raises(ConfigurationError) as caught:
-        load_registries(puller.places, NEW)
+        load_registries(puller.locations, NEW)
     assert caught.value.code == code
     path = puller.folder / "etc/containers/registries.conf"
     assert f"{path}, line {line}" in str(caught.value)
@@ -210,7 +210,7 @@ def test_namespaced_credentials(puller: Puller) -> None:
     puller.write("run/containers/0/auth.json", json.dumps({"auths": auths}))
 
     def user(name: str) -> str:
-        found = find_credentials(puller.places, NEW, name)
+        found = find_credentials(puller.locations, NEW, name)
         return "" if found is None else found[0].username
 
     assert user("r.example/ns/user/image") == "image"
@@ -225,10 +225,10 @@ def test_certificates_of_a_host_with_a_port(puller: Puller) -> None:
     """The folder has the name of the host as it stands in image names, with its port."""
     for name in ("ca.crt", "client.cert", "client.key", "notes.txt"):
         puller.write(f"etc/containers/certs.d/r.example:5000/{name}", "")
-    found = find_certificates(puller.places, NEW, "r.example:5000")
+    found = find_certificates(puller.locations, NEW, "r.example:5000")
     assert found is not None
     assert [Path(path).name for path in found.authorities] == ["ca.crt"]
     assert [tuple(Path(path).name for path in pair) for pair in found.pairs] == [
         ("client.cert", "client.key")
     ]
-    assert find_certificates(puller.places, NEW, "r.example") is None
+    assert find_certificates(puller.locations, NEW, "r.example") is None

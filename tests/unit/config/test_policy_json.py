@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
-from towline.config.policy_json import (
+from towline.errors import ConfigurationError
+from towline.name.reference import parse_normalized
+from towline.rules import Rules
+from towline.trust.policy_json import (
     InsecureAcceptAnything,
     Policy,
     Reject,
@@ -16,7 +19,7 @@ from towline.config.policy_json import (
     SigstoreSigned,
     parse_policy,
 )
-from towline.config.signed_identity import (
+from towline.trust.signed_identity import (
     ExactReference,
     ExactRepository,
     MatchExact,
@@ -24,9 +27,6 @@ from towline.config.signed_identity import (
     MatchRepository,
     RemapIdentity,
 )
-from towline.errors import ConfigurationError
-from towline.reference import parse_normalized
-from towline.rules import Rules
 
 ACCEPT = '{"type": "insecureAcceptAnything"}'
 KEY = '"type": "signedBy", "keyType": "GPGKeys", "keyPath": "/k"'

@@ -10,9 +10,9 @@ import pytest
 
 from tests.support import tools
 from towline.config import registries_conf
-from towline.config.policy_json import parse_policy
 from towline.errors import ConfigurationError
 from towline.rules import Rules
+from towline.trust.policy_json import parse_policy
 
 REGISTRIES = [
     "",

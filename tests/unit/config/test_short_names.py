@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.pushing import Puller
 from tests.support.towline_cli import CommandLine
-from towline.errors import ConfigurationError, InvalidName
+from towline.errors import ConfigurationError, InvalidNameError
 from towline.rules import Rules
 from towline.transport import image_name
 
@@ -57,7 +57,7 @@ def test_what_podman_learned(tmp_path: Path, uid: int, environ: dict[str, str], 
     puller.conf(SEARCH + '[aliases]\nfoo = "c.example/foo"\nbar = "c.example/bar"\n')
     learned = puller.write(path, '[aliases]\nfoo = "d.example/foo"\nbar = ""\n')
     before = learned.read_bytes()
-    runtime = puller.runtime(places=replace(puller.places, uid=uid))
+    runtime = puller.runtime(locations=replace(puller.locations, uid=uid))
     assert [pair.image for pair in runtime.resolve("foo").pairs] == ["d.example/foo"]
     assert len(runtime.resolve("bar").pairs) == 2
     assert runtime.explain("foo").decisions[0].path == str(learned)
@@ -72,7 +72,7 @@ def test_what_podman_learned(tmp_path: Path, uid: int, environ: dict[str, str], 
 def test_enforcing_guesses_nothing(puller: Puller) -> None:
     """The error lists the candidates, and gives the line that would decide."""
     puller.conf(SEARCH + 'short-name-mode = "enforcing"\n')
-    with pytest.raises(InvalidName) as caught:
+    with pytest.raises(InvalidNameError) as caught:
         puller.runtime().resolve("foo:1")
     told = str(caught.value)
     assert caught.value.code == "name.ambiguous"

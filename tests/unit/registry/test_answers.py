@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from towline.errors import RegistryError
-from towline.registry.answers import phrase, read_error_body, refusal, shown, web_address
+from towline.registry.error_body import phrase, read_error_body, refusal, shown, web_address
 from towline.wording import CURRENT, LIBPOD_1_3
 
 

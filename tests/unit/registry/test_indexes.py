@@ -12,8 +12,8 @@ import pytest
 
 from tests.support.pushing import OCI, OCI_INDEX, Puller, SmallImage, entry, small_image
 from tests.support.scripted_server import Line, Request, scripted
-from towline.errors import PullFailed, TowlineError
-from towline.platform import parse_platform
+from towline.errors import PullFailedError, TowlineError
+from towline.image.platform import parse_platform
 
 AMD, ARM = small_image("amd64", 1, 500), small_image("arm64", 1, 500)
 SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+prettyjws"
@@ -68,7 +68,7 @@ def pulled(tmp_path: Path, server: str, name: str = "r:1", platform: str = "linu
 
 def failure(tmp_path: Path, server: str, **options: str) -> TowlineError:
     """The error of the one pair."""
-    with pytest.raises(PullFailed) as caught:
+    with pytest.raises(PullFailedError) as caught:
         pulled(tmp_path, server, **options)
     (error,) = caught.value.facts["errors"]
     assert isinstance(error, TowlineError)
@@ -172,7 +172,7 @@ def test_a_label_is_checked_before_any_layer(tmp_path: Path) -> None:
     layers = {hashlib.sha256(layer).hexdigest() for layer in AMD.layers}
     with serving({"1": (OCI, AMD.manifest)}, AMD) as server:
         runtime = puller.runtime(tls_verify=False)
-        with pytest.raises(PullFailed) as caught:
+        with pytest.raises(PullFailedError) as caught:
             runtime.pull(f"{server.host}/r:1", label="absent")
         assert caught.value.facts["errors"][0].code == "label.missing"
         assert not [asked for asked in server.targets() if asked.rpartition(":")[2] in layers]

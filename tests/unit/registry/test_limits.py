@@ -15,10 +15,10 @@ from tests.support.pushing import Puller
 from tests.support.scripted_server import Line, Request, scripted
 from towline.cancel import CancelToken
 from towline.errors import TowlineError
-from towline.patience import Patience
-from towline.registry.budget import BUDGET, Budget
-from towline.registry.usage import RateLimit, read_rate_limit
+from towline.registry.endpoint_log import RateLimit, read_rate_limit
+from towline.registry.host_backoff import BUDGET, Budget
 from towline.source.docker import DockerSource
+from towline.timeouts import Timeouts
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,9 @@ class Limiting(Line):
 def test_who_comes_later_waits_as_well() -> None:
     """After a 429 no client of the process asks that host, until the pause is over."""
     config = f"/v2/r/blobs/{descriptor(CONFIG).digest_text}"
-    patience = Patience(connect=5, answer=5, window=5, least=64, backoff=0.0, longest=600)
+    timeouts = Timeouts(
+        connect=5, response=5, stall_window=5, stall_bytes=64, backoff=0.0, longest_delay=600
+    )
     cancel = CancelToken()
     told: list[str] = []
 
@@ -99,8 +101,8 @@ def test_who_comes_later_waits_as_well() -> None:
     registry = Registry({config: lambda request, line: line.reply(429, b"", Retry_After="600")})
     with (
         scripted(registry) as server,
-        source(server.host, patience=patience, cancel=cancel) as first,
-        source(server.host, patience=patience, cancel=cancel) as second,
+        source(server.host, timeouts=timeouts, cancel=cancel) as first,
+        source(server.host, timeouts=timeouts, cancel=cancel) as second,
     ):
         first.manifest()
         second.manifest()

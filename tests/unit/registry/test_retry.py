@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from towline.errors import RegistryError
-from towline.registry.retry import Patience, delay, passes, retry_after
+from towline.registry.retry import Timeouts, delay, passes, retry_after
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -38,14 +38,14 @@ def test_retry_after(text: str, seconds: float | None) -> None:
 @given(st.integers(0, 20), st.one_of(st.none(), st.text(max_size=40), st.integers().map(str)))
 def test_no_wait_is_negative_or_longer_than_the_longest(attempt: int, asked: str | None) -> None:
     """Whatever a server asks for, the wait lies between nothing and the longest."""
-    assert 0.0 <= delay(attempt, asked, Patience(longest=60.0)) <= 60.0
+    assert 0.0 <= delay(attempt, asked, Timeouts(longest_delay=60.0)) <= 60.0
 
 
 def test_waits_grow() -> None:
     """Without a word of the server each wait is longer than the one before."""
-    patience = Patience(backoff=1.0)
-    assert delay(0, None, patience) < delay(1, None, patience) < delay(2, None, patience)
-    assert delay(0, "9", patience) == 9.0
+    timeouts = Timeouts(backoff=1.0)
+    assert delay(0, None, timeouts) < delay(1, None, timeouts) < delay(2, None, timeouts)
+    assert delay(0, "9", timeouts) == 9.0
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,9 @@ from tests.support.images import RealImages
 from tests.support.scripted_server import scripted
 from towline.config.certs_d import HostCertificates
 from towline.core import BlobWriter
-from towline.digest import parse_digest
-from towline.errors import InvalidName, RegistryError, VerificationError
-from towline.manifest import DOCKER_LIST, OCI_INDEX, OCI_MANIFEST, parse_index, parse_manifest
+from towline.errors import InvalidNameError, RegistryError, VerificationError
+from towline.image.manifest import DOCKER_LIST, OCI_INDEX, OCI_MANIFEST, parse_index, parse_manifest
+from towline.name.digest import parse_digest
 from towline.rules import Rules
 from towline.wording import LIBPOD_1_3
 
@@ -150,7 +150,7 @@ def test_digests_are_checked_before_they_are_asked_for(text: str) -> None:
     bad = replace(descriptor(), digest_text=text)
     with scripted(Registry()) as server, source(server.host) as image:
         for read in (image.config, image.open_blob):
-            with pytest.raises(InvalidName) as caught:
+            with pytest.raises(InvalidNameError) as caught:
                 read(bad)
             assert caught.value.code.startswith("digest.")
     assert server.requests == []

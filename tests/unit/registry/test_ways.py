@@ -17,9 +17,9 @@ from tests.support.docker_images import MANIFEST, Registry, source
 from tests.support.pushing import Puller
 from tests.support.scripted_server import Line, Request, scripted
 from towline.config.certs_d import find_certificates
-from towline.errors import PathUnusable, RegistryError
+from towline.errors import PathError, RegistryError
 from towline.registry.client import RegistryClient
-from towline.registry.failures import failure
+from towline.registry.network_error import failure
 from towline.rules import Rules
 
 LINE = HTTPConnection("h")
@@ -146,8 +146,8 @@ def test_a_folder_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.Monke
         return listdir(path)
 
     monkeypatch.setattr(os, "listdir", guarded)
-    found = find_certificates(puller.places, Rules.CURRENT, "h")
+    found = find_certificates(puller.locations, Rules.CURRENT, "h")
     assert found is not None
     assert [Path(path).name for path in found.authorities] == ["open.crt"]
-    with pytest.raises(PathUnusable):
-        find_certificates(puller.places, Rules.CURRENT, "h", closed)
+    with pytest.raises(PathError):
+        find_certificates(puller.locations, Rules.CURRENT, "h", closed)

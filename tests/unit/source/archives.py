@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from towline.core import BlobWriter
-from towline.digest import sha256_of
-from towline.manifest import DOCKER_SCHEMA2, OCI_CONFIG, OCI_MANIFEST, parse_manifest
+from towline.image.manifest import DOCKER_SCHEMA2, OCI_CONFIG, OCI_MANIFEST, parse_manifest
+from towline.name.digest import sha256_of
 from towline.source.protocol import OpenBlob, Source
 
 Entry = tuple[str, bytes | tarfile.TarInfo]

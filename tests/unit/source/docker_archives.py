@@ -11,7 +11,7 @@ import pytest
 
 from tests.unit.source.archives import docker_archive, layer, tar
 from towline.errors import TowlineError
-from towline.reference import parse_normalized
+from towline.name.reference import parse_normalized
 from towline.rules import Rules
 from towline.source.docker_archive import DockerArchiveSource, open_source
 from towline.transport.docker_archive import DockerArchiveReference

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tests.unit.source.archives import REF_NAME, delivered, layer, oci_image, tar, unpacked
-from towline.digest import sha256_of
-from towline.manifest import parse_manifest
+from towline.image.manifest import parse_manifest
+from towline.name.digest import sha256_of
 from towline.rules import Rules
 from towline.source import oci, oci_archive
 from towline.source.layout import LayoutSource

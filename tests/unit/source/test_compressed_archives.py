@@ -14,6 +14,7 @@ import pytest
 import zstandard
 
 import towline
+import towline.source.archive
 from tests.unit.source.archives import (
     Entry,
     docker_archive,
@@ -24,9 +25,8 @@ from tests.unit.source.archives import (
     tar,
 )
 from towline.core import Archive
-from towline.options import Options
 from towline.rules import Rules
-from towline.source import archive_members
+from towline.runtime.options import Options
 from towline.source.docker_archive import open_source
 from towline.store.layout import open_store
 from towline.transport.docker_archive import DockerArchiveReference
@@ -77,8 +77,8 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Archive]:
         archives.append(Archive(*place, **how))
         return archives[-1]
 
-    monkeypatch.setattr(archive_members, "Archive", open_archive)
-    monkeypatch.setattr(archive_members, "_KEPT", 64 << 10)
+    monkeypatch.setattr(towline.source.archive, "Archive", open_archive)
+    monkeypatch.setattr(towline.source.archive, "_KEPT", 64 << 10)
     return archives
 
 
@@ -119,7 +119,7 @@ def test_a_small_image_takes_one_pass(
     opened: list[Archive], tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was kept while deciding is delivered from memory."""
-    monkeypatch.setattr(archive_members, "_KEPT", 8 << 20)
+    monkeypatch.setattr(towline.source.archive, "_KEPT", 8 << 20)
     entries = docker(layers(5))
     path = tmp_path / "archive"
     path.write_bytes(WAYS[way](tar(entries)))

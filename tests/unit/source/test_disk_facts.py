@@ -21,17 +21,17 @@ from tests.unit.source.archives import (
     tar,
     unpacked,
 )
-from towline.disk_facts import DiskFacts
-from towline.errors import PathUnusable, SourceError, TowlineError, UnsupportedError
-from towline.facts import ArchiveImage, Facts, StoreIdentity
+from towline.errors import PathError, SourceError, TowlineError, UnsupportedError
 from towline.goal import goal_from_name
-from towline.platform import Platform
-from towline.reference import parse_normalized
+from towline.image.platform import Platform
+from towline.name.reference import parse_normalized
 from towline.rules import Rules
-from towline.source.archives import ArchiveCache
+from towline.runtime.disk_facts import DiskFacts
+from towline.source.archive_cache import ArchiveCache
 from towline.source.protocol import Source
 from towline.transport import ImageReference, parse_image_name
 from towline.transport.docker import DockerReference
+from towline.transport.facts import ArchiveImage, Facts, StoreIdentity
 
 A, B = layer("a"), layer("b")
 STORE = StoreIdentity("vfs", "/graph", "/run")
@@ -120,14 +120,14 @@ def test_a_path_is_resolved(here: Path, path: str, resolved: str) -> None:
 )
 def test_a_path_that_cannot_be_resolved(here: Path, path: str, at_fault: str, reason: str) -> None:
     """Absent parts are told as resolved so far, all else as given."""
-    with pytest.raises(PathUnusable) as caught:
+    with pytest.raises(PathError) as caught:
         facts().resolve_path(path)
     assert text(caught.value) == f"lstat {at_fault.format(here=here)}: {reason}"
 
 
 def test_a_loop_of_links_is_an_error(here: Path) -> None:
     """Whatever its words."""
-    with pytest.raises(PathUnusable):
+    with pytest.raises(PathError):
         facts().resolve_path("loop")
 
 
@@ -138,7 +138,7 @@ def test_a_file_is_opened_and_closed(here: Path) -> None:
     os.mkfifo(here / "fifo")
     facts().open_file("fifo")
     for path, reason in (("gone", "no such file or directory"), ("a\0b", "invalid argument")):
-        with pytest.raises(PathUnusable) as caught:
+        with pytest.raises(PathError) as caught:
             facts().open_file(path)
         assert text(caught.value) == f"open {path}: {reason}"
 
@@ -154,7 +154,7 @@ def test_the_images_of_an_archive(here: Path) -> None:
 
 def test_errors_of_an_archive_come_in_their_order(here: Path) -> None:
     """Opening it is told without a step, reading manifest.json with one."""
-    with pytest.raises(PathUnusable) as opening:
+    with pytest.raises(PathError) as opening:
         facts(OLD).archive_images("gone.tar")
     assert text(opening.value).startswith('error opening file "gone.tar": ')
     Path("x.tar").write_bytes(tar([]))

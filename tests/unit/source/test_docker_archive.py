@@ -28,13 +28,13 @@ from tests.unit.source.archives import (
     tar,
 )
 from tests.unit.source.docker_archives import BOTH, IMAGE, A, B, fault, listed, source_of
-from towline.descriptor import Descriptor
-from towline.digest import sha256_of
 from towline.errors import SourceError
-from towline.manifest import DOCKER_SCHEMA2, parse_manifest
-from towline.reference import parse_normalized
+from towline.image.descriptor import Descriptor
+from towline.image.manifest import DOCKER_SCHEMA2, parse_manifest
+from towline.name.digest import sha256_of
+from towline.name.reference import parse_normalized
 from towline.rules import Rules
-from towline.source.archives import ArchiveCache
+from towline.source.archive_cache import ArchiveCache
 from towline.source.docker_archive import open_source
 from towline.transport.docker_archive import DockerArchiveReference
 

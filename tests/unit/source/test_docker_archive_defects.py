@@ -13,8 +13,8 @@ import pytest
 from tests.unit.source.archives import config, delivered, docker_archive, hexed, layer, special, tar
 from tests.unit.source.docker_archives import BOTH, IMAGE, A, B, fault, listed, source_of
 from towline.core import BlobWriter, CoreError
-from towline.errors import LimitExceeded, PathUnusable, SourceError
-from towline.manifest import parse_manifest
+from towline.errors import LimitExceededError, PathError, SourceError
+from towline.image.manifest import parse_manifest
 from towline.rules import Rules
 from towline.source.docker_archive import open_source
 from towline.transport.docker_archive import DockerArchiveReference
@@ -100,7 +100,7 @@ def test_a_document_has_a_budget(tmp_path: Path, rules: Rules) -> None:
         file.write(member.tobuf(tarfile.GNU_FORMAT))
         file.truncate(512 + (size + 511) // 512 * 512 + 1024)
     source = open_source(DockerArchiveReference(str(path)), rules)
-    with closing(source), pytest.raises(LimitExceeded) as caught:
+    with closing(source), pytest.raises(LimitExceededError) as caught:
         source.manifest()
     assert caught.value.code == "limit.document"
     assert caught.value.facts["what"] == "manifest.json"
@@ -144,7 +144,7 @@ def test_what_cannot_be_opened(tmp_path: Path) -> None:
     """A missing file, a folder and a FIFO are told apart; a FIFO is not waited for."""
 
     def code_and_text(path: Path, rules: Rules) -> tuple[str, str]:
-        with pytest.raises(PathUnusable) as caught:
+        with pytest.raises(PathError) as caught:
             open_source(DockerArchiveReference(str(path)), rules)
         return caught.value.code, caught.value.told(rules.wording)
 

@@ -27,28 +27,28 @@ from tests.unit.source.archives import (
     unpacked,
 )
 from towline.core import BlobWriter
-from towline.descriptor import Descriptor
-from towline.digest import parse_digest, sha256_of
 from towline.errors import (
-    InvalidName,
-    LimitExceeded,
-    PathUnusable,
+    InvalidNameError,
+    LimitExceededError,
+    PathError,
     SourceError,
     UnsupportedError,
     VerificationError,
 )
-from towline.facts import StoreIdentity
-from towline.manifest import DOCKER_SCHEMA2, OCI_MANIFEST, parse_manifest
-from towline.platform import Platform, host_platform
-from towline.reference import parse_normalized
+from towline.image.descriptor import Descriptor
+from towline.image.manifest import DOCKER_SCHEMA2, OCI_MANIFEST, parse_manifest
+from towline.image.platform import Platform, host_platform
+from towline.name.digest import parse_digest, sha256_of
+from towline.name.reference import parse_normalized
 from towline.rules import Rules
-from towline.source import dir, refusals, tarball
+from towline.source import dir, tarball, unsupported
 from towline.transport import ImageReference
 from towline.transport.atomic import AtomicReference
 from towline.transport.containers_storage import StoreReference
 from towline.transport.dir import DirReference
 from towline.transport.docker import DockerReference
 from towline.transport.docker_daemon import DockerDaemonReference
+from towline.transport.facts import StoreIdentity
 from towline.transport.tarball import TarballReference
 
 A, B = layer("a"), layer("b")
@@ -106,7 +106,7 @@ def test_what_is_missing_in_a_folder_is_named(tmp_path: Path) -> None:
         f"./{hexed(A)}": lambda: source.open_blob(wanted),
     }
     for name, read in reads.items():
-        with pytest.raises(PathUnusable) as caught:
+        with pytest.raises(PathError) as caught:
             read()
         told = caught.value.told(Rules.LIBPOD_1_3.wording)
         assert told == f"open {folder / name}: no such file or directory"
@@ -114,7 +114,7 @@ def test_what_is_missing_in_a_folder_is_named(tmp_path: Path) -> None:
 
 def test_the_path_of_a_folder_is_told_without_detours(tmp_path: Path) -> None:
     """`x/../image/` is told as `image`, as the original does."""
-    with pytest.raises(PathUnusable) as caught:
+    with pytest.raises(PathError) as caught:
         folder_source(Path(f"{tmp_path}/x/../image/")).manifest()
     assert caught.value.facts["path"] == f"{tmp_path}/image/manifest.json"
 
@@ -122,11 +122,11 @@ def test_the_path_of_a_folder_is_told_without_detours(tmp_path: Path) -> None:
 def test_folders_and_fifos_are_no_documents(tmp_path: Path) -> None:
     """They are refused, and a FIFO is not waited for."""
     (tmp_path / "manifest.json").mkdir()
-    with pytest.raises(PathUnusable, match="is a directory"):
+    with pytest.raises(PathError, match="is a directory"):
         folder_source(tmp_path).manifest()
     (tmp_path / "manifest.json").rmdir()
     os.mkfifo(tmp_path / "manifest.json")
-    with pytest.raises(PathUnusable) as caught:
+    with pytest.raises(PathError) as caught:
         folder_source(tmp_path).manifest()
     assert caught.value.code == "path.not_a_file"
 
@@ -135,7 +135,7 @@ def test_a_manifest_in_a_folder_has_a_budget(tmp_path: Path) -> None:
     """Beyond it nothing is read."""
     with (tmp_path / "manifest.json").open("wb") as file:
         file.truncate(Rules.CURRENT.document_limit + 1)
-    with pytest.raises(LimitExceeded) as caught:
+    with pytest.raises(LimitExceededError) as caught:
         folder_source(tmp_path).manifest()
     assert caught.value.facts["what"] == "manifest"
 
@@ -145,7 +145,7 @@ def test_only_a_valid_digest_becomes_a_path(tmp_path: Path, digest: str) -> None
     """Whatever a manifest names, nothing but a blob of the folder is opened."""
     source = folder_source(unpacked(tmp_path / "image", dir_image(A)))
     for use in (source.config, source.open_blob):
-        with pytest.raises(InvalidName):
+        with pytest.raises(InvalidNameError):
             use(Descriptor("", digest, 1))
 
 
@@ -252,7 +252,7 @@ def test_what_cannot_be_a_layer(tmp_path: Path) -> None:
     """Text, and compressions that no layer has; the path is named."""
     path = tmp_path / "layer.tar"
     reference = TarballReference((str(path),))
-    with pytest.raises(PathUnusable):
+    with pytest.raises(PathError):
         tarball.open_source(reference, Rules.CURRENT)
     path.write_bytes(b"text " * 500)
     with pytest.raises(SourceError) as caught:
@@ -289,7 +289,7 @@ REFUSED: dict[str, ImageReference] = {
 def test_a_refusal_names_a_way_round(code: str, reference: ImageReference) -> None:
     """A command that makes of the image something that is read."""
     with pytest.raises(UnsupportedError) as caught:
-        refusals.open_source(reference)
+        unsupported.open_source(reference)
     assert caught.value.code == code
     assert "docker-archive:" in str(caught.value) or "docker://" in str(caught.value)
     assert caught.value.told(Rules.LIBPOD_1_3.wording)

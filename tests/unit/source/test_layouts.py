@@ -34,10 +34,16 @@ from tests.unit.source.layouts import (
     only_layer,
     source_of,
 )
-from towline.descriptor import Descriptor
-from towline.digest import parse_digest, sha256_of
-from towline.errors import InvalidName, LimitExceeded, SourceError, TowlineError, VerificationError
-from towline.manifest import (
+from towline.copying.reading import Reading
+from towline.errors import (
+    InvalidNameError,
+    LimitExceededError,
+    SourceError,
+    TowlineError,
+    VerificationError,
+)
+from towline.image.descriptor import Descriptor
+from towline.image.manifest import (
     DOCKER_LIST,
     DOCKER_SCHEMA2,
     OCI_INDEX,
@@ -46,8 +52,8 @@ from towline.manifest import (
     parse_index,
     parse_manifest,
 )
-from towline.platform import Platform
-from towline.reading import Reading
+from towline.image.platform import Platform
+from towline.name.digest import parse_digest, sha256_of
 from towline.rules import Rules
 from towline.source import oci, oci_archive
 from towline.source.layout import choose
@@ -279,10 +285,10 @@ def folders(tmp_path: Path) -> None:
 def test_only_a_valid_digest_becomes_a_path(tmp_path: Path, form: str, digest: str) -> None:
     """Whatever else an index or manifest names is refused before anything is opened."""
     with source_of(layout([{**IMAGE_A, "digest": digest}], BLOBS_A), tmp_path, form) as source:
-        with pytest.raises(InvalidName):
+        with pytest.raises(InvalidNameError):
             source.manifest()
         for use in (source.config, source.open_blob):
-            with pytest.raises(InvalidName) as caught:
+            with pytest.raises(InvalidNameError) as caught:
                 use(Descriptor("", digest, 1))
             told = caught.value.told(Rules.LIBPOD_1_3.wording)
             assert told.startswith(f"unexpected digest reference {digest}: ")
@@ -303,7 +309,7 @@ def test_documents_have_a_budget(tmp_path: Path, rules: Rules) -> None:
     path = unpacked(tmp_path / "layout", layout([IMAGE_A], BLOBS_A))
     with (path / "index.json").open("r+b") as file:
         file.truncate(rules.document_limit + 1)
-    with pytest.raises(LimitExceeded) as caught:
+    with pytest.raises(LimitExceededError) as caught:
         choose(FolderFiles(str(path), rules.document_limit), "", rules)
     assert caught.value.facts["what"] == "index"
 

@@ -10,9 +10,8 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from towline.descriptor import Descriptor
-from towline.digest import Digest, sha256_of
-from towline.manifest import (
+from towline.image.descriptor import Descriptor
+from towline.image.manifest import (
     DOCKER_CONFIG,
     DOCKER_LAYER_GZIP,
     DOCKER_SCHEMA2,
@@ -20,6 +19,7 @@ from towline.manifest import (
     OCI_MANIFEST,
     RawManifest,
 )
+from towline.name.digest import Digest, sha256_of
 from towline.store.layout import LayoutStore, StoredImage
 from towline.store.protocol import ImagePlan, LayerPlan
 

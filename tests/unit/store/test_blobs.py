@@ -13,7 +13,7 @@ import pytest
 
 from tests.unit.store.making import Made, make, put
 from towline.cancel import CancelToken
-from towline.errors import Cancelled, StoreError, VerificationError
+from towline.errors import PullCancelledError, StoreError, VerificationError
 from towline.store.layout import LayoutIngest, LayoutSink, LayoutStore, open_store
 from towline.store.layout.locks import acquire
 
@@ -158,7 +158,7 @@ def waits(begin: Callable[[CancelToken], object]) -> None:
         with pytest.raises(TimeoutError):
             waiting.result(0.05)
         token.cancel()
-        with pytest.raises(Cancelled):
+        with pytest.raises(PullCancelledError):
             waiting.result(30)
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from tests.unit.store.making import make, put, state
 from towline.cancel import CancelToken
-from towline.digest import sha256_of
-from towline.errors import Cancelled, PathUnusable, StoreError
+from towline.errors import PathError, PullCancelledError, StoreError
+from towline.name.digest import sha256_of
 from towline.store.layout import LayoutStore, open_store
 
 SYNTAX = "{"
@@ -144,7 +144,7 @@ def test_verify_can_be_cancelled(store: LayoutStore) -> None:
     put(store, make(b"1"))
     token = CancelToken()
     token.cancel()
-    with pytest.raises(Cancelled):
+    with pytest.raises(PullCancelledError):
         store.verify(cancel=token)
 
 
@@ -223,7 +223,7 @@ def test_a_full_disk_leaves_the_store_as_it_was(
                 patch.setattr(os, "write", failing_once(failing))
                 try:
                     ingest.publish()
-                except PathUnusable as error:
+                except PathError as error:
                     reasons.add(error.facts["errno"])
                 else:
                     break

@@ -11,11 +11,11 @@ import pytest
 
 import towline.store.layout.repair
 from tests.unit.store.making import Made, layer, make, put, state
-from towline.digest import Digest, sha256_of
 from towline.errors import StoreError
-from towline.manifest import OCI_INDEX, RawManifest
+from towline.image.manifest import OCI_INDEX, RawManifest
+from towline.name.digest import Digest, sha256_of
 from towline.store.layout import LayoutStore, open_store
-from towline.store.layout.places import Places
+from towline.store.layout.paths import StorePaths
 from towline.store.layout.version import read_version, unrepaired
 
 TRUSTED, ENEMY = "docker.io/library/trusted:1", "evil.example.com/x:1"
@@ -122,12 +122,12 @@ def test_one_image_is_read_as_it_is(tmp_path: Path) -> None:
     store = first_version(tmp_path / "store", GOOD, NOTED, names=[exact, TRUSTED])
     assert store.image(TRUSTED).digest == GOOD.plan.manifest.digest
     assert store.image(exact).digest == NOTED.plan.manifest.digest
-    places = Places.below(store.root)
-    assert read_version(places) == 1
+    paths = StorePaths.below(store.root)
+    assert read_version(paths) == 1
     assert store.verify().clean
     put(store, make(b"other", names=["localhost/other:1"]))
-    assert read_version(places) == 2
-    assert not unrepaired(places)
+    assert read_version(paths) == 2
+    assert not unrepaired(paths)
     assert store.image(exact).digest == NOTED.plan.manifest.digest
     assert store.verify().clean
 

@@ -13,9 +13,9 @@ import pytest
 import towline.store.layout.ingest
 from tests.unit.store.making import Made, layer, make, put, state
 from towline.cancel import CancelToken
-from towline.digest import sha256_of
 from towline.errors import StoreError
-from towline.manifest import OCI_INDEX, OCI_MANIFEST, RawManifest
+from towline.image.manifest import OCI_INDEX, OCI_MANIFEST, RawManifest
+from towline.name.digest import sha256_of
 from towline.store.layout import LayoutStore, open_store
 from towline.store.layout.blobs import Blobs
 from towline.store.layout.proof import prove

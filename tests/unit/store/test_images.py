@@ -13,9 +13,9 @@ import pytest
 
 import towline
 from tests.unit.store.making import make, put, state
-from towline.digest import Digest, sha256_of
-from towline.errors import InvalidName, PathUnusable, StoreError, VerificationError
-from towline.manifest import OCI_INDEX, RawManifest
+from towline.errors import InvalidNameError, PathError, StoreError, VerificationError
+from towline.image.manifest import OCI_INDEX, RawManifest
+from towline.name.digest import Digest, sha256_of
 from towline.store.layout import LayoutStore, VerifiedBlob, open_store
 from towline.store.protocol import Store
 
@@ -219,12 +219,12 @@ def test_no_id_becomes_a_path_unchecked(store: LayoutStore, image_id: str) -> No
 
 def test_no_invalid_name_or_digest_is_taken(store: LayoutStore) -> None:
     """Names are checked by their grammar, and digests before they become paths."""
-    with pytest.raises(InvalidName):
+    with pytest.raises(InvalidNameError):
         store.begin(make(b"x").named("../x").plan)
     made = make(b"x")
     data = made.plan.manifest.data.replace(b"sha256:", b"sha256:../")
     plan = replace(made.plan, manifest=replace(made.plan.manifest, data=data))
-    with pytest.raises(InvalidName):
+    with pytest.raises(InvalidNameError):
         store.begin(plan)
 
 
@@ -302,7 +302,7 @@ def test_a_store_of_the_future_is_left_alone(store: LayoutStore) -> None:
 def test_a_root_that_cannot_be_made(tmp_path: Path) -> None:
     """A file where the root should be is told as such."""
     (tmp_path / "file").touch()
-    with pytest.raises(PathUnusable):
+    with pytest.raises(PathError):
         open_store(tmp_path / "file" / "store")
 
 

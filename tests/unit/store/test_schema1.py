@@ -10,10 +10,10 @@ import pytest
 
 from tests.unit.store.making import layer, make, put
 from tests.unit.test_schema1 import signed
-from towline.digest import Digest, sha256_of
 from towline.errors import StoreError
-from towline.manifest import DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED, RawManifest
-from towline.schema1 import parse_schema1
+from towline.image.manifest import DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED, RawManifest
+from towline.image.schema1 import parse_schema1
+from towline.name.digest import Digest, sha256_of
 from towline.store.layout import LayoutStore, StoredImage, open_store
 from towline.store.protocol import ImagePlan, LayerPlan
 

@@ -11,7 +11,7 @@ import pytest
 from tests.support import skopeo, tools
 from tests.unit.store.making import make, put
 from towline.store.layout import LayoutStore, open_store
-from towline.store.layout.index_view import is_legal_name
+from towline.store.layout.oci_index import is_legal_name
 
 REF_NAME = "org.opencontainers.image.ref.name"
 
@@ -145,7 +145,7 @@ def test_gc_keeps_what_other_entries_reach(store: LayoutStore) -> None:
     nested = json.dumps({"schemaVersion": 2, "manifests": [entry]}).encode()
     put(store, make(b"ours", names=["localhost/ours:1"]))
     store.remove(image.id)
-    from towline.digest import sha256_of
+    from towline.name.digest import sha256_of
 
     digest = sha256_of(nested)
     Path(store.blob_path(digest)).write_bytes(nested)

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from towline.config.policy_json import (
+from towline.errors import PolicyError, TowlineError
+from towline.name.reference import parse_normalized
+from towline.transport import ImageReference
+from towline.transport.dir import DirReference
+from towline.transport.docker import DockerReference
+from towline.transport.docker_archive import DockerArchiveReference
+from towline.trust.evaluate import evaluate
+from towline.trust.policy_json import (
     InsecureAcceptAnything,
     Policy,
     Reject,
@@ -13,14 +20,7 @@ from towline.config.policy_json import (
     SignedBy,
     SigstoreSigned,
 )
-from towline.config.signed_identity import MatchExact
-from towline.errors import PolicyRejected, TowlineError
-from towline.reference import parse_normalized
-from towline.transport import ImageReference
-from towline.transport.dir import DirReference
-from towline.transport.docker import DockerReference
-from towline.transport.docker_archive import DockerArchiveReference
-from towline.trust.policy import evaluate
+from towline.trust.signed_identity import MatchExact
 from towline.wording import LIBPOD_1_3
 
 ACCEPT: tuple[Requirement, ...] = (InsecureAcceptAnything(),)
@@ -39,8 +39,8 @@ IMAGE = docker("e.x:5000/ns/img:1")
 
 def refusal(
     policy: Policy, reference: ImageReference = IMAGE, signatures: tuple[bytes, ...] = ()
-) -> PolicyRejected:
-    with pytest.raises(PolicyRejected) as caught:
+) -> PolicyError:
+    with pytest.raises(PolicyError) as caught:
         evaluate(policy, reference, origin="/p.json", signatures=signatures)
     return caught.value
 
@@ -152,11 +152,11 @@ def test_only_the_requirement_that_nobody_implements_is_logged() -> None:
     """It is told to the log without the steps that the refusal goes through."""
     logged: list[TowlineError] = []
     for requirement in (Reject(), SIGNED_BY, BASE_LAYER):
-        with pytest.raises(PolicyRejected):
+        with pytest.raises(PolicyError):
             evaluate(
                 Policy((requirement,)),
                 IMAGE,
                 origin="",
-                log=lambda error: logged.append(PolicyRejected(error.code, **error.facts)),
+                log=lambda error: logged.append(PolicyError(error.code, **error.facts)),
             )
     assert [error.told(LIBPOD_1_3) for error in logged] == ["signedBaseLayer not implemented yet!"]

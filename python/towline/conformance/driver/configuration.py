@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from towline.config.places import Places, load_registries
+from towline.config.load import load_registries
+from towline.config.locations import Locations
 from towline.config.registries import Registries, Registry
 from towline.conformance.driver.session import Input, Operation, Session
 from towline.errors import step
@@ -25,8 +26,8 @@ def _get_registries(session: Session, given: Input) -> dict[str, Any]:
 
 
 def _find_registry(session: Session, given: Input) -> dict[str, Any]:
-    places = configured(session, given)
-    found = load_registries(places, session.rules).find(given["ref"])
+    locations = configured(session, given)
+    found = load_registries(locations, session.rules).find(given["ref"])
     return {"registry": None if found is None else _registry(found)}
 
 
@@ -43,13 +44,13 @@ def _registry(registry: Registry) -> dict[str, Any]:
     }
 
 
-def registries_of(session: Session, places: Places) -> Registries:
+def registries_of(session: Session, locations: Locations) -> Registries:
     """What registries.conf says, with the words of the part of podman that asks."""
     with step("reading-registries-conf"):
-        return load_registries(places, session.rules)
+        return load_registries(locations, session.rules)
 
 
-def configured(session: Session, given: Input) -> Places:
+def configured(session: Session, given: Input) -> Locations:
     """Write the configuration files of a case; where they are."""
     environ = {"REGISTRIES_CONFIG_PATH": str(session.registries_conf)}
     match given.get("registries_conf_env"):
@@ -63,7 +64,7 @@ def configured(session: Session, given: Input) -> Places:
             pass
     write(session.registries_conf, given.get("registries_conf"))
     write(session.default_registries_conf, given.get("default_registries_conf"))
-    return Places(environ, str(session.etc), str(session.files / "run"), uid=0)
+    return Locations(environ, str(session.etc), str(session.files / "run"), uid=0)
 
 
 def write(file: Path, text: str | None) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from towline.config.places import Places, load_registries
+from towline.config.load import load_registries
+from towline.config.locations import Locations
 from towline.conformance.driver.configuration import configured, registries_of
 from towline.conformance.driver.pulls import pulled_before
-from towline.conformance.driver.session import Input, Operation, Session, Within, text
-from towline.disk_facts import DiskFacts
+from towline.conformance.driver.session import Input, Operation, PartError, Session, text
 from towline.errors import TowlineError
 from towline.goal import (
     PullGoal,
@@ -18,6 +18,7 @@ from towline.goal import (
     goal_from_possibly_unqualified_name,
     pull_ref_pair,
 )
+from towline.runtime.disk_facts import DiskFacts
 from towline.store.protocol import Store
 from towline.transport import ImageReference, image_name, parse_image_name
 
@@ -53,8 +54,8 @@ def _goal_from_image_reference(session: Session, given: Input) -> dict[str, Any]
 
 
 def _goal_from_possibly_unqualified_name(session: Session, given: Input) -> dict[str, Any]:
-    places = configured(session, given)
-    facts = _facts(session, places=places)
+    locations = configured(session, given)
+    facts = _facts(session, locations=locations)
     return _goal(goal_from_possibly_unqualified_name(given["name"], facts, session.rules))
 
 
@@ -64,9 +65,9 @@ def _get_image_digest(session: Session, given: Input) -> dict[str, Any]:
 
 
 def _facts(
-    session: Session, *, places: Places | None = None, store: Store | None = None
+    session: Session, *, locations: Locations | None = None, store: Store | None = None
 ) -> DiskFacts:
-    looked_in = places or configured(session, {})
+    looked_in = locations or configured(session, {})
     return DiskFacts(
         store=session.identity,
         find_id=store.find_id if store else lambda _: None,
@@ -80,7 +81,7 @@ def _source(session: Session, given: Input, facts: DiskFacts) -> ImageReference:
     try:
         return parse_image_name(given["source"], facts, session.rules)
     except TowlineError as error:
-        raise Within("ParseImageName", error) from None
+        raise PartError("ParseImageName", error) from None
 
 
 def _goal(goal: PullGoal) -> dict[str, Any]:

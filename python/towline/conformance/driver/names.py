@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from towline.conformance.driver.session import Input, Operation, Session, Within, text
+from towline.conformance.driver.session import Input, Operation, PartError, Session, text
 from towline.errors import TowlineError
-from towline.name import ImageParts, decompose
-from towline.reference import Reference
+from towline.name.parts import ImageParts, decompose
+from towline.name.reference import Reference
 
 __all__ = ["OPERATIONS"]
 
@@ -34,7 +34,7 @@ def _decomposed(given: Input) -> ImageParts:
     try:
         return decompose(text(given, "name"))
     except TowlineError as error:
-        raise Within("decompose", error) from None
+        raise PartError("decompose", error) from None
 
 
 def _named(reference: Reference) -> dict[str, Any]:

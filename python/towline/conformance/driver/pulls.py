@@ -9,12 +9,12 @@ from typing import Any
 
 from towline.config.auth_json import Credentials
 from towline.conformance.driver.configuration import configured, write
-from towline.conformance.driver.session import Beside, Input, Operation, Session
+from towline.conformance.driver.session import Input, Operation, PulledPartlyError, Session
 from towline.errors import TowlineError
 from towline.events import Event
-from towline.options import Options
-from towline.platform import Platform
-from towline.pull import Runtime
+from towline.image.platform import Platform
+from towline.runtime.options import Options
+from towline.runtime.runtime import Runtime
 from towline.store.layout import open_store
 from towline.store.protocol import Store
 
@@ -61,7 +61,7 @@ def _pull(session: Session, given: Input) -> dict[str, Any]:
         else:
             result = runtime.pull(given["source"], given.get("label"), writer)
     except TowlineError as error:
-        raise Beside(error, _left(store, witness)) from None
+        raise PulledPartlyError(error, _left(store, witness)) from None
     finally:
         log.removeHandler(witness)
     return {"images": list(result.images), **_left(store, witness)}
@@ -73,7 +73,7 @@ def _options(
     creds = given.get("creds")
     return Options(
         rules=session.rules,
-        places=configured(session, given),
+        locations=configured(session, given),
         policy=session.policy,
         authfile=session.authfile if given.get("authfile") is not None else None,
         credentials=Credentials(creds["username"], creds["password"]) if creds else None,

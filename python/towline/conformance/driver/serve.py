@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from towline.conformance.driver import configuration, goals, names, pulls
-from towline.conformance.driver.session import Beside, Input, Operation, Session, Within
+from towline.conformance.driver.session import (
+    Input,
+    Operation,
+    PartError,
+    PulledPartlyError,
+    Session,
+)
 from towline.conformance.tokens import fold
 from towline.errors import TowlineError
 from towline.rules import Rules
@@ -79,9 +85,9 @@ def _answer(session: Session, message: Input) -> dict[str, Any]:
 def _result(operation: Operation, session: Session, given: Input) -> dict[str, Any]:
     try:
         return {"ok": _folded(operation(session, given))}
-    except Beside as beside:
+    except PulledPartlyError as beside:
         return {"error": _told(session, "", beside.error), **_folded(beside.left)}
-    except Within as within:
+    except PartError as within:
         return {"error": _told(session, f"{within.part}: ", within.error)}
     except TowlineError as error:
         return {"error": _told(session, "", error)}

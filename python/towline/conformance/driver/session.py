@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from towline.errors import TowlineError
-from towline.facts import StoreIdentity
 from towline.rules import Rules
+from towline.transport.facts import StoreIdentity
 
-__all__ = ["Beside", "Input", "Operation", "Session", "Within", "text"]
+__all__ = ["Input", "Operation", "PartError", "PulledPartlyError", "Session", "text"]
 
 Input = Mapping[str, Any]
 
 
-class Within(Exception):
+class PartError(Exception):
     """An error in a part of an operation that the vectors name in front of the message."""
 
     def __init__(self, part: str, error: TowlineError) -> None:
@@ -26,7 +26,7 @@ class Within(Exception):
         self.error = error
 
 
-class Beside(Exception):
+class PulledPartlyError(Exception):
     """An error of a pull, and what else the pull left behind."""
 
     def __init__(self, error: TowlineError, left: dict[str, Any]) -> None:

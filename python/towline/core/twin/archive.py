@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, final
 from towline.core.failure import OF_THE_MOMENT, CoreError
 from towline.core.twin.frames import FORMATS, LONGEST_MAGIC, Round, detect
 from towline.core.twin.limits import Limits
-from towline.core.twin.notes import Notes
+from towline.core.twin.member_cache import Notes
 from towline.core.twin.passes import Pass, Window, too_short
 from towline.core.twin.streams import (
     Ahead,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from towline.store.layout.blobs import LayoutSink, VerifiedBlob
+from towline.store.layout.gc import Collected
 from towline.store.layout.image import StoredImage
 from towline.store.layout.ingest import LayoutIngest
 from towline.store.layout.locks import Holder
 from towline.store.layout.store import Durability, LayoutStore, Removed, open_store
-from towline.store.layout.sweep import Swept
 from towline.store.layout.verify import Verification
 
 __all__ = [
+    "Collected",
     "Durability",
     "Holder",
     "LayoutIngest",
@@ -18,7 +19,6 @@ __all__ = [
     "LayoutStore",
     "Removed",
     "StoredImage",
-    "Swept",
     "Verification",
     "VerifiedBlob",
     "open_store",

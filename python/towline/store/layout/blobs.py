@@ -11,11 +11,11 @@ from typing import Self
 
 from towline.cancel import CancelToken
 from towline.core import BlobWriter, CoreError, Stop
-from towline.descriptor import Descriptor
-from towline.digest import HEX_LENGTH, Digest, digest_of, parse_digest
-from towline.errors import InvalidName, PathUnusable, StoreError, VerificationError
+from towline.errors import InvalidNameError, PathError, StoreError, VerificationError
+from towline.image.descriptor import Descriptor
+from towline.name.digest import HEX_LENGTH, Digest, digest_of, parse_digest
 from towline.store.layout import files, locks
-from towline.store.layout.places import Places
+from towline.store.layout.paths import StorePaths
 
 __all__ = ["BlobFile", "Blobs", "LayoutSink", "VerifiedBlob"]
 
@@ -52,7 +52,7 @@ class Blobs:
         power: blobs and their folders are flushed, to survive a loss of power.
     """
 
-    places: Places
+    paths: StorePaths
     power: bool
 
     def has(self, descriptor: Descriptor) -> bool:
@@ -60,11 +60,11 @@ class Blobs:
         size = self.size(descriptor.digest)
         if size is None or descriptor.size not in (size, -1):
             return False
-        return files.allows(self.places.blob(descriptor.digest), os.R_OK)  # STORE-022
+        return files.allows(self.paths.blob(descriptor.digest), os.R_OK)  # STORE-022
 
     def size(self, digest: Digest) -> int | None:
         """How many bytes the blob has that is here, None where none is."""
-        return files.regular_size(self.places.blob(digest))
+        return files.regular_size(self.paths.blob(digest))
 
     def put(self, data: bytes, digest: Digest) -> None:
         """Keep bytes from memory as a blob; a damaged one that is here is replaced (STORE-022).
@@ -75,13 +75,13 @@ class Blobs:
         got = digest_of(data, digest.algorithm)
         if got != digest:
             raise VerificationError("verify.digest", want=digest, got=got, size=len(data))
-        path = self.places.blob(digest)
+        path = self.paths.blob(digest)
         if files.regular_size(path) == len(data):
-            with suppress(PathUnusable):
+            with suppress(PathError):
                 if files.read(path) == data:
                     return
-        self._make_folder(self.places.blobs, digest)
-        files.write(self.places.tmp, path, data, sync=self.power)
+        self._make_folder(self.paths.blobs, digest)
+        files.write(self.paths.tmp, path, data, sync=self.power)
         self.settle(digest)
 
     def get(self, digest: Digest) -> bytes:
@@ -91,10 +91,10 @@ class Blobs:
             StoreError: ``store.blob_missing``, ``store.blob_closed``.
             VerificationError: ``verify.digest``.
         """
-        path = self.places.blob(digest)
+        path = self.paths.blob(digest)
         try:
             data = files.read(path)
-        except PathUnusable as error:
+        except PathError as error:
             reason = os.strerror(error.facts["errno"]).lower()
             raise StoreError(
                 "store.blob_closed", digest=digest, path=path, reason=reason
@@ -108,18 +108,18 @@ class Blobs:
 
     def held(self, digest: Digest) -> int:
         """How many bytes of the disk a blob has from an earlier attempt, written or set aside."""
-        return files.room(self.places.partial(digest))
+        return files.room(self.paths.partial(digest))
 
     def sink(self, descriptor: Descriptor, cancel: CancelToken | None) -> LayoutSink | None:
         """A sink for a blob that is missing; waits for another task that fetches it."""
         digest = descriptor.digest
         with ExitStack() as held:
-            lock = locks.acquire(self.places.blob_lock(digest), passing=True, cancel=cancel)
+            lock = locks.acquire(self.paths.blob_lock(digest), passing=True, cancel=cancel)
             held.enter_context(lock)
             if self.has(descriptor):
                 return None
-            self._make_folder(self.places.blobs, digest)
-            self._make_folder(self.places.partials, digest)
+            self._make_folder(self.paths.blobs, digest)
+            self._make_folder(self.paths.partials, digest)
             stop = None if cancel is None else cancel.stop
             sink = LayoutSink(self, descriptor, lock, stop)
             held.pop_all()  # from here on the sink holds it
@@ -128,15 +128,15 @@ class Blobs:
     def settle(self, digest: Digest) -> None:
         """Make the name of a blob that was just put survive as long as this store promises."""
         if self.power:
-            files.sync_folder(os.path.dirname(self.places.blob(digest)))
+            files.sync_folder(os.path.dirname(self.paths.blob(digest)))
 
     def stored(self) -> Iterator[BlobFile]:
         """Every blob that is here; files with other names are not ours."""
-        return _listed(self.places.blobs, self.places.blob)
+        return _listed(self.paths.blobs, self.paths.blob)
 
     def partial(self) -> Iterator[BlobFile]:
         """Every beginning of a blob."""
-        return _listed(self.places.partials, self.places.partial)
+        return _listed(self.paths.partials, self.paths.partial)
 
     def _make_folder(self, parent: str, digest: Digest) -> None:
         files.make_folder(f"{parent}/{digest.algorithm}")
@@ -154,7 +154,7 @@ def _listed(folder: str, place: Callable[[Digest], str]) -> Iterator[BlobFile]:
         for name in names:
             try:
                 digest = parse_digest(f"{algorithm}:{name}")
-            except InvalidName:
+            except InvalidNameError:
                 continue
             size = files.regular_size(place(digest))
             if size is not None:
@@ -172,7 +172,7 @@ class LayoutSink:
         self._blobs = blobs
         self._stop = stop
         self._descriptor = descriptor
-        self._path = blobs.places.partial(descriptor.digest)
+        self._path = blobs.paths.partial(descriptor.digest)
         self._writer = self._open(resume=_resumable(self._path, descriptor.size))
         self._offset = self._writer.offset
         self._lock = lock
@@ -213,7 +213,7 @@ class LayoutSink:
             self._drop()
             raise VerificationError("verify.size", want=self._descriptor.size, got=size, size=size)
         with files.using("rename", self._path):
-            os.replace(self._path, self._blobs.places.blob(want))
+            os.replace(self._path, self._blobs.paths.blob(want))
         self._blobs.settle(want)
         return VerifiedBlob(want, size, _COMMITTED)
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from towline.errors import PathUnusable, StoreError
+from towline.errors import PathError, StoreError
 
 __all__ = [
     "Prepared",
@@ -42,7 +42,7 @@ def using(operation: str, path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise PathUnusable(
+        raise PathError(
             "path.unusable", operation=operation, path=path, errno=error.errno
         ) from error
 
@@ -98,7 +98,7 @@ def prepare(folder: str, target: str, data: bytes, *, sync: bool) -> Prepared:
                     os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-    except PathUnusable:
+    except PathError:
         prepared.drop()
         raise
     return prepared
@@ -113,7 +113,7 @@ def read(path: str) -> bytes | None:
     """The content of a regular file, None where there is none.
 
     Raises:
-        PathUnusable: it cannot be read, or is far larger than any file of the store.
+        PathError: it cannot be read, or is far larger than any file of the store.
     """
     with using("open", path):
         try:

@@ -26,8 +26,8 @@ from towline.store.layout.records import Content, Link, Record, StoredManifest, 
 __all__ = [
     "Evidence",
     "Found",
+    "IdInUseError",
     "Placement",
-    "Refused",
     "combine",
     "place",
     "record_of",
@@ -57,7 +57,7 @@ class Placement:
     absorbed: str | None = None
 
 
-class Refused(Exception):
+class IdInUseError(Exception):
     """The ID that was asked for is that of another image."""
 
 
@@ -76,7 +76,7 @@ def place(
         The placement; or a manifest whose layers must be decompressed before it can be decided.
 
     Raises:
-        Refused: an ID that was asked for is that of another image.
+        IdInUseError: an ID that was asked for is that of another image.
     """
     holder = found(wanted)
     own = _own_id(manifest)
@@ -110,11 +110,11 @@ def _placed_on_request(
 ) -> Placement | StoredManifest:
     """The place of an image for which an archive asked for an ID that another image has."""
     if isinstance(holder, UndecidedRecord) or not _is_config_id(wanted, holder.manifests[0]):
-        raise Refused
+        raise IdInUseError
     if (unknown := _unknown(holder.manifests, evidence)) is not None:
         return unknown
     if any(_state(each, evidence) is not False for each in holder.manifests):
-        raise Refused
+        raise IdInUseError
     return _evicting(wanted, found)
 
 
@@ -137,12 +137,12 @@ def _evicting(home: str, found: Found) -> Placement:
     while target is not None and target not in evicted:
         holder = found(target)
         if isinstance(holder, UndecidedRecord):
-            raise Refused
+            raise IdInUseError
         assert holder is not None  # only a record that is here is in the way
         evicted.append(target)
         first = holder.manifests[0]
         if _own_id(first) == target:  # one digest, read under two media types as two images
-            raise Refused
+            raise IdInUseError
         target = _own_id(first)
         if (there := found(target)) is None or _shares(there, first):
             target = None

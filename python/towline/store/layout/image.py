@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from towline.descriptor import Descriptor
-from towline.digest import Digest
-from towline.manifest import RawManifest
-from towline.schema1 import Schema1, parse_image
+from towline.image.descriptor import Descriptor
+from towline.image.manifest import RawManifest
+from towline.image.schema1 import Schema1, parse_image
+from towline.name.digest import Digest
 from towline.store.layout.blobs import Blobs
 from towline.store.layout.records import Record, StoredManifest
 

@@ -9,17 +9,18 @@ from dataclasses import replace
 from typing import Self
 
 from towline.cancel import CancelToken
-from towline.digest import Digest, sha256_of
 from towline.errors import StoreError
-from towline.image_config import parse_config
-from towline.reference import parse_reference
-from towline.schema1 import SCHEMA1, Schema1, known_digest, parse_image
+from towline.image.config import parse_config
+from towline.image.manifest import SCHEMA1
+from towline.image.schema1 import Schema1, known_digest, parse_image
+from towline.name.digest import Digest, sha256_of
+from towline.name.reference import parse_reference
 from towline.store.layout import files, locks
 from towline.store.layout.blobs import Blobs, LayoutSink
-from towline.store.layout.changes import Records
 from towline.store.layout.image import StoredImage
-from towline.store.layout.places import is_id
+from towline.store.layout.paths import is_id
 from towline.store.layout.proof import prove
+from towline.store.layout.record_store import Records
 from towline.store.layout.records import Content, Record, StoredManifest
 from towline.store.layout.repair import repair
 from towline.store.layout.version import unrepaired
@@ -43,12 +44,12 @@ class LayoutIngest:
         self._plan = plan
         self._cancel = cancel
         self._manifest = _checked(plan)
-        places = blobs.places
+        paths = blobs.paths
         with ExitStack() as held:
             # gc may be at work; it is short, and nothing is held while it is waited for
-            held.enter_context(locks.acquire(places.store_lock, shared=True, cancel=cancel))
+            held.enter_context(locks.acquire(paths.store_lock, shared=True, cancel=cancel))
             purpose = f"pulling {plan.names[0] if plan.names else plan.id}"
-            held.enter_context(locks.announced(places.holders, purpose))
+            held.enter_context(locks.announced(paths.holders, purpose))
             _refuse_full_disk(blobs, self.missing())
             self._held = held.pop_all()
 
@@ -66,7 +67,7 @@ class LayoutIngest:
         Waits while another task fetches the blob, so the caller holds no other sink then.
 
         Raises:
-            Cancelled: while waiting.
+            PullCancelledError: while waiting.
         """
         return self._blobs.sink(layer.descriptor, cancel or self._cancel)
 
@@ -106,7 +107,7 @@ class LayoutIngest:
     def _published(self, plan: ImagePlan, manifest: StoredManifest) -> Record:
         """Store the record; what it takes to decide its ID is read without the index lock."""
         cancel = self._cancel or CancelToken()
-        if unrepaired(self._blobs.places):
+        if unrepaired(self._blobs.paths):
             repair(self._blobs, self._records, cancel)
         lists = () if plan.listed is None else (str(plan.listed.digest),)
         evidence: dict[Content, bool | None] = {}
@@ -153,7 +154,7 @@ def _checked(plan: ImagePlan) -> StoredManifest:
 
     Raises:
         StoreError: ``store.invalid_id``.
-        InvalidName: a name, or a digest in the manifest.
+        InvalidNameError: a name, or a digest in the manifest.
         SourceError: the manifest cannot be read.
     """
     if plan.id and not is_id(plan.id):
@@ -205,8 +206,8 @@ def _refuse_full_disk(blobs: Blobs, missing: Sequence[LayerPlan]) -> None:
         max(0, layer.descriptor.size - blobs.held(layer.descriptor.digest)) for layer in missing
     )
     if needed:
-        with files.using("statvfs", blobs.places.root):
-            disk = os.statvfs(blobs.places.root)
+        with files.using("statvfs", blobs.paths.root):
+            disk = os.statvfs(blobs.paths.root)
         free = disk.f_bavail * disk.f_frsize
         if needed > free:
-            raise StoreError("store.no_space", needed=needed, free=free, path=blobs.places.root)
+            raise StoreError("store.no_space", needed=needed, free=free, path=blobs.paths.root)

@@ -68,7 +68,7 @@ def acquire(
     """The lock, after waiting for those who hold it.
 
     Raises:
-        Cancelled: while waiting.
+        PullCancelledError: while waiting.
     """
     if cancel is None:
         lock = _acquire(path, shared=shared, passing=passing, wait=True)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from towline.cancel import CancelToken
 from towline.core import OF_THE_MOMENT, CoreError, hash_file, layer_pass
-from towline.digest import Digest
 from towline.errors import StoreError, TowlineError
-from towline.image_config import parse_config
+from towline.image.config import parse_config
+from towline.name.digest import Digest
 from towline.store.layout import files
 from towline.store.layout.blobs import Blobs
 from towline.store.layout.records import StoredManifest
@@ -25,7 +25,7 @@ def prove(blobs: Blobs, manifest: StoredManifest, cancel: CancelToken) -> bool |
         False otherwise: a layer differs, is missing or damaged, or the config does not say.
 
     Raises:
-        Cancelled: meanwhile.
+        PullCancelledError: meanwhile.
     """
     if manifest.config is None:
         return False
@@ -67,7 +67,7 @@ def named_diff_ids(blobs: Blobs, manifest: StoredManifest) -> Sequence[Digest] |
 def _diff_id(blobs: Blobs, layer: Digest, cancel: CancelToken) -> str | None:
     """The diff ID of a layer, ``""`` where it has none, None where it cannot be read now."""
     cancel.raise_if_cancelled()
-    path = blobs.places.blob(layer)
+    path = blobs.paths.blob(layer)
     if files.regular_size(path) is None:
         return ""
     if not files.allows(path, os.R_OK):

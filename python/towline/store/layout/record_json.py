@@ -9,9 +9,9 @@ import json
 from collections.abc import Callable, Set
 from typing import Any, TypeVar
 
-from towline.digest import Digest, parse_digest
-from towline.errors import InvalidName, StoreError
-from towline.store.layout.places import is_id
+from towline.errors import InvalidNameError, StoreError
+from towline.name.digest import Digest, parse_digest
+from towline.store.layout.paths import is_id
 from towline.store.layout.records import (
     Link,
     Record,
@@ -65,7 +65,7 @@ def decode_record(data: bytes, image_id: str, path: str) -> Record | UndecidedRe
     """
     try:
         return _record(json.loads(data), image_id)
-    except (ValueError, RecursionError, InvalidName) as fault:
+    except (ValueError, RecursionError, InvalidNameError) as fault:
         raise StoreError(
             "store.record_damaged", id=image_id, path=path, reason=str(fault)
         ) from None

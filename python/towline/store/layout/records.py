@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from towline.digest import Digest, parse_digest
+from towline.name.digest import Digest, parse_digest
 
 __all__ = ["Content", "Link", "Record", "StoredManifest", "UndecidedRecord", "same_image"]
 

@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from towline.cancel import CancelToken
-from towline.digest import Digest
 from towline.errors import TowlineError
-from towline.manifest import RawManifest, parse_index, recognise
+from towline.image.manifest import RawManifest, parse_index, recognise
+from towline.name.digest import Digest
 from towline.store.layout.blobs import Blobs
-from towline.store.layout.changes import Records
 from towline.store.layout.identity import Evidence
 from towline.store.layout.proof import prove
+from towline.store.layout.record_store import Records
 from towline.store.layout.records import (
     Link,
     Record,
@@ -41,7 +41,7 @@ def repair(blobs: Blobs, records: Records, cancel: CancelToken) -> tuple[str, ..
         The names that were taken away, since it cannot be known which image they are of.
 
     Raises:
-        Cancelled: between two records; those that were repaired stay so.
+        PullCancelledError: between two records; those that were repaired stay so.
     """
     lost: list[str] = []
     for old in records.undecided():
@@ -53,8 +53,8 @@ def repair(blobs: Blobs, records: Records, cancel: CancelToken) -> tuple[str, ..
             if records.read(old.id) == old:
                 lost.extend(_replace(records, _without_taken(records, old), evidence, listed))
     with records.locked(cancel):
-        if unrepaired(records.places):
-            write_version(records.places)
+        if unrepaired(records.paths):
+            write_version(records.paths)
     for name in lost:
         _LOG.warning("the name %s was removed: pull it again", name)
     return tuple(lost)

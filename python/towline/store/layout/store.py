@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from typing import Literal
 
 from towline.cancel import CancelToken
-from towline.digest import Digest, parse_digest
-from towline.errors import InvalidName, PathUnusable, StoreError, VerificationError, step
-from towline.facts import StoreIdentity
-from towline.reference import parse_normalized, parse_reference
+from towline.errors import InvalidNameError, PathError, StoreError, VerificationError, step
+from towline.name.digest import Digest, parse_digest
+from towline.name.reference import parse_normalized, parse_reference
 from towline.store.layout import files, locks
 from towline.store.layout.blobs import Blobs
-from towline.store.layout.changes import Records
+from towline.store.layout.gc import Collected, sweep
 from towline.store.layout.image import StoredImage
-from towline.store.layout.index_view import EMPTY, IndexView
 from towline.store.layout.ingest import LayoutIngest
-from towline.store.layout.places import Places, is_id
+from towline.store.layout.oci_index import EMPTY, OciIndex
+from towline.store.layout.paths import StorePaths, is_id
+from towline.store.layout.record_store import Records
 from towline.store.layout.records import Record
-from towline.store.layout.sweep import Swept, sweep
 from towline.store.layout.verify import Verification, verify
 from towline.store.layout.version import read_version, write_version
 from towline.store.protocol import ImagePlan
+from towline.transport.facts import StoreIdentity
 
 __all__ = ["Durability", "LayoutStore", "Removed", "open_store"]
 
@@ -62,36 +62,36 @@ def open_store(
 
     Raises:
         StoreError: ``store.missing``, ``store.newer``, ``store.not_a_folder``.
-        PathUnusable: the folder cannot be made or used.
+        PathError: the folder cannot be made or used.
     """
-    places = Places.below(os.path.abspath(root))
+    paths = StorePaths.below(os.path.abspath(root))
     try:
-        if read_version(places) is not None:
-            for folder in places.folders():
+        if read_version(paths) is not None:
+            for folder in paths.folders():
                 files.make_folder(folder)
         elif create:
-            _make(places)
+            _make(paths)
         else:
-            raise StoreError("store.missing", path=places.root)
-    except PathUnusable:
-        with step("opening-store", path=places.root):
+            raise StoreError("store.missing", path=paths.root)
+    except PathError:
+        with step("opening-store", path=paths.root):
             raise
     power = durability == "power"
-    store = LayoutStore(Blobs(places, power), Records(places, IndexView(places), power))
+    store = LayoutStore(Blobs(paths, power), Records(paths, OciIndex(paths), power))
     store.recover()
     return store
 
 
-def _make(places: Places) -> None:
-    with files.using("mkdir", places.root):
-        os.makedirs(places.root, exist_ok=True)
-    for folder in places.folders():
+def _make(paths: StorePaths) -> None:
+    with files.using("mkdir", paths.root):
+        os.makedirs(paths.root, exist_ok=True)
+    for folder in paths.folders():
         files.make_folder(folder)
-    with locks.acquire(places.index_lock):
-        for path, content in ((places.layout_file, _OCI_LAYOUT), (places.index, EMPTY)):
+    with locks.acquire(paths.index_lock):
+        for path, content in ((paths.layout_file, _OCI_LAYOUT), (paths.index, EMPTY)):
             if not os.path.lexists(path):
-                files.write(places.tmp, path, content, sync=True)
-        write_version(places)  # last: from here on it is one
+                files.write(paths.tmp, path, content, sync=True)
+        write_version(paths)  # last: from here on it is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +110,11 @@ class LayoutStore:
     @property
     def root(self) -> str:
         """The absolute path of its folder."""
-        return self._blobs.places.root
+        return self._blobs.paths.root
 
     def blob_path(self, digest: Digest) -> str:
         """Where a blob lies, or would lie; for reading."""
-        return self._blobs.places.blob(digest)
+        return self._blobs.paths.blob(digest)
 
     def document(self, digest: Digest, limit: int) -> bytes | None:
         """A manifest, list or config that is here, its digest checked.
@@ -126,7 +126,7 @@ class LayoutStore:
             return None
         try:
             return self._blobs.get(digest)
-        except (StoreError, VerificationError, PathUnusable):  # then it is fetched, and put right
+        except (StoreError, VerificationError, PathError):  # then it is fetched, and put right
             return None
 
     # --- taking images ------------------------------------------------------
@@ -137,8 +137,8 @@ class LayoutStore:
         Raises:
             StoreError: ``store.no_space`` where its layers cannot fit, ``store.invalid_id``.
             SourceError: its manifest cannot be read.
-            InvalidName: one of its names or digests.
-            Cancelled: while waiting.
+            InvalidNameError: one of its names or digests.
+            PullCancelledError: while waiting.
         """
         return LayoutIngest(self._blobs, self._records, plan, cancel)
 
@@ -199,7 +199,7 @@ class LayoutStore:
             self._records.forget(record, None)
             return Removed(record.id, record.names, image=True)
 
-    def gc(self) -> Swept:
+    def gc(self) -> Collected:
         """Remove the blobs that no image needs and no entry of other tools reaches.
 
         Raises:
@@ -222,7 +222,7 @@ class LayoutStore:
         """Finish what a killed task left undone.  Where that may not be written, it is read on."""
         try:
             self._records.recover()
-        except PathUnusable:
+        except PathError:
             return  # a store that may only be read: the records are whole all the same
 
     def _find(self, name: str) -> tuple[Record, str]:
@@ -255,7 +255,7 @@ class LayoutStore:
                 mine = {parse_reference(known).name for known in record.names}
                 if not at or wanted & mine:
                     return record, digest
-        except InvalidName:
+        except InvalidNameError:
             pass
         return None
 
@@ -272,6 +272,6 @@ def _readings(name: str) -> list[str]:
         readings.append(str(parse_normalized(name).tagged()))
         local = parse_normalized(f"localhost/{name}").tagged()
         readings.append(str(local))
-    except InvalidName:
+    except InvalidNameError:
         pass  # then it is no name, or a full one already
     return list(dict.fromkeys(readings))

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 from towline.cancel import CancelToken
 from towline.core import CoreError, hash_file, layer_pass
-from towline.digest import Digest
-from towline.errors import PathUnusable, StoreError, TowlineError, VerificationError
-from towline.store.layout import files, lookup
+from towline.errors import PathError, StoreError, TowlineError, VerificationError
+from towline.name.digest import Digest
+from towline.store.layout import files, name_index
 from towline.store.layout.blobs import Blobs
-from towline.store.layout.changes import Records
-from towline.store.layout.index_view import NAMELESS, entry_line, is_legal_name, shown_names
+from towline.store.layout.oci_index import NAMELESS, entry_line, is_legal_name, shown_names
 from towline.store.layout.proof import named_diff_ids
+from towline.store.layout.record_store import Records
 from towline.store.layout.records import Record, StoredManifest
 
 __all__ = ["Verification", "verify"]
@@ -99,7 +99,7 @@ class _Check:
         if digest in self.sizes or digest in self.failed:
             return
         self.cancel.raise_if_cancelled()
-        path = self.store.places.blob(digest)
+        path = self.store.paths.blob(digest)
         if files.regular_size(path) is None:
             self.failed.add(digest)
             self.faults.append(StoreError("store.blob_missing", digest=digest, image=record.id))
@@ -131,7 +131,7 @@ class _Check:
 
     def _pass(self, record: Record, digest: Digest) -> None:
         self.cancel.raise_if_cancelled()
-        path = self.store.places.blob(digest)
+        path = self.store.paths.blob(digest)
         try:
             facts = layer_pass(path, stop=self.cancel.stop)
         except CoreError as error:
@@ -179,19 +179,19 @@ def _view_faults(records: Records, cancel: CancelToken) -> Sequence[TowlineError
     try:
         with records.locked(cancel):  # perhaps they were being changed just now
             return (*_lookup_faults(records), *_index_faults(records))
-    except PathUnusable:  # in a store that may only be read nobody is changing them
+    except PathError:  # in a store that may only be read nobody is changing them
         return faults
 
 
 def _lookup_faults(records: Records) -> Iterator[TowlineError]:
     for record in records.all()[0]:
         for key in record.handles():
-            if record.id not in (lookup.ids(records.places, key) or ()):
+            if record.id not in (name_index.ids(records.paths, key) or ()):
                 yield StoreError("store.lookup_wrong", key=key, id=record.id)
 
 
 def _index_faults(records: Records) -> Iterator[TowlineError]:
-    path = records.places.index
+    path = records.paths.index
     try:
         lines = records.view.names()
         nameless = records.view.nameless()

@@ -10,7 +10,7 @@ from typing import Any
 
 from towline.errors import StoreError
 from towline.store.layout import files
-from towline.store.layout.places import Places
+from towline.store.layout.paths import StorePaths
 
 __all__ = ["FIRST", "VERSION", "read_version", "unrepaired", "write_version"]
 
@@ -19,37 +19,37 @@ VERSION = 2
 _UNREPAIRED = "unrepaired"  # records of version 1 may be left that do not say what names are of
 
 
-def read_version(places: Places) -> int | None:
+def read_version(paths: StorePaths) -> int | None:
     """The version of a store, None where there is no store.
 
     Raises:
         StoreError: ``store.newer``: it is none that this towline knows.
     """
-    document = _read(places)
+    document = _read(paths)
     if document is None:
         return None
     version = document.get("version")
     if not isinstance(version, int) or isinstance(version, bool):
         version = None  # what is no number is not repeated
     if version not in (FIRST, VERSION):
-        raise StoreError("store.newer", path=places.root, version=version, known=VERSION)
+        raise StoreError("store.newer", path=paths.root, version=version, known=VERSION)
     return version
 
 
-def unrepaired(places: Places) -> bool:
+def unrepaired(paths: StorePaths) -> bool:
     """Whether records of version 1 were not looked at yet since the store got version 2."""
-    document = _read(places) or {}
+    document = _read(paths) or {}
     return document.get("version") == FIRST or document.get(_UNREPAIRED) is True
 
 
-def write_version(places: Places, *, repaired: bool = True) -> None:
+def write_version(paths: StorePaths, *, repaired: bool = True) -> None:
     """Say that a store has the newest version."""
     document = {"version": VERSION} | ({} if repaired else {_UNREPAIRED: True})
-    files.write(places.tmp, places.version, json.dumps(document).encode(), sync=True)
+    files.write(paths.tmp, paths.version, json.dumps(document).encode(), sync=True)
 
 
-def _read(places: Places) -> dict[str, Any] | None:
-    data = files.read(places.version)
+def _read(paths: StorePaths) -> dict[str, Any] | None:
+    data = files.read(paths.version)
     if data is None:
         return None
     try:

@@ -1,0 +1,25 @@
+"""The label check: before an image is copied, its config is asked for a label.
+
+(LABEL-001 to LABEL-005)
+"""
+
+from __future__ import annotations
+
+from towline.copying.reading import Reading
+from towline.errors import LabelMissingError
+from towline.source.protocol import Source
+
+__all__ = ["check_label"]
+
+
+def check_label(image: str, label: str, source: Source, reading: Reading) -> None:
+    """Nothing, where the image has the label; keys are compared without regard to case (LABEL-001).
+
+    Raises:
+        LabelMissingError: ``label.missing``.
+        TowlineError: the image cannot be read.
+    """
+    raw, _ = reading.manifest(source)
+    _, config = reading.config(source, reading.parsed(source, raw))
+    if label.lower() not in (key.lower() for key in config.labels):
+        raise LabelMissingError("label.missing", image=image, label=label)

@@ -1,0 +1,188 @@
+"""Fetching the layers of one image: in parallel where the source can, each blob once.
+
+No task holds one sink while it waits for another, so more layers than slots cannot deadlock.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+
+from towline.cancel import CancelToken
+from towline.copying.diff_ids import DiffIds
+from towline.core import CoreError
+from towline.errors import (
+    RegistryError,
+    StoreError,
+    TowlineError,
+    VerificationError,
+    step,
+)
+from towline.progress import BlobProgress, BlobState, Progress
+from towline.rules import Rules
+from towline.source.protocol import Alternatives, OpenBlob, Source
+from towline.store.protocol import BlobSink, Ingest, LayerPlan
+from towline.transport import image_name
+
+__all__ = ["LayerFetch"]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerFetch:
+    """The fetching of the layers of one image.
+
+    Attributes:
+        image: the pair's image name, for progress.
+        slots: how many blobs may be on their way at once.
+        following: what decompresses the layers while they come, where that is wanted.
+        listed: how often the image lists each layer that is fetched.
+    """
+
+    image: str
+    source: Source
+    ingest: Ingest
+    rules: Rules
+    progress: Progress
+    cancel: CancelToken
+    slots: int
+    following: DiffIds | None = None
+    listed: dict[str, int] = field(default_factory=dict)
+
+    def run(self, layers: Sequence[LayerPlan]) -> None:
+        """Fetch what is missing; each layer is announced, repeats and present ones too (TEXT-005).
+
+        Raises:
+            TowlineError: of the lowest layer that failed (PULL-018).
+        """
+        missing = {layer.descriptor.digest_text for layer in self.ingest.missing()}
+        tasks: list[tuple[int, LayerPlan]] = []
+        for index, layer in enumerate(layers):
+            digest = layer.descriptor.digest_text
+            if digest not in missing:
+                self._announce(layer, "present", layer.descriptor.size)
+            elif digest in self.listed:  # told with the first, if that opens (TEXT-006)
+                self.listed[digest] += 1
+            else:
+                self.listed[digest] = 1
+                tasks.append((index, layer))
+        self._run_tasks(self._ordered(tasks))
+
+    def _ordered(self, tasks: list[tuple[int, LayerPlan]]) -> list[tuple[int, LayerPlan]]:
+        by_digest = {layer.descriptor.digest_text: (index, layer) for index, layer in tasks}
+        order = self.source.in_order([layer.descriptor for _, layer in tasks])
+        return [by_digest[descriptor.digest_text] for descriptor in order]
+
+    def _run_tasks(self, tasks: list[tuple[int, LayerPlan]]) -> None:
+        failures: dict[int, TowlineError] = {}
+        failed = threading.Event()
+
+        def work(index: int, layer: LayerPlan) -> None:
+            if failed.is_set() and not self.rules.layers_after_failure:
+                return
+            try:
+                self.cancel.raise_if_cancelled()
+                self._fetch(layer)
+            except TowlineError as error:
+                failures[index] = error
+                failed.set()
+
+        slots = max(1, min(self.slots, self.source.parallel, len(tasks)))
+        with ThreadPoolExecutor(slots, thread_name_prefix="towline-layer") as pool:
+            try:
+                for done in [pool.submit(work, index, layer) for index, layer in tasks]:
+                    done.result()
+            except BaseException:  # Ctrl-C: nobody waits for the layers any more
+                self.cancel.cancel()
+                raise
+        if failures:
+            raise failures[min(failures)]
+
+    def _fetch(self, layer: LayerPlan) -> None:
+        sink = self.ingest.sink(layer)
+        if sink is None:  # another task or process fetched it while this one waited
+            self._announce(layer, "present", layer.descriptor.size)
+            return
+        with sink:
+            # STORE-014: what an earlier attempt, or another place, left may be no prefix of it
+            mixed = sink.offset > 0
+            announced = False
+            while True:
+                try:
+                    self._take(layer, sink, announced=announced)
+                except RegistryError as error:
+                    if not self._elsewhere(layer, error):
+                        raise
+                    announced, mixed = True, sink.writer.offset > 0
+                    continue
+                announced = True
+                if self._commit(layer, sink, again=mixed):
+                    break
+                mixed = False
+                sink.restart()
+        self._report(layer, "done", layer.descriptor.size)
+
+    def _elsewhere(self, layer: LayerPlan, error: TowlineError) -> bool:
+        """Whether another place is left that may give the blob (CONF-045)."""
+        source = self.source
+        return isinstance(source, Alternatives) and source.give_up(layer.descriptor, error)
+
+    def _take(self, layer: LayerPlan, sink: BlobSink, *, announced: bool) -> None:
+        with self._open(layer, sink) as blob:
+            if not announced:
+                self._announce(layer, "begun", blob.offset)
+            self._deliver(layer, blob, sink)
+
+    def _open(self, layer: LayerPlan, sink: BlobSink) -> OpenBlob:
+        with step("reading-blob", digest=layer.descriptor.digest_text):
+            blob = self.source.open_blob(layer.descriptor, sink.writer.offset)
+        if blob.offset != sink.writer.offset:
+            sink.restart()
+        return blob
+
+    def _deliver(self, layer: LayerPlan, blob: OpenBlob, sink: BlobSink) -> None:
+        writer = sink.writer
+        try:
+            with (
+                nullcontext() if self.following is None else self.following.beside(layer, writer),
+                self.progress.moving(
+                    layer.descriptor.digest_text,
+                    lambda: self._stand(layer, "moving", writer.offset),
+                ),
+            ):
+                blob.deliver(writer)
+        except CoreError as error:
+            raise StoreError("store.write_failed", reason=error.detail) from None
+
+    def _commit(self, layer: LayerPlan, sink: BlobSink, *, again: bool) -> bool:
+        transport = self.source.reference.transport
+        try:
+            sink.commit()
+        except VerificationError as error:
+            if again or self._elsewhere(layer, error):
+                return False
+            # TEXT-007: a blob without any byte is a fault of reading, any other one of writing
+            if error.facts.get("size") == 0:
+                with step("reading-blob", digest=layer.descriptor.digest_text):
+                    raise
+            with (
+                step("writing-blob", source=image_name(self.source.reference)),
+                step("checking-blob", transport=transport, code=error.code),
+            ):
+                raise
+        return True
+
+    def _announce(self, layer: LayerPlan, state: BlobState, held: int) -> None:
+        digest = layer.descriptor.digest_text
+        for _ in range(self.listed.get(digest, 1)):
+            self.progress.say("copying-blob", digest=digest)
+        self._report(layer, state, held)
+
+    def _report(self, layer: LayerPlan, state: BlobState, held: int) -> None:
+        self.progress.blob(self._stand(layer, state, held))
+
+    def _stand(self, layer: LayerPlan, state: BlobState, held: int) -> BlobProgress:
+        descriptor = layer.descriptor
+        return BlobProgress(self.image, descriptor.digest_text, state, held, descriptor.size)

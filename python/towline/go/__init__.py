@@ -1,0 +1,3 @@
+"""What Go does where users can see it: JSON, base64 and quoting."""
+
+from __future__ import annotations

@@ -1,0 +1,246 @@
+"""JSON as the original's decoder reads it (ARCH-010), and as its encoder writes it again.
+
+Keys are matched without regard to case, the last of duplicate keys wins, unknown keys are ignored,
+``null`` clears a value, and a value of the wrong type is an error.  Bytes that are no UTF-8 and
+lone surrogates become U+FFFD.  What is written has no white space and no characters that HTML gives
+a meaning.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
+
+__all__ = [
+    "GoJsonError",
+    "Struct",
+    "compacted",
+    "decode",
+    "decode_first",
+    "integer",
+    "list_of",
+    "quoted",
+    "raw_members",
+    "string",
+    "strings_by_key",
+    "struct",
+]
+
+T = TypeVar("T")
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_MARKUP = re.compile(r"[<>&\u2028\u2029]")
+_TO_ESCAPE = re.compile(r'["\\\x00-\x1f<>&\u2028\u2029]')
+_SHORT_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_STRING_OR_SPACE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[ \t\r\n]+')
+
+
+class GoJsonError(ValueError):
+    """A document that is not JSON, or not of the wanted shape; the message is plain words."""
+
+
+class Struct:
+    """A JSON object as a record: fields are looked up without regard to the case of the key."""
+
+    __slots__ = ("_pairs",)
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        self._pairs = pairs
+
+    def get(self, field: str, read: Callable[[Any], T], empty: T) -> T:
+        """The value of a field as `read` makes it.
+
+        `empty` stands for an absent field; ``null`` gives what was there before it (for strings,
+        which it leaves alone) or `empty` (for lists and objects, which it clears).
+        """
+        value = empty
+        folded = _fold(field)
+        for key, raw in self._pairs:
+            if key == field or _fold(key) == folded:
+                if raw is None:
+                    value = value if isinstance(empty, str | int) else empty
+                else:
+                    value = read(raw)
+        return value
+
+    def keys(self) -> list[str]:
+        """The keys as written, repeats included."""
+        return [key for key, _ in self._pairs]
+
+    def pairs(self) -> list[tuple[str, Any]]:
+        """Keys and raw values as written."""
+        return list(self._pairs)
+
+
+def decode(data: bytes) -> Any:
+    """Decode one document; anything but white space after it is a fault.
+
+    Objects come as `Struct`, lists as list; all else as Python has it.
+
+    Raises:
+        GoJsonError: not JSON.
+    """
+    return _decoded(_text(data))
+
+
+def _decoded(text: str) -> Any:
+    value, end = _scan(text)
+    rest = text[end:].lstrip(" \t\r\n")
+    if rest:
+        raise GoJsonError(f"invalid character {rest[0]!r} after top-level value")
+    return value
+
+
+def decode_first(data: bytes) -> Any:
+    """Decode the first document and leave what follows it unread (LAYOUT-004).
+
+    Raises:
+        GoJsonError: the first document is not JSON.
+    """
+    return _scan(_text(data))[0]
+
+
+def string(raw: Any) -> str:
+    """A JSON string; GoJsonError for anything else."""
+    if isinstance(raw, str):
+        return raw
+    return _mismatch(raw, "string")
+
+
+def integer(raw: Any) -> int:
+    """A whole JSON number of 64 bits; GoJsonError for anything else."""
+    if isinstance(raw, int) and not isinstance(raw, bool):
+        if -(1 << 63) <= raw < 1 << 63:
+            return raw
+        raise GoJsonError("a number does not fit into 64 bits")
+    return _mismatch(raw, "whole number")
+
+
+def struct(raw: Any) -> Struct:
+    """A JSON object; GoJsonError for anything else, ``null`` reads as an empty one."""
+    if raw is None:
+        return Struct([])
+    if isinstance(raw, Struct):
+        return raw
+    return _mismatch(raw, "object")
+
+
+def list_of(read: Callable[[Any], T], null: T) -> Callable[[Any], list[T]]:
+    """A reader of JSON lists whose items `read` makes; a ``null`` item gives `null`."""
+
+    def reader(raw: Any) -> list[T]:
+        if not isinstance(raw, list):
+            _mismatch(raw, "list")
+        return [null if item is None else read(item) for item in raw]
+
+    return reader
+
+
+def strings_by_key(raw: Any) -> dict[str, str]:
+    """A JSON object as a mapping of strings: here keys are exact, the last duplicate wins."""
+    if not isinstance(raw, Struct):
+        _mismatch(raw, "object")
+    return {key: "" if value is None else string(value) for key, value in raw.pairs()}
+
+
+def raw_members(text: str) -> dict[str, str]:
+    """The members of a JSON object with their values as written; of duplicate keys the last.
+
+    Raises:
+        GoJsonError: not a JSON object.
+    """
+    if not isinstance(value := _decoded(text), Struct):
+        _mismatch(value, "object")
+    members: dict[str, str] = {}
+    at = _past_space(text, _past_space(text, 0) + 1)  # behind the brace
+    while text[at] != "}":
+        key, at = _DECODER.raw_decode(text, at)
+        start = _past_space(text, _past_space(text, at) + 1)  # behind the colon
+        end = _DECODER.raw_decode(text, start)[1]
+        members[_clean(key)] = text[start:end]
+        at = _past_space(text, end)
+        if text[at] == ",":
+            at = _past_space(text, at + 1)
+    return members
+
+
+def compacted(text: str) -> str:
+    """Valid JSON without white space, and with characters of HTML escaped."""
+    bare = _STRING_OR_SPACE.sub(lambda found: found[0] if found[0][0] == '"' else "", text)
+    return _MARKUP.sub(_escaped, bare)
+
+
+def quoted(text: str) -> str:
+    """A JSON string."""
+    return f'"{_TO_ESCAPE.sub(_escaped, text)}"'
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return _SHORT_ESCAPES.get(found[0]) or f"\\u{ord(found[0]):04x}"
+
+
+def _past_space(text: str, at: int) -> int:
+    while text[at] in " \t\r\n":
+        at += 1
+    return at
+
+
+def _mismatch(raw: Any, wanted: str) -> NoReturn:
+    kinds = {Struct: "object", list: "list", str: "string", bool: "bool", type(None): "null"}
+    raise GoJsonError(f"cannot use {kinds.get(type(raw), 'number')} as {wanted}")
+
+
+def _fold(key: str) -> str:
+    # Simple case folding: beside ASCII, K (Kelvin) folds to k and ſ (long s) to s.
+    return key.lower().replace("\u017f", "s")
+
+
+def _text(data: bytes) -> str:
+    text = data.decode("utf-8", "replace")
+    if text.startswith("\ufeff"):
+        raise GoJsonError("invalid character '\ufeff' looking for beginning of value")
+    return text
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise GoJsonError(f"invalid character {word[0]!r} looking for beginning of value")
+
+
+def _clean(value: str) -> str:
+    return _SURROGATES.sub("\ufffd", value)
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> Struct:
+    return Struct([(_clean(key), _clean_value(value)) for key, value in pairs])
+
+
+def _clean_value(value: Any) -> Any:
+    if isinstance(value, str):
+        return _clean(value)
+    if isinstance(value, list):
+        return [_clean_value(item) for item in value]
+    return value
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_no_constant)
+
+
+def _scan(text: str) -> tuple[Any, int]:
+    start = len(text) - len(text.lstrip(" \t\r\n"))
+    if start == len(text):
+        raise GoJsonError("unexpected end of JSON input")
+    try:
+        value, end = _DECODER.raw_decode(text, start)
+        return _clean_value(value), end
+    except json.JSONDecodeError as fault:
+        if fault.pos >= len(text.rstrip(" \t\r\n")):
+            raise GoJsonError("unexpected end of JSON input") from None
+        raise GoJsonError(f"invalid character {text[fault.pos]!r} at byte {fault.pos}") from None
+    except RecursionError:
+        raise GoJsonError("nested too deeply") from None
+    except ValueError as fault:  # a number with more digits than Python converts
+        if isinstance(fault, GoJsonError):
+            raise
+        raise GoJsonError("a number is too long") from None

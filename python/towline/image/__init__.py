@@ -1,0 +1,3 @@
+"""Images: descriptors, manifests, configs and platforms, as values."""
+
+from __future__ import annotations

@@ -1,0 +1,178 @@
+"""Manifests and indexes: reading them, and telling which is which.
+
+Sources: the OCI image specification (manifest.md, image-index.md), Docker's image manifest
+version 2 schema 2.  (MANIFEST-001 to MANIFEST-012)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from towline.errors import SourceError
+from towline.go.go_json import GoJsonError, Struct, decode, integer, list_of, string, struct
+from towline.image.descriptor import Descriptor, read_descriptor
+from towline.name.digest import Digest, sha256_of
+from towline.rules import Rules
+
+__all__ = [
+    "DOCKER_CONFIG",
+    "DOCKER_LAYER_GZIP",
+    "DOCKER_LIST",
+    "DOCKER_SCHEMA1",
+    "DOCKER_SCHEMA1_SIGNED",
+    "DOCKER_SCHEMA2",
+    "OCI_CONFIG",
+    "OCI_INDEX",
+    "OCI_MANIFEST",
+    "SCHEMA1",
+    "WHOLE_TYPES",
+    "Index",
+    "Manifest",
+    "RawManifest",
+    "parse_index",
+    "parse_manifest",
+    "recognise",
+    "typed",
+]
+
+DOCKER_SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+json"
+DOCKER_SCHEMA1_SIGNED = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+DOCKER_SCHEMA2 = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
+DOCKER_LAYER_GZIP = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
+# What is read as it stands, and known by all of its bytes; schema 1 is known by its signed part.
+WHOLE_TYPES = (OCI_MANIFEST, OCI_INDEX, DOCKER_SCHEMA2, DOCKER_LIST)
+SCHEMA1 = (DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED)
+_KNOWN_TYPES = (*WHOLE_TYPES, *SCHEMA1)
+_EMPTY = Descriptor("", "", -1)  # what ``null`` reads as
+
+
+@dataclass(frozen=True, slots=True)
+class RawManifest:
+    """A manifest or index as it came.
+
+    Its bytes decide its digest, its media type how it is read.
+    """
+
+    data: bytes
+    media_type: str
+
+    @property
+    def digest(self) -> Digest:
+        """SHA-256 over the bytes as they came."""
+        return sha256_of(self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """An image: its config and its layers, lowest first."""
+
+    media_type: str
+    config: Descriptor
+    layers: tuple[Descriptor, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """A list of instances of one image."""
+
+    media_type: str
+    instances: tuple[Descriptor, ...]
+
+
+def recognise(data: bytes) -> str:
+    """The media type of a manifest by its content, ``""`` where it cannot be told (MANIFEST-003).
+
+    A document's own ``mediaType`` counts where it is one that towline knows; else schema version
+    and shape decide.
+    """
+    try:
+        document = struct(decode(data))
+        media_type = document.get("mediaType", string, "")
+        version = document.get("schemaVersion", integer, 0)
+        config = document.get("config", struct, Struct([])).get("mediaType", string, "")
+    except GoJsonError:
+        return ""
+    if media_type in WHOLE_TYPES:
+        return media_type
+    keys = {key.lower() for key, _ in document.pairs()}
+    if version == 1:
+        return DOCKER_SCHEMA1_SIGNED if "signatures" in keys else DOCKER_SCHEMA1
+    if version != 2:
+        return ""
+    if config == DOCKER_CONFIG:
+        return DOCKER_SCHEMA2
+    if "manifests" in keys and "config" not in keys:
+        return OCI_INDEX
+    return OCI_MANIFEST
+
+
+def parse_manifest(raw: RawManifest) -> Manifest:
+    """Read an image manifest of schema 2 or OCI.
+
+    Raises:
+        SourceError: ``manifest.schema_version`` where the media type is of neither (MANIFEST-006),
+            ``manifest.not_json``, ``manifest.ambiguous`` (MANIFEST-008).
+    """
+    if raw.media_type not in (DOCKER_SCHEMA2, OCI_MANIFEST):
+        raise SourceError("manifest.schema_version", **_version(raw))
+    document = _document(raw)
+    _refuse_ambiguity(document, ("manifests", "fsLayers"))
+    try:
+        return Manifest(
+            raw.media_type,
+            document.get("config", read_descriptor, _EMPTY),
+            tuple(document.get("layers", list_of(read_descriptor, _EMPTY), [])),
+        )
+    except GoJsonError as fault:
+        raise SourceError("manifest.not_json", reason=str(fault)) from None
+
+
+def parse_index(raw: RawManifest) -> Index:
+    """Read a docker manifest list or an OCI index.
+
+    Raises:
+        SourceError: ``manifest.not_json``, ``manifest.ambiguous``.
+    """
+    document = _document(raw)
+    _refuse_ambiguity(document, ("layers", "config", "fsLayers"))
+    try:
+        none: list[Descriptor] = []
+        entries = document.get("manifests", list_of(read_descriptor, _EMPTY), none)
+    except GoJsonError as fault:
+        raise SourceError("manifest.not_json", reason=str(fault)) from None
+    return Index(raw.media_type, tuple(entries))
+
+
+def _document(raw: RawManifest) -> Struct:
+    try:
+        return struct(decode(raw.data))
+    except GoJsonError as fault:
+        raise SourceError("manifest.not_json", reason=str(fault)) from None
+
+
+def _refuse_ambiguity(document: Struct, foreign: tuple[str, ...]) -> None:
+    # MANIFEST-008: a document that two readers could take for two things is taken for neither.
+    present = {key.lower() for key, value in document.pairs() if value not in (None, [], "")}
+    both = [field for field in foreign if field.lower() in present]
+    if both:
+        raise SourceError("manifest.ambiguous", fields=both)
+
+
+def _version(raw: RawManifest) -> dict[str, object]:
+    try:
+        version = _document(raw).get("schemaVersion", integer, 0)
+    except GoJsonError as fault:
+        raise SourceError("manifest.not_json", reason=str(fault)) from None
+    return {"media_type": raw.media_type, "version": version}
+
+
+def typed(data: bytes, media_type: str, rules: Rules) -> RawManifest:
+    """A manifest under the media type that it was listed with, where that says anything."""
+    if rules.typeless == "recognise" and media_type not in _KNOWN_TYPES:  # REG-006
+        media_type = recognise(data) or media_type
+    return RawManifest(data, media_type)

@@ -1,0 +1,70 @@
+"""Digests: ``algorithm:hex``, checked before they are used for anything.
+
+Source: the OCI image specification, and the order of checks that the original makes (NAME-020).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from towline.errors import InvalidNameError
+
+__all__ = ["HEX_LENGTH", "Digest", "digest_of", "is_digest", "parse_digest", "sha256_of"]
+
+HEX_LENGTH = {"sha256": 64, "sha384": 96, "sha512": 128}
+
+_ALGORITHM = re.compile(r"[a-z0-9]+(?:[.+_-][a-z0-9]+)*")
+_HEX = re.compile(r"[a-f0-9]+")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Digest:
+    """A valid digest: a known algorithm and lower-case hex of its length."""
+
+    algorithm: str
+    hex: str
+
+    def __str__(self) -> str:
+        return f"{self.algorithm}:{self.hex}"
+
+
+def parse_digest(text: str) -> Digest:
+    """Read ``algorithm:hex``.
+
+    Raises:
+        InvalidNameError: ``digest.format``, ``digest.algorithm`` or ``digest.length``; the format
+            is tested first, then the algorithm, the length and the hex digits (NAME-020).
+    """
+    algorithm, colon, encoded = text.partition(":")
+    if not colon or not encoded:
+        raise InvalidNameError("digest.format", digest=text)
+    if algorithm not in HEX_LENGTH:
+        # NAME-020: a word that could not name any algorithm is a fault of form
+        form = _ALGORITHM.fullmatch(algorithm)
+        raise InvalidNameError("digest.algorithm" if form else "digest.format", digest=text)
+    if len(encoded.encode("utf-8", "surrogateescape")) != HEX_LENGTH[algorithm]:
+        raise InvalidNameError("digest.length", digest=text)
+    if not _HEX.fullmatch(encoded):
+        raise InvalidNameError("digest.format", digest=text)
+    return Digest(algorithm, encoded)
+
+
+def is_digest(text: str) -> bool:
+    """Whether `parse_digest` would read the text."""
+    try:
+        parse_digest(text)
+    except InvalidNameError:
+        return False
+    return True
+
+
+def sha256_of(data: bytes) -> Digest:
+    """The SHA-256 digest of some bytes in memory."""
+    return Digest("sha256", hashlib.sha256(data).hexdigest())
+
+
+def digest_of(data: bytes, algorithm: str) -> Digest:
+    """The digest of some bytes in memory by a known algorithm."""
+    return Digest(algorithm, hashlib.new(algorithm, data).hexdigest())

@@ -1,0 +1,71 @@
+"""Decomposing a name without normalising it, and completing it with a registry.
+
+`decompose` is what decides whether a name is short: nothing of Docker Hub's defaults enters before
+that question is answered.  (NAME-030 to NAME-039)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from towline.errors import InvalidNameError, step
+from towline.name.reference import Reference, parse_normalized, parse_reference
+
+__all__ = ["ImageParts", "decompose", "is_registry"]
+
+
+def is_registry(text: str) -> bool:
+    """Whether the first part of a name can only be a registry (NAME-031)."""
+    return "." in text or ":" in text or text == "localhost"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageParts:
+    """What `decompose` makes of a name.
+
+    Attributes:
+        unnormalized: the reference as written; it went through no normalisation, so ``busybox``
+            has no domain here and ``ns/busybox`` has the domain ``ns``.
+        has_registry: whether that domain is a registry.
+    """
+
+    unnormalized: Reference
+    has_registry: bool
+
+    def reference_with_registry(self, registry: str) -> Reference:
+        """The normalised reference of a short name under a registry (NAME-035).
+
+        The registry is not looked at on its own: it may hold a namespace, and one without a dot
+        or colon reads as a namespace of Docker Hub.
+
+        Raises:
+            InvalidNameError: ``name.has_registry`` if the parts have a registry already, or the
+                fault of the joined name.
+        """
+        if self.has_registry:
+            raise InvalidNameError("name.has_registry", parts=self)
+        joined = f"{registry}/{self.unnormalized}"
+        with step("completing-name", name=joined):
+            return parse_normalized(joined)
+
+    def normalized_reference(self) -> Reference:
+        """The normalised reference of a name that has a registry (NAME-036).
+
+        Raises:
+            InvalidNameError: ``name.lacks_registry`` for a short name, or the fault of the name.
+        """
+        if not self.has_registry:
+            raise InvalidNameError("name.lacks_registry", parts=self)
+        text = str(self.unnormalized)
+        with step("normalizing-name", name=text):
+            return parse_normalized(text)
+
+
+def decompose(name: str) -> ImageParts:
+    """Take a name apart without normalising it (NAME-030).
+
+    Raises:
+        InvalidNameError: as `towline.name.reference.parse_reference`.
+    """
+    reference = parse_reference(name)
+    return ImageParts(reference, has_registry=is_registry(reference.domain))

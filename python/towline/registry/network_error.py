@@ -1,0 +1,110 @@
+"""What went wrong below HTTP, as the facts of a `RegistryError` (REG-021).
+
+The causes: ``refused``, ``unresolved``, ``timeout`` (no connection), ``proxy``; ``silent`` (no
+answer), ``closed``, ``reset``, ``broken``; ``short`` and ``stalled`` for a body.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import ssl
+from collections.abc import Iterator
+from http.client import BadStatusLine, IncompleteRead, LineTooLong, RemoteDisconnected
+from urllib.parse import urlsplit
+
+from urllib3 import exceptions
+
+from towline.errors import RegistryError
+from towline.registry.error_body import printable, shown
+
+__all__ = ["failure"]
+
+# What OpenSSL says of bytes that are no TLS at all; the words differ between its versions.
+_NOT_TLS = (
+    "HTTP_REQUEST",
+    "PACKET_LENGTH_TOO_LONG",
+    "RECORD_LAYER_FAILURE",
+    "WRONG_VERSION_NUMBER",
+)
+_RESETS = (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ENOTCONN)
+
+
+def failure(error: Exception, url: str, *, late: bool, body: bool) -> RegistryError:
+    """The error for what urllib3 or a socket raised.
+
+    Args:
+        error: what was raised.
+        url: what was asked.
+        late: the socket was cut because the step lasted too long.
+        body: it was a body that was being read.
+    """
+    where = {"url": shown(url), "host": urlsplit(url).netloc.rpartition("@")[2]}
+    if late or isinstance(error, exceptions.ReadTimeoutError):
+        cause, reason = ("stalled" if body else "silent"), "timed out"
+    else:
+        code, facts = _told(error)
+        if code != "registry.unreachable":
+            return RegistryError(code, **where, **facts)
+        cause, reason = facts["cause"], facts["reason"]
+    if body:
+        return RegistryError("registry.broken", cause=cause, reason=reason, **where)
+    return RegistryError("registry.unreachable", cause=cause, reason=reason, **where)
+
+
+def _told(error: Exception) -> tuple[str, dict[str, str]]:
+    """Code and facts, by the most telling error of the chain."""
+    chain = list(_chain(error))
+    for each in chain:
+        if isinstance(each, ssl.SSLError):
+            return _tls(each)
+        if isinstance(each, ssl.CertificateError):
+            return "registry.tls", {"reason": printable(str(each))}
+    for each in chain:
+        match each:
+            case exceptions.ProxyError():
+                return _unreachable("proxy", "the proxy cannot be reached")
+            case exceptions.LocationParseError():  # a port beyond 65535, an endless label
+                return _unreachable("refused", "no valid host and port")
+            case exceptions.NameResolutionError():
+                return _unreachable("unresolved", "no such host")
+            case exceptions.NewConnectionError():
+                pass
+            case exceptions.ConnectTimeoutError():
+                return _unreachable("timeout", "no connection in time")
+            case IncompleteRead() | exceptions.IncompleteRead():
+                return _unreachable("short", "unexpected EOF")
+            case RemoteDisconnected():
+                return _unreachable("closed", "EOF")
+            case OSError() if each.errno is not None:
+                cause = "reset" if each.errno in _RESETS else "refused"
+                return _unreachable(cause, os.strerror(each.errno).lower())
+            case BadStatusLine() | LineTooLong() | exceptions.InvalidChunkLength():
+                return "registry.bad_answer", {"reason": "malformed HTTP response"}
+            case _:
+                pass
+    return _unreachable("broken", printable(type(chain[-1]).__name__))
+
+
+def _unreachable(cause: str, reason: str) -> tuple[str, dict[str, str]]:
+    return "registry.unreachable", {"cause": cause, "reason": reason}
+
+
+def _tls(error: ssl.SSLError) -> tuple[str, dict[str, str]]:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return "registry.tls", {"reason": printable(error.verify_message)}
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return _unreachable("closed", "EOF")
+    if error.reason in _NOT_TLS:
+        return "registry.plain_http", {}
+    return "registry.tls", {"reason": printable(str(error.reason or "").lower().replace("_", " "))}
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what it wraps, outermost first."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        wrapped = [each for each in error.args if isinstance(each, BaseException)]
+        error = wrapped[0] if wrapped else error.__cause__ or error.__context__

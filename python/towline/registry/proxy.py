@@ -1,0 +1,46 @@
+"""Connections straight to a host, or through the proxy that the environment names (REG-042)."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from urllib.parse import urlsplit
+
+from urllib3.poolmanager import PoolManager, ProxyManager
+from urllib3.util import make_headers
+
+from towline.registry.deadline import use_deadlines
+
+__all__ = ["new_manager", "proxy_for"]
+
+
+def proxy_for(scheme: str, host: str) -> str | None:
+    """The proxy that the environment names for a host (REG-042); never one for this machine."""
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return None
+    if host in ("localhost", "::1") or host.startswith("127."):
+        return None
+    from urllib.request import getproxies, proxy_bypass  # heavy, and few have a proxy
+
+    proxy = getproxies().get(scheme)
+    if not proxy or proxy_bypass(host):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def new_manager(proxy: str | None, connections: int, secure: ssl.SSLContext) -> PoolManager:
+    """What makes and keeps the connections, through a proxy or not; all are under watch."""
+    manager = _manager(proxy, connections, secure)
+    use_deadlines(manager)
+    return manager
+
+
+def _manager(proxy: str | None, connections: int, secure: ssl.SSLContext) -> PoolManager:
+    if proxy is None:
+        return PoolManager(maxsize=connections, ssl_context=secure)
+    user = urlsplit(proxy)
+    headers = None
+    if user.username is not None:
+        headers = make_headers(proxy_basic_auth=f"{user.username}:{user.password or ''}")
+        proxy = proxy.replace(f"{user.netloc.rpartition('@')[0]}@", "", 1)
+    return ProxyManager(proxy, proxy_headers=headers, maxsize=connections, ssl_context=secure)

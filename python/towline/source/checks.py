@@ -1,0 +1,44 @@
+"""Checks of documents and blobs against the digest and size that name them."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from towline.errors import VerificationError
+from towline.image.descriptor import Descriptor
+from towline.name.digest import Digest, digest_of
+from towline.rules import Rules
+from towline.source.protocol import OpenBlob
+
+__all__ = ["check_config", "check_manifest", "check_size"]
+
+B = TypeVar("B", bound=OpenBlob)
+
+
+def check_manifest(data: bytes, want: Digest, origin: str) -> bytes:
+    """`data`, which has the digest `want`; VerificationError ``verify.manifest`` if not."""
+    got = digest_of(data, want.algorithm)
+    if got != want:
+        raise VerificationError("verify.manifest", want=want, got=got, origin=origin)
+    return data
+
+
+def check_config(data: bytes, want: Digest, origin: str) -> bytes:
+    """`data`, which has the digest `want`; VerificationError ``verify.config`` if not."""
+    got = digest_of(data, want.algorithm)
+    if got != want:
+        raise VerificationError("verify.config", want=want, got=got, origin=origin)
+    return data
+
+
+def check_size(blob: B, descriptor: Descriptor, rules: Rules) -> B:
+    """`blob`, before a byte of it is read; it is closed where its size is not the one named.
+
+    Raises:
+        VerificationError: ``verify.size``.
+    """
+    got, want = blob.size, descriptor.size
+    if rules.blob_size == "answer" or got is None or want in (got, -1):  # REG-027
+        return blob
+    blob.close()
+    raise VerificationError("verify.size", want=want, got=got, size=got)

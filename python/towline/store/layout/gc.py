@@ -1,0 +1,119 @@
+"""Garbage: blobs that nothing reaches, and the beginnings of blobs."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from towline.cancel import CancelToken
+from towline.errors import PathError, StoreError
+from towline.name.digest import Digest, is_digest, parse_digest
+from towline.store.layout import files, locks
+from towline.store.layout.blobs import Blobs
+from towline.store.layout.record_store import Records
+from towline.store.layout.repair import repair
+
+__all__ = ["Collected", "sweep"]
+
+_LARGEST_DOCUMENT = 32 << 20  # what is larger is no manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What gc removed.
+
+    Attributes:
+        blobs, partials: how many files.
+        bytes: of them all.
+        names: those that a store of version 1 cannot attribute to an image (STORE-023).
+    """
+
+    blobs: int
+    partials: int
+    bytes: int
+    names: tuple[str, ...] = ()
+
+
+def sweep(blobs: Blobs, records: Records) -> Collected:
+    """Remove what neither an image of this store nor an entry of another tool reaches.
+
+    Raises:
+        StoreError: ``store.busy`` with its ``holders``; ``store.record_damaged`` and
+            ``store.index_damaged``, since nobody can tell what those need.
+    """
+    paths = blobs.paths
+    lock = locks.try_acquire(paths.store_lock)
+    if lock is None:
+        raise StoreError("store.busy", path=paths.root, holders=locks.holders(paths.holders))
+    with lock, locks.announced(paths.holders, "gc"), ExitStack() as held:
+        names = _repaired(blobs, records)
+        held.enter_context(records.locked())
+        found, faults = records.all()
+        damaged = [fault for fault in faults if fault.code != "store.record_undecided"]
+        if damaged:
+            raise damaged[0]
+        needed: set[Digest] = set()
+        for record in found:
+            needed.update(record.blobs(), record.digests())
+        for undecided in records.undecided():
+            needed.update(*(each.blobs() for each in undecided.manifests), undecided.lists)
+        needed |= _reached(blobs, records.view.foreign())
+        unneeded = [blob for blob in blobs.stored() if blob.digest not in needed]
+        partials = list(blobs.partial())
+        for blob in (*unneeded, *partials):
+            files.remove(blob.path)
+        for folder in (paths.tmp, paths.blob_locks):  # of killed tasks: nobody is at work now
+            with files.using("readdir", folder):
+                left = os.listdir(folder)
+            for name in left:
+                files.remove(f"{folder}/{name}")
+        size = sum(blob.size for blob in (*unneeded, *partials))
+        return Collected(len(unneeded), len(partials), size, names)
+
+
+def _repaired(blobs: Blobs, records: Records) -> tuple[str, ...]:
+    try:
+        return repair(blobs, records, CancelToken())
+    except PathError:  # a full disk, which this is to empty: the next gc repairs them
+        return ()
+
+
+def _reached(blobs: Blobs, entries: Iterable[Any]) -> set[Digest]:
+    """Every blob that descriptors reach, through manifests and indexes of any kind."""
+    reached: set[Digest] = set()
+    waiting = list(_digests(entries))
+    while waiting:
+        digest = waiting.pop()
+        if digest in reached:
+            continue
+        reached.add(digest)
+        path = blobs.paths.blob(digest)
+        size = files.regular_size(path)
+        if size is not None and size <= _LARGEST_DOCUMENT:
+            waiting.extend(_named_in(path))
+    return reached
+
+
+def _named_in(path: str) -> Iterator[Digest]:
+    data = files.read(path) or b""
+    if data[:1].isspace() or data[:1] == b"{":
+        try:
+            document = json.loads(data)
+        except (ValueError, RecursionError):  # a blob like any other
+            return
+        if isinstance(document, dict):
+            for key in ("config", "layers", "blobs", "manifests", "subject", "fsLayers"):
+                found = document.get(key)
+                yield from _digests(found if isinstance(found, list) else [found])
+
+
+def _digests(entries: Iterable[Any]) -> Iterator[Digest]:
+    for entry in entries:
+        if isinstance(entry, dict):
+            text = entry.get("digest", entry.get("blobSum"))  # the name that schema 1 has for it
+            if isinstance(text, str) and is_digest(text):
+                yield parse_digest(text)

@@ -1,0 +1,277 @@
+"""The view for other tools: ``index.json`` of the OCI layout, made from the records.
+
+The records are the truth.  An image has one entry for each of its names that an OCI layout allows,
+or one without a name where it has none such, so that other tools know what it needs.  Entries that
+others added are kept, and where such an entry has a name, ours steps back until the name is pulled
+again.  One entry a line, so that changing one of ten thousand costs no parsing; a
+checksum beside the file tells whether another tool wrote it since.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from towline.errors import PathError, StoreError
+from towline.image.manifest import OCI_INDEX
+from towline.name.digest import sha256_of
+from towline.store.layout import files
+from towline.store.layout.paths import StorePaths, is_id
+from towline.store.layout.records import Record
+
+__all__ = [
+    "EMPTY",
+    "NAME",
+    "NAMELESS",
+    "OciIndex",
+    "checksum_of",
+    "entry_line",
+    "is_legal_name",
+    "shown_names",
+]
+
+NAME = "org.opencontainers.image.ref.name"
+OURS = "dev.towline.image"  # "<id> <name>": an entry that was edited since is no longer ours
+NAMELESS = ""
+
+# The grammar of a name in an OCI layout (image-spec, annotations.md), as skopeo enforces it.
+_WORD = "[A-Za-z0-9]+"
+_PART = rf"{_WORD}(?:(?:[-._:@+]|--){_WORD})*"
+_LEGAL = re.compile(rf"{_PART}(?:/{_PART})*")
+
+
+def is_legal_name(name: str) -> bool:
+    """Whether ``oci:ROOT:NAME`` can carry the name in other tools."""
+    return _LEGAL.fullmatch(name) is not None
+
+
+def shown_names(record: Record) -> tuple[str, ...]:
+    """The names under which an image has entries, newest first: the legal ones, else `NAMELESS`."""
+    return tuple(name for name in record.names if is_legal_name(name)) or (NAMELESS,)
+
+
+def entry_line(record: Record, name: str) -> bytes:
+    """The entry of one name of an image, as its line in index.json."""
+    manifest = record.manifest_of(name)
+    annotations = {OURS: f"{record.id} {name}"}
+    if name != NAMELESS:
+        annotations[NAME] = name
+    return _line(
+        {
+            "mediaType": manifest.media_type,
+            "digest": str(manifest.digest),
+            "size": manifest.size,
+            "annotations": annotations,
+        }
+    )
+
+
+def checksum_of(data: bytes) -> bytes:
+    """What lies beside index.json to tell that towline wrote it."""
+    return sha256_of(data).hex.encode()
+
+
+def _line(entry: object) -> bytes:
+    return json.dumps(entry, separators=(",", ":")).encode()
+
+
+def _name_pattern(name: str) -> bytes:
+    return _line({NAME: name})[1:-1]
+
+
+_HEAD = {"schemaVersion": 2, "mediaType": OCI_INDEX}
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """index.json taken apart: what stands before the entries, and each entry as a line."""
+
+    head: bytes
+    lines: Sequence[bytes]
+
+    def joined(self) -> bytes:
+        return self.head + b"\n" + b",\n".join(self.lines) + b"\n]}\n"
+
+
+def _document(head: Mapping[str, Any], lines: Sequence[bytes]) -> _Document:
+    rest = {key: value for key, value in head.items() if key != "manifests"}
+    return _Document(_line({"schemaVersion": 2, **rest})[:-1] + b',"manifests":[', lines)
+
+
+EMPTY = _document(_HEAD, ()).joined()
+
+
+@dataclass(frozen=True, slots=True)
+class OciIndex:
+    """index.json of one store.  Whoever writes it holds the index lock."""
+
+    paths: StorePaths
+
+    def unchanged(self) -> bytes | None:
+        """The file as towline wrote it last; None where it is not that any more."""
+        try:
+            data = files.read(self.paths.index)
+            checksum = files.read(self.paths.index_checksum)
+        except PathError:
+            return None
+        if data is None or checksum != checksum_of(data):
+            return None
+        return data
+
+    def shows(self, data: bytes, record: Record, names: Sequence[str]) -> bool:
+        """Whether these names of an image are in the file as they should be."""
+        shown = shown_names(record)
+        wanted = [name for name in shown if name in names or name == NAMELESS]
+        return all(entry_line(record, name) in data for name in wanted)
+
+    def named_anew(
+        self, data: bytes, record: Record, names: Sequence[str], others: Sequence[Record]
+    ) -> bytes:
+        """The file, after these names were given to an image, and `others` have lost some."""
+        patterns = [_name_pattern(name) for name in names]
+        nameless = {entry_line(changed, NAMELESS) for changed in (record, *others)}
+        document = _taken_apart(data)
+        lines = [
+            line
+            for line in document.lines
+            if line not in nameless
+            and not (any(p in line for p in patterns) and _ref_name(_entry_of(line)) in names)
+        ]
+        lines += [entry_line(record, name) for name in names if is_legal_name(name)]
+        for changed in (record, *others):
+            if shown_names(changed) == (NAMELESS,):
+                lines.append(entry_line(changed, NAMELESS))
+        return _Document(document.head, lines).joined()
+
+    def without(
+        self, data: bytes, record: Record, names: Sequence[str], left: Record | None
+    ) -> bytes:
+        """The file without our entries for these names of an image, of which this is left."""
+        gone = {entry_line(record, name) for name in (*names, NAMELESS)}
+        document = _taken_apart(data)
+        lines = [line for line in document.lines if line not in gone]
+        if left is not None and shown_names(left) == (NAMELESS,):
+            lines.append(entry_line(left, NAMELESS))
+        return _Document(document.head, lines).joined()
+
+    def made_anew(self, records: Iterable[Record], taken: Sequence[str] = ()) -> bytes:
+        """The file from the records and from the entries of others.
+
+        Args:
+            records: all, no name twice.
+            taken: names that were just given, and that others lose.
+        """
+        head, foreign = self._foreign()
+        lines = [_line(entry) for entry in foreign if _ref_name(entry) not in taken]
+        shadowed = {_ref_name(entry) for entry in foreign}.difference(taken)
+        for record in records:
+            shown = (name for name in reversed(shown_names(record)) if name not in shadowed)
+            lines.extend(entry_line(record, name) for name in shown)
+        return _document(head, lines).joined()
+
+    def nameless(self) -> set[bytes]:
+        """The lines of our entries without a name; raises as `names`."""
+        entries = self._parse(self._data() or EMPTY)["manifests"]
+        return {_line(entry) for entry in entries if _is_ours(entry) and not _ref_name(entry)}
+
+    def foreign(self) -> Sequence[Any]:
+        """The entries that others added.
+
+        Raises:
+            StoreError: ``store.index_damaged``.
+        """
+        return self._read()[1]
+
+    def foreign_names(self) -> set[str]:
+        """The names of the entries that others added."""
+        return {name for entry in self.foreign() if (name := _ref_name(entry)) is not None}
+
+    def names(self) -> dict[str, bytes]:
+        """The line of each name in the file, ours and others'.
+
+        Raises:
+            StoreError: ``store.index_damaged``.
+        """
+        entries = self._parse(self._data() or EMPTY)["manifests"]
+        return {name: _line(entry) for entry in entries if (name := _ref_name(entry)) is not None}
+
+    def _foreign(self) -> tuple[Mapping[str, Any], Sequence[Any]]:
+        try:
+            return self._read()
+        except StoreError:
+            # Nobody can read it as it is.  It is kept for a person to look at.
+            self._keep_damaged()
+            return _HEAD, ()
+
+    def _keep_damaged(self) -> None:
+        kept = self.paths.index_damaged
+        try:
+            data = files.read(self.paths.index) or b""
+        except PathError:  # far too large to be copied
+            files.Prepared(self.paths.index, kept).put()
+        else:
+            files.write(self.paths.tmp, kept, data, sync=False)
+
+    def _data(self) -> bytes | None:
+        try:
+            return files.read(self.paths.index)
+        except PathError as error:
+            reason = os.strerror(error.facts["errno"]).lower()
+            raise StoreError("store.index_damaged", path=self.paths.index, reason=reason) from None
+
+    def _read(self) -> tuple[Mapping[str, Any], Sequence[Any]]:
+        data = self._data()
+        if data is None:
+            return _HEAD, ()
+        document = self._parse(data)
+        return document, [entry for entry in document["manifests"] if not _is_ours(entry)]
+
+    def _parse(self, data: bytes) -> dict[str, Any]:
+        try:
+            document = json.loads(data)
+        except (ValueError, RecursionError) as fault:
+            raise StoreError(
+                "store.index_damaged", path=self.paths.index, reason=str(fault)
+            ) from None
+        if not isinstance(document, dict) or not isinstance(
+            document.setdefault("manifests", []), list
+        ):
+            raise StoreError(
+                "store.index_damaged", path=self.paths.index, reason="not an OCI index"
+            )
+        return document
+
+
+def _taken_apart(data: bytes) -> _Document:
+    """The parts of a file that towline wrote."""
+    head, *lines = data.removesuffix(b"\n]}\n").split(b"\n")
+    return _Document(head, [line.removesuffix(b",") for line in lines if line])
+
+
+def _entry_of(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):  # nobody but a forger of the checksum writes that
+        return None
+
+
+def _annotations(entry: Any) -> Mapping[str, Any]:
+    annotations = entry.get("annotations") if isinstance(entry, dict) else None
+    return annotations if isinstance(annotations, dict) else {}
+
+
+def _ref_name(entry: Any) -> str | None:
+    name = _annotations(entry).get(NAME)
+    return name if isinstance(name, str) else None
+
+
+def _is_ours(entry: Any) -> bool:
+    ours = _annotations(entry).get(OURS)
+    if not isinstance(ours, str):
+        return False
+    image_id, _, name = ours.partition(" ")
+    return is_id(image_id) and name == (_ref_name(entry) or NAMELESS)

@@ -284,6 +284,9 @@ _OWN: Mapping[str, Template] = {
         "the record {path!q} was written by an earlier towline and does not say which of several"
         " images its names are of; pull the image again, run towline gc, or remove {id}"
     ),
+    "store.record_unreadable": (
+        "the record {path!q} cannot be read: {reason}; nothing was changed, try again"
+    ),
     "store.unknown_image": (
         "the store {path!q} has no image {name!q}; towline images lists those that it has"
     ),

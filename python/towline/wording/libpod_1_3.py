@@ -177,6 +177,9 @@ _OWN: Mapping[str, Template] = {
     "store.record_undecided": (
         "the record {path!q} does not say which of several images its names are of"
     ),
+    "store.record_unreadable": (
+        "the record {path!q} cannot be read: {reason}; nothing was changed, try again"
+    ),
     "store.unknown_image": "unable to find '{name}' in local storage: image not known",
     "store.write_failed": "{reason}",
     "tarball.compression": "{path}: {compression} compression is not supported",

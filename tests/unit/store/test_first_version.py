@@ -16,6 +16,7 @@ from towline.image.manifest import OCI_INDEX, RawManifest
 from towline.name.digest import Digest, sha256_of
 from towline.store.layout import LayoutStore, open_store
 from towline.store.layout.paths import StorePaths
+from towline.store.layout.records import Proof
 from towline.store.layout.version import read_version, unrepaired
 
 TRUSTED, ENEMY = "docker.io/library/trusted:1", "evil.example.com/x:1"
@@ -215,7 +216,7 @@ def test_a_reading_error_leaves_the_record_undecided(
     """A reading error says nothing of the bytes, so the record stays and its blobs are kept."""
     store = first_version(tmp_path / "store", EVIL, GOOD, names=[TRUSTED, ENEMY])
     with monkeypatch.context() as patch:
-        patch.setattr(towline.store.layout.repair, "prove", lambda *_: None)
+        patch.setattr(towline.store.layout.repair, "prove", lambda *_: Proof.UNREADABLE)
         swept = store.gc()
         put(store, make(b"other", names=["localhost/other:1"]))
     assert swept.names == ()
@@ -232,7 +233,7 @@ def test_a_pull_beside_a_record_that_stays_undecided(
     """The pulled image is kept apart, and its name is its own from then on."""
     store = first_version(tmp_path / "store", EVIL, GOOD, names=[TRUSTED, ENEMY])
     with monkeypatch.context() as patch:
-        patch.setattr(towline.store.layout.repair, "prove", lambda *_: None)
+        patch.setattr(towline.store.layout.repair, "prove", lambda *_: Proof.UNREADABLE)
         put(store, GOOD.named(TRUSTED))
     assert store.image(TRUSTED).manifest == GOOD.plan.manifest
     assert store.gc().names == (ENEMY,)

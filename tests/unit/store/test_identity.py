@@ -19,7 +19,7 @@ from towline.name.digest import sha256_of
 from towline.store.layout import LayoutStore, open_store
 from towline.store.layout.blobs import Blobs
 from towline.store.layout.proof import prove
-from towline.store.layout.records import StoredManifest
+from towline.store.layout.records import Proof, StoredManifest
 
 TRUSTED = "docker.io/library/trusted:1"
 ENEMY = "evil.example.com/x:1"
@@ -91,7 +91,7 @@ def test_nothing_is_decompressed_without_a_contest(
     """Layers are read again only where one config came with different ones, and only once."""
     asked: list[StoredManifest] = []
 
-    def counted(blobs: Blobs, manifest: StoredManifest, cancel: CancelToken) -> bool | None:
+    def counted(blobs: Blobs, manifest: StoredManifest, cancel: CancelToken) -> Proof:
         asked.append(manifest)
         return prove(blobs, manifest, cancel)
 

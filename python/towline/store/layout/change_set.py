@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from towline.store.layout.identity import Placement, combine
-from towline.store.layout.records import Record
+from towline.store.layout.combine import combine
+from towline.store.layout.identity import Placement
+from towline.store.layout.records import Record, UndecidedRecord
 
 __all__ = ["ChangeSet"]
 
@@ -22,12 +23,17 @@ class ChangeSet:
         after: as it will be, None where it is removed.
     """
 
-    before: Callable[[str], Record | None]
+    before: Callable[[str], Record | UndecidedRecord | None]
     after: dict[str, Record | None] = field(default_factory=dict)
 
     def now(self, image_id: str) -> Record | None:
         """The record of an ID after the changes so far."""
-        return self.after[image_id] if image_id in self.after else self.before(image_id)
+        return self.after[image_id] if image_id in self.after else self.present(image_id)
+
+    def present(self, image_id: str) -> Record | None:
+        """The record of an ID before the changes; none if it is undecided."""
+        found = self.before(image_id)
+        return found if isinstance(found, Record) else None
 
     def put(self, record: Record) -> None:
         """Write a record."""
@@ -36,11 +42,11 @@ class ChangeSet:
         self.after[record.id] = record
 
     def move(self, placement: Placement) -> None:
-        """Move the images that a placement says to the IDs of their own manifests."""
-        for image_id in placement.evicted:
+        """Move the records that a placement moves or absorbs."""
+        for image_id, target in placement.moves:
             record = self.now(image_id)
             assert record is not None
-            self._into(record.manifests[0].digest.hex, record)
+            self._into(target, record)
             self.after[image_id] = None
         if placement.absorbed is not None:
             absorbed = self.now(placement.absorbed)

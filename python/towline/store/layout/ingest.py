@@ -21,7 +21,7 @@ from towline.store.layout.image import StoredImage
 from towline.store.layout.paths import is_id
 from towline.store.layout.proof import prove
 from towline.store.layout.record_store import Records
-from towline.store.layout.records import Content, Record, StoredManifest
+from towline.store.layout.records import Content, Proof, Record, StoredManifest
 from towline.store.layout.repair import repair
 from towline.store.layout.version import unrepaired
 from towline.store.protocol import ImagePlan, LayerPlan
@@ -101,7 +101,7 @@ class LayoutIngest:
             self._blobs.put(plan.config, manifest.config)
         if plan.listed is not None:
             self._blobs.put(plan.listed.data, plan.listed.digest)
-        manifest = replace(manifest, proven=_proven(plan.config, manifest, diff_ids or {}))
+        manifest = replace(manifest, proof=_proof(plan.config, manifest, diff_ids or {}))
         return StoredImage(self._published(plan, manifest), self._blobs, manifest)
 
     def _published(self, plan: ImagePlan, manifest: StoredManifest) -> Record:
@@ -110,16 +110,16 @@ class LayoutIngest:
         if unrepaired(self._blobs.paths):
             repair(self._blobs, self._records, cancel)
         lists = () if plan.listed is None else (str(plan.listed.digest),)
-        evidence: dict[Content, bool | None] = {}
+        evidence: dict[Content, Proof] = {}
         while True:
             with self._records.locked(self._cancel):
                 record = self._records.store(plan.id, manifest, lists, plan.names, evidence)
             if isinstance(record, Record):
                 return record
-            # Other tasks may change the record meanwhile, and then that is asked for too.
-            open_to_proof = len(evidence) < _MOST_PROOFS
-            state = prove(self._blobs, record, cancel) if open_to_proof else None
-            evidence[record.content] = state
+            # Another task may have changed the record meanwhile, so the loop has a limit.
+            examine = len(evidence) < _MOST_PROOFS
+            found = prove(self._blobs, record, cancel) if examine else Proof.UNREADABLE
+            evidence[record.content] = found
 
     def _complete(self, plan: ImagePlan) -> None:
         # STORE-021: only what was not known before is new
@@ -142,11 +142,15 @@ class LayoutIngest:
         self.close()
 
 
-def _proven(config: bytes, manifest: StoredManifest, diff_ids: Mapping[Digest, Digest]) -> bool:
-    """Whether layers that were decompressed in this pull are those that the config names."""
-    if manifest.config is None or not set(manifest.layers) <= diff_ids.keys():
-        return False
-    return parse_config(config).diff_ids == tuple(diff_ids[layer] for layer in manifest.layers)
+def _proof(
+    config: bytes, manifest: StoredManifest, diff_ids: Mapping[Digest, Digest]
+) -> Proof | None:
+    """The proof that follows from layers that were decompressed during the pull, if any."""
+    listed = parse_config(config).diff_ids if config else None
+    if not listed or not set(manifest.layers) <= diff_ids.keys():
+        return None
+    equal = listed == tuple(diff_ids[layer] for layer in manifest.layers)
+    return Proof.PROVEN if equal else Proof.REFUTED
 
 
 def _checked(plan: ImagePlan) -> StoredManifest:

@@ -7,46 +7,47 @@ from collections.abc import Sequence
 
 from towline.cancel import CancelToken
 from towline.core import OF_THE_MOMENT, CoreError, hash_file, layer_pass
-from towline.errors import StoreError, TowlineError
+from towline.errors import StoreError, TowlineError, VerificationError
 from towline.image.config import parse_config
 from towline.name.digest import Digest
 from towline.store.layout import files
 from towline.store.layout.blobs import Blobs
-from towline.store.layout.records import StoredManifest
+from towline.store.layout.records import Proof, StoredManifest
 
 __all__ = ["named_diff_ids", "prove"]
 
 
-def prove(blobs: Blobs, manifest: StoredManifest, cancel: CancelToken) -> bool | None:
+def prove(blobs: Blobs, manifest: StoredManifest, cancel: CancelToken) -> Proof:
     """Decompress the layers of a manifest and compare each with the diff ID in its config.
 
-    Returns:
-        True where all are as the config says; None where a blob cannot be read at this moment;
-        False otherwise: a layer differs, is missing or damaged, or the config does not say.
-
     Raises:
-        PullCancelledError: meanwhile.
+        PullCancelledError: the caller cancelled.
     """
-    if manifest.config is None:
-        return False
     try:
-        wanted = named_diff_ids(blobs, manifest)
+        config = b"" if manifest.config is None else blobs.get(manifest.config)
+        diff_ids = parse_config(config).diff_ids if config else ()
     except StoreError as error:
-        return None if error.code == "store.blob_closed" else False
-    except TowlineError:
-        return False
-    if wanted is None:
-        return False
-    found: dict[Digest, str] = {}
-    for layer, diff_id in zip(manifest.layers, wanted, strict=True):
+        unreadable = error.code == "store.blob_closed"
+        return Proof.UNREADABLE if unreadable else Proof.INCOMPLETE
+    except VerificationError:
+        return Proof.INCOMPLETE
+    except TowlineError:  # the config of an artifact may be anything
+        return Proof.UNPROVABLE
+    if not diff_ids or any(diff_id.algorithm != "sha256" for diff_id in diff_ids):
+        # An image without layers has nothing to compare, and its config is all of it.
+        return Proof.UNPROVABLE if diff_ids or manifest.layers else Proof.PROVEN
+    if len(diff_ids) != len(manifest.layers):
+        return Proof.REFUTED
+    found: dict[Digest, str | Proof] = {}
+    for layer, diff_id in zip(manifest.layers, diff_ids, strict=True):
         if layer not in found:
-            got = _diff_id(blobs, layer, cancel)
-            if got is None:
-                return None
-            found[layer] = got
-        if found[layer] != str(diff_id):
-            return False
-    return True
+            found[layer] = _diff_id(blobs, layer, cancel)
+        got = found[layer]
+        if isinstance(got, Proof):
+            return got
+        if got != str(diff_id):
+            return Proof.REFUTED
+    return Proof.PROVEN
 
 
 def named_diff_ids(blobs: Blobs, manifest: StoredManifest) -> Sequence[Digest] | None:
@@ -64,14 +65,14 @@ def named_diff_ids(blobs: Blobs, manifest: StoredManifest) -> Sequence[Digest] |
     return diff_ids if all(diff_id.algorithm == "sha256" for diff_id in diff_ids) else None
 
 
-def _diff_id(blobs: Blobs, layer: Digest, cancel: CancelToken) -> str | None:
-    """The diff ID of a layer, ``""`` where it has none, None where it cannot be read now."""
+def _diff_id(blobs: Blobs, layer: Digest, cancel: CancelToken) -> str | Proof:
+    """The diff ID of a layer, or the reason why it is not known."""
     cancel.raise_if_cancelled()
     path = blobs.paths.blob(layer)
     if files.regular_size(path) is None:
-        return ""
+        return Proof.INCOMPLETE
     if not files.allows(path, os.R_OK):
-        return None
+        return Proof.UNREADABLE
     try:
         facts = layer_pass(path, stop=cancel.stop)
         got = facts.digest
@@ -79,5 +80,17 @@ def _diff_id(blobs: Blobs, layer: Digest, cancel: CancelToken) -> str | None:
             got, _ = hash_file(path, layer.algorithm, stop=cancel.stop)
     except CoreError as error:
         cancel.raise_if_cancelled()
-        return None if error.code in OF_THE_MOMENT else ""
-    return facts.diff_id if got == str(layer) else ""
+        if error.code in OF_THE_MOMENT:
+            return Proof.UNREADABLE
+        return _without_diff_id(path, layer, cancel)
+    return facts.diff_id if got == str(layer) else Proof.INCOMPLETE
+
+
+def _without_diff_id(path: str, layer: Digest, cancel: CancelToken) -> Proof:
+    """A layer that is no tar or exceeds a limit refutes its config, unless its blob is damaged."""
+    try:
+        got, _ = hash_file(path, layer.algorithm, stop=cancel.stop)
+    except CoreError:
+        cancel.raise_if_cancelled()
+        return Proof.UNREADABLE
+    return Proof.REFUTED if got == str(layer) else Proof.INCOMPLETE

@@ -14,6 +14,7 @@ from towline.name.digest import Digest, parse_digest
 from towline.store.layout.paths import is_id
 from towline.store.layout.records import (
     Link,
+    Proof,
     Record,
     StoredManifest,
     UndecidedRecord,
@@ -52,8 +53,8 @@ def _manifest_entry(manifest: StoredManifest) -> dict[str, Any]:
         entry["empty"] = [str(layer) for layer in manifest.empty]
     if manifest.payload is not None:
         entry["payload"] = str(manifest.payload)
-    if manifest.proven:
-        entry["proven"] = True
+    if manifest.proof is not None:
+        entry["proven"] = manifest.proof is Proof.PROVEN
     return entry
 
 
@@ -131,8 +132,9 @@ def _first(document: Any, manifests: tuple[StoredManifest, ...]) -> Record | Und
 def _manifest(entry: Any) -> StoredManifest:
     more = {"empty", "payload", "proven"}
     _exactly(entry, {"mediaType", "digest", "size", "config", "layers"}, more)
-    if entry.get("proven", True) is not True:
-        raise ValueError("proven is true, or left out")
+    proven = entry.get("proven")
+    if "proven" in entry and not isinstance(proven, bool):
+        raise ValueError("not a truth value")
     return StoredManifest(
         media_type=_text(entry["mediaType"]),
         digest=_digest(entry["digest"]),
@@ -141,7 +143,7 @@ def _manifest(entry: Any) -> StoredManifest:
         layers=_list(entry["layers"], _digest),
         empty=_list(entry.get("empty", []), _digest),
         payload=_digest(entry["payload"]) if "payload" in entry else None,
-        proven="proven" in entry,
+        proof=None if proven is None else Proof.PROVEN if proven else Proof.REFUTED,
     )
 
 

@@ -8,25 +8,21 @@ with the lock free makes lookups and view from the records again.
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import cache
 
 from towline.cancel import CancelToken
 from towline.errors import PathError, StoreError
 from towline.store.layout import files, locks, name_index
 from towline.store.layout.change_set import ChangeSet
-from towline.store.layout.identity import (
-    Evidence,
-    IdInUseError,
-    combine,
-    place,
-    record_of,
-    with_evidence,
-)
+from towline.store.layout.combine import combine, new_record, with_evidence
+from towline.store.layout.identity import Evidence, IdInUseError, place
 from towline.store.layout.oci_index import OciIndex, checksum_of
 from towline.store.layout.paths import StorePaths, is_id
 from towline.store.layout.record_json import decode_record, encode_record
@@ -52,7 +48,8 @@ class Records:
         """The record of an ID, None where there is none.
 
         Raises:
-            StoreError: ``store.record_damaged``, ``store.record_undecided``.
+            StoreError: ``store.record_damaged``, ``store.record_undecided``,
+                ``store.record_unreadable``.
         """
         found = self.read(image_id)
         if isinstance(found, UndecidedRecord):
@@ -64,14 +61,20 @@ class Records:
         """The record of an ID, of either version, None where there is none.
 
         Raises:
-            StoreError: ``store.record_damaged``.
+            StoreError: ``store.record_damaged``; ``store.record_unreadable`` where the system
+                refuses to read it at this moment.
         """
         path = self.paths.record(image_id)
         try:
             data = files.read(path)
-        except PathError as error:  # one record that cannot be read must not hide the others
-            reason = os.strerror(error.facts["errno"]).lower()
-            raise _damaged(image_id, path, reason) from error
+        except PathError as error:
+            number = error.facts["errno"]
+            reason = os.strerror(number).lower()
+            if number == errno.EFBIG:
+                raise _damaged(image_id, path, reason) from error
+            raise StoreError(
+                "store.record_unreadable", id=image_id, path=path, reason=reason
+            ) from error
         if data is not None:
             return decode_record(data, image_id, path)
         if os.path.lexists(path) and files.regular_size(path) is None:
@@ -131,8 +134,11 @@ class Records:
             return None
         try:
             # written last by every change, while the one before is still there
-            last = os.lstat(self.paths.index_checksum)
-        except FileNotFoundError:
+            with files.using("lstat", self.paths.index_checksum):
+                last = os.lstat(self.paths.index_checksum)
+        except PathError as error:
+            if error.facts["errno"] != errno.ENOENT:
+                raise
             return 0, 0
         return last.st_ino, last.st_ctime_ns
 
@@ -152,7 +158,11 @@ class Records:
     def _known(self, key: str) -> tuple[str, ...]:
         image_ids = name_index.ids(self.paths, key)
         if image_ids is None:
-            return tuple(record.id for record in self._read_all()[0] if key in record.handles())
+            records, faults = self._read_all()
+            for fault in faults:  # it may be the one that has the key
+                if fault.code == "store.record_unreadable":
+                    raise fault
+            return tuple(record.id for record in records if key in record.handles())
         return image_ids
 
     def _without_repeats(self, records: list[Record]) -> list[Record]:
@@ -220,17 +230,18 @@ class Records:
         Raises:
             StoreError: ``store.id_in_use`` where a requested ID is that of another image.
         """
+        found = cache(self._readable)  # each record is read once, so that one state is seen
         try:
-            placement = place(wanted, manifest, self._readable, evidence)
+            placement = place(wanted, manifest, found, evidence)
         except IdInUseError:
-            holder = self._readable(wanted)
+            holder = found(wanted)
             held = () if holder is None else holder.names
             raise StoreError("store.id_in_use", id=wanted, names=held) from None
         if isinstance(placement, StoredManifest):
             return placement
-        changes = ChangeSet(self._present)
+        changes = ChangeSet(found)
         changes.move(placement)
-        arrived = record_of(placement.id, manifest, tuple(lists), tuple(names))
+        arrived = new_record(placement.id, manifest, tuple(lists), tuple(names))
         here = changes.now(placement.id)
         new = arrived if here is None else combine(here, arrived, newer=True)
         new = with_evidence(new, evidence)
@@ -244,7 +255,7 @@ class Records:
         alone = new == here and not after and len(changes.after) == 1
         if alone and data and self.view.shows(data, new, names):
             return new
-        if data is None or placement.evicted or placement.absorbed:
+        if data is None or placement.moves or placement.absorbed:
             index = self.view.made_anew(self._with_changes(changes), names)
         else:
             others = [record for record in changes.records() if record.id != new.id]
@@ -258,7 +269,7 @@ class Records:
         """The lookups that change: as they are before the records change, and after."""
         keys = dict.fromkeys((*names, *map(str, new.digests())))
         for image_id, record in changes.after.items():
-            was = self._present(image_id)
+            was = changes.present(image_id)
             both = [() if each is None else each.handles() for each in (was, record)]
             keys.update(dict.fromkeys(key for key in (*both[0], *both[1]) if record != was))
         before, after = {}, {}
@@ -308,14 +319,17 @@ class Records:
             self._make_again()
 
     def _readable(self, image_id: str) -> Record | UndecidedRecord | None:
+        """A record; a damaged one is absent, since storing its image again repairs it.
+
+        Raises:
+            StoreError: ``store.record_unreadable``; a transient failure is not damage.
+        """
         try:
             return self.read(image_id)
-        except StoreError:  # damaged: storing the image again is how it heals
+        except StoreError as error:
+            if error.code != "store.record_damaged":
+                raise
             return None
-
-    def _present(self, image_id: str) -> Record | None:
-        found = self._readable(image_id)
-        return found if isinstance(found, Record) else None
 
     def _losing(self, names: Sequence[str], winner: str, changes: ChangeSet) -> list[Record]:
         """The other records that have one of the names, without them."""
@@ -392,6 +406,9 @@ class Records:
         """Make lookups and view from the records, and let no name stand in two of them."""
         tmp = self.paths.tmp
         found, damaged = self._read_all()
+        for fault in damaged:
+            if fault.code == "store.record_unreadable":
+                raise fault
         records = self._without_repeats(found)
         for old, new in zip(found, records, strict=True):
             if old != new:

@@ -5,15 +5,39 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from towline.name.digest import Digest, parse_digest
 
-__all__ = ["Content", "Link", "Record", "StoredManifest", "UndecidedRecord", "same_image"]
+__all__ = [
+    "LASTING_PROOFS",
+    "Content",
+    "Link",
+    "Proof",
+    "Record",
+    "StoredManifest",
+    "UndecidedRecord",
+    "same_image",
+]
 
 #: Config and layers.  Two manifests with equal ones are the same image, whatever else they say.
 Content = tuple[Digest | None, tuple[Digest, ...]]
+
+
+class Proof(enum.Enum):
+    """The result of comparing the layers of a manifest with the diff IDs in its config."""
+
+    PROVEN = "every layer has the diff ID that the config lists at its place"
+    REFUTED = "a layer has another diff ID, or the config lists another number of them"
+    UNPROVABLE = "the config lists no diff IDs, or they cannot be compared"
+    INCOMPLETE = "a blob is missing or damaged"
+    UNREADABLE = "a blob cannot be read at this moment"
+
+
+#: Those that stay true for the same content.
+LASTING_PROOFS = (Proof.PROVEN, Proof.REFUTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +51,7 @@ class StoredManifest:
         layers: those that change something, which the config's diff IDs are of; lowest first.
         empty: layers that the manifest lists beside them and that change nothing (MANIFEST-022).
         payload: the digest by which a signed manifest is known (MANIFEST-023).
-        proven: the layers were decompressed here, and are those that the config names.
+        proof: PROVEN or REFUTED once the layers were compared with the config; else None.
     """
 
     media_type: str
@@ -37,7 +61,7 @@ class StoredManifest:
     layers: tuple[Digest, ...]
     empty: tuple[Digest, ...] = ()
     payload: Digest | None = None
-    proven: bool = False
+    proof: Proof | None = None
 
     @property
     def content(self) -> Content:
@@ -153,4 +177,5 @@ def same_image(manifests: Sequence[StoredManifest]) -> bool:
     """
     if len({each.content for each in manifests}) == 1:
         return True
-    return len({each.config for each in manifests}) == 1 and all(each.proven for each in manifests)
+    one_config = len({each.config for each in manifests}) == 1
+    return one_config and all(each.proof is Proof.PROVEN for each in manifests)

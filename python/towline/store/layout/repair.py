@@ -18,7 +18,9 @@ from towline.store.layout.identity import Evidence
 from towline.store.layout.proof import prove
 from towline.store.layout.record_store import Records
 from towline.store.layout.records import (
+    LASTING_PROOFS,
     Link,
+    Proof,
     Record,
     StoredManifest,
     UndecidedRecord,
@@ -46,7 +48,7 @@ def repair(blobs: Blobs, records: Records, cancel: CancelToken) -> tuple[str, ..
     lost: list[str] = []
     for old in records.undecided():
         evidence = {each.content: prove(blobs, each, cancel) for each in old.manifests}
-        if None in evidence.values():
+        if Proof.UNREADABLE in evidence.values():
             continue
         listed = {str(each): _instances(blobs, each) for each in old.lists}
         with records.locked(cancel):
@@ -69,8 +71,12 @@ def _without_taken(records: Records, old: UndecidedRecord) -> UndecidedRecord:
 def _replace(
     records: Records, old: UndecidedRecord, evidence: Evidence, listed: Mapping[str, set[str]]
 ) -> Sequence[str]:
-    proven = [replace(each, proven=evidence[each.content] is True) for each in old.manifests]
-    staying = [each for each in proven if each.proven and each.config and each.config.hex == old.id]
+    proven = [replace(each, proof=_lasting(evidence[each.content])) for each in old.manifests]
+    staying = [
+        each
+        for each in proven
+        if each.proof is Proof.PROVEN and each.config and each.config.hex == old.id
+    ]
     links = _links(old, proven, listed)
     for place, manifest in enumerate(proven):
         if manifest not in staying:
@@ -80,6 +86,10 @@ def _replace(
             records.store(manifest.digest.hex, manifest, lists, names, evidence)
     records.replace(old, _staying(old, proven, staying, links))
     return [name for name in old.names if name not in links]
+
+
+def _lasting(proof: Proof) -> Proof | None:
+    return proof if proof in LASTING_PROOFS else None
 
 
 def _staying(

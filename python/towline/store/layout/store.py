@@ -9,7 +9,7 @@ from typing import Literal
 
 from towline.cancel import CancelToken
 from towline.errors import InvalidNameError, PathError, StoreError, VerificationError, step
-from towline.name.digest import Digest, parse_digest
+from towline.name.digest import Digest, is_digest, parse_digest
 from towline.name.reference import parse_normalized, parse_reference
 from towline.store.layout import files, locks
 from towline.store.layout.blobs import Blobs
@@ -187,8 +187,7 @@ class LayoutStore:
                 record, _ = self._find(name)
             except StoreError as error:
                 damaged = str(error.facts.get("id", ""))
-                unreadable = ("store.record_damaged", "store.record_undecided")
-                if error.code in unreadable and damaged.startswith(name):
+                if error.code.startswith("store.record_") and damaged.startswith(name):
                     self._records.forget_damaged(damaged)
                     return Removed(damaged, (), image=True)
                 raise
@@ -222,19 +221,20 @@ class LayoutStore:
         """Finish what a killed task left undone.  Where that may not be written, it is read on."""
         try:
             self._records.recover()
-        except PathError:
-            return  # a store that may only be read: the records are whole all the same
+        except (PathError, StoreError):
+            return  # the store can be read without it; the next change tries again
 
     def _find(self, name: str) -> tuple[Record, str]:
         """The record of an image, and what of it was meant: a name, a digest, or an ID."""
         if is_id(name) and (record := self._records.get(name)):
             return record, record.id
-        for key in _readings(name):
+        # "sha256:<hex>" is always a digest, never the tag of an image called sha256
+        for key in () if is_digest(name) else _readings(name):
             for record in self._records.holding(key):
                 return record, key
         if (of_digest := self._of_digest(name)) is not None:
             return of_digest
-        if len(name) >= SHORTEST_ID:
+        if len(name) >= SHORTEST_ID and not is_id(name):
             found = self._ids(name)
             if len(found) > 1:
                 raise StoreError("store.ambiguous_id", id=name, ids=tuple(found))
@@ -246,15 +246,14 @@ class LayoutStore:
         repository, at, text = name.rpartition("@")
         try:
             digest = str(parse_digest(text))
-            wanted = (
-                {parse_normalized(repository).name, parse_reference(repository).name}
-                if at
-                else set()
-            )
+            wanted = {repository}
+            if at:
+                wanted = {parse_normalized(repository).name, parse_reference(repository).name}
             for record in self._records.holding(digest):
-                mine = {parse_reference(known).name for known in record.names}
-                if not at or wanted & mine:
-                    return record, digest
+                mine = [name for name in record.names if parse_reference(name).name in wanted]
+                exact = [name for name in mine if str(record.manifest_of(name).known) == digest]
+                if mine or not at:
+                    return record, (exact or [digest])[0]
         except InvalidNameError:
             pass
         return None

@@ -1,0 +1,76 @@
+"""Combining the records of one image."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from towline.store.layout.identity import Evidence
+from towline.store.layout.records import (
+    LASTING_PROOFS,
+    Content,
+    Link,
+    Proof,
+    Record,
+    StoredManifest,
+)
+
+__all__ = ["combine", "new_record", "with_evidence"]
+
+
+def new_record(
+    image_id: str, manifest: StoredManifest, lists: tuple[str, ...], names: tuple[str, ...]
+) -> Record:
+    """The record of an image that is stored for the first time."""
+    return Record(
+        id=image_id,
+        tags=tuple(Link(name, 0) for name in dict.fromkeys(names)),
+        named=0,
+        manifests=(manifest,),
+        lists=tuple(Link(listed, 0) for listed in dict.fromkeys(lists)),
+    )
+
+
+def combine(kept: Record, other: Record, *, newer: bool) -> Record:
+    """One record of two; it has the ID and the first manifest of `kept`.
+
+    Args:
+        kept: the record that stays.
+        other: the record that is merged into it.
+        newer: the names of `other` come first, and its links of lists replace those of `kept`.
+    """
+    manifests = list(kept.manifests)
+    places = []
+    for manifest in other.manifests:
+        key = (manifest.digest, manifest.media_type)
+        same = [at for at, each in enumerate(manifests) if (each.digest, each.media_type) == key]
+        if not same:
+            manifests.append(manifest)
+        elif manifest.proof is not None:
+            manifests[same[0]] = replace(manifests[same[0]], proof=manifest.proof)
+        places.append(same[0] if same else len(manifests) - 1)
+
+    def united(mine: tuple[Link, ...], theirs: tuple[Link, ...]) -> tuple[Link, ...]:
+        moved = [Link(link.key, places[link.manifest]) for link in theirs]
+        ordered = (*moved, *mine) if newer else (*mine, *moved)
+        first = {link.key: link for link in reversed(ordered)}
+        return tuple(first[key] for key in dict.fromkeys(link.key for link in ordered))
+
+    return Record(
+        id=kept.id,
+        tags=united(kept.tags, other.tags),
+        named=max(kept.named, other.named),
+        manifests=tuple(manifests),
+        lists=united(kept.lists, other.lists),
+    )
+
+
+def with_evidence(record: Record, evidence: Evidence) -> Record:
+    """The record with the lasting proofs; manifests of equal content share one."""
+    proofs: dict[Content, Proof] = {
+        each.content: each.proof for each in record.manifests if each.proof is not None
+    }
+    proofs |= {content: proof for content, proof in evidence.items() if proof in LASTING_PROOFS}
+    return replace(
+        record,
+        manifests=tuple(replace(each, proof=proofs.get(each.content)) for each in record.manifests),
+    )

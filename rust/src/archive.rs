@@ -1,37 +1,45 @@
-//! A tar, possibly compressed, once or more: its index, and its members' bytes.
+//! A tar archive in a file, which may be compressed: its index, and the data of its members.
+//!
+//! * `decompression`: opens the tar and compressed members;
+//! * `pass`: one sequential pass over a compressed tar;
+//! * `index`: the tar walk over such a pass;
+//! * `member_cache`: the member data that the index keeps in memory.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::compression::Format;
 use crate::failure::{Failure, Result};
 use crate::limits::Limits;
-use crate::round::{Format, LONGEST_MAGIC, Round, Standing};
 use crate::stop::Stop;
-use crate::stream::{Ahead, Bounded, FileRange, Held, Slice, Stream, read_at};
+use crate::stream::{FileRange, MemoryStream, Slice, Stream, for_each_slice};
 use crate::tar::Member;
-use crate::walk::{TarWalk, Verdict, walk};
+use crate::walk::{TarWalk, WalkResult, walk};
 use crate::writer::BlobWriter;
 
-mod notes;
+mod decompression;
+mod index;
+mod member_cache;
 mod pass;
-mod survey;
 
-pub use notes::Keep;
-use notes::Notes;
-use pass::{Pass, Window, too_short};
+use decompression::{Decompression, TarStream};
+use index::IndexPass;
+pub use member_cache::CacheOptions;
+use member_cache::MemberCache;
+use pass::{Pass, PassRange, too_short};
 
-/// How an archive is opened.
+/// The options of an archive.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The compressions that are looked for.
+    /// The compression formats that are detected.
     pub formats: Vec<Format>,
-    /// How many may lie around the tar.
+    /// The maximum number of compressions around the tar.
     pub rounds: usize,
-    /// What the archive may cost.
+    /// The limits of the archive.
     pub limits: Limits,
-    /// Ends what is under way.
+    /// Cancels all operations on the archive.
     pub stop: Stop,
 }
 
@@ -46,36 +54,29 @@ impl Default for Options {
     }
 }
 
-/// A tar in a file, compressed up to a number of times.
+/// A tar archive in a file, with up to [`Options::rounds`] compressions.
 pub struct Archive {
     file: Arc<File>,
     path: PathBuf,
     options: Options,
     framing: Vec<Format>,
     inflated: Arc<AtomicU64>,
-    running: Mutex<Running>,
+    state: Mutex<State>,
 }
 
-/// What calls leave for the next.
+/// The state that is kept between calls.
 #[derive(Default)]
-struct Running {
-    /// The sequential pass, and where it stands.
+struct State {
+    /// The current sequential pass.
     pass: Option<Pass>,
-    /// What `index` noted of the members.
-    notes: Notes,
-    /// What `index` found wrong with the compression, and how many bytes it vouched for.
+    /// The member data that `index` kept in memory.
+    cache: MemberCache,
+    /// The damage of the compression that `index` found, and the number of verified bytes.
     damage: Option<(u64, Failure)>,
 }
 
-/// A stream of the tar, as it was put together.
-struct Opened {
-    stream: Box<dyn Stream>,
-    framing: Vec<Format>,
-    innermost: Option<Arc<Standing>>,
-}
-
 impl Archive {
-    /// Open an archive and find out how it is compressed.
+    /// Open an archive and detect its compressions.
     pub fn open(path: &Path, options: Options) -> Result<Self> {
         let file = File::open(path).map_err(|error| Failure::io(path, 0, &error))?;
         let mut archive = Self {
@@ -84,110 +85,121 @@ impl Archive {
             options,
             framing: Vec::new(),
             inflated: Arc::default(),
-            running: Mutex::default(),
+            state: Mutex::default(),
         };
-        let opened = archive.stream()?;
-        archive.framing.clone_from(&opened.framing);
-        if !opened.framing.is_empty() {
-            // It has read a little to find that out, which is not read again.
-            archive.lock().pass = Some(archive.pass(opened));
+        let tar = archive.open_tar()?;
+        archive.framing.clone_from(&tar.framing);
+        if !tar.framing.is_empty() {
+            // The first pass continues with this stream, so that no bytes are read twice.
+            archive.lock().pass = Some(archive.new_pass(tar));
         }
         Ok(archive)
     }
 
-    /// The compressions, outermost first; empty for a plain tar.
+    /// Return the compressions, outermost first; empty for a plain tar.
     pub fn framing(&self) -> &[Format] {
         &self.framing
     }
 
-    /// Bytes of the tar that were decompressed so far, over all passes; 0 for a plain tar.
+    /// Return the number of decompressed tar bytes of all passes; 0 for a plain tar.
     pub fn inflated(&self) -> &Arc<AtomicU64> {
         &self.inflated
     }
 
-    /// The members up to the first damage, and that damage.
+    /// Return the members before the first damage, and that damage.
     ///
-    /// `None` is a proper end: two zero blocks, or the end of the bytes after a whole member,
-    /// with or without one zero block. A member that is cut short is left out; so is what stands
-    /// in a compressed frame that is damaged. `Err` is
-    /// only [`Code::Io`] and [`Code::Cancelled`].
+    /// The damage is `None` if the tar ends with two zero blocks, or if the bytes end after a
+    /// complete member, with or without one zero block. A truncated member is omitted, and so is a
+    /// member in a damaged frame. `Err` is only [`Code::Io`] and [`Code::Cancelled`].
     ///
-    /// Of a compressed archive it notes what `keep` says; a plain one is read in place.
-    pub fn index(&self, keep: Keep) -> Result<(Vec<Member>, Option<Failure>)> {
+    /// The index of a compressed archive keeps member data in memory, as `keep` specifies.
+    ///
+    /// [`Code::Io`]: crate::Code::Io
+    /// [`Code::Cancelled`]: crate::Code::Cancelled
+    pub fn index(&self, keep: CacheOptions) -> Result<(Vec<Member>, Option<Failure>)> {
         let mut walker = TarWalk::new(self.options.limits);
         if self.framing.is_empty() {
-            let verdict = walk(&mut self.stream()?.stream, &mut walker);
-            return judged(verdict, walker.members);
+            let result = walk(&mut self.open_tar()?.stream, &mut walker);
+            return index_result(result, walker.members);
         }
-        let mut running = self.lock();
-        let mut pass = match running.pass.take() {
+        let mut state = self.lock();
+        let mut pass = match state.pass.take() {
             Some(pass) if pass.position == 0 && !pass.failed() => pass,
-            _ => self.pass(self.stream()?),
+            _ => self.new_pass(self.open_tar()?),
         };
-        let ceiling = self.options.limits.ceiling(Some(self.size()?));
-        let mut notes = Notes::new(keep, ceiling.size);
-        let verdict = self.survey(&mut pass, &mut walker, &mut notes);
-        running.notes = notes;
-        let mut members = walker.members;
-        if let Verdict::Stream(failure) = &verdict
-            && !failure.is_limit()
-            && !failure.is_of_the_moment()
-        {
-            let vouched = pass.vouched();
-            members.retain(|member| member.offset + member.size <= vouched);
-            running.damage = Some((vouched, failure.clone()));
+        let limit = self.options.limits.size_limit(Some(self.size()?));
+        let mut cache = MemberCache::new(keep, limit.size);
+        let result = IndexPass {
+            pass: &mut pass,
+            walker: &mut walker,
+            cache: &mut cache,
+            path: &self.path,
+            decompression: self.decompression(),
         }
-        judged(verdict, members)
+        .run();
+        state.cache = cache;
+        let mut members = walker.members;
+        if let WalkResult::StreamFailure(failure) = &result
+            && !failure.is_limit()
+            && !failure.is_transient()
+        {
+            let verified = pass.verified();
+            members.retain(|member| member.offset + member.size <= verified);
+            state.damage = Some((verified, failure.clone()));
+        }
+        index_result(result, members)
     }
 
-    /// The bytes of some ranges (offset, size) of the tar, in the order asked; in one pass, or in
-    /// none where all was noted.
+    /// Read ranges (offset, size) of the tar and return their bytes in the given order.
+    ///
+    /// This takes one pass, or none if all ranges are in the cache.
     pub fn read(&self, ranges: &[(u64, u64)]) -> Result<Vec<Vec<u8>>> {
-        let mut running = self.lock();
+        let mut state = self.lock();
         for &(offset, size) in ranges {
-            running.check(offset, size)?;
+            state.check(offset, size)?;
         }
-        let mut answers = vec![Vec::new(); ranges.len()];
+        let mut contents = vec![Vec::new(); ranges.len()];
         if self.framing.is_empty() {
             let size = self.size()?;
-            // Asked before anything is kept, for the sizes come from elsewhere.
+            // The caller's sizes are checked before memory is allocated for them.
             if ranges.iter().any(|range| range.1 > 0 && end(*range) > size) {
                 return Err(too_short(&self.path, size));
             }
-            for (answer, &(offset, size)) in answers.iter_mut().zip(ranges) {
-                let mut stream = self.range(offset, size);
-                append(&mut stream, |piece| answer.extend_from_slice(piece))?;
+            for (content, &(offset, size)) in contents.iter_mut().zip(ranges) {
+                let mut stream = self.file_range(offset, size);
+                for_each_slice(&mut stream, |slice| content.extend_from_slice(slice))?;
             }
-            return Ok(answers);
+            return Ok(contents);
         }
-        let noted = |&(offset, size): &(u64, u64)| match size {
+        let cached = |&(offset, size): &(u64, u64)| match size {
             0 => Some(Slice::default()),
-            _ => running.notes.bytes(offset, size),
+            _ => state.cache.bytes(offset, size),
         };
-        if let Some(found) = ranges.iter().map(noted).collect::<Option<Vec<_>>>() {
+        if let Some(found) = ranges.iter().map(cached).collect::<Option<Vec<_>>>() {
             return Ok(found.iter().map(|bytes| bytes.to_vec()).collect());
         }
-        let wanted = || ranges.iter().copied().filter(|range| range.1 > 0);
-        let Some(first) = wanted().map(|range| range.0).min() else {
-            return Ok(answers);
+        let non_empty = || ranges.iter().copied().filter(|range| range.1 > 0);
+        let Some(first) = non_empty().map(|range| range.0).min() else {
+            return Ok(contents);
         };
-        let last = wanted().map(end).max().unwrap_or(first);
-        let mut at = first;
-        let mut window = self.window(&mut running, first, last - first)?;
-        append(&mut window, |piece| {
-            let stop = at + piece.len() as u64;
-            for (answer, &range) in answers.iter_mut().zip(ranges) {
-                let (low, high) = (range.0.max(at), end(range).min(stop));
+        let last = non_empty().map(end).max().unwrap_or(first);
+        let mut position = first;
+        let mut stream = self.pass_range(&mut state, first, last - first)?;
+        for_each_slice(&mut stream, |slice| {
+            let next = position + slice.len() as u64;
+            for (content, &range) in contents.iter_mut().zip(ranges) {
+                let (low, high) = (range.0.max(position), end(range).min(next));
                 if low < high {
-                    answer.extend_from_slice(&piece[(low - at) as usize..(high - at) as usize]);
+                    let part = (low - position) as usize..(high - position) as usize;
+                    content.extend_from_slice(&slice[part]);
                 }
             }
-            at = stop;
+            position = next;
         })?;
-        Ok(answers)
+        Ok(contents)
     }
 
-    /// Append the bytes of a member to a writer; with `decompress`, decompressed once.
+    /// Append the data of a member to a writer; with `decompress`, decompress it once.
     pub fn copy_to(
         &self,
         offset: u64,
@@ -195,153 +207,123 @@ impl Archive {
         writer: &BlobWriter,
         decompress: bool,
     ) -> Result<()> {
-        let mut running = self.lock();
-        running.check(offset, size)?;
+        let mut state = self.lock();
+        state.check(offset, size)?;
+        let decompression = self.decompression();
         if self.framing.is_empty() {
-            if decompress && let Ok(mut plain) = self.once(self.range(offset, size), size) {
-                return pour(&mut plain, writer);
+            let stored = self.file_range(offset, size);
+            if decompress && let Ok(mut plain) = decompression.open_member(stored, size) {
+                return write_all(&mut plain, writer);
             }
-            // Nothing of the archive's own is used any more, so others need not wait.
-            drop(running);
+            // The rest does not use the state, so other calls need not wait for it.
+            drop(state);
             let name = self.path.display().to_string();
             return writer.copy_range(&self.file, &name, offset, size);
         }
-        let mut stored = self.member(&mut running, offset, size)?;
+        let mut stored = self.member(&mut state, offset, size)?;
         if !decompress {
-            return pour(&mut stored, writer);
+            return write_all(&mut stored, writer);
         }
-        match self.once(stored, size) {
-            Ok(mut plain) => pour(&mut plain, writer),
-            Err(mut stored) => pour(&mut stored, writer),
+        match decompression.open_member(stored, size) {
+            Ok(mut plain) => write_all(&mut plain, writer),
+            Err(mut stored) => write_all(&mut stored, writer),
         }
     }
 
-    /// The size of a member after at most one round of decompression.
+    /// Return the size of a member after at most one round of decompression.
     pub fn measure(&self, offset: u64, size: u64) -> Result<u64> {
-        let mut running = self.lock();
-        running.check(offset, size)?;
-        if let Some(found) = running.notes.size((offset, size)) {
+        let mut state = self.lock();
+        state.check(offset, size)?;
+        if let Some(found) = state.cache.size((offset, size)) {
             return found;
         }
         let mut total = 0;
-        let count = |piece: &Slice| total += piece.len() as u64;
-        match self.once(self.member(&mut running, offset, size)?, size) {
-            Ok(mut plain) => append(&mut plain, count)?,
-            Err(mut stored) => append(&mut stored, count)?,
+        let count = |slice: &Slice| total += slice.len() as u64;
+        let stored = self.member(&mut state, offset, size)?;
+        match self.decompression().open_member(stored, size) {
+            Ok(mut plain) => for_each_slice(&mut plain, count)?,
+            Err(mut stored) => for_each_slice(&mut stored, count)?,
         }
         Ok(total)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Running> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn size(&self) -> Result<u64> {
-        let facts = self.file.metadata();
-        Ok(facts
+        let metadata = self.file.metadata();
+        Ok(metadata
             .map_err(|error| Failure::io(&self.path, 0, &error))?
             .len())
     }
 
-    fn range(&self, offset: u64, size: u64) -> FileRange {
+    fn decompression(&self) -> Decompression<'_> {
+        Decompression {
+            formats: &self.options.formats,
+            limits: self.options.limits,
+        }
+    }
+
+    fn file_range(&self, offset: u64, size: u64) -> FileRange {
         let end = Some(end((offset, size)));
         let stop = self.options.stop.clone();
         FileRange::new(Arc::clone(&self.file), &self.path, offset, end, stop)
     }
 
-    /// A stream of the tar, from its beginning.
-    fn stream(&self) -> Result<Opened> {
-        let limits = &self.options.limits;
-        let io = |error: std::io::Error| Failure::io(&self.path, 0, &error);
-        let mut head = vec![0; LONGEST_MAGIC];
-        let count = read_at(&self.file, &mut head, 0).map_err(io)?;
-        head.truncate(count);
-        let ceiling = limits.ceiling(Some(self.size()?));
+    /// Open a stream of the whole tar.
+    fn open_tar(&self) -> Result<TarStream> {
         let stop = self.options.stop.clone();
-        let file = FileRange::new(Arc::clone(&self.file), &self.path, 0, None, stop);
-        let mut stream: Box<dyn Stream> = Box::new(file);
-        let mut framing = Vec::new();
-        let mut innermost = None;
-        while framing.len() < self.options.rounds {
-            let Some(format) = Format::detect(&head, &self.options.formats) else {
-                break;
-            };
-            let round = Round::new(stream, format);
-            innermost = Some(round.standing());
-            let mut ahead = Ahead::new(Bounded::new(round, ceiling));
-            head = ahead.peek(LONGEST_MAGIC);
-            framing.push(format);
-            stream = Box::new(ahead);
-        }
-        if framing.is_empty() {
-            stream = Box::new(Bounded::new(stream, limits.ceiling(None)));
-        }
-        Ok(Opened {
-            stream,
-            framing,
-            innermost,
-        })
+        self.decompression()
+            .open_tar(&self.file, &self.path, self.options.rounds, stop)
     }
 
-    fn pass(&self, opened: Opened) -> Pass {
-        Pass::new(opened.stream, opened.innermost, Arc::clone(&self.inflated))
+    fn new_pass(&self, tar: TarStream) -> Pass {
+        Pass::new(tar.stream, tar.innermost, Arc::clone(&self.inflated))
     }
 
-    /// A range of the tar: in the file, among what was noted, or in a pass.
+    /// Return a range of the tar: from the file, the cache or a pass.
     fn member<'a>(
         &'a self,
-        running: &'a mut Running,
+        state: &'a mut State,
         offset: u64,
         size: u64,
     ) -> Result<Box<dyn Stream + 'a>> {
         if self.framing.is_empty() {
-            return Ok(Box::new(self.range(offset, size)));
+            return Ok(Box::new(self.file_range(offset, size)));
         }
-        if let Some(bytes) = running.notes.bytes(offset, size) {
-            return Ok(Box::new(Held::new(bytes)));
+        if let Some(bytes) = state.cache.bytes(offset, size) {
+            return Ok(Box::new(MemoryStream::new(bytes)));
         }
-        Ok(Box::new(self.window(running, offset, size)?))
+        Ok(Box::new(self.pass_range(state, offset, size)?))
     }
 
-    /// A range of the running pass, or of a new one if that is past it.
-    fn window<'a>(
+    /// Return a range of the current pass, or of a new pass if the current one is past `offset`.
+    fn pass_range<'a>(
         &'a self,
-        running: &'a mut Running,
+        state: &'a mut State,
         offset: u64,
         size: u64,
-    ) -> Result<Window<'a>> {
+    ) -> Result<PassRange<'a>> {
         let usable = |pass: &Pass| pass.position <= offset && !pass.failed();
-        let pass = match running.pass.take() {
+        let pass = match state.pass.take() {
             Some(pass) if usable(&pass) => pass,
-            _ => self.pass(self.stream()?),
+            _ => self.new_pass(self.open_tar()?),
         };
-        Ok(Window {
-            pass: running.pass.insert(pass),
+        Ok(PassRange {
+            pass: state.pass.insert(pass),
             path: &self.path,
             offset,
             left: size,
         })
     }
-
-    /// The decompressed form of a stream, or itself if it is not compressed.
-    fn once<S: Stream>(&self, stream: S, size: u64) -> Once<S> {
-        let mut ahead = Ahead::new(stream);
-        match Format::detect(&ahead.peek(LONGEST_MAGIC), &self.options.formats) {
-            None => Err(ahead),
-            Some(format) => Ok(Bounded::new(
-                Round::new(ahead, format),
-                self.options.limits.ceiling(Some(size)),
-            )),
-        }
-    }
 }
 
-type Once<S> = std::result::Result<Bounded<Round<Ahead<S>>>, Ahead<S>>;
-
-impl Running {
+impl State {
+    /// Fail if a range is not within the verified bytes.
     fn check(&self, offset: u64, size: u64) -> Result<()> {
         match &self.damage {
-            Some((vouched, failure)) if size > 0 && end((offset, size)) > *vouched => {
+            Some((verified, failure)) if size > 0 && end((offset, size)) > *verified => {
                 Err(failure.clone())
             }
             _ => Ok(()),
@@ -349,14 +331,21 @@ impl Running {
     }
 }
 
-/// The answer of an index.
-fn judged(verdict: Verdict, members: Vec<Member>) -> Result<(Vec<Member>, Option<Failure>)> {
-    match verdict {
-        Verdict::Whole => Ok((members, None)),
-        Verdict::Stream(failure) | Verdict::Tar(failure) if failure.is_of_the_moment() => {
+/// Convert the result of a walk to that of `index`.
+fn index_result(
+    result: WalkResult,
+    members: Vec<Member>,
+) -> Result<(Vec<Member>, Option<Failure>)> {
+    match result {
+        WalkResult::Complete => Ok((members, None)),
+        WalkResult::StreamFailure(failure) | WalkResult::TarFailure(failure)
+            if failure.is_transient() =>
+        {
             Err(failure)
         }
-        Verdict::Tar(failure) | Verdict::Stream(failure) => Ok((members, Some(failure))),
+        WalkResult::TarFailure(failure) | WalkResult::StreamFailure(failure) => {
+            Ok((members, Some(failure)))
+        }
     }
 }
 
@@ -364,23 +353,13 @@ fn end(range: (u64, u64)) -> u64 {
     range.0.saturating_add(range.1)
 }
 
-fn append(stream: &mut dyn Stream, mut take: impl FnMut(&Slice)) -> Result<()> {
+fn write_all(stream: &mut dyn Stream, writer: &BlobWriter) -> Result<()> {
     loop {
-        let piece = stream.pull()?;
-        if piece.is_empty() {
+        let slice = stream.next_slice()?;
+        if slice.is_empty() {
             return Ok(());
         }
-        take(&piece);
-    }
-}
-
-fn pour(stream: &mut dyn Stream, writer: &BlobWriter) -> Result<()> {
-    loop {
-        let piece = stream.pull()?;
-        if piece.is_empty() {
-            return Ok(());
-        }
-        writer.write(Box::new(piece))?;
+        writer.write(Box::new(slice))?;
     }
 }
 

@@ -1,4 +1,4 @@
-//! Digests, written as `algorithm:hex`.
+//! Digests in the form `algorithm:hex`.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -12,7 +12,7 @@ use crate::sha256::Sha256;
 use crate::stop::Stop;
 use crate::stream::{FileRange, Stream};
 
-/// The algorithms that a digest may name.
+/// A digest algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Algorithm {
@@ -22,7 +22,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// The algorithm of that name, or [`Code::Unsupported`].
+    /// Return the algorithm with this name, or [`Code::Unsupported`].
     pub fn named(name: &str) -> Result<Self> {
         match name {
             "sha256" => Ok(Self::Sha256),
@@ -37,7 +37,7 @@ impl Algorithm {
     }
 }
 
-/// A hash that is being computed.
+/// The state of a hash computation.
 #[derive(Clone, Debug)]
 pub(crate) enum Hasher {
     Sha256(Sha256),
@@ -62,10 +62,10 @@ impl Hasher {
         }
     }
 
-    /// The same as `a.update(x)` and `b.update(y)`.
-    pub fn update_both(a: &mut Self, x: &[u8], b: &mut Self, y: &[u8]) {
+    /// Do the same as `a.update(x)` and `b.update(y)`.
+    pub fn update_pair(a: &mut Self, x: &[u8], b: &mut Self, y: &[u8]) {
         match (a, b) {
-            (Self::Sha256(a), Self::Sha256(b)) => Sha256::update_both(a, x, b, y),
+            (Self::Sha256(a), Self::Sha256(b)) => Sha256::update_pair(a, x, b, y),
             (a, b) => {
                 a.update(x);
                 b.update(y);
@@ -75,47 +75,47 @@ impl Hasher {
 
     pub fn finish(self) -> String {
         match self {
-            Self::Sha256(hash) => written("sha256", &hash.finish()),
-            Self::Sha384(hash) => written("sha384", &hash.finalize()),
-            Self::Sha512(hash) => written("sha512", &hash.finalize()),
+            Self::Sha256(hash) => format_digest("sha256", &hash.finish()),
+            Self::Sha384(hash) => format_digest("sha384", &hash.finalize()),
+            Self::Sha512(hash) => format_digest("sha512", &hash.finalize()),
         }
     }
 }
 
-fn written(algorithm: &str, sum: &[u8]) -> String {
+fn format_digest(algorithm: &str, hash: &[u8]) -> String {
     let mut text = format!("{algorithm}:");
-    for byte in sum {
+    for byte in hash {
         // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");
     }
     text
 }
 
-/// The digest and size of a file.
+/// Compute the digest and size of a file.
 pub fn hash_file(path: &Path, algorithm: Algorithm, stop: Stop) -> Result<(String, u64)> {
     let file = File::open(path).map_err(|error| Failure::io(path, 0, &error))?;
     let mut stream = FileRange::new(Arc::new(file), path, 0, None, stop);
     let mut hasher = Hasher::new(algorithm);
     let mut size = 0;
     loop {
-        let piece = stream.pull()?;
-        if piece.is_empty() {
+        let slice = stream.next_slice()?;
+        if slice.is_empty() {
             return Ok((hasher.finish(), size));
         }
-        hasher.update(&piece);
-        size += piece.len() as u64;
+        hasher.update(&slice);
+        size += slice.len() as u64;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Scratch;
+    use crate::testing::TempDir;
 
     #[test]
     fn known_digests() {
-        let scratch = Scratch::new("digest");
-        let path = scratch.file("abc", b"abc");
+        let directory = TempDir::new("digest");
+        let path = directory.file("abc", b"abc");
         let (sha256, size) = hash_file(&path, Algorithm::Sha256, Stop::default()).unwrap();
         assert_eq!(
             sha256,

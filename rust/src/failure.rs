@@ -1,12 +1,12 @@
-//! The one error of the core.
+//! The error type of the core.
 
 use std::io;
 use std::path::Path;
 
-/// What a call of the core gives.
+/// The result of a function of the core.
 pub type Result<T> = std::result::Result<T, Failure>;
 
-/// What went wrong; `towline/core/failure.py` says what each means and where its offset points.
+/// The kind of a failure; `towline/core/failure.py` documents each code and its offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Code {
@@ -24,7 +24,7 @@ pub enum Code {
 }
 
 impl Code {
-    /// The stable slug.
+    /// Return the stable name of the code.
     pub fn slug(self) -> &'static str {
         match self {
             Self::Cancelled => "cancelled",
@@ -42,20 +42,20 @@ impl Code {
     }
 }
 
-/// Bytes could not be read, written or believed.
+/// Bytes could not be read, written or verified.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{detail} ({} at byte {offset})", code.slug())]
 pub struct Failure {
-    /// What went wrong.
+    /// The kind of the failure.
     pub code: Code,
-    /// A byte position.
+    /// A byte offset; its meaning depends on the code.
     pub offset: u64,
-    /// Plain words about it.
+    /// The error text.
     pub detail: String,
 }
 
 impl Failure {
-    /// A failure of any kind.
+    /// Create a failure.
     pub fn new(code: Code, offset: u64, detail: impl Into<String>) -> Self {
         Self {
             code,
@@ -64,19 +64,19 @@ impl Failure {
         }
     }
 
-    /// What the operating system said about a file, and where in it.
+    /// Create a failure from an error of the operating system, at an offset of a file.
     pub fn io(path: &Path, offset: u64, error: &io::Error) -> Self {
-        let said = error.to_string();
-        let words = said.split(" (os error").next().unwrap_or(&said);
-        Self::new(Code::Io, offset, format!("{}: {words}", path.display()))
+        let text = error.to_string();
+        let message = text.split(" (os error").next().unwrap_or(&text);
+        Self::new(Code::Io, offset, format!("{}: {message}", path.display()))
     }
 
-    /// It is no property of the bytes: of the same ones something else may be said another time.
-    pub(crate) fn is_of_the_moment(&self) -> bool {
+    /// Return whether a second attempt on the same bytes can give another result.
+    pub(crate) fn is_transient(&self) -> bool {
         matches!(self.code, Code::Io | Code::Cancelled)
     }
 
-    /// A budget was used up: nothing more is read.
+    /// Return whether a limit was exceeded; nothing more is read in that case.
     pub(crate) fn is_limit(&self) -> bool {
         matches!(
             self.code,

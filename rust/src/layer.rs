@@ -1,67 +1,69 @@
-//! Everything that can be known of a stored layer, in one pass over it.
+//! The digests, sizes and tar walk of a layer, computed in one pass.
 
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::compression::{Format, Frames, LONGEST_MAGIC};
 use crate::failure::{Failure, Result};
-use crate::hashing::Sum;
+use crate::hashing::StreamDigest;
 use crate::limits::Limits;
-use crate::round::{Format, LONGEST_MAGIC, Round};
 use crate::stop::Stop;
-use crate::stream::{Ahead, Bounded, FileRange, Slice, Stream, read_at};
-use crate::walk::{TarWalk, Verdict, walk};
+use crate::stream::{FileRange, LimitedStream, PeekStream, Slice, Stream, read_at};
+use crate::walk::{TarWalk, WalkResult, walk};
 use crate::writer::BlobWriter;
 
-/// What a layer is.
+/// The facts about a layer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LayerFacts {
-    /// Of the file as it is stored.
+    /// The digest of the stored file.
     pub digest: String,
-    /// Of the file as it is stored.
+    /// The size of the stored file.
     pub size: u64,
-    /// Found by content.
+    /// The compression, detected from the content.
     pub compression: &'static str,
-    /// Digest of the tar, all bytes after its end mark included.
+    /// The digest of the tar, including all bytes after its end mark.
     pub diff_id: String,
-    /// Size of the same.
+    /// The size of the tar, including all bytes after its end mark.
     pub tar_size: u64,
-    /// Members of the tar.
+    /// The number of members of the tar.
     pub entries: u64,
 }
 
-/// Read a layer once: both digests, both sizes, the tar walk, the budgets.
+/// Read a layer once: compute its digests and sizes, walk its tar and check its limits.
 pub fn layer_pass(path: &Path, limits: Limits, stop: Stop) -> Result<LayerFacts> {
     let io = |error: std::io::Error| Failure::io(path, 0, &error);
     let file = File::open(path).map_err(io)?;
-    let stored = file.metadata().map_err(io)?.len();
+    let stored_size = file.metadata().map_err(io)?.len();
     let mut head = vec![0; LONGEST_MAGIC];
     let count = read_at(&file, &mut head, 0).map_err(io)?;
     let format = Format::detect(&head[..count], &Format::ALL);
-    let [mut raw_sum, mut tar_sum] = [0; 2].map(|_| Sum::of(stored));
+    let [mut stored_digest, mut tar_digest] = [0; 2].map(|_| StreamDigest::new(stored_size));
     let mut walker = TarWalk::new(limits);
-    let raw = Tee {
+    let stored = Tee {
         source: FileRange::new(Arc::new(file), path, 0, None, stop),
-        see: |piece: &Slice| raw_sum.update(piece),
+        observe: |slice: &Slice| stored_digest.update(slice),
     };
-    let (plain, ceiling): (Box<dyn Stream>, _) = match format {
-        None => (Box::new(raw), limits.ceiling(None)),
+    let (plain, limit): (Box<dyn Stream>, _) = match format {
+        None => (Box::new(stored), limits.size_limit(None)),
         Some(format) => (
-            Box::new(Round::new(raw, format)),
-            limits.ceiling(Some(stored)),
+            Box::new(Frames::new(stored, format)),
+            limits.size_limit(Some(stored_size)),
         ),
     };
     let mut tar = Tee {
-        source: Bounded::new(plain, ceiling),
-        see: |piece: &Slice| tar_sum.update(piece),
+        source: LimitedStream::new(plain, limit),
+        observe: |slice: &Slice| tar_digest.update(slice),
     };
     match walk(&mut tar, &mut walker) {
-        Verdict::Whole => {}
-        Verdict::Tar(failure) | Verdict::Stream(failure) => return Err(failure),
+        WalkResult::Complete => {}
+        WalkResult::TarFailure(failure) | WalkResult::StreamFailure(failure) => {
+            return Err(failure);
+        }
     }
     drop(tar);
-    let (digest, size) = raw_sum.finish();
-    let (diff_id, tar_size) = tar_sum.finish();
+    let (digest, size) = stored_digest.finish();
+    let (diff_id, tar_size) = tar_digest.finish();
     Ok(LayerFacts {
         digest,
         size,
@@ -72,46 +74,48 @@ pub fn layer_pass(path: &Path, limits: Limits, stop: Stop) -> Result<LayerFacts>
     })
 }
 
-/// The digest of the tar of a layer that is still being written, read behind the writer.
+/// Compute the digest of a layer's tar while the layer is written.
 ///
-/// `size` is what the blob will have. The judgement is that of [`layer_pass`]; where the writer
-/// is closed before, it is [`Code::Cancelled`].
+/// `size` is the final size of the blob. The failures are those of [`layer_pass`], and
+/// [`Code::Cancelled`](crate::Code::Cancelled) if the writer is closed before it has `size` bytes.
 pub fn follow(writer: &BlobWriter, size: u64, limits: Limits) -> Result<String> {
-    let mut stored = Ahead::new(writer.follow(size));
+    let mut stored = PeekStream::new(writer.follow(size));
     let format = Format::detect(&stored.peek(LONGEST_MAGIC), &Format::ALL);
-    let (plain, ceiling): (Box<dyn Stream>, _) = match format {
-        None => (Box::new(stored), limits.ceiling(None)),
+    let (plain, limit): (Box<dyn Stream>, _) = match format {
+        None => (Box::new(stored), limits.size_limit(None)),
         Some(format) => (
-            Box::new(Round::new(stored, format)),
-            limits.ceiling(Some(size)),
+            Box::new(Frames::new(stored, format)),
+            limits.size_limit(Some(size)),
         ),
     };
-    let mut sum = Sum::of(size);
+    let mut digest = StreamDigest::new(size);
     let mut tar = Tee {
-        source: Bounded::new(plain, ceiling),
-        see: |piece: &Slice| sum.update(piece),
+        source: LimitedStream::new(plain, limit),
+        observe: |slice: &Slice| digest.update(slice),
     };
     match walk(&mut tar, &mut TarWalk::new(limits)) {
-        Verdict::Whole => {}
-        Verdict::Tar(failure) | Verdict::Stream(failure) => return Err(failure),
+        WalkResult::Complete => {}
+        WalkResult::TarFailure(failure) | WalkResult::StreamFailure(failure) => {
+            return Err(failure);
+        }
     }
     drop(tar);
-    Ok(sum.finish().0)
+    Ok(digest.finish().0)
 }
 
-/// A stream whose slices are seen by somebody on their way, but for the empty one at the end.
+/// A stream that passes each non-empty slice to `observe`.
 struct Tee<S, F> {
     source: S,
-    see: F,
+    observe: F,
 }
 
 impl<S: Stream, F: FnMut(&Slice) + Send> Stream for Tee<S, F> {
-    fn pull(&mut self) -> Result<Slice> {
-        let piece = self.source.pull()?;
-        if !piece.is_empty() {
-            (self.see)(&piece);
+    fn next_slice(&mut self) -> Result<Slice> {
+        let slice = self.source.next_slice()?;
+        if !slice.is_empty() {
+            (self.observe)(&slice);
         }
-        Ok(piece)
+        Ok(slice)
     }
 }
 

@@ -1,20 +1,21 @@
-//! Budgets, enforced on what comes out of a decoder.
+//! Limits on the output of decoders and on the content of a tar.
 
 use crate::failure::Code;
 
-/// Small inputs may be as compressible as they like.
-const GRACE: u64 = 64 << 20;
+/// The ratio limit does not apply to the first 64 MiB of a stream.
+const RATIO_FREE_BYTES: u64 = 64 << 20;
 
-/// What an archive or a layer may cost.
+/// The limits of an archive or a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Limits {
-    /// Bytes of tar, and of every compressed stream on the way to it.
+    /// The maximum size of the tar, and of each compressed stream that contains it.
     pub max_bytes: u64,
-    /// Ratio of such a stream to the stored input, once it has given 64 MiB.
+    /// The maximum ratio of the size of such a stream to the size of the stored input. It applies
+    /// to streams of more than 64 MiB.
     pub max_ratio: u64,
-    /// Members of the tar.
+    /// The maximum number of members of the tar.
     pub max_entries: u64,
-    /// Bytes of a name or link name.
+    /// The maximum length of a name or link name in bytes.
     pub max_path: u64,
 }
 
@@ -29,26 +30,27 @@ impl Default for Limits {
     }
 }
 
-/// How many bytes one stream may give, and the code of the budget that says so.
+/// The maximum size of a stream, and the error code if the stream is longer.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ceiling {
+pub(crate) struct SizeLimit {
     pub size: u64,
     pub code: Code,
 }
 
 impl Limits {
-    /// The budget of a stream decompressed from `stored` bytes; `None`: it is stored as it is.
-    pub(crate) fn ceiling(&self, stored: Option<u64>) -> Ceiling {
+    /// Return the limit of a stream that is decompressed from `stored` bytes; `None` stands for an
+    /// uncompressed stream.
+    pub(crate) fn size_limit(&self, stored: Option<u64>) -> SizeLimit {
         let by_ratio = stored.map_or(u64::MAX, |stored| {
-            GRACE.max(self.max_ratio.saturating_mul(stored))
+            RATIO_FREE_BYTES.max(self.max_ratio.saturating_mul(stored))
         });
         if by_ratio < self.max_bytes {
-            Ceiling {
+            SizeLimit {
                 size: by_ratio,
                 code: Code::LimitRatio,
             }
         } else {
-            Ceiling {
+            SizeLimit {
                 size: self.max_bytes,
                 code: Code::LimitBytes,
             }

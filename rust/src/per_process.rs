@@ -1,18 +1,19 @@
-//! What a process has once, and a fork of it anew.
+//! Global values that exist once per process, and again in each forked process.
 
 use std::process;
 use std::sync::OnceLock;
 
-/// A value for each process.
+/// A value of which each process has its own copy.
 ///
-/// A fork inherits memory, but only the thread that forked: a lock that another one held would stay
-/// locked for ever, and what another one was to do would never be done.
-pub(crate) struct PerProcess<T>(OnceLock<Box<Own<T>>>);
+/// A forked process has the memory of its parent, but only the thread that called `fork`. A lock
+/// that another thread held would stay locked forever, and the work of another thread would never
+/// be done.
+pub(crate) struct PerProcess<T>(OnceLock<Box<Entry<T>>>);
 
-struct Own<T> {
-    owner: u32,
+struct Entry<T> {
+    pid: u32,
     value: T,
-    /// Of those that were forked off.
+    /// The values of processes that were forked from this one.
     forked: PerProcess<T>,
 }
 
@@ -21,22 +22,22 @@ impl<T: Default> PerProcess<T> {
         Self(OnceLock::new())
     }
 
-    /// The value of this process.
+    /// Return the value of this process.
     pub fn get(&self) -> &T {
-        let owner = process::id();
-        let mut place = self;
+        let pid = process::id();
+        let mut slot = self;
         loop {
-            let own = place.0.get_or_init(|| {
-                Box::new(Own {
-                    owner,
+            let entry = slot.0.get_or_init(|| {
+                Box::new(Entry {
+                    pid,
                     value: T::default(),
                     forked: Self::new(),
                 })
             });
-            if own.owner == owner {
-                return &own.value;
+            if entry.pid == pid {
+                return &entry.value;
             }
-            place = &own.forked;
+            slot = &entry.forked;
         }
     }
 }

@@ -1,54 +1,59 @@
-//! Blocks of the disk for bytes that are to come.
+//! Preallocation of disk blocks for a file that grows.
 //!
-//! Blocks that are set aside ahead spare the file system finding some for each page: 7 % of the CPU
-//! time of a pull over loopback on ext4 (1.56 s without, 1.46 s with it, 2026-11-23).
+//! Without it, the file system allocates blocks for each page. That costs 7 % of the CPU time of an
+//! image pull over loopback on ext4 (1.56 s without, 1.46 s with preallocation, 2026-11-23).
 
 use std::fs::File;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{FallocateFlags, fallocate};
 
-/// How much is set aside at once, so that nobody takes the whole disk by a promise.
+/// The maximum size of one preallocation, so that a wrong expected size does not fill the disk.
 const WINDOW: u64 = 64 << 20;
 
-/// What is smaller is written before anything could be set aside for it.
-const LEAST: u64 = 1 << 20;
+/// The minimum size of a preallocation; for fewer bytes it does not pay.
+const MIN_SIZE: u64 = 1 << 20;
 
-const NEVER: u64 = u64::MAX;
+/// The value of a file that gets no further preallocation.
+const DISABLED: u64 = u64::MAX;
 
-/// Up to where one file has blocks, or [`NEVER`]; the file's length stays as it is.
+/// The end offset of the preallocated blocks of a file, or [`DISABLED`].
+///
+/// The length of the file does not change.
 #[derive(Debug, Default)]
 pub(crate) struct Preallocation(AtomicU64);
 
 impl Preallocation {
-    /// Set blocks aside behind `at`, where so much is to come and none are left.
-    pub fn reserve(&self, file: &File, at: u64, coming: u64) {
-        if at < self.0.load(Ordering::Relaxed) || coming < LEAST {
+    /// Preallocate blocks from offset `at` for `expected` bytes, unless there are some already.
+    pub fn reserve(&self, file: &File, at: u64, expected: u64) {
+        if at < self.0.load(Ordering::Relaxed) || expected < MIN_SIZE {
             return;
         }
-        let size = coming.min(WINDOW);
+        let size = expected.min(WINDOW);
         let reserved = fallocate(file, FallocateFlags::KEEP_SIZE, at, size);
         if reserved.is_err() {
-            trim(file); // a disk that is full may have given a part of it
+            trim(file); // a full disk may have allocated a part
         }
-        // Where it cannot be done, the writing itself says whether that matters.
+        // An error is ignored, because the write itself fails if the disk is full.
         self.0
-            .store(reserved.map_or(NEVER, |()| at + size), Ordering::Relaxed);
+            .store(reserved.map_or(DISABLED, |()| at + size), Ordering::Relaxed);
     }
 
-    /// Give back what nothing came for; `size` is that of the file.
-    pub fn give_back(&self, file: &File, size: u64) {
-        let reserved = self.0.swap(NEVER, Ordering::Relaxed);
-        if reserved != NEVER && reserved > size {
+    /// Free the preallocated blocks after the end of the file, whose size is `size`.
+    pub fn release(&self, file: &File, size: u64) {
+        let reserved = self.0.swap(DISABLED, Ordering::Relaxed);
+        if reserved != DISABLED && reserved > size {
             trim(file);
         }
     }
 }
 
-/// Give back what lies behind the end of a file; what stays goes with it.
+/// Free the blocks after the end of a file.
+///
+/// An error is ignored, because these blocks are freed with the file.
 fn trim(file: &File) {
-    if let Ok(facts) = file.metadata() {
-        let _ = file.set_len(facts.len());
+    if let Ok(metadata) = file.metadata() {
+        let _ = file.set_len(metadata.len());
     }
 }
 
@@ -58,49 +63,49 @@ mod tests {
     use std::os::unix::fs::MetadataExt;
 
     use super::*;
-    use crate::testing::Scratch;
+    use crate::testing::TempDir;
 
     #[test]
-    fn blocks_are_reserved_and_given_back() {
-        let scratch = Scratch::new("preallocation");
-        let path = scratch.file("blob", b"begun");
+    fn blocks_are_reserved_and_released() {
+        let directory = TempDir::new("preallocation");
+        let path = directory.file("blob", b"begun");
         let file = OpenOptions::new().write(true).open(path).unwrap();
         let blocks = || file.metadata().unwrap().blocks() * 512;
-        let ahead = Preallocation::default();
-        ahead.reserve(&file, 5, LEAST - 1);
-        assert!(blocks() < LEAST);
-        ahead.reserve(&file, 5, WINDOW + LEAST);
-        assert!((WINDOW..WINDOW + LEAST).contains(&blocks()));
-        ahead.reserve(&file, 6, WINDOW);
-        assert!(blocks() < WINDOW + LEAST);
-        ahead.give_back(&file, 5);
-        assert!(blocks() < LEAST);
+        let preallocation = Preallocation::default();
+        preallocation.reserve(&file, 5, MIN_SIZE - 1);
+        assert!(blocks() < MIN_SIZE);
+        preallocation.reserve(&file, 5, WINDOW + MIN_SIZE);
+        assert!((WINDOW..WINDOW + MIN_SIZE).contains(&blocks()));
+        preallocation.reserve(&file, 6, WINDOW);
+        assert!(blocks() < WINDOW + MIN_SIZE);
+        preallocation.release(&file, 5);
+        assert!(blocks() < MIN_SIZE);
         assert_eq!(file.metadata().unwrap().len(), 5);
     }
 
     #[test]
-    fn what_was_reserved_in_part_is_given_back() {
-        let scratch = Scratch::new("preallocation-part");
-        let path = scratch.file("blob", b"begun");
+    fn partly_reserved_blocks_are_released() {
+        let directory = TempDir::new("preallocation-part");
+        let path = directory.file("blob", b"begun");
         let file = OpenOptions::new().write(true).open(path).unwrap();
-        // As a full disk leaves it; what fails here is the offset.
-        fallocate(&file, FallocateFlags::KEEP_SIZE, 5, LEAST).unwrap();
+        // This is the state after a full disk. The offset makes the next call fail.
+        fallocate(&file, FallocateFlags::KEEP_SIZE, 5, MIN_SIZE).unwrap();
         let blocks = || file.metadata().unwrap().blocks() * 512;
-        assert!(blocks() >= LEAST);
-        Preallocation::default().reserve(&file, i64::MAX as u64 - LEAST, LEAST);
-        assert!(blocks() < LEAST);
+        assert!(blocks() >= MIN_SIZE);
+        Preallocation::default().reserve(&file, i64::MAX as u64 - MIN_SIZE, MIN_SIZE);
+        assert!(blocks() < MIN_SIZE);
         assert_eq!(file.metadata().unwrap().len(), 5);
     }
 
     #[test]
-    fn a_file_that_was_cut_stays_so() {
-        let scratch = Scratch::new("preallocation-cut");
-        let path = scratch.file("blob", b"begun");
+    fn a_truncated_file_keeps_its_size() {
+        let directory = TempDir::new("preallocation-cut");
+        let path = directory.file("blob", b"begun");
         let file = OpenOptions::new().write(true).open(path).unwrap();
-        let ahead = Preallocation::default();
-        ahead.reserve(&file, 5, LEAST);
+        let preallocation = Preallocation::default();
+        preallocation.reserve(&file, 5, MIN_SIZE);
         file.set_len(2).unwrap();
-        ahead.give_back(&file, 5);
+        preallocation.release(&file, 5);
         assert_eq!(file.metadata().unwrap().len(), 2);
     }
 }

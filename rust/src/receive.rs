@@ -1,4 +1,4 @@
-//! Bytes from a connected socket, in large reads, without Python in between.
+//! Receiving from a connected socket in large reads.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -13,11 +13,12 @@ use crate::hashing::Bytes;
 use crate::per_process::PerProcess;
 use crate::stop::POLL;
 
-/// How much is received before it is written and hashed: it stays in a core's own cache.
+/// The size of a buffer. It is small enough for the cache of one core, so that the bytes are still
+/// cached when they are written and hashed.
 const SIZE: usize = 256 << 10;
 
-/// How many buffers are kept for the next one who needs one.
-const KEPT: usize = 16;
+/// The maximum number of unused buffers that are kept.
+const MAX_SPARE: usize = 16;
 
 static SPARE: PerProcess<Mutex<Vec<Box<[u8]>>>> = PerProcess::new();
 
@@ -25,7 +26,7 @@ fn spare() -> MutexGuard<'static, Vec<Box<[u8]>>> {
     SPARE.get().lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A buffer that is filled from its beginning, and used again by the next.
+/// A receive buffer; it is reused when dropped.
 pub(crate) struct Buffer {
     bytes: Box<[u8]>,
     filled: usize,
@@ -40,8 +41,10 @@ impl Buffer {
         }
     }
 
-    /// What came. A little is copied, lest it hold a whole buffer in memory.
-    pub fn lend(self) -> Bytes {
+    /// Return the received bytes.
+    ///
+    /// A small number of bytes is copied, so that they do not occupy a whole buffer.
+    pub fn into_bytes(self) -> Bytes {
         if self.filled < SIZE / 4 {
             Box::new(self.as_ref().to_vec())
         } else {
@@ -59,43 +62,46 @@ impl AsRef<[u8]> for Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         let mut spare = spare();
-        if spare.len() < KEPT {
+        if spare.len() < MAX_SPARE {
             spare.push(std::mem::take(&mut self.bytes));
         }
     }
 }
 
-/// What came, and how long it was waited for.
+/// The result of receiving.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Received {
-    /// Bytes that were appended.
+    /// The number of bytes that were appended.
     pub count: u64,
-    /// Time in which nothing was there to be received.
+    /// The time spent waiting for bytes.
     pub waited: Duration,
 }
 
-/// Receives up to a number of bytes, with patience for so much waiting.
+/// Receives up to `max_size` bytes and waits for at most `max_wait` in total.
 pub(crate) struct Receiver<'a> {
     socket: BorrowedFd<'a>,
-    most: u64,
-    patience: Duration,
+    max_size: u64,
+    max_wait: Duration,
     pub received: Received,
 }
 
 impl<'a> Receiver<'a> {
-    pub fn new(socket: BorrowedFd<'a>, most: u64, patience: Duration) -> Self {
+    pub fn new(socket: BorrowedFd<'a>, max_size: u64, max_wait: Duration) -> Self {
         Self {
             socket,
-            most,
-            patience,
+            max_size,
+            max_wait,
             received: Received::default(),
         }
     }
 
-    /// Fill a buffer, or as much of it as comes without a long wait; whether more is to come.
-    pub fn fill(&mut self, buffer: &mut Buffer, over: impl Fn() -> bool) -> io::Result<bool> {
+    /// Receive into a buffer until it is full, or until a poll interval passes without bytes.
+    ///
+    /// Return false if the stream ended, `max_size` is reached or `max_wait` is used up.
+    /// `cancelled` ends the wait for the first byte.
+    pub fn fill(&mut self, buffer: &mut Buffer, cancelled: impl Fn() -> bool) -> io::Result<bool> {
         loop {
-            let left = self.most - self.received.count;
+            let left = self.max_size - self.received.count;
             if left == 0 {
                 return Ok(false);
             }
@@ -114,10 +120,10 @@ impl<'a> Receiver<'a> {
                 }
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
-                    if self.received.waited >= self.patience {
+                    if self.received.waited >= self.max_wait {
                         return Ok(false);
                     }
-                    if !self.wait()? && (buffer.filled > 0 || over()) {
+                    if !self.wait()? && (buffer.filled > 0 || cancelled()) {
                         return Ok(true);
                     }
                 }
@@ -126,22 +132,22 @@ impl<'a> Receiver<'a> {
         }
     }
 
-    /// Wait a little; whether there is something to receive.
+    /// Wait for at most a poll interval; return whether there are bytes to receive.
     fn wait(&mut self) -> io::Result<bool> {
-        let begun = Instant::now();
-        let most = POLL.min(self.patience - self.received.waited);
-        let limit = Timespec {
+        let start = Instant::now();
+        let limit = POLL.min(self.max_wait - self.received.waited);
+        let timeout = Timespec {
             tv_sec: 0,
-            tv_nsec: most.subsec_nanos().into(),
+            tv_nsec: limit.subsec_nanos().into(),
         };
-        let mut asked = [PollFd::new(&self.socket, PollFlags::IN)];
-        let ready = match poll(&mut asked, Some(&limit)) {
+        let mut descriptors = [PollFd::new(&self.socket, PollFlags::IN)];
+        let ready = match poll(&mut descriptors, Some(&timeout)) {
             Ok(count) => count > 0,
             Err(Errno::INTR) => false,
             Err(error) => return Err(error.into()),
         };
-        // At least something, so that no clock can make it endless.
-        self.received.waited += begun.elapsed().max(Duration::from_nanos(1));
+        // The minimum of one nanosecond guarantees an end, even if the clock does not advance.
+        self.received.waited += start.elapsed().max(Duration::from_nanos(1));
         Ok(ready)
     }
 }
@@ -151,14 +157,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_little_holds_no_whole_buffer() {
-        for (filled, kept) in [(1, false), (SIZE / 4, true), (SIZE, true)] {
+    fn few_bytes_do_not_occupy_a_whole_buffer() {
+        for (filled, shared) in [(1, false), (SIZE / 4, true), (SIZE, true)] {
             let mut buffer = Buffer::take();
             buffer.filled = filled;
-            let place = buffer.bytes.as_ptr();
-            let bytes = buffer.lend();
+            let address = buffer.bytes.as_ptr();
+            let bytes = buffer.into_bytes();
             assert_eq!((*bytes).as_ref().len(), filled);
-            assert_eq!((*bytes).as_ref().as_ptr() == place, kept);
+            assert_eq!((*bytes).as_ref().as_ptr() == address, shared);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A word that ends what is under way.
+//! Cancellation of operations that are in progress.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -7,25 +7,27 @@ use std::time::{Duration, Instant};
 
 use crate::failure::{Code, Failure, Result};
 
-/// How long a wait may last before it looks whether it was stopped.
+/// The interval at which a waiting thread checks for cancellation.
 pub(crate) const POLL: Duration = Duration::from_millis(100);
 
-/// Ends all that was given it, from any thread, once and for good.
+/// A cancellation flag. Any thread can set it, and it stays set.
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// What is under way ends soon, with [`Code::Cancelled`].
+    /// Cancel all operations that use this flag; they fail with [`Code::Cancelled`].
     pub fn set(&self) {
         self.0.store(true, Ordering::Release);
     }
 
-    /// Not to be asked with a lock held: a handler of signals may run meanwhile.
+    /// Return whether the flag is set or this thread is interrupted.
+    ///
+    /// The caller must not hold a lock, because a signal handler can run in this call.
     pub(crate) fn is_set(&self) -> bool {
         self.0.load(Ordering::Acquire) || interrupted()
     }
 
-    /// The failure of what was at `offset` when it was stopped.
+    /// Fail with [`Code::Cancelled`] at `offset` if the flag is set.
     pub(crate) fn check(&self, offset: u64) -> Result<()> {
         if self.is_set() {
             return Err(Failure::new(Code::Cancelled, offset, "stopped"));
@@ -34,40 +36,45 @@ impl Stop {
     }
 }
 
-/// What a thread asks now and then, and when it does so next.
+/// The interrupt check of a thread.
 #[derive(Clone, Copy)]
 struct Interrupts {
-    ask: fn() -> bool,
+    check: fn() -> bool,
+    /// The time of the next call of `check`.
     next: Instant,
-    /// It is to end; that is not asked again.
-    over: bool,
+    /// `check` has returned true; it is not called again.
+    interrupted: bool,
 }
 
 thread_local! {
     static INTERRUPTS: Cell<Option<Interrupts>> = const { Cell::new(None) };
 }
 
-/// Let work in this thread end, as if it were stopped, when `ask` says so.
-pub fn interruptible<T>(ask: fn() -> bool, work: impl FnOnce() -> T) -> T {
+/// Run `work` in this thread; it is cancelled when `check` returns true.
+pub fn interruptible<T>(check: fn() -> bool, work: impl FnOnce() -> T) -> T {
     let next = Instant::now() + POLL;
-    let over = false;
-    let outer = INTERRUPTS.replace(Some(Interrupts { ask, next, over }));
-    let done = work();
+    let outer = INTERRUPTS.replace(Some(Interrupts {
+        check,
+        next,
+        interrupted: false,
+    }));
+    let result = work();
     INTERRUPTS.set(outer);
-    done
+    result
 }
 
+/// Return whether this thread is interrupted; call its check once per [`POLL`].
 fn interrupted() -> bool {
     let Some(mut interrupts) = INTERRUPTS.get() else {
         return false;
     };
     let now = Instant::now();
-    if !interrupts.over && now >= interrupts.next {
-        interrupts.over = (interrupts.ask)();
+    if !interrupts.interrupted && now >= interrupts.next {
+        interrupts.interrupted = (interrupts.check)();
         interrupts.next = now + POLL;
         INTERRUPTS.set(Some(interrupts));
     }
-    interrupts.over
+    interrupts.interrupted
 }
 
 #[cfg(test)]
@@ -75,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn work_is_interrupted_in_its_own_thread_only() {
+    fn only_the_thread_of_the_work_is_interrupted() {
         let stop = Stop::default();
         let stopped = || {
             std::thread::sleep(2 * POLL);
@@ -83,8 +90,8 @@ mod tests {
         };
         assert_eq!(interruptible(|| true, stopped), Err(Code::Cancelled));
         assert_eq!(interruptible(|| false, stopped), Ok(()));
-        let beside = || std::thread::scope(|scope| scope.spawn(stopped).join().unwrap());
-        assert_eq!(interruptible(|| true, beside), Ok(()));
+        let in_other_thread = || std::thread::scope(|scope| scope.spawn(stopped).join().unwrap());
+        assert_eq!(interruptible(|| true, in_other_thread), Ok(()));
         assert_eq!(stopped(), Ok(()));
     }
 }

@@ -1,4 +1,4 @@
-//! Streams of bytes that are pulled a slice at a time.
+//! Streams of bytes that are read one slice at a time.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -9,14 +9,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::failure::{Code, Failure, Result};
-use crate::limits::Ceiling;
+use crate::limits::SizeLimit;
 use crate::stop::Stop;
 
-/// The most that one pull gives. The twin cuts its slices at the same places, so that both have
-/// seen the same bytes when a decoder stumbles.
+/// The maximum size of a slice.
+///
+/// The Python twin uses the same size, so that both report the same result when a decoder fails.
 pub(crate) const SLICE: usize = 128 << 10;
 
-/// Some bytes that several may look at, without a copy.
+/// A reference-counted range of bytes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Slice {
     bytes: Arc<Vec<u8>>,
@@ -24,7 +25,7 @@ pub(crate) struct Slice {
 }
 
 impl Slice {
-    /// Take up to `count` bytes off the front.
+    /// Remove up to `count` bytes from the front and return them.
     pub fn split_to(&mut self, count: usize) -> Self {
         let middle = self.range.start + count.min(self.len());
         let front = Self {
@@ -46,18 +47,18 @@ impl From<Vec<u8>> for Slice {
     }
 }
 
-/// Buffers of a slice, used again when nobody looks at what was in them any more.
+/// Buffers of slices, which are reused when no slice refers to them.
 ///
-/// So a stream that is worked off as it comes stays in one buffer, which stays in the cache, and
-/// is zeroed once.
+/// A stream whose slices are dropped before the next one is read uses one buffer. That buffer stays
+/// in the CPU cache and is zeroed once.
 #[derive(Default)]
-pub(crate) struct Buffers(Vec<Arc<Vec<u8>>>);
+pub(crate) struct BufferPool(Vec<Arc<Vec<u8>>>);
 
-/// Of as many buffers at most is known; who has more in flight allocates them.
-const KNOWN: usize = 64;
+/// The maximum number of buffers in a pool; further buffers are allocated and freed.
+const MAX_BUFFERS: usize = 64;
 
-impl Buffers {
-    /// A buffer to be filled, of one byte more than a slice. What is in it means nothing.
+impl BufferPool {
+    /// Return a buffer of one byte more than a slice; its content is undefined.
     pub fn take(&mut self) -> Vec<u8> {
         let free = |bytes: &mut Arc<Vec<u8>>| Arc::get_mut(bytes).map(std::mem::take);
         for at in (0..self.0.len()).rev() {
@@ -69,17 +70,19 @@ impl Buffers {
         vec![0; SLICE + 1]
     }
 
-    /// What was filled of a buffer. A little is copied, lest it hold a whole buffer in memory.
-    pub fn lend(&mut self, bytes: Vec<u8>, filled: usize) -> Slice {
+    /// Return a slice of the first `filled` bytes of a buffer.
+    ///
+    /// A small slice is copied, so that it does not occupy a whole buffer.
+    pub fn share(&mut self, bytes: Vec<u8>, filled: usize) -> Slice {
         let (bytes, slice) = if filled < SLICE / 4 {
-            let few = bytes[..filled].to_vec();
-            (Arc::new(bytes), few.into())
+            let copy = bytes[..filled].to_vec();
+            (Arc::new(bytes), copy.into())
         } else {
             let bytes = Arc::new(bytes);
             let range = 0..filled;
             (Arc::clone(&bytes), Slice { bytes, range })
         };
-        if self.0.len() < KNOWN {
+        if self.0.len() < MAX_BUFFERS {
             self.0.push(bytes);
         }
         slice
@@ -100,19 +103,20 @@ impl AsRef<[u8]> for Slice {
     }
 }
 
-/// Gives the next slice; an empty one at the end.
+/// A stream of slices.
 pub(crate) trait Stream: Send {
-    fn pull(&mut self) -> Result<Slice>;
+    /// Read the next slice; it is empty at the end of the stream.
+    fn next_slice(&mut self) -> Result<Slice>;
 
-    /// Go forward without reading, where that can be done; how far that was.
+    /// Skip up to `count` bytes without reading them; return the number of bytes skipped.
     fn skip(&mut self, _count: u64) -> Result<u64> {
         Ok(0)
     }
 }
 
 impl<S: Stream + ?Sized> Stream for Box<S> {
-    fn pull(&mut self) -> Result<Slice> {
-        (**self).pull()
+    fn next_slice(&mut self) -> Result<Slice> {
+        (**self).next_slice()
     }
 
     fn skip(&mut self, count: u64) -> Result<u64> {
@@ -120,28 +124,42 @@ impl<S: Stream + ?Sized> Stream for Box<S> {
     }
 }
 
-/// Bytes in memory, as a stream.
-pub(crate) struct Held(Slice);
+/// A stream of bytes in memory.
+pub(crate) struct MemoryStream(Slice);
 
-impl Held {
+impl MemoryStream {
     pub fn new(bytes: Slice) -> Self {
         Self(bytes)
     }
 }
 
-impl Stream for Held {
-    fn pull(&mut self) -> Result<Slice> {
+impl Stream for MemoryStream {
+    fn next_slice(&mut self) -> Result<Slice> {
         Ok(self.0.split_to(SLICE))
     }
 }
 
-/// Read a stream to its end, to learn whether it has one.
+/// Read a stream to its end and discard the bytes.
 pub(crate) fn drain(stream: &mut dyn Stream) -> Result<()> {
-    while !stream.pull()?.is_empty() {}
+    while !stream.next_slice()?.is_empty() {}
     Ok(())
 }
 
-/// Read what is there at an offset, up to a buffer full.
+/// Read a stream to its end and pass each slice to `process`.
+pub(crate) fn for_each_slice(
+    stream: &mut dyn Stream,
+    mut process: impl FnMut(&Slice),
+) -> Result<()> {
+    loop {
+        let slice = stream.next_slice()?;
+        if slice.is_empty() {
+            return Ok(());
+        }
+        process(&slice);
+    }
+}
+
+/// Read from a file at an offset; return the number of bytes read.
 pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
     loop {
         match file.read_at(buffer, offset) {
@@ -151,14 +169,14 @@ pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> std::io::R
     }
 }
 
-/// The bytes of an open file from a position up to `end`, or to the end of the file.
+/// A stream of a range of an open file: from `position` to `end`, or to the end of the file.
 pub(crate) struct FileRange {
     file: Arc<File>,
     path: PathBuf,
     position: u64,
     end: Option<u64>,
     stop: Stop,
-    buffers: Buffers,
+    buffers: BufferPool,
 }
 
 impl FileRange {
@@ -169,13 +187,13 @@ impl FileRange {
             position,
             end,
             stop,
-            buffers: Buffers::default(),
+            buffers: BufferPool::default(),
         }
     }
 }
 
 impl Stream for FileRange {
-    fn pull(&mut self) -> Result<Slice> {
+    fn next_slice(&mut self) -> Result<Slice> {
         self.stop.check(self.position)?;
         let left = self.end.map_or(u64::MAX, |end| end - self.position);
         let wanted = usize::try_from(left).map_or(SLICE, |left| left.min(SLICE));
@@ -194,7 +212,7 @@ impl Stream for FileRange {
             ));
         }
         self.position += count as u64;
-        Ok(self.buffers.lend(bytes, count))
+        Ok(self.buffers.share(bytes, count))
     }
 
     fn skip(&mut self, count: u64) -> Result<u64> {
@@ -209,73 +227,73 @@ impl Stream for FileRange {
     }
 }
 
-/// A stream that may not give more than its ceiling.
-pub(crate) struct Bounded<S> {
+/// A stream that fails if it is longer than its limit.
+pub(crate) struct LimitedStream<S> {
     source: S,
-    ceiling: Ceiling,
-    given: u64,
-    over: bool,
+    limit: SizeLimit,
+    position: u64,
+    exceeded: bool,
 }
 
-impl<S: Stream> Bounded<S> {
-    pub fn new(source: S, ceiling: Ceiling) -> Self {
+impl<S: Stream> LimitedStream<S> {
+    pub fn new(source: S, limit: SizeLimit) -> Self {
         Self {
             source,
-            ceiling,
-            given: 0,
-            over: false,
+            limit,
+            position: 0,
+            exceeded: false,
         }
     }
 
     fn failure(&self) -> Failure {
-        let size = self.ceiling.size;
-        let detail = if self.ceiling.code == Code::LimitRatio {
+        let size = self.limit.size;
+        let detail = if self.limit.code == Code::LimitRatio {
             format!("the input may not grow to more than {size} bytes")
         } else {
             format!("more than the {size} bytes allowed")
         };
-        Failure::new(self.ceiling.code, size, detail)
+        Failure::new(self.limit.code, size, detail)
     }
 }
 
-impl<S: Stream> Stream for Bounded<S> {
-    fn pull(&mut self) -> Result<Slice> {
-        if self.over {
+impl<S: Stream> Stream for LimitedStream<S> {
+    fn next_slice(&mut self) -> Result<Slice> {
+        if self.exceeded {
             return Err(self.failure());
         }
-        let mut piece = self.source.pull()?;
-        let room = self.ceiling.size - self.given;
-        if piece.len() as u64 > room {
-            self.over = true;
-            if room == 0 {
+        let mut slice = self.source.next_slice()?;
+        let left = self.limit.size - self.position;
+        if slice.len() as u64 > left {
+            self.exceeded = true;
+            if left == 0 {
                 return Err(self.failure());
             }
-            // less than the length of a piece
-            piece = piece.split_to(room as usize);
+            // The cast is exact, because `left` is less than the length of a slice.
+            slice = slice.split_to(left as usize);
         }
-        self.given += piece.len() as u64;
-        Ok(piece)
+        self.position += slice.len() as u64;
+        Ok(slice)
     }
 
     fn skip(&mut self, count: u64) -> Result<u64> {
         let skipped = self.source.skip(count)?;
-        if skipped > self.ceiling.size - self.given {
-            self.over = true;
+        if skipped > self.limit.size - self.position {
+            self.exceeded = true;
             return Err(self.failure());
         }
-        self.given += skipped;
+        self.position += skipped;
         Ok(skipped)
     }
 }
 
-/// A stream whose first bytes can be looked at before they are pulled.
-pub(crate) struct Ahead<S> {
+/// A stream whose first bytes can be inspected before they are read.
+pub(crate) struct PeekStream<S> {
     source: S,
     slices: VecDeque<Slice>,
     failure: Option<Failure>,
 }
 
-impl<S: Stream> Ahead<S> {
+impl<S: Stream> PeekStream<S> {
     pub fn new(source: S) -> Self {
         Self {
             source,
@@ -284,34 +302,34 @@ impl<S: Stream> Ahead<S> {
         }
     }
 
-    /// At least `count` bytes, fewer if the stream ends or fails before.
+    /// Return at least the next `count` bytes, or fewer if the stream ends or fails before.
     pub fn peek(&mut self, count: usize) -> Vec<u8> {
-        let mut held: Vec<u8> = Vec::new();
+        let mut head: Vec<u8> = Vec::new();
         for slice in &self.slices {
-            held.extend_from_slice(&slice[..slice.len().min(count)]);
+            head.extend_from_slice(&slice[..slice.len().min(count)]);
         }
-        while held.len() < count && self.failure.is_none() {
-            match self.source.pull() {
+        while head.len() < count && self.failure.is_none() {
+            match self.source.next_slice() {
                 Err(failure) => self.failure = Some(failure),
                 Ok(slice) if slice.is_empty() => break,
                 Ok(slice) => {
-                    held.extend_from_slice(&slice[..slice.len().min(count)]);
+                    head.extend_from_slice(&slice[..slice.len().min(count)]);
                     self.slices.push_back(slice);
                 }
             }
         }
-        held
+        head
     }
 }
 
-impl<S: Stream> Stream for Ahead<S> {
-    fn pull(&mut self) -> Result<Slice> {
+impl<S: Stream> Stream for PeekStream<S> {
+    fn next_slice(&mut self) -> Result<Slice> {
         if let Some(slice) = self.slices.pop_front() {
             return Ok(slice);
         }
         match &self.failure {
             Some(failure) => Err(failure.clone()),
-            None => self.source.pull(),
+            None => self.source.next_slice(),
         }
     }
 }

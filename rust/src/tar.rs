@@ -1,28 +1,28 @@
-//! The fields of a 512-byte tar header, and of a pax header.
+//! Parsing of tar header blocks and pax headers.
 
-/// Bytes of a block.
+/// The size of a block.
 pub(crate) const BLOCK: usize = 512;
-/// The largest offset in a tar.
+/// The maximum offset in a tar.
 pub(crate) const LARGEST_OFFSET: u64 = i64::MAX as u64;
 
 /// One member of a tar.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Member {
-    /// As stored, extensions applied.
+    /// The stored name, including that of an extended header.
     pub name: Vec<u8>,
-    /// As stored, extensions applied.
+    /// The stored link name, including that of an extended header.
     pub linkname: Vec<u8>,
-    /// The type flag; the old NUL is `0`, or `5` for a name that ends in a slash.
+    /// The type flag. The old flag NUL is replaced by `5` if the name ends in a slash, else by `0`.
     pub kind: u8,
-    /// Bytes of data in the tar.
+    /// The size of the data in the tar.
     pub size: u64,
-    /// Of the data, in the decompressed tar.
+    /// The offset of the data in the decompressed tar.
     pub offset: u64,
-    /// Of the first header block, extensions included.
+    /// The offset of the first header block, including extended headers.
     pub header: u64,
 }
 
-/// What a pax header says, as far as it matters here.
+/// The records of a pax header that are used here.
 #[derive(Debug, Default)]
 pub(crate) struct Pax {
     pub path: Vec<u8>,
@@ -30,18 +30,20 @@ pub(crate) struct Pax {
     pub size: Vec<u8>,
 }
 
-/// Whether the sum that a header states is right, counted with or without signs.
-pub(crate) fn checksum_holds(block: &[u8]) -> bool {
-    let Some(stated) = octal(&block[148..156]) else {
+/// Return whether the checksum of a header block is correct.
+///
+/// It is the sum of the bytes, as unsigned or as signed numbers.
+pub(crate) fn checksum_is_valid(block: &[u8]) -> bool {
+    let Some(stored) = octal(&block[148..156]) else {
         return false;
     };
     let others = || block[..148].iter().chain(&block[156..BLOCK]);
     let unsigned = 8 * 32 + others().map(|byte| u64::from(*byte)).sum::<u64>();
     let high = others().filter(|byte| **byte >= 128).count() as u64;
-    stated == unsigned || unsigned.checked_sub(256 * high) == Some(stated)
+    stored == unsigned || unsigned.checked_sub(256 * high) == Some(stored)
 }
 
-/// Octal digits between spaces and NULs; none at all are 0.
+/// Parse octal digits, surrounded by spaces and NULs; a blank field is 0.
 fn octal(field: &[u8]) -> Option<u64> {
     let blank = |byte: &u8| matches!(byte, b' ' | 0);
     let Some(first) = field.iter().position(|byte| !blank(byte)) else {
@@ -56,7 +58,7 @@ fn octal(field: &[u8]) -> Option<u64> {
         })
 }
 
-/// Octal digits, or a base-256 number that is not negative.
+/// Parse octal digits or a non-negative base-256 number.
 pub(crate) fn number(field: &[u8]) -> Option<u64> {
     let (first, rest) = field.split_first()?;
     if first & 0x80 == 0 {
@@ -74,30 +76,30 @@ pub(crate) fn number(field: &[u8]) -> Option<u64> {
     (value <= LARGEST_OFFSET).then_some(value)
 }
 
-/// Decimal digits of a number that fits.
+/// Parse decimal digits of a number up to [`LARGEST_OFFSET`].
 pub(crate) fn decimal(text: &[u8]) -> Option<u64> {
     if text.is_empty() || text.len() > 19 || !text.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    // Nineteen digits fit into 64 bits.
+    // A number of 19 digits fits into 64 bits.
     let value = text
         .iter()
         .fold(0, |value, digit| value * 10 + u64::from(digit - b'0'));
     (value <= LARGEST_OFFSET).then_some(value)
 }
 
-/// What stands before the first NUL.
+/// Return the bytes before the first NUL.
 pub(crate) fn until_nul(field: &[u8]) -> &[u8] {
     let end = field.iter().position(|byte| *byte == 0);
     &field[..end.unwrap_or(field.len())]
 }
 
-/// Name and link name of a header block, without extensions.
+/// Return the name and link name of a header block.
 pub(crate) fn names(block: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let mut name = until_nul(&block[..100]).to_vec();
     let link = until_nul(&block[157..257]).to_vec();
     if &block[257..263] == b"ustar\0" {
-        // star keeps times behind a shorter prefix
+        // The tar implementation star stores times after a shorter prefix field.
         let star = &block[508..512] == b"tar\0";
         let prefix = until_nul(&block[345..if star { 476 } else { 500 }]);
         if !prefix.is_empty() {
@@ -107,9 +109,9 @@ pub(crate) fn names(block: &[u8]) -> (Vec<u8>, Vec<u8>) {
     (name, link)
 }
 
-/// The records of a pax header; `None` if they are not well-formed.
+/// Parse the records of a pax header; `None` if they are malformed.
 ///
-/// A record is `LENGTH KEY=VALUE` and a newline, and LENGTH counts all of it.
+/// A record is `LENGTH KEY=VALUE` and a newline; LENGTH is the length of the whole record.
 pub(crate) fn pax_records(mut data: &[u8]) -> Option<Pax> {
     let mut pax = Pax::default();
     while !data.is_empty() {
@@ -123,7 +125,7 @@ pub(crate) fn pax_records(mut data: &[u8]) -> Option<Pax> {
         let record = record[space + 1..].strip_suffix(b"\n")?;
         let equals = record.iter().position(|byte| *byte == b'=')?;
         let (key, value) = (&record[..equals], &record[equals + 1..]);
-        let kept = match key {
+        let target = match key {
             b"" => return None,
             b"path" => &mut pax.path,
             b"linkpath" => &mut pax.linkpath,
@@ -133,7 +135,7 @@ pub(crate) fn pax_records(mut data: &[u8]) -> Option<Pax> {
         if value.contains(&0) {
             return None;
         }
-        *kept = value.to_vec();
+        *target = value.to_vec();
     }
     Some(pax)
 }
@@ -143,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_in_every_writing() {
+    fn numbers_in_all_formats() {
         assert_eq!(number(b"00000000017\0"), Some(15));
         assert_eq!(number(b"        17 \0"), Some(15));
         assert_eq!(number(&[0; 12]), Some(0));
@@ -160,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn pax_records_are_read_strictly() {
+    fn malformed_pax_records_are_rejected() {
         let pax = pax_records(b"11 path=ab\n13 atime=1.5\n10 size=7\n").unwrap();
         assert_eq!((&pax.path[..], &pax.size[..]), (&b"ab"[..], &b"7"[..]));
         for odd in [

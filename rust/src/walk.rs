@@ -1,54 +1,54 @@
-//! The tar walk: headers read strictly, members with exact offsets.
+//! The tar walk: a strict parser that finds the members of a tar and their offsets.
 //!
-//! Read are the old format, ustar, GNU long names and sparse members, and the pax records `path`,
-//! `linkpath` and `size`. Global pax headers are passed over.
+//! It supports the old format, ustar, GNU long names and sparse members, and the pax records
+//! `path`, `linkpath` and `size`. It ignores global pax headers.
 
 use crate::failure::{Code, Failure, Result};
 use crate::limits::Limits;
 use crate::stream::{Stream, drain};
 use crate::tar::{self, BLOCK, LARGEST_OFFSET, Member, Pax};
 
-/// An extended header is held in memory, so it has a bound of its own.
+/// The maximum size of an extended header, which is read into memory.
 const LARGEST_EXTENSION: u64 = 1 << 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Collects a block.
+    /// Reads a header block.
     Header,
-    /// Collects the data of the extension whose header block and type these are.
+    /// Reads the data of an extended header with this offset and type.
     Extension(u64, u8),
-    /// Collects a further map of a GNU sparse member.
+    /// Reads a further sparse map of a GNU sparse member.
     Sparse,
     Data,
     Padding,
-    /// Behind the end mark.
+    /// Ignores the bytes after the end mark.
     Tail,
 }
 
-/// Finds the members of a tar that is fed to it in pieces of any size.
+/// Finds the members of a tar, which is passed to it in slices of any size.
 ///
-/// The tar ends at two zero blocks (what follows does not matter), or where the bytes end after a
-/// whole member, with or without its padding and one zero block.
+/// The tar ends at two zero blocks (the bytes after them are ignored), or at the end of the bytes
+/// after a complete member, with or without its padding and one zero block.
 pub(crate) struct TarWalk {
     limits: Limits,
     pub members: Vec<Member>,
-    /// Bytes fed.
+    /// The offset of the next byte.
     position: u64,
-    held: Vec<u8>,
+    buffer: Vec<u8>,
     state: State,
-    /// How much is collected before it is looked at; in data, the size of all of it.
-    want: u64,
-    /// Data or padding still to pass over.
+    /// The size of the current element.
+    wanted: u64,
+    /// The remaining bytes of data or padding.
     left: u64,
-    /// Whose data that is.
+    /// The member whose header was read and whose data is not complete yet.
     member: Option<Member>,
-    /// Header block of the first extension before a member.
-    first: Option<u64>,
+    /// The offset of the first header block of the member, including extended headers.
+    first_header: Option<u64>,
     pax: Pax,
     long_name: Vec<u8>,
     long_link: Vec<u8>,
-    /// The block before was a zero block.
-    zero: bool,
+    /// The previous block was a zero block.
+    after_zero_block: bool,
 }
 
 impl TarWalk {
@@ -57,20 +57,20 @@ impl TarWalk {
             limits,
             members: Vec::new(),
             position: 0,
-            held: Vec::new(),
+            buffer: Vec::new(),
             state: State::Header,
-            want: BLOCK as u64,
+            wanted: BLOCK as u64,
             left: 0,
             member: None,
-            first: None,
+            first_header: None,
             pax: Pax::default(),
             long_name: Vec::new(),
             long_link: Vec::new(),
-            zero: false,
+            after_zero_block: false,
         }
     }
 
-    /// How many of the next bytes do not matter.
+    /// Return the number of next bytes that need not be read.
     pub fn skippable(&self) -> u64 {
         match self.state {
             State::Data | State::Padding => self.left,
@@ -78,46 +78,46 @@ impl TarWalk {
         }
     }
 
-    /// The size of the file whose data comes next, where its first byte does.
-    pub fn file_ahead(&self) -> Option<u64> {
+    /// Return the size of the file whose data begins at the next byte.
+    pub fn next_file_size(&self) -> Option<u64> {
         let member = self.member.as_ref()?;
-        let file = matches!(member.kind, b'0' | b'7') && member.size > 0;
-        (file && self.state == State::Data && self.left == member.size).then_some(member.size)
+        let is_file = matches!(member.kind, b'0' | b'7') && member.size > 0;
+        (is_file && self.state == State::Data && self.left == member.size).then_some(member.size)
     }
 
-    /// Take the next bytes.
+    /// Parse the next bytes.
     pub fn feed(&mut self, mut data: &[u8]) -> Result<()> {
         while !data.is_empty() {
-            let count = self.take(data)?;
+            let count = self.feed_element(data)?;
             data = &data[count..];
         }
         Ok(())
     }
 
-    /// Take the next bytes, as far as they are of one kind; how many those were.
-    pub fn take(&mut self, data: &[u8]) -> Result<usize> {
-        let here = data.len() as u64;
+    /// Parse the next bytes up to the end of the current element; return their number.
+    pub fn feed_element(&mut self, data: &[u8]) -> Result<usize> {
+        let available = data.len() as u64;
         let count = match self.state {
             State::Tail => {
-                self.position += here;
-                here
+                self.position += available;
+                available
             }
             State::Data | State::Padding => {
-                let count = self.left.min(here);
+                let count = self.left.min(available);
                 self.skip(count);
                 count
             }
             State::Header | State::Extension(..) | State::Sparse => {
-                let count = (self.want - self.held.len() as u64).min(here);
+                let count = (self.wanted - self.buffer.len() as u64).min(available);
                 self.position += count;
-                self.collect(&data[..count as usize])?;
+                self.read_element(&data[..count as usize])?;
                 count
             }
         };
         Ok(count as usize)
     }
 
-    /// Pass over `count` of the bytes that do not matter.
+    /// Skip `count` bytes of data or padding.
     pub fn skip(&mut self, count: u64) {
         self.position += count;
         self.left -= count;
@@ -125,19 +125,19 @@ impl TarWalk {
             return;
         }
         if self.state == State::Data {
-            self.data_ended();
+            self.end_data();
         } else {
-            self.await_header();
+            self.expect_header();
         }
     }
 
-    /// Judge the end of the bytes.
+    /// Check that the tar may end here.
     pub fn finish(&self) -> Result<()> {
-        // umoci leaves out the padding of the last member, and its layers are read everywhere.
-        let between = matches!(self.state, State::Header | State::Padding)
-            && self.held.is_empty()
-            && self.first.is_none();
-        if between || self.state == State::Tail {
+        // umoci omits the padding of the last member, and other tools accept its layers.
+        let complete = matches!(self.state, State::Header | State::Padding)
+            && self.buffer.is_empty()
+            && self.first_header.is_none();
+        if complete || self.state == State::Tail {
             return Ok(());
         }
         let at = self.position;
@@ -149,48 +149,48 @@ impl TarWalk {
         })
     }
 
-    fn await_header(&mut self) {
-        (self.state, self.want) = (State::Header, BLOCK as u64);
+    fn expect_header(&mut self) {
+        (self.state, self.wanted) = (State::Header, BLOCK as u64);
     }
 
-    fn collect(&mut self, data: &[u8]) -> Result<()> {
-        if self.held.is_empty() && data.len() as u64 == self.want {
-            return self.collected(data);
+    fn read_element(&mut self, data: &[u8]) -> Result<()> {
+        if self.buffer.is_empty() && data.len() as u64 == self.wanted {
+            return self.parse_element(data);
         }
-        self.held.extend_from_slice(data);
-        if (self.held.len() as u64) < self.want {
+        self.buffer.extend_from_slice(data);
+        if (self.buffer.len() as u64) < self.wanted {
             return Ok(());
         }
-        let whole = std::mem::take(&mut self.held);
-        self.collected(&whole)
+        let element = std::mem::take(&mut self.buffer);
+        self.parse_element(&element)
     }
 
-    fn collected(&mut self, data: &[u8]) -> Result<()> {
+    fn parse_element(&mut self, data: &[u8]) -> Result<()> {
         match self.state {
-            State::Extension(at, kind) => self.extended(at, kind, data),
-            State::Sparse => self.sparse(data),
-            _ => self.header(data),
+            State::Extension(at, kind) => self.parse_extension(at, kind, data),
+            State::Sparse => self.parse_sparse_map(data),
+            _ => self.parse_header(data),
         }
     }
 
-    fn header(&mut self, block: &[u8]) -> Result<()> {
+    fn parse_header(&mut self, block: &[u8]) -> Result<()> {
         let at = self.position - BLOCK as u64;
         if block.iter().all(|byte| *byte == 0) {
-            if self.first.is_some() {
+            if self.first_header.is_some() {
                 let detail = format!("an end mark after an extended header, at byte {at}");
                 return Err(Failure::new(Code::Corrupt, at, detail));
             }
-            if self.zero {
+            if self.after_zero_block {
                 self.state = State::Tail;
             }
-            self.zero = true;
+            self.after_zero_block = true;
             return Ok(());
         }
-        if self.zero {
+        if self.after_zero_block {
             let detail = format!("a single zero block before byte {at}");
             return Err(Failure::new(Code::Corrupt, at, detail));
         }
-        if !tar::checksum_holds(block) {
+        if !tar::checksum_is_valid(block) {
             return Err(if at == 0 {
                 Failure::new(Code::NotTar, 0, "the first block is not a tar header")
             } else {
@@ -198,7 +198,7 @@ impl TarWalk {
                 Failure::new(Code::Corrupt, at, detail)
             });
         }
-        let size = tar::number(&block[124..136]).ok_or_else(|| no_size(at))?;
+        let size = tar::number(&block[124..136]).ok_or_else(|| invalid_size(at))?;
         self.check_extent(size, at)?;
         match block[156] {
             kind @ (b'x' | b'L' | b'K') => self.open_extension(kind, size, at),
@@ -211,24 +211,24 @@ impl TarWalk {
     }
 
     fn check_extent(&self, size: u64, at: u64) -> Result<()> {
-        let fits = size <= LARGEST_OFFSET.saturating_sub(self.position + BLOCK as u64);
-        if fits { Ok(()) } else { Err(no_size(at)) }
+        let valid = size <= LARGEST_OFFSET.saturating_sub(self.position + BLOCK as u64);
+        if valid { Ok(()) } else { Err(invalid_size(at)) }
     }
 
     fn open_extension(&mut self, kind: u8, size: u64, at: u64) -> Result<()> {
-        let first = *self.first.get_or_insert(at);
+        let first_header = *self.first_header.get_or_insert(at);
         if size > LARGEST_EXTENSION {
             let detail = format!("an extended header of {size} bytes at byte {at}");
-            return Err(Failure::new(Code::LimitPath, first, detail));
+            return Err(Failure::new(Code::LimitPath, first_header, detail));
         }
         if size == 0 {
-            return self.extended(at, kind, b"");
+            return self.parse_extension(at, kind, b"");
         }
-        (self.state, self.want) = (State::Extension(at, kind), size);
+        (self.state, self.wanted) = (State::Extension(at, kind), size);
         Ok(())
     }
 
-    fn extended(&mut self, at: u64, kind: u8, data: &[u8]) -> Result<()> {
+    fn parse_extension(&mut self, at: u64, kind: u8, data: &[u8]) -> Result<()> {
         match kind {
             b'L' => self.long_name = tar::until_nul(data).to_vec(),
             b'K' => self.long_link = tar::until_nul(data).to_vec(),
@@ -246,8 +246,9 @@ impl TarWalk {
     fn open_member(&mut self, block: &[u8], kind: u8, size: u64, at: u64) -> Result<()> {
         let pax = std::mem::take(&mut self.pax);
         let (name, linkname) = tar::names(block);
-        let name = first_filled([std::mem::take(&mut self.long_name), pax.path, name]);
-        let linkname = first_filled([std::mem::take(&mut self.long_link), pax.linkpath, linkname]);
+        let name = first_non_empty([std::mem::take(&mut self.long_name), pax.path, name]);
+        let linkname =
+            first_non_empty([std::mem::take(&mut self.long_link), pax.linkpath, linkname]);
         let mut size = size;
         if !pax.size.is_empty() {
             size = tar::decimal(&pax.size).ok_or_else(|| {
@@ -260,17 +261,17 @@ impl TarWalk {
             0 if !name.ends_with(b"/") => b'0',
             0 if size == 0 => b'5',
             0 => {
-                // Readers differ on whether this data is there.
+                // Tar implementations differ on whether this member has data.
                 let detail = format!("an old directory with data, at byte {at}");
                 return Err(Failure::new(Code::Corrupt, at, detail));
             }
             kind => kind,
         };
-        // Links, devices, directories and fifos have no data, whatever their size field says.
+        // Links, devices, directories and FIFOs have no data; their size field is ignored.
         if (b'1'..=b'6').contains(&kind) {
             size = 0;
         }
-        let header = self.first.unwrap_or(at);
+        let header = self.first_header.unwrap_or(at);
         let limits = self.limits;
         if self.members.len() as u64 >= limits.max_entries {
             let detail = format!("more than the {} members allowed", limits.max_entries);
@@ -280,7 +281,7 @@ impl TarWalk {
             let detail = format!("a path longer than {} bytes, at byte {at}", limits.max_path);
             return Err(Failure::new(Code::LimitPath, header, detail));
         }
-        self.first = Some(header);
+        self.first_header = Some(header);
         self.member = Some(Member {
             name,
             linkname,
@@ -290,15 +291,15 @@ impl TarWalk {
             header,
         });
         if kind == b'S' && block[482] != 0 {
-            (self.state, self.want) = (State::Sparse, BLOCK as u64);
+            (self.state, self.wanted) = (State::Sparse, BLOCK as u64);
         } else {
             self.open_data(size);
         }
         Ok(())
     }
 
-    /// The data begins after the last map.
-    fn sparse(&mut self, block: &[u8]) -> Result<()> {
+    /// Parse a sparse map; the data begins after the last one.
+    fn parse_sparse_map(&mut self, block: &[u8]) -> Result<()> {
         if block[504] != 0 {
             return Ok(());
         }
@@ -313,75 +314,75 @@ impl TarWalk {
     }
 
     fn open_data(&mut self, size: u64) {
-        (self.state, self.left, self.want) = (State::Data, size, size);
+        (self.state, self.left, self.wanted) = (State::Data, size, size);
         if size == 0 {
-            self.data_ended();
+            self.end_data();
         }
     }
 
-    fn data_ended(&mut self) {
+    fn end_data(&mut self) {
         if let Some(member) = self.member.take() {
             self.members.push(member);
-            self.first = None;
+            self.first_header = None;
         }
-        self.open_padding(self.want);
+        self.open_padding(self.wanted);
     }
 
     fn open_padding(&mut self, size: u64) {
         let block = BLOCK as u64;
         (self.state, self.left) = (State::Padding, size.next_multiple_of(block) - size);
         if self.left == 0 {
-            self.await_header();
+            self.expect_header();
         }
     }
 }
 
-fn no_size(at: u64) -> Failure {
+fn invalid_size(at: u64) -> Failure {
     let detail = format!("the header at byte {at} has no valid size");
     Failure::new(Code::Corrupt, at, detail)
 }
 
-fn first_filled(names: [Vec<u8>; 3]) -> Vec<u8> {
+fn first_non_empty(names: [Vec<u8>; 3]) -> Vec<u8> {
     let mut names = names.into_iter();
     names.find(|name| !name.is_empty()).unwrap_or_default()
 }
 
-/// What a walk came to.
-pub(crate) enum Verdict {
-    Whole,
-    /// The tar is wrong, in a stream that is right.
-    Tar(Failure),
-    /// The stream is wrong, or more than was allowed.
-    Stream(Failure),
+/// The result of a walk.
+pub(crate) enum WalkResult {
+    Complete,
+    /// The tar is damaged or exceeds a limit; reading the stream did not fail.
+    TarFailure(Failure),
+    /// The stream is damaged, exceeds a limit or cannot be read.
+    StreamFailure(Failure),
 }
 
 /// Walk a tar to the end of its stream.
 ///
-/// Damage of the stream has precedence over damage of the tar in it.
-pub(crate) fn walk(stream: &mut dyn Stream, walker: &mut TarWalk) -> Verdict {
-    match walked(stream, walker) {
-        Err(failure) => Verdict::Stream(failure),
-        Ok(Some(failure)) => Verdict::Tar(failure),
-        Ok(None) => Verdict::Whole,
+/// A failure of the stream has precedence over damage of the tar.
+pub(crate) fn walk(stream: &mut dyn Stream, walker: &mut TarWalk) -> WalkResult {
+    match walk_stream(stream, walker) {
+        Err(failure) => WalkResult::StreamFailure(failure),
+        Ok(Some(failure)) => WalkResult::TarFailure(failure),
+        Ok(None) => WalkResult::Complete,
     }
 }
 
-fn walked(stream: &mut dyn Stream, walker: &mut TarWalk) -> Result<Option<Failure>> {
+fn walk_stream(stream: &mut dyn Stream, walker: &mut TarWalk) -> Result<Option<Failure>> {
     loop {
-        let piece = stream.pull()?;
-        let judged = if piece.is_empty() {
+        let slice = stream.next_slice()?;
+        let result = if slice.is_empty() {
             walker.finish()
         } else {
-            walker.feed(&piece)
+            walker.feed(&slice)
         };
-        if let Err(failure) = judged {
+        if let Err(failure) = result {
             if !failure.is_limit() {
                 stream.skip(u64::MAX)?;
                 drain(stream)?;
             }
             return Ok(Some(failure));
         }
-        if piece.is_empty() {
+        if slice.is_empty() {
             return Ok(None);
         }
         let skippable = walker.skippable();

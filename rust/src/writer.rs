@@ -1,144 +1,50 @@
-//! The blob writer: what it is given is written at once, and hashed beside that.
+//! The blob writer: it writes bytes to a file and hashes them.
 //!
-//! Who produces the bytes also writes them: they are in this core's cache, and on few cores one
-//! more thread would only take turns with this one. The threads of [`hashing`](crate::hashing)
-//! get every piece in order. What waits there is bounded by a budget shared by all writers. When
-//! something fails, the next call says what happened.
+//! * `state`: the file, and the state that the writer shares with other threads;
+//! * `follower`: a stream of the file, read while it is written.
+//!
+//! The thread that produces the bytes also writes them: they are in the cache of its core, and on
+//! few cores a further thread would only compete with it. The threads of
+//! [`hashing`](crate::hashing) hash all bytes in order. A limit shared by all writers bounds the
+//! bytes in memory that wait to be hashed. After a failure, the next call returns it.
 
 use std::fs::{File, OpenOptions};
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::copy::{Copier, Trouble};
 use crate::digest::{Algorithm, Hasher};
 use crate::failure::{Code, Failure, Result};
+use crate::file_copy::{CopyError, FileCopier};
 pub use crate::hashing::Bytes;
-use crate::hashing::{Job, Queue, Stored};
+use crate::hashing::{BackgroundHasher, Segment, SegmentReader};
 use crate::preallocation::Preallocation;
 use crate::receive::{Buffer, Received, Receiver};
-use crate::stop::{POLL, Stop};
-use crate::stream::{SLICE, Slice, Stream, read_at};
+use crate::stop::Stop;
 
-/// What the writer, the hashing threads and those who follow know together.
-struct Shared {
-    path: PathBuf,
-    file: File,
-    failure: OnceLock<Failure>,
-    /// The writer is closed, or about to be.
-    closed: AtomicBool,
-    stop: Stop,
-    offset: AtomicU64,
-    /// Nothing more will be written that anybody might follow.
-    ended: AtomicBool,
-    /// How many wait for more to be written.
-    followers: Mutex<usize>,
-    grown: Condvar,
-}
+mod follower;
+mod state;
 
-impl Shared {
-    fn fail(&self, failure: Failure) -> Failure {
-        let failure = self.failure.get_or_init(|| failure).clone();
-        self.tell();
-        failure
-    }
+pub(crate) use follower::Follower;
+use state::WriterState;
 
-    fn io(&self, offset: u64, error: &std::io::Error) -> Failure {
-        Failure::io(&self.path, offset, error)
-    }
-
-    /// Wake who follows.
-    fn tell(&self) {
-        if *self
-            .followers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            > 0
-        {
-            self.grown.notify_all();
-        }
-    }
-
-    /// Wait a little for so many bytes to be there, or for anything else to be told.
-    fn wait_beyond(&self, end: u64) {
-        let followers = &self.followers;
-        let waiting = followers.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.offset() < end && !self.over() && self.failure.get().is_none() {
-            let waited = self.grown.wait_timeout(waiting, POLL);
-            drop(waited.unwrap_or_else(PoisonError::into_inner));
-        }
-    }
-
-    fn grow(&self, count: u64) {
-        self.offset.fetch_add(count, Ordering::AcqRel);
-        self.tell();
-    }
-
-    fn offset(&self) -> u64 {
-        self.offset.load(Ordering::Acquire)
-    }
-
-    /// Whether nothing more comes.
-    fn over(&self) -> bool {
-        self.closed.load(Ordering::Acquire) || self.ended.load(Ordering::Acquire)
-    }
-
-    fn closed_error(&self) -> Failure {
-        Failure::new(Code::Cancelled, self.offset(), "the writer is closed")
-    }
-
-    /// Nothing, or what ends all that is done with the writer.
-    fn check(&self) -> Result<()> {
-        if let Some(failure) = self.failure.get() {
-            return Err(failure.clone());
-        }
-        self.stop.check(self.offset())?;
-        if self.closed.load(Ordering::Acquire) {
-            return Err(self.closed_error());
-        }
-        Ok(())
-    }
-}
-
-impl Stored for Shared {
-    fn load(&self, buffer: &mut [u8], offset: u64) -> Result<()> {
-        let mut done = 0;
-        while done < buffer.len() {
-            let at = offset + done as u64;
-            let count = read_at(&self.file, &mut buffer[done..], at)
-                .map_err(|error| self.io(at, &error))?;
-            if count == 0 {
-                let detail = format!("{} was cut at byte {at}", self.path.display());
-                return Err(Failure::new(Code::Changed, at, detail));
-            }
-            done += count;
-        }
-        Ok(())
-    }
-
-    fn fail(&self, failure: Failure) {
-        Self::fail(self, failure);
-    }
-}
-
-/// Writes a file and knows its digest; the file is always a prefix of what was written.
+/// Writes a file and computes its digest; the file is always a prefix of the written bytes.
 pub struct BlobWriter {
-    shared: Arc<Shared>,
-    /// Held by whoever appends; gone once the writer is closed.
-    queue: Mutex<Option<Arc<Queue>>>,
-    /// A fork has the writer, but not the threads that hash.
-    owner: u32,
-    ahead: Preallocation,
+    state: Arc<WriterState>,
+    /// Locked during each append; `None` after the writer was closed.
+    hasher: Mutex<Option<BackgroundHasher>>,
+    /// The process of the writer; a forked process lacks the threads that hash.
+    pid: u32,
+    preallocation: Preallocation,
 }
 
 impl BlobWriter {
-    /// Open a file for writing; with `resume` keep what it has, and hash that first.
+    /// Open a file for writing; with `resume`, keep its bytes and hash them first.
     ///
-    /// `stop` ends all that is done with the writer, in any thread.
+    /// `stop` cancels all operations on the writer, in any thread.
     pub fn open(path: &Path, resume: bool, algorithm: Algorithm, stop: Stop) -> Result<Self> {
         let io = |error: std::io::Error| Failure::io(path, 0, &error);
         let file = OpenOptions::new()
@@ -149,70 +55,61 @@ impl BlobWriter {
             .mode(0o644)
             .open(path)
             .map_err(io)?;
-        let held = file.metadata().map_err(io)?.len();
-        let shared = Arc::new(Shared {
-            path: path.to_owned(),
-            file,
-            failure: OnceLock::new(),
-            closed: AtomicBool::new(false),
-            stop,
-            ended: AtomicBool::new(false),
-            offset: AtomicU64::new(0),
-            followers: Mutex::new(0),
-            grown: Condvar::new(),
-        });
-        let stored: Arc<dyn Stored> = Arc::clone(&shared) as _;
-        let queue = Queue::open(Some(stored), algorithm);
-        let writer = Self {
-            shared,
-            queue: Mutex::new(Some(Arc::clone(&queue))),
-            owner: process::id(),
-            ahead: Preallocation::default(),
-        };
-        if held > 0 {
-            writer.appended(&queue, Job::Stored(0, held), held);
+        let existing = file.metadata().map_err(io)?.len();
+        let state = Arc::new(WriterState::new(path.to_owned(), file, stop));
+        let reader: Arc<dyn SegmentReader> = Arc::clone(&state) as _;
+        let hasher = BackgroundHasher::new(Some(reader), algorithm);
+        if existing > 0 {
+            hasher.append(Segment::File(0, existing));
+            state.advance(existing);
         }
-        Ok(writer)
+        Ok(Self {
+            state,
+            hasher: Mutex::new(Some(hasher)),
+            pid: process::id(),
+            preallocation: Preallocation::default(),
+        })
     }
 
-    /// Bytes held and handed over so far.
+    /// Return the size of the file: the kept and the appended bytes.
     pub fn offset(&self) -> u64 {
-        self.shared.offset()
+        self.state.offset()
     }
 
-    /// Append bytes, and wait only while too much waits to be hashed.
+    /// Append bytes; wait while too many bytes are in flight.
     pub fn write(&self, bytes: Bytes) -> Result<()> {
         self.check()?;
         if (*bytes).as_ref().is_empty() {
             return Ok(());
         }
         let guard = self.lock();
-        let queue = guard.as_ref().ok_or_else(|| self.shared.closed_error())?;
-        self.put(queue, bytes)
+        let hasher = guard.as_ref().ok_or_else(|| self.state.closed_error())?;
+        self.append_bytes(hasher, bytes)
     }
 
-    /// Append up to `most` bytes of a connected socket.
+    /// Append up to `max_size` bytes of a connected socket.
     ///
-    /// It ends early where the other side has ended, and when it has been waited for longer than
-    /// `patience` in all; the error is one of the socket.
+    /// It ends early at the end of the stream, and when the total wait is longer than `max_wait`.
+    /// The inner error is that of the socket.
     pub fn receive(
         &self,
         socket: BorrowedFd<'_>,
-        most: u64,
-        patience: Duration,
+        max_size: u64,
+        max_wait: Duration,
     ) -> Result<(Received, std::io::Result<()>)> {
         self.check()?;
         let guard = self.lock();
-        let queue = guard.as_ref().ok_or_else(|| self.shared.closed_error())?;
-        let mut receiver = Receiver::new(socket, most, patience);
+        let hasher = guard.as_ref().ok_or_else(|| self.state.closed_error())?;
+        let mut receiver = Receiver::new(socket, max_size, max_wait);
         loop {
             self.check()?;
             let mut buffer = Buffer::take();
-            let coming = most - receiver.received.count;
-            self.ahead.reserve(&self.shared.file, self.offset(), coming);
+            let expected = max_size - receiver.received.count;
+            self.preallocation
+                .reserve(&self.state.file, self.offset(), expected);
             let outcome = receiver.fill(&mut buffer, || self.check().is_err());
             if !buffer.as_ref().is_empty() {
-                self.put(queue, buffer.lend())?;
+                self.append_bytes(hasher, buffer.into_bytes())?;
             }
             match outcome {
                 Ok(true) => {}
@@ -224,157 +121,145 @@ impl BlobWriter {
 
     /// Append a range of an open file.
     ///
-    /// Where the source has fewer bytes ([`Code::Truncated`]) those are appended, and the writer
-    /// can go on.
+    /// If the source ends early ([`Code::Truncated`]), its bytes are appended and the writer can
+    /// continue.
     pub fn copy_range(&self, source: &File, name: &str, from: u64, size: u64) -> Result<()> {
         self.check()?;
         let guard = self.lock();
-        let queue = guard.as_ref().ok_or_else(|| self.shared.closed_error())?;
-        let mut copier = Copier::new(source, &self.shared.file);
+        let hasher = guard.as_ref().ok_or_else(|| self.state.closed_error())?;
+        let mut copier = FileCopier::new(source, &self.state.file);
         let start = self.offset();
         let mut done = 0;
-        if start == 0 && from == 0 && size > 0 && self.cloned(&copier, source, size)? {
+        if start == 0 && from == 0 && size > 0 && self.try_clone(&copier, source, size)? {
             done = size;
-            self.appended(queue, Job::Stored(0, size), size);
+            self.append_segment(hasher, Segment::File(0, size), size);
         }
         while done < size {
             self.check()?;
             let at = start + done;
-            let count = copier
-                .step(from + done, at, size - done)
-                .map_err(|trouble| {
-                    self.shared.fail(match trouble {
-                        Trouble::Reading(at, error) => Failure::io(Path::new(name), at, &error),
-                        Trouble::Writing(at, error) => self.shared.io(at, &error),
-                    })
-                })?;
+            let count = copier.step(from + done, at, size - done).map_err(|error| {
+                self.state.fail(match error {
+                    CopyError::Read(at, error) => Failure::io(Path::new(name), at, &error),
+                    CopyError::Write(at, error) => self.state.io(at, &error),
+                })
+            })?;
             if count == 0 {
                 let (at, missing) = (from + done, size - done);
                 let detail = format!("{name} ends at byte {at}, {missing} too early");
                 return Err(Failure::new(Code::Truncated, at, detail));
             }
             done += count;
-            // What counts is what was written here: the source can change under our hands.
-            self.appended(queue, Job::Stored(at, at + count), count);
+            // The hash is that of the written bytes, because the source can change meanwhile.
+            self.append_segment(hasher, Segment::File(at, at + count), count);
         }
         Ok(())
     }
 
-    /// What is written, as it grows, up to the `size` that it will have.
+    /// Return a stream of the file, which follows the writer up to the final `size`.
     pub(crate) fn follow(&self, size: u64) -> Follower {
-        *self
-            .shared
-            .followers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) += 1;
-        Follower {
-            shared: Arc::clone(&self.shared),
-            position: 0,
-            size,
-        }
+        Follower::new(Arc::clone(&self.state), size)
     }
 
-    /// Nothing more comes: who follows and still waits is told so.
+    /// End the followers that wait for further bytes, with [`Code::Cancelled`].
     pub fn end_following(&self) {
-        self.shared.ended.store(true, Ordering::Release);
-        self.shared.tell();
+        self.state.end_following();
     }
 
-    /// Wait until all is hashed and close the file; its digest and size.
+    /// Wait until all bytes are hashed and close the file; return its digest and size.
     pub fn finish(&self, sync: bool) -> Result<(String, u64)> {
         self.check()?;
-        let queue = self
+        let hasher = self
             .lock()
             .take()
-            .ok_or_else(|| self.shared.closed_error())?;
-        let hasher = queue.finish(&self.shared.stop);
-        queue.close();
-        let finished = self.finished(hasher, sync);
-        if finished.is_err() {
-            self.shared.closed.store(true, Ordering::Release);
-            self.shared.tell();
-            self.ahead.give_back(&self.shared.file, self.offset());
+            .ok_or_else(|| self.state.closed_error())?;
+        let hash = hasher.finish(&self.state.stop);
+        hasher.close();
+        let result = self.finish_file(hash, sync);
+        if result.is_err() {
+            self.state.close();
+            self.preallocation.release(&self.state.file, self.offset());
         }
-        finished
+        result
     }
 
-    fn finished(&self, hasher: Option<Hasher>, sync: bool) -> Result<(String, u64)> {
+    fn finish_file(&self, hash: Option<Hasher>, sync: bool) -> Result<(String, u64)> {
         self.check()?;
-        let hasher = hasher.ok_or_else(|| self.shared.closed_error())?;
+        let hash = hash.ok_or_else(|| self.state.closed_error())?;
         let offset = self.offset();
-        let file = &self.shared.file;
-        let io = |error: std::io::Error| self.shared.io(offset, &error);
+        let file = &self.state.file;
+        let io = |error: std::io::Error| self.state.io(offset, &error);
         let size = file.metadata().map_err(io)?.len();
         if size != offset {
-            let path = self.shared.path.display();
+            let path = self.state.path.display();
             let detail = format!("{path} has {size} bytes, {offset} were written");
             return Err(Failure::new(Code::Changed, size.min(offset), detail));
         }
-        self.ahead.give_back(file, size);
+        self.preallocation.release(file, size);
         if sync {
             file.sync_data().map_err(io)?;
         }
-        Ok((hasher.finish(), size))
+        Ok((hash.finish(), size))
     }
 
-    /// Close, and keep what was written; once more changes nothing.
+    /// Close the file and keep the written bytes; further calls have no effect.
     pub fn abort(&self) {
-        if self.owner != process::id() {
+        if self.pid != process::id() {
             return;
         }
-        if let Ok(guard) = self.queue.try_lock()
+        if let Ok(guard) = self.hasher.try_lock()
             && guard.is_none()
         {
             return;
         }
-        self.shared.closed.store(true, Ordering::Release);
-        self.shared.tell();
-        if let Some(queue) = self.lock().take() {
-            queue.close();
-            self.ahead.give_back(&self.shared.file, self.offset());
+        self.state.close();
+        if let Some(hasher) = self.lock().take() {
+            hasher.close();
+            self.preallocation.release(&self.state.file, self.offset());
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Arc<Queue>>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Option<BackgroundHasher>> {
+        self.hasher.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn check(&self) -> Result<()> {
-        if self.owner != process::id() {
+        if self.pid != process::id() {
             let detail = "the writer belongs to another process";
             return Err(Failure::new(Code::Cancelled, self.offset(), detail));
         }
-        self.shared.check()
+        self.state.check()
     }
 
-    /// Write bytes and have them hashed.
-    fn put(&self, queue: &Arc<Queue>, bytes: Bytes) -> Result<()> {
+    fn append_bytes(&self, hasher: &BackgroundHasher, bytes: Bytes) -> Result<()> {
         let size = (*bytes).as_ref().len() as u64;
         let at = self.offset();
-        let written = self.shared.file.write_all_at((*bytes).as_ref(), at);
-        written.map_err(|error| self.shared.fail(self.shared.io(at, &error)))?;
-        queue.append_piece(bytes);
-        self.shared.grow(size);
+        let written = self.state.file.write_all_at((*bytes).as_ref(), at);
+        written.map_err(|error| self.state.fail(self.state.io(at, &error)))?;
+        hasher.append_bytes(bytes);
+        self.state.advance(size);
         Ok(())
     }
 
-    fn appended(&self, queue: &Arc<Queue>, job: Job, size: u64) {
-        queue.append(job);
-        self.shared.grow(size);
+    /// Append a segment that is in the file already.
+    fn append_segment(&self, hasher: &BackgroundHasher, segment: Segment, size: u64) {
+        hasher.append(segment);
+        self.state.advance(size);
     }
 
-    /// Try to share all blocks of a whole file.
-    fn cloned(&self, copier: &Copier<'_>, source: &File, size: u64) -> Result<bool> {
-        let whole = source.metadata().is_ok_and(|facts| facts.len() == size);
-        if !whole || !copier.clone_whole() {
+    /// Try to clone the whole source file; return whether that was done.
+    fn try_clone(&self, copier: &FileCopier<'_>, source: &File, size: u64) -> Result<bool> {
+        let whole = source
+            .metadata()
+            .is_ok_and(|metadata| metadata.len() == size);
+        if !whole || !copier.clone_file() {
             return Ok(false);
         }
-        let io = |error| self.shared.fail(self.shared.io(0, &error));
-        if self.shared.file.metadata().map_err(io)?.len() == size {
+        let io = |error| self.state.fail(self.state.io(0, &error));
+        if self.state.file.metadata().map_err(io)?.len() == size {
             return Ok(true);
         }
-        // The source changed its size in between.
-        self.shared.file.set_len(0).map_err(io)?;
+        // The size of the source changed meanwhile.
+        self.state.file.set_len(0).map_err(io)?;
         Ok(false)
     }
 }
@@ -382,44 +267,6 @@ impl BlobWriter {
 impl Drop for BlobWriter {
     fn drop(&mut self) {
         self.abort();
-    }
-}
-
-/// Reads what a writer writes, behind it, in the slices in which a file is read.
-pub(crate) struct Follower {
-    shared: Arc<Shared>,
-    position: u64,
-    size: u64,
-}
-
-impl Stream for Follower {
-    fn pull(&mut self) -> Result<Slice> {
-        self.shared.stop.check(self.position)?;
-        if self.shared.over() && self.shared.offset() < self.size {
-            return Err(self.shared.closed_error()); // whatever is here will be no layer
-        }
-        let wanted = (self.size - self.position).min(SLICE as u64);
-        while self.shared.offset() < self.position + wanted {
-            self.shared.check()?;
-            if self.shared.over() {
-                return Err(self.shared.closed_error());
-            }
-            self.shared.wait_beyond(self.position + wanted);
-        }
-        let mut bytes = vec![0; wanted as usize];
-        self.shared.load(&mut bytes, self.position)?;
-        self.position += wanted;
-        Ok(bytes.into())
-    }
-}
-
-impl Drop for Follower {
-    fn drop(&mut self) {
-        *self
-            .shared
-            .followers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) -= 1;
     }
 }
 

@@ -6,7 +6,7 @@ use flate2::write::GzEncoder;
 use super::*;
 use crate::digest::Algorithm;
 use crate::failure::Code;
-use crate::testing::{Scratch, member};
+use crate::testing::{TempDir, member};
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -15,7 +15,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn tar() -> Vec<u8> {
-    let inner = gzip(b"what lies in the member");
+    let inner = gzip(b"the content of a member");
     [
         member(b"a", b'0', b"first"),
         member(b"b", b'0', &inner),
@@ -25,22 +25,25 @@ fn tar() -> Vec<u8> {
     .concat()
 }
 
-fn with_archive(name: &str, bytes: &[u8], test: impl Fn(&Archive, &Scratch)) {
-    let scratch = Scratch::new(name);
-    let path = scratch.file("archive", bytes);
-    test(&Archive::open(&path, Options::default()).unwrap(), &scratch);
+fn with_archive(name: &str, bytes: &[u8], test: impl Fn(&Archive, &TempDir)) {
+    let directory = TempDir::new(name);
+    let path = directory.file("archive", bytes);
+    test(
+        &Archive::open(&path, Options::default()).unwrap(),
+        &directory,
+    );
 }
 
 #[test]
-fn members_are_the_same_in_any_framing() {
+fn members_do_not_depend_on_the_compression() {
     let tar = tar();
     for (rounds, bytes) in [tar.clone(), gzip(&tar), gzip(&gzip(&tar))]
         .iter()
         .enumerate()
     {
-        with_archive(&format!("framing-{rounds}"), bytes, |archive, scratch| {
+        with_archive(&format!("framing-{rounds}"), bytes, |archive, directory| {
             assert_eq!(archive.framing().len(), rounds);
-            let (members, failure) = archive.index(Keep::default()).unwrap();
+            let (members, failure) = archive.index(CacheOptions::default()).unwrap();
             assert_eq!((members.len(), failure), (3, None));
             let range = |at: usize| (members[at].offset, members[at].size);
             let read = archive
@@ -51,7 +54,7 @@ fn members_are_the_same_in_any_framing() {
             let (offset, size) = range(1);
             assert_eq!(archive.measure(offset, size).unwrap(), 23);
             for (decompress, expected) in [(true, 23), (false, size)] {
-                let path = scratch.file("blob", b"");
+                let path = directory.file("blob", b"");
                 let writer =
                     BlobWriter::open(&path, false, Algorithm::Sha256, Stop::default()).unwrap();
                 archive.copy_to(offset, size, &writer, decompress).unwrap();
@@ -65,13 +68,13 @@ fn members_are_the_same_in_any_framing() {
 }
 
 #[test]
-fn nothing_of_a_damaged_frame_is_vouched_for() {
+fn members_in_a_damaged_frame_are_omitted() {
     let tar = tar();
     let (front, back) = tar.split_at(2048);
     let first = gzip(front);
     let bytes = [&first[..], &gzip(back)[..40]].concat();
-    with_archive("vouched", &bytes, |archive, _| {
-        let (members, failure) = archive.index(Keep::default()).unwrap();
+    with_archive("verified", &bytes, |archive, _| {
+        let (members, failure) = archive.index(CacheOptions::default()).unwrap();
         let failure = failure.unwrap();
         assert_eq!(members.len(), 2);
         assert_eq!(
@@ -81,7 +84,7 @@ fn nothing_of_a_damaged_frame_is_vouched_for() {
         assert_eq!(archive.read(&[(512, 5)]).unwrap()[0], b"first");
         assert_eq!(archive.read(&[(3000, 5)]).unwrap_err(), failure);
     });
-    with_archive("vouched-outer", &gzip(&bytes)[..50], |archive, _| {
-        assert_eq!(archive.index(Keep::default()).unwrap().0.len(), 0);
+    with_archive("verified-outer", &gzip(&bytes)[..50], |archive, _| {
+        assert_eq!(archive.index(CacheOptions::default()).unwrap().0.len(), 0);
     });
 }

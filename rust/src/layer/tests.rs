@@ -5,7 +5,7 @@ use flate2::write::GzEncoder;
 
 use super::*;
 use crate::failure::Code;
-use crate::testing::{Scratch, header, member};
+use crate::testing::{TempDir, header, member};
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -13,7 +13,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-fn noise(size: usize) -> Vec<u8> {
+fn random_bytes(size: usize) -> Vec<u8> {
     let mut state = 1_u32;
     let next = |_| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -25,9 +25,9 @@ fn noise(size: usize) -> Vec<u8> {
 fn pass(bytes: &[u8]) -> Result<LayerFacts> {
     let thread = std::thread::current();
     let name = thread.name().unwrap_or("layer").replace(':', "-");
-    let scratch = Scratch::new(&name);
+    let directory = TempDir::new(&name);
     layer_pass(
-        &scratch.file("layer", bytes),
+        &directory.file("layer", bytes),
         Limits::default(),
         Stop::default(),
     )
@@ -37,7 +37,7 @@ fn pass(bytes: &[u8]) -> Result<LayerFacts> {
 fn facts_do_not_depend_on_the_compression() {
     for size in [0, 1000, 3_000_000] {
         let tar = [
-            member(b"a", b'0', &noise(size)),
+            member(b"a", b'0', &random_bytes(size)),
             vec![0; 1024],
             b"tail".to_vec(),
         ]
@@ -51,16 +51,16 @@ fn facts_do_not_depend_on_the_compression() {
 }
 
 #[test]
-fn all_members_of_gzip_are_read() {
-    let tar = member(b"a", b'0', &noise(100_000));
+fn all_gzip_members_are_read() {
+    let tar = member(b"a", b'0', &random_bytes(100_000));
     let (front, back) = tar.split_at(5000);
     let facts = pass(&[gzip(front), gzip(b""), gzip(back)].concat()).unwrap();
     assert_eq!(facts.diff_id, pass(&tar).unwrap().diff_id);
 }
 
 #[test]
-fn damage_is_found_where_its_frame_begins() {
-    let tar = member(b"a", b'0', &noise(100_000));
+fn the_offset_of_damage_is_that_of_its_frame() {
+    let tar = member(b"a", b'0', &random_bytes(100_000));
     let (front, back) = tar.split_at(5000);
     let (first, mut second) = (gzip(front), gzip(back));
     let at = first.len() as u64;
@@ -77,7 +77,7 @@ fn damage_is_found_where_its_frame_begins() {
 }
 
 #[test]
-fn damaged_compression_comes_before_a_damaged_tar() {
+fn damaged_compression_has_precedence_over_a_damaged_tar() {
     let bad = gzip(&[b'j'; 2000]);
     assert_eq!(pass(&bad).unwrap_err().code, Code::NotTar);
     let failure = pass(&bad[..bad.len() - 1]).unwrap_err();
@@ -85,13 +85,13 @@ fn damaged_compression_comes_before_a_damaged_tar() {
 }
 
 #[test]
-fn bombs_stop_at_the_budget() {
+fn decompression_bombs_exceed_the_limit() {
     let bomb = gzip(&[header(b"a", b'0', 100 << 20), vec![0; 100 << 20]].concat());
-    let scratch = Scratch::new("bomb");
+    let directory = TempDir::new("bomb");
     let limits = Limits {
         max_ratio: 10,
         ..Limits::default()
     };
-    let failure = layer_pass(&scratch.file("layer", &bomb), limits, Stop::default()).unwrap_err();
+    let failure = layer_pass(&directory.file("layer", &bomb), limits, Stop::default()).unwrap_err();
     assert_eq!((failure.code, failure.offset), (Code::LimitRatio, 64 << 20));
 }

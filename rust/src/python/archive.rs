@@ -8,15 +8,18 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
-use super::writer::BlobWriter;
-use super::{Limits, Stop, core_error, hash_of, limits_of, stop_of, without_gil};
-use crate::archive::{self, Keep, Options};
+use crate::archive::{self, CacheOptions, Options};
+use crate::compression::Format;
 use crate::failure::{Code, Failure};
-use crate::round::Format;
+use crate::python::errors::core_error;
+use crate::python::gil::without_gil;
+use crate::python::limits::{Limits, limits_of};
+use crate::python::stop::{Stop, stop_of};
+use crate::python::writer::BlobWriter;
 use crate::tar;
 
 /// One member of a tar.
-#[pyclass(frozen, eq, module = "towline.core._native")]
+#[pyclass(frozen, eq, hash, module = "towline.core._native")]
 #[derive(PartialEq, Eq, Hash)]
 pub(super) struct Member {
     inner: tar::Member,
@@ -76,10 +79,6 @@ impl Member {
         self.inner.header
     }
 
-    fn __hash__(&self) -> u64 {
-        hash_of(self)
-    }
-
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let inner = &self.inner;
         let name = PyBytes::new(py, &inner.name).repr()?.to_string();
@@ -94,7 +93,7 @@ impl Member {
     }
 }
 
-/// A tar in a file, compressed up to `rounds` times.
+/// A tar archive in a file, with up to `rounds` compressions.
 #[pyclass(frozen, module = "towline.core._native")]
 pub(super) struct Archive {
     inner: Mutex<Option<Arc<archive::Archive>>>,
@@ -103,6 +102,7 @@ pub(super) struct Archive {
 }
 
 impl Archive {
+    /// Return the open archive, or fail if it was closed.
     fn open(&self) -> Result<Arc<archive::Archive>, Failure> {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner
@@ -133,9 +133,9 @@ impl Archive {
             ..Options::default()
         };
         if let Some(names) = formats {
-            let wanted = names.iter().map(|name| Format::named(name));
-            let wanted = wanted.collect::<Result<Vec<_>, _>>()?;
-            options.formats.retain(|format| wanted.contains(format));
+            let selected = names.iter().map(|name| Format::named(name));
+            let selected = selected.collect::<Result<Vec<_>, _>>()?;
+            options.formats.retain(|format| selected.contains(format));
         }
         let inner = without_gil(py, || archive::Archive::open(&path, options))?;
         Ok(Self {
@@ -151,13 +151,13 @@ impl Archive {
         PyTuple::new(py, self.framing.iter().map(|format| format.name()))
     }
 
-    /// Bytes of the tar that were decompressed so far, over all passes.
+    /// The number of decompressed tar bytes of all passes; 0 for a plain tar.
     #[getter]
     fn inflated(&self) -> u64 {
         self.inflated.load(Ordering::Relaxed)
     }
 
-    /// The members up to the first damage, and that damage.
+    /// Return the members before the first damage, and that damage.
     #[pyo3(signature = (*, keep = 0, sizes = false))]
     fn index(
         &self,
@@ -166,8 +166,8 @@ impl Archive {
         sizes: bool,
     ) -> PyResult<(Vec<Member>, Option<Py<PyAny>>)> {
         let archive = self.open()?;
-        let bytes = keep;
-        let (members, failure) = without_gil(py, || archive.index(Keep { bytes, sizes }))?;
+        let options = CacheOptions { bytes: keep, sizes };
+        let (members, failure) = without_gil(py, || archive.index(options))?;
         let members = members.into_iter().map(|inner| Member { inner });
         let failure = failure
             .map(|failure| core_error(py, &failure))
@@ -175,21 +175,21 @@ impl Archive {
         Ok((members.collect(), failure))
     }
 
-    /// The bytes of some ranges (offset, size) of the tar, in the order asked.
+    /// Read ranges (offset, size) of the tar and return their bytes in the given order.
     fn read<'py>(
         &self,
         py: Python<'py>,
         ranges: Vec<(u64, u64)>,
     ) -> PyResult<Vec<Bound<'py, PyBytes>>> {
         let archive = self.open()?;
-        let answers = without_gil(py, || archive.read(&ranges))?;
-        Ok(answers
+        let contents = without_gil(py, || archive.read(&ranges))?;
+        Ok(contents
             .into_iter()
             .map(|bytes| PyBytes::new(py, &bytes))
             .collect())
     }
 
-    /// Append the bytes of a member to a writer; with `decompress`, decompressed once.
+    /// Append the data of a member to a writer; with `decompress`, decompress it once.
     #[pyo3(signature = (offset, size, writer, decompress = false))]
     fn copy_to(
         &self,
@@ -204,13 +204,13 @@ impl Archive {
         without_gil(py, || archive.copy_to(offset, size, &writer, decompress))
     }
 
-    /// The size of a member after at most one round of decompression.
+    /// Return the size of a member after at most one round of decompression.
     fn measure(&self, py: Python<'_>, offset: u64, size: u64) -> PyResult<u64> {
         let archive = self.open()?;
         without_gil(py, || archive.measure(offset, size))
     }
 
-    /// Close the file; once more changes nothing.
+    /// Close the file; further calls have no effect.
     fn close(&self) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         *inner = None;

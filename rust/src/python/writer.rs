@@ -1,4 +1,4 @@
-//! The writer of blobs, for Python.
+//! The blob writer, for Python.
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -11,14 +11,16 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
-use super::{Limits, Stop, limits_of, stop_of, without_gil};
 use crate::digest::Algorithm;
 use crate::failure::Failure;
 use crate::layer;
 use crate::per_process::PerProcess;
+use crate::python::gil::without_gil;
+use crate::python::limits::{Limits, limits_of};
+use crate::python::stop::{Stop, stop_of};
 use crate::writer;
 
-/// Writes a file and knows its digest; the file is always a prefix of what was written.
+/// Writes a file and computes its digest; the file is always a prefix of the written bytes.
 #[pyclass(frozen, module = "towline.core._native")]
 pub(super) struct BlobWriter(pub(super) Arc<writer::BlobWriter>);
 
@@ -41,7 +43,7 @@ impl BlobWriter {
         Ok(Self(Arc::new(writer)))
     }
 
-    /// Bytes held and handed over so far.
+    /// The size of the file: the kept and the appended bytes.
     #[getter]
     fn offset(&self) -> u64 {
         self.0.offset()
@@ -49,9 +51,9 @@ impl BlobWriter {
 
     /// Append bytes.
     fn write(&self, py: Python<'_>, data: Bound<'_, PyBytes>) -> PyResult<()> {
-        let data = Lent(Some(data.into()));
+        let data = DeferredBytes(Some(data.into()));
         let written = without_gil(py, || self.0.write(Box::new(data)));
-        Lent::let_go(py);
+        DeferredBytes::drop_released(py);
         written
     }
 
@@ -62,7 +64,7 @@ impl BlobWriter {
         without_gil(py, || self.0.copy_range(&source, &name, offset, size))
     }
 
-    /// Append what a connected socket receives: how much came, and the seconds it was waited for.
+    /// Append bytes of a connected socket; return their number and the seconds of waiting.
     fn receive(&self, py: Python<'_>, fd: i32, most: u64, patience: f64) -> PyResult<(u64, f64)> {
         let patience = Duration::try_from_secs_f64(patience)
             .map_err(|error| PyValueError::new_err(error.to_string()))?;
@@ -73,76 +75,77 @@ impl BlobWriter {
         Ok((received.count, received.waited.as_secs_f64()))
     }
 
-    /// The digest of the layer's tar, read behind the writing up to the size it will have.
+    /// Return the digest of a layer's tar; `size` is the final size of the layer.
     #[pyo3(signature = (size, *, limits = None))]
     fn follow(&self, py: Python<'_>, size: u64, limits: Option<&Limits>) -> PyResult<String> {
         let limits = limits_of(limits);
         without_gil(py, || layer::follow(&self.0, size, limits))
     }
 
-    /// Nothing more comes: who follows and still waits is told so.
+    /// End each `follow` that waits for further bytes, with ``cancelled``.
     fn end_following(&self) {
         self.0.end_following();
     }
 
-    /// Close the file; its digest and size.
+    /// Close the file; return its digest and size.
     #[pyo3(signature = (sync = false))]
     fn finish(&self, py: Python<'_>, sync: bool) -> PyResult<(String, u64)> {
         let finished = without_gil(py, || self.0.finish(sync));
-        Lent::let_go(py);
+        DeferredBytes::drop_released(py);
         finished
     }
 
-    /// Close the file and keep what was written; once more changes nothing.
+    /// Close the file and keep the written bytes; further calls have no effect.
     fn abort(&self, py: Python<'_>) {
         py.detach(|| self.0.abort());
-        Lent::let_go(py);
+        DeferredBytes::drop_released(py);
     }
 }
 
-/// Bytes of Python's that are hashed without the GIL, and given back with it.
+/// A Python `bytes` object that is used without the GIL and released later with the GIL.
 ///
-/// `PyO3` would do that too, but under a lock that a fork inherits as it is.
-struct Lent(Option<PyBackedBytes>);
+/// `PyO3` has the same mechanism, but it uses a lock, which a forked process inherits in its
+/// current state.
+struct DeferredBytes(Option<PyBackedBytes>);
 
-static GIVEN_BACK: PerProcess<Mutex<Vec<PyBackedBytes>>> = PerProcess::new();
+static RELEASED: PerProcess<Mutex<Vec<PyBackedBytes>>> = PerProcess::new();
 
-impl Lent {
-    fn given_back() -> MutexGuard<'static, Vec<PyBackedBytes>> {
-        let lock = GIVEN_BACK.get();
+impl DeferredBytes {
+    fn released() -> MutexGuard<'static, Vec<PyBackedBytes>> {
+        let lock = RELEASED.get();
         lock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Drop what nobody needs any more.
-    fn let_go(_py: Python<'_>) {
-        let bytes = std::mem::take(&mut *Self::given_back());
+    /// Drop the released objects.
+    fn drop_released(_py: Python<'_>) {
+        let bytes = std::mem::take(&mut *Self::released());
         drop(bytes);
     }
 }
 
-impl AsRef<[u8]> for Lent {
+impl AsRef<[u8]> for DeferredBytes {
     fn as_ref(&self) -> &[u8] {
         self.0.as_deref().unwrap_or_default()
     }
 }
 
-impl Drop for Lent {
+impl Drop for DeferredBytes {
     fn drop(&mut self) {
-        Self::given_back().extend(self.0.take());
+        Self::released().extend(self.0.take());
     }
 }
 
-/// A file of our own for a descriptor that Python named.
+/// Duplicate a file descriptor of the caller.
 fn duplicate(fd: i32) -> Result<File, Failure> {
-    let bad =
+    let io =
         |error: &std::io::Error| Failure::io(Path::new(&format!("file descriptor {fd}")), 0, error);
     if fd < 0 {
-        return Err(bad(&rustix::io::Errno::BADF.into()));
+        return Err(io(&rustix::io::Errno::BADF.into()));
     }
-    // SAFETY: the number is not negative, and it is only asked to be duplicated, in this one
-    // call: the kernel says whether it is open. The caller keeps it open for the call.
+    // SAFETY: the descriptor is not negative. It is used only for the duplication, which fails if
+    // it is not open. The caller keeps it open during the call.
     #[allow(unsafe_code)]
     let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
-    let owned = borrowed.try_clone_to_owned().map_err(|error| bad(&error))?;
+    let owned = borrowed.try_clone_to_owned().map_err(|error| io(&error))?;
     Ok(owned.into())
 }

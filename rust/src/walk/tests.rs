@@ -1,11 +1,11 @@
-//! Odd tars, one defect each.
+//! Tests with unusual tars, each with one defect or one extension.
 
 use super::*;
-use crate::testing::{header, member, padded, seal};
+use crate::testing::{header, member, padded, set_checksum};
 
 const END: [u8; 1024] = [0; 1024];
 
-/// What a walk finds, whatever the pieces it is fed with.
+/// Walk the tar in slices of several sizes, which must give the same result.
 fn walked(tar: &[u8]) -> (Vec<Member>, Option<Failure>) {
     with_limits(tar, Limits::default())
 }
@@ -13,14 +13,14 @@ fn walked(tar: &[u8]) -> (Vec<Member>, Option<Failure>) {
 fn with_limits(tar: &[u8], limits: Limits) -> (Vec<Member>, Option<Failure>) {
     let all = [1, 7, 512, 1000, tar.len().max(1)].map(|size| {
         let mut walker = TarWalk::new(limits);
-        let mut fed = tar.chunks(size).map(|piece| walker.feed(piece));
-        let failure = fed.find_map(Result::err);
+        let mut results = tar.chunks(size).map(|slice| walker.feed(slice));
+        let failure = results.find_map(Result::err);
         let failure = failure.or_else(|| walker.finish().err());
         (walker.members, failure)
     });
     assert!(
         all.windows(2).all(|pair| pair[0] == pair[1]),
-        "pieces matter"
+        "the result depends on the slices"
     );
     all[0].clone()
 }
@@ -55,7 +55,7 @@ fn members_have_exact_offsets() {
 }
 
 #[test]
-fn long_names_of_gnu_and_pax() {
+fn gnu_and_pax_long_names() {
     let tar = [
         member(b"././@LongLink", b'L', b"long/name\0"),
         member(b"././@LongLink", b'K', b"long/link\0"),
@@ -76,7 +76,7 @@ fn long_names_of_gnu_and_pax() {
 }
 
 #[test]
-fn pax_size_is_the_size() {
+fn the_pax_size_has_precedence() {
     let tar = [
         pax(b"12 size=600\n"),
         header(b"a", b'0', 0),
@@ -95,14 +95,14 @@ fn pax_size_is_the_size() {
 fn base_256_sizes() {
     let mut block = header(b"a", b'0', 0);
     block[124..136].copy_from_slice(b"\x80\0\0\0\0\0\0\0\0\0\x02\x58");
-    seal(&mut block);
+    set_checksum(&mut block);
     let tar = [block.clone(), padded(&[7; 600]), member(b"b", b'0', b"")].concat();
     assert_eq!(walked(&tar).0[0].size, 600);
     block[124..136].copy_from_slice(&[0xff; 12]);
-    seal(&mut block);
+    set_checksum(&mut block);
     assert_eq!(failure(&block), (Code::Corrupt, 0));
     block[124..136].copy_from_slice(b"\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff");
-    seal(&mut block);
+    set_checksum(&mut block);
     assert_eq!(failure(&block), (Code::Corrupt, 0));
 }
 
@@ -136,24 +136,24 @@ fn signed_checksums() {
 fn ustar_and_star_prefixes() {
     let mut block = header(b"name", b'0', 0);
     block[345..350].copy_from_slice(b"pre/x");
-    seal(&mut block);
+    set_checksum(&mut block);
     assert_eq!(paths(&walked(&block).0), ["pre/x/name"]);
     block[345..476].fill(b'p');
     block[476..487].copy_from_slice(b"00000000000");
     block[508..512].copy_from_slice(b"tar\0");
-    seal(&mut block);
+    set_checksum(&mut block);
     assert_eq!(walked(&block).0[0].name.len(), 131 + 5);
     block[257..265].copy_from_slice(b"ustar  \0");
-    seal(&mut block);
+    set_checksum(&mut block);
     assert_eq!(paths(&walked(&block).0), ["name"]);
 }
 
 #[test]
-fn sparse_maps_come_before_the_data() {
+fn sparse_maps_precede_the_data() {
     let mut block = header(b"s", b'S', 5);
     block[257..265].copy_from_slice(b"ustar  \0");
     block[482] = 1;
-    seal(&mut block);
+    set_checksum(&mut block);
     let mut more = vec![0; 512];
     more[504] = 1;
     let tar = [block, more, vec![0; 512], padded(b"hello"), END.to_vec()].concat();
@@ -165,9 +165,9 @@ fn sparse_maps_come_before_the_data() {
 }
 
 #[test]
-fn global_headers_are_passed_over() {
+fn global_headers_are_ignored() {
     let tar = [
-        member(b"g", b'g', b"not read"),
+        member(b"g", b'g', b"ignored."),
         member(b"a", b'0', b""),
         END.to_vec(),
     ]
@@ -178,7 +178,7 @@ fn global_headers_are_passed_over() {
 }
 
 #[test]
-fn proper_ends() {
+fn valid_ends() {
     let one = member(b"a", b'0', b"x");
     for end in [
         &b""[..],
@@ -192,39 +192,39 @@ fn proper_ends() {
 }
 
 #[test]
-fn cut_short() {
+fn truncated_tars() {
     let tar = [member(b"a", b'0', b"hello"), pax(b"14 path=pax/a\n")].concat();
     assert_eq!(failure(&tar[..100]), (Code::NotTar, 0));
     assert_eq!(failure(&tar[..514]), (Code::Truncated, 514));
     // The padding of the last member may be missing.
-    for whole in 517..=1024 {
-        assert_eq!(walked(&tar[..whole]).1, None);
+    for end in 517..=1024 {
+        assert_eq!(walked(&tar[..end]).1, None);
     }
     assert_eq!(failure(&tar[..1025]), (Code::Truncated, 1025));
     assert_eq!(failure(&tar), (Code::Truncated, 2048));
-    // The member is whole once its data is.
+    // The member is complete when its data is.
     assert_eq!(walked(&tar[..516]).0.len(), 0);
     assert_eq!(walked(&tar[..517]).0.len(), 1);
 }
 
 #[test]
-fn damage() {
+fn damaged_tars() {
     let one = member(b"a", b'0', b"x");
     let junk = vec![b'j'; 512];
     assert_eq!(failure(&junk), (Code::NotTar, 0));
     assert_eq!(failure(&[&one[..], &junk].concat()), (Code::Corrupt, 1024));
     let gap = [&one[..], &[0; 512], &one].concat();
     assert_eq!(failure(&gap), (Code::Corrupt, 1536));
-    let odd = [pax(b"nonsense"), one.clone()].concat();
-    assert_eq!(failure(&odd), (Code::Corrupt, 0));
-    let ended = [pax(b""), END.to_vec()].concat();
-    assert_eq!(failure(&ended), (Code::Corrupt, 512));
+    let malformed = [pax(b"nonsense"), one.clone()].concat();
+    assert_eq!(failure(&malformed), (Code::Corrupt, 0));
+    let at_end = [pax(b""), END.to_vec()].concat();
+    assert_eq!(failure(&at_end), (Code::Corrupt, 512));
     let size = [pax(b"11 size=-1\n"), one].concat();
     assert_eq!(failure(&size), (Code::Corrupt, 1024));
 }
 
 #[test]
-fn budgets() {
+fn limits() {
     let tar = [
         member(b"a", b'0', b""),
         pax(b"14 path=pax/a\n"),

@@ -1,7 +1,8 @@
 use std::fs;
 
 use super::*;
-use crate::testing::Scratch;
+use crate::stream::Stream;
+use crate::testing::TempDir;
 
 fn open(path: &Path, resume: bool) -> BlobWriter {
     BlobWriter::open(path, resume, Algorithm::Sha256, Stop::default()).unwrap()
@@ -15,8 +16,8 @@ fn digest_of(bytes: &[u8]) -> String {
 
 #[test]
 fn writes_hashes_and_resumes() {
-    let scratch = Scratch::new("writes");
-    let path = scratch.file("blob", b"old");
+    let directory = TempDir::new("writes");
+    let path = directory.file("blob", b"old");
     let writer = open(&path, false);
     writer.write(Box::new(b"hello ".to_vec())).unwrap();
     writer.abort();
@@ -35,10 +36,10 @@ fn writes_hashes_and_resumes() {
 
 #[test]
 fn copies_between_writes() {
-    let scratch = Scratch::new("copies");
+    let directory = TempDir::new("copies");
     let bytes: Vec<u8> = (0..3_000_000_u32).map(|at| at as u8).collect();
-    let source = File::open(scratch.file("source", &bytes)).unwrap();
-    let path = scratch.file("blob", b"");
+    let source = File::open(directory.file("source", &bytes)).unwrap();
+    let path = directory.file("blob", b"");
     let writer = open(&path, false);
     writer.write(Box::new(b"head".to_vec())).unwrap();
     writer.copy_range(&source, "source", 5, 2_000_000).unwrap();
@@ -53,18 +54,18 @@ fn copies_between_writes() {
 
 #[test]
 fn a_source_that_ends_early() {
-    let scratch = Scratch::new("early");
-    let source = File::open(scratch.file("source", b"0123456789")).unwrap();
-    let writer = open(&scratch.file("blob", b""), false);
+    let directory = TempDir::new("early");
+    let source = File::open(directory.file("source", b"0123456789")).unwrap();
+    let writer = open(&directory.file("blob", b""), false);
     let failure = writer.copy_range(&source, "source", 4, 100).unwrap_err();
     assert_eq!((failure.code, failure.offset), (Code::Truncated, 10));
     assert_eq!(writer.finish(false).unwrap(), (digest_of(b"456789"), 6));
 }
 
 #[test]
-fn a_file_that_is_cut_meanwhile() {
-    let scratch = Scratch::new("cut");
-    let path = scratch.file("blob", b"");
+fn a_file_that_is_truncated_meanwhile() {
+    let directory = TempDir::new("cut");
+    let path = directory.file("blob", b"");
     let writer = open(&path, false);
     writer.write(Box::new(vec![1; 1000])).unwrap();
     while fs::metadata(&path).unwrap().len() < 1000 {
@@ -81,7 +82,7 @@ fn a_file_that_is_cut_meanwhile() {
 }
 
 #[test]
-fn a_full_disk_is_told_to_the_next_call() {
+fn the_next_calls_report_a_full_disk() {
     let writer = open(Path::new("/dev/full"), false);
     let mut failure = None;
     while failure.is_none() {
@@ -92,11 +93,11 @@ fn a_full_disk_is_told_to_the_next_call() {
 }
 
 #[test]
-fn many_writers_share_the_budget() {
-    let scratch = Scratch::new("many");
+fn many_writers_share_the_limit() {
+    let directory = TempDir::new("many");
     std::thread::scope(|scope| {
         for at in 0..8 {
-            let path = scratch.file(&at.to_string(), b"");
+            let path = directory.file(&at.to_string(), b"");
             scope.spawn(move || {
                 let writer = open(&path, false);
                 for _ in 0..12 {
@@ -109,11 +110,11 @@ fn many_writers_share_the_budget() {
 }
 
 #[test]
-fn what_is_stopped_leaves_a_prefix() {
-    let scratch = Scratch::new("stopped");
+fn a_cancelled_writer_leaves_a_prefix() {
+    let directory = TempDir::new("stopped");
     let bytes = vec![7; 3_000_000];
-    let source = File::open(scratch.file("source", &bytes)).unwrap();
-    let path = scratch.file("blob", b"");
+    let source = File::open(directory.file("source", &bytes)).unwrap();
+    let path = directory.file("blob", b"");
     let stop = Stop::default();
     let writer = BlobWriter::open(&path, false, Algorithm::Sha256, stop.clone()).unwrap();
     writer.copy_range(&source, "source", 0, 1_000_000).unwrap();
@@ -122,7 +123,7 @@ fn what_is_stopped_leaves_a_prefix() {
     let outcomes = [
         writer.copy_range(&source, "source", 0, 1_000_000),
         writer.write(Box::new(b"more".to_vec())),
-        follower.pull().map(drop),
+        follower.next_slice().map(drop),
         writer.finish(false).map(drop),
     ];
     for outcome in outcomes {

@@ -1,25 +1,29 @@
-//! Two SHA-256 streams on one core, their rounds interleaved.
+//! SHA-256 of two streams on one core, with interleaved rounds.
 //!
-//! One stream waits for its own previous round most of the time: `sha256rnds2` takes several
-//! cycles and can be started in every second one. A second, independent stream fills the gaps.
+//! The latency of `sha256rnds2` is several cycles, but the processor can start one every second
+//! cycle. Each round of a stream needs the result of the previous round, so one stream uses only a
+//! part of the throughput. A second, independent stream uses the rest.
 //!
-//! Only here and in `python/writer.rs` is code unsafe, and here for two reasons: the instructions
-//! exist on some processors only, so that calling them rests on the detection in [`available`];
-//! and vectors are loaded from byte slices through pointers, each within a block of 64 bytes that
-//! the type says is there. Elsewhere `sha2` does all the work, ARM included, where no machine was
-//! at hand to measure on.
+//! This module uses unsafe code for two reasons. The instructions exist only on some processors, so
+//! [`is_available`] checks for them before they are called. Vectors are loaded from byte slices
+//! through pointers; each load is within a block, whose type guarantees 64 bytes.
+//!
+//! Processors without these instructions use `sha2` alone. So do ARM processors, because no ARM
+//! machine was available for measurements.
 
-/// What a SHA-256 is between two blocks.
+/// The state of a SHA-256 computation between two blocks.
 pub(crate) type State = [u32; 8];
 
-/// Hash as many blocks of two streams as both have; false where the processor cannot.
-pub(crate) fn compress_both(a: &mut State, x: &[[u8; 64]], b: &mut State, y: &[[u8; 64]]) -> bool {
+/// Hash the blocks of two streams, up to the end of the shorter one.
+///
+/// Return false, and hash nothing, if the processor lacks the instructions.
+pub(crate) fn compress_pair(a: &mut State, x: &[[u8; 64]], b: &mut State, y: &[[u8; 64]]) -> bool {
     #[cfg(target_arch = "x86_64")]
-    if available() {
+    if is_available() {
         // SAFETY: the processor has the instructions.
         #[allow(unsafe_code)]
         unsafe {
-            x86::compress_both(a, x, b, y);
+            x86::compress_pair(a, x, b, y);
         }
         return true;
     }
@@ -27,8 +31,8 @@ pub(crate) fn compress_both(a: &mut State, x: &[[u8; 64]], b: &mut State, y: &[[
     false
 }
 
-/// Whether two lanes are to be had on this processor.
-pub(crate) fn available() -> bool {
+/// Return whether the processor has the instructions.
+fn is_available() -> bool {
     #[cfg(target_arch = "x86_64")]
     return is_x86_feature_detected!("sha") && is_x86_feature_detected!("sse4.1");
     #[cfg(not(target_arch = "x86_64"))]
@@ -54,20 +58,20 @@ mod x86 {
         0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
     ];
 
-    /// The state as the instructions want it: ABEF and CDGH.
+    /// The state in the register layout of the instructions: ABEF and CDGH.
     #[derive(Clone, Copy)]
-    struct Lane {
+    struct Registers {
         abef: __m128i,
         cdgh: __m128i,
     }
 
     #[inline]
     #[target_feature(enable = "sha,ssse3,sse4.1")]
-    unsafe fn enter(state: &State) -> Lane {
+    unsafe fn load_state(state: &State) -> Registers {
         let low = unsafe { _mm_loadu_si128(state.as_ptr().cast()) };
         let high = unsafe { _mm_loadu_si128(state.as_ptr().add(4).cast()) };
         let (cdab, efgh) = (_mm_shuffle_epi32(low, 0xb1), _mm_shuffle_epi32(high, 0x1b));
-        Lane {
+        Registers {
             abef: _mm_alignr_epi8(cdab, efgh, 8),
             cdgh: _mm_blend_epi16(efgh, cdab, 0xf0),
         }
@@ -75,10 +79,10 @@ mod x86 {
 
     #[inline]
     #[target_feature(enable = "sha,ssse3,sse4.1")]
-    unsafe fn leave(lane: Lane, state: &mut State) {
+    unsafe fn store_state(registers: Registers, state: &mut State) {
         let (feba, dchg) = (
-            _mm_shuffle_epi32(lane.abef, 0x1b),
-            _mm_shuffle_epi32(lane.cdgh, 0xb1),
+            _mm_shuffle_epi32(registers.abef, 0x1b),
+            _mm_shuffle_epi32(registers.cdgh, 0xb1),
         );
         let (low, high) = (
             _mm_blend_epi16(feba, dchg, 0xf0),
@@ -101,7 +105,7 @@ mod x86 {
         [word(0), word(1), word(2), word(3)]
     }
 
-    /// Four more words of the message, out of the last sixteen.
+    /// Compute the next four words of the message schedule from the last sixteen.
     #[inline]
     #[target_feature(enable = "sha,ssse3,sse4.1")]
     unsafe fn schedule(m: [__m128i; 4]) -> __m128i {
@@ -114,19 +118,19 @@ mod x86 {
 
     #[inline]
     #[target_feature(enable = "sha,ssse3,sse4.1")]
-    unsafe fn rounds(lane: Lane, words: __m128i, constants: __m128i) -> Lane {
+    unsafe fn rounds(registers: Registers, words: __m128i, constants: __m128i) -> Registers {
         let first = _mm_add_epi32(words, constants);
-        let cdgh = _mm_sha256rnds2_epu32(lane.cdgh, lane.abef, first);
-        let abef = _mm_sha256rnds2_epu32(lane.abef, cdgh, _mm_shuffle_epi32(first, 0x0e));
-        Lane { abef, cdgh }
+        let cdgh = _mm_sha256rnds2_epu32(registers.cdgh, registers.abef, first);
+        let abef = _mm_sha256rnds2_epu32(registers.abef, cdgh, _mm_shuffle_epi32(first, 0x0e));
+        Registers { abef, cdgh }
     }
 
     #[target_feature(enable = "sha,ssse3,sse4.1")]
-    pub unsafe fn compress_both(a: &mut State, x: &[[u8; 64]], b: &mut State, y: &[[u8; 64]]) {
+    pub unsafe fn compress_pair(a: &mut State, x: &[[u8; 64]], b: &mut State, y: &[[u8; 64]]) {
         unsafe {
-            let (mut one, mut two) = (enter(a), enter(b));
+            let (mut one, mut two) = (load_state(a), load_state(b));
             for (block, other) in x.iter().zip(y) {
-                let (before, behind) = (one, two);
+                let (before_one, before_two) = (one, two);
                 let (mut m, mut n) = (words(block), words(other));
                 for step in 0..12 {
                     let constants = _mm_loadu_si128(K.as_ptr().add(4 * step).cast());
@@ -140,13 +144,13 @@ mod x86 {
                     one = rounds(one, m[step], constants);
                     two = rounds(two, n[step], constants);
                 }
-                one.abef = _mm_add_epi32(one.abef, before.abef);
-                one.cdgh = _mm_add_epi32(one.cdgh, before.cdgh);
-                two.abef = _mm_add_epi32(two.abef, behind.abef);
-                two.cdgh = _mm_add_epi32(two.cdgh, behind.cdgh);
+                one.abef = _mm_add_epi32(one.abef, before_one.abef);
+                one.cdgh = _mm_add_epi32(one.cdgh, before_one.cdgh);
+                two.abef = _mm_add_epi32(two.abef, before_two.abef);
+                two.cdgh = _mm_add_epi32(two.cdgh, before_two.cdgh);
             }
-            leave(one, a);
-            leave(two, b);
+            store_state(one, a);
+            store_state(two, b);
         }
     }
 }

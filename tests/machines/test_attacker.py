@@ -70,6 +70,11 @@ ENEMY = [
             OTHERS[3].plan.manifest.digest.hex,
         )
     ),
+    # Trusted images that are parked under requested IDs.
+    APP.under(MANIFEST.digest.hex),
+    FORMS[1].under(MANIFEST.digest.hex),
+    APP.under(FORMS[1].plan.manifest.digest.hex),
+    SECOND.under(APP.plan.id),
 ]
 
 

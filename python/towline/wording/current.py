@@ -264,6 +264,10 @@ _OWN: Mapping[str, Template] = {
         "{path!q} does not show {name} as the store has it; the next pull into the store"
         " makes it anew"
     ),
+    "store.index_unreadable": (
+        "{path!q} cannot be read: {reason}; nothing was changed, since it may list images of other"
+        " tools: make it readable and try again"
+    ),
     "store.invalid_id": "{id!q} is not a whole image ID",
     "store.lookup_wrong": "the store does not find {key!q}, which is {id}; pull it again",
     "store.missing": "there is no store in {path!q}; a pull makes one, and --root names another",

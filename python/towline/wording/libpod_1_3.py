@@ -158,6 +158,7 @@ _OWN: Mapping[str, Template] = {
         "{path!q} does not show {name} as the store has it; the next pull into the store"
         " makes it anew"
     ),
+    "store.index_unreadable": "{path!q} cannot be read: {reason}",
     "store.invalid_id": "{id!q} is not a whole image ID",
     "store.lookup_wrong": "the store does not find {key!q}, which is {id}; pull it again",
     "store.missing": "there is no store in {path!q}",

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import towline.store.layout.ingest
 from tests.unit.store.making import Made, layer, make, put, state
 from towline.cancel import CancelToken
-from towline.errors import StoreError
-from towline.image.manifest import OCI_INDEX, OCI_MANIFEST, RawManifest
+from towline.errors import StoreError, TowlineError
+from towline.image.manifest import DOCKER_SCHEMA2, OCI_INDEX, OCI_MANIFEST, RawManifest
 from towline.name.digest import sha256_of
 from towline.store.layout import LayoutStore, open_store
 from towline.store.layout.blobs import Blobs
@@ -246,7 +249,7 @@ def test_one_manifest_under_two_media_types(store: LayoutStore) -> None:
     document = json.loads(GOOD.plan.manifest.data)
     del document["mediaType"]
     plain = RawManifest(json.dumps(document).encode(), OCI_MANIFEST)
-    docker = replace(plain, media_type="application/vnd.docker.distribution.manifest.v2+json")
+    docker = replace(plain, media_type=DOCKER_SCHEMA2)
     put(store, replace(GOOD, plan=replace(GOOD.plan, manifest=docker, names=(ENEMY,))))
     put(store, replace(GOOD, plan=replace(GOOD.plan, manifest=plain)))
     assert store.image(TRUSTED).manifest.media_type == OCI_MANIFEST
@@ -302,3 +305,128 @@ def test_an_image_that_was_kept_apart_comes_home(store: LayoutStore) -> None:
     assert set(state(store)) == {GOOD.plan.id}
     check(store, GOOD, RECOMPRESSED, RECOMPRESSED.named("localhost/again:1"))
     assert store.verify().clean
+
+
+@pytest.mark.clause("STORE-006")
+def test_images_that_hold_each_others_ids(store: LayoutStore) -> None:
+    """A circle of requested IDs is resolved, and every name keeps its image."""
+    first, second = (
+        make(b"first", names=["localhost/a:1"]),
+        make(b"second", names=["localhost/b:1"]),
+    )
+    put(store, first.under(second.plan.manifest.digest.hex))
+    put(store, second.under(first.plan.manifest.digest.hex))
+    third = first.under(first.plan.manifest.digest.hex).named("localhost/c:1")
+    put(store, third)
+    check(store, first, second, third)
+    assert store.verify().clean
+    assert store.gc().blobs == 0
+
+
+@pytest.mark.clause("STORE-004")
+def test_a_trusted_image_that_was_parked_gets_its_id(store: LayoutStore) -> None:
+    """An image that is here under its own ID, unproven, is proven when it is pulled again."""
+    put(store, EVIL)
+    parked = GOOD.under(GOOD.plan.manifest.digest.hex).named("localhost/parked:1")
+    put(store, parked)
+    put(store, GOOD)
+    check(store, EVIL, parked, GOOD)
+    assert store.image(TRUSTED).id == store.image("parked:1").id == GOOD.plan.id
+
+
+@pytest.mark.clause("STORE-006")
+def test_an_unprovable_image_keeps_its_id(store: LayoutStore) -> None:
+    """An archive takes an ID only from an image that was refuted."""
+    artifact = make(b"chart", names=[TRUSTED], config=b"{}")
+    put(store, artifact)
+    with pytest.raises(StoreError) as caught:
+        put(store, make(b"enemy", names=[ENEMY]).under(artifact.plan.id))
+    assert caught.value.code == "store.id_in_use"
+    check(store, artifact)
+    assert store.image(artifact.plan.id).names == (TRUSTED,)
+
+
+@pytest.mark.clause("STORE-006")
+def test_one_document_that_is_two_images(store: LayoutStore) -> None:
+    """A manifest that reads differently under two types never keeps a trusted image out."""
+    document = json.loads(EVIL.plan.manifest.data)
+    del document["mediaType"]
+    raw = RawManifest(json.dumps(document).encode(), OCI_MANIFEST)
+    as_oci = replace(EVIL, plan=replace(EVIL.plan, manifest=raw))
+    put(store, GOOD)
+    put(store, as_oci)
+    path = Path(store.root, "towline/images", f"{raw.digest.hex}.json")
+    record = json.loads(path.read_bytes())
+    record["manifests"][0] |= {"layers": [], "mediaType": DOCKER_SCHEMA2}  # as it reads elsewhere
+    path.write_text(json.dumps(record))
+    store.remove(GOOD.plan.id)
+    put(store, as_oci.named("evil.example.com/again:1"))
+    put(store, GOOD)
+    assert store.image(TRUSTED).id == GOOD.plan.id
+    assert store.image(TRUSTED).manifest == GOOD.plan.manifest
+    assert store.image("evil.example.com/again:1").manifest == raw
+    assert store.image("evil.example.com/again:1").id != raw.digest.hex
+    assert len(store.images()) == 3
+
+
+@pytest.mark.clause("STORE-010")
+def test_a_digest_is_never_a_name(store: LayoutStore) -> None:
+    """An image that is called sha256 does not answer for a digest, nor a longer ID for an ID."""
+    digest = str(GOOD.plan.manifest.digest)
+    put(store, make(b"enemy", names=[f"localhost/{digest}"]))
+    put(store, make(b"long", names=[ENEMY]).under(GOOD.plan.id + "0" * 32))
+    for key in (digest, GOOD.plan.id):
+        with pytest.raises(StoreError) as caught:
+            store.image(key)
+        assert caught.value.code == "store.unknown_image"
+
+
+@pytest.mark.clause("STORE-010")
+def test_a_digest_in_a_repository_has_the_type_of_that_repository(store: LayoutStore) -> None:
+    """The same bytes, served under two types: each repository gets its own."""
+    document = json.loads(GOOD.plan.manifest.data)
+    del document["mediaType"]
+    plain = RawManifest(json.dumps(document).encode(), OCI_MANIFEST)
+    docker = replace(plain, media_type=DOCKER_SCHEMA2)
+    put(store, replace(GOOD, plan=replace(GOOD.plan, manifest=docker, names=(ENEMY,))))
+    put(store, replace(GOOD, plan=replace(GOOD.plan, manifest=plain)))
+    exact = f"docker.io/library/trusted@{plain.digest}"
+    assert store.image(exact).manifest.media_type == OCI_MANIFEST
+    assert store.image(f"evil.example.com/x@{plain.digest}").manifest == docker
+
+
+@pytest.mark.parametrize("call", ["open", "lstat", "listdir", "replace"])
+@pytest.mark.parametrize("number", [errno.EIO, errno.EMFILE, errno.ENOSPC])
+def test_a_transient_error_anywhere_mixes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int
+) -> None:
+    """One failing system call, at each place of a contested publish: old state or new state."""
+    real = getattr(os, call)
+    for at in itertools.count(1):
+        store = open_store(tmp_path / f"{at}")
+        put(store, EVIL)
+        put(store, make(b"x", names=["localhost/x:1"]))
+        calls = itertools.count(1)
+
+        def failing(*args: Any, at: int = at, calls: Iterator[int] = calls, **kw: Any) -> Any:
+            if next(calls) == at:
+                raise OSError(number, os.strerror(number), args[0])
+            return real(*args, **kw)
+
+        failed = False
+        with monkeypatch.context() as patch:
+            patch.setattr(os, call, failing)
+            try:
+                put(store, GOOD)
+            except TowlineError:
+                failed = True
+        assert store.image(ENEMY).manifest == EVIL.plan.manifest
+        assert store.image("localhost/x:1").names == ("localhost/x:1",)
+        if not failed:
+            check(store, GOOD, EVIL)
+        put(store, GOOD)
+        check(store, GOOD, EVIL)
+        assert store.image(TRUSTED).id == GOOD.plan.id
+        assert_only_lies_are_found(store)
+        if next(calls) <= at:
+            break

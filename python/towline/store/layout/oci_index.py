@@ -9,6 +9,7 @@ checksum beside the file tells whether another tool wrote it since.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -202,8 +203,10 @@ class OciIndex:
     def _foreign(self) -> tuple[Mapping[str, Any], Sequence[Any]]:
         try:
             return self._read()
-        except StoreError:
-            # Nobody can read it as it is.  It is kept for a person to look at.
+        except StoreError as error:
+            if error.code != "store.index_damaged":
+                raise
+            # It does not parse, so it is kept for a person to look at.
             self._keep_damaged()
             return _HEAD, ()
 
@@ -220,8 +223,11 @@ class OciIndex:
         try:
             return files.read(self.paths.index)
         except PathError as error:
-            reason = os.strerror(error.facts["errno"]).lower()
-            raise StoreError("store.index_damaged", path=self.paths.index, reason=reason) from None
+            number = error.facts["errno"]
+            damaged = number == errno.EFBIG
+            code = "store.index_damaged" if damaged else "store.index_unreadable"
+            reason = os.strerror(number).lower()
+            raise StoreError(code, path=self.paths.index, reason=reason) from None
 
     def _read(self) -> tuple[Mapping[str, Any], Sequence[Any]]:
         data = self._data()

@@ -159,9 +159,7 @@ class Records:
         image_ids = name_index.ids(self.paths, key)
         if image_ids is None:
             records, faults = self._read_all()
-            for fault in faults:  # it may be the one that has the key
-                if fault.code == "store.record_unreadable":
-                    raise fault
+            _refuse_unreadable(faults)  # one of them may have the key
             return tuple(record.id for record in records if key in record.handles())
         return image_ids
 
@@ -297,7 +295,7 @@ class Records:
         if data is not None:
             index = self.view.without(data, record, gone, left)
         else:
-            rest = [other for other in self.all()[0] if other.id != record.id]
+            rest = [other for other in self._all_readable() if other.id != record.id]
             index = self.view.made_anew([*rest, left] if left else rest)
         self._put([left] if left else [], index, {}, after, removed=() if left else (record.id,))
         return left
@@ -331,6 +329,12 @@ class Records:
                 raise
             return None
 
+    def _all_readable(self) -> list[Record]:
+        """All records but the damaged ones, for a view that must lack no other."""
+        records, faults = self.all()
+        _refuse_unreadable(faults)
+        return records
+
     def _losing(self, names: Sequence[str], winner: str, changes: ChangeSet) -> list[Record]:
         """The other records that have one of the names, without them."""
         holders = [image_id for name in names for image_id in self._known(name)]
@@ -342,7 +346,7 @@ class Records:
         return list(found.values())
 
     def _with_changes(self, changes: ChangeSet) -> list[Record]:
-        kept = [record for record in self.all()[0] if record.id not in changes.after]
+        kept = [record for record in self._all_readable() if record.id not in changes.after]
         return [*kept, *reversed(changes.records())]
 
     def _finish(self) -> None:
@@ -406,9 +410,7 @@ class Records:
         """Make lookups and view from the records, and let no name stand in two of them."""
         tmp = self.paths.tmp
         found, damaged = self._read_all()
-        for fault in damaged:
-            if fault.code == "store.record_unreadable":
-                raise fault
+        _refuse_unreadable(damaged)
         records = self._without_repeats(found)
         for old, new in zip(found, records, strict=True):
             if old != new:
@@ -421,6 +423,12 @@ class Records:
         index = self.view.made_anew(reversed(records))
         files.write(tmp, self.paths.index, index, sync=True)
         files.write(tmp, self.paths.index_checksum, checksum_of(index), sync=False)
+
+
+def _refuse_unreadable(faults: Sequence[StoreError]) -> None:
+    for fault in faults:
+        if fault.code == "store.record_unreadable":
+            raise fault
 
 
 def _damaged(image_id: str, path: str, reason: str) -> StoreError:

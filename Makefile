@@ -50,7 +50,7 @@ check: $(STAMPS)/build $(STAMPS)/dev ## lint, formatting, types, the extension's
 	cargo fmt --manifest-path rust/Cargo.toml --check
 	$(CARGO) clippy $(CRATE) --quiet --all-targets -- -D warnings
 	$(CARGO) clippy $(CRATE) --quiet --all-targets --all-features -- -D warnings
-	$(PY) -m pytest --quiet tests/house
+	$(PY) -m pytest --quiet tests/architecture
 
 .PHONY: format
 format: $(STAMPS)/dev ## format Python and Rust, and repair what ruff can

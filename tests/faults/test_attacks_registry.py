@@ -22,8 +22,8 @@ from towline.config.auth_json import Credentials
 from towline.core import BlobWriter
 from towline.errors import TowlineError
 from towline.image.manifest import OCI_INDEX, parse_index, parse_manifest
-from towline.registry.retry import Timeouts
 from towline.source.docker import DockerSource
+from towline.timeouts import Timeouts
 
 TAG = "/v2/r/manifests/latest"
 HUGE = "9" * 5000

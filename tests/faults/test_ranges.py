@@ -34,7 +34,7 @@ from towline.cancel import CancelToken
 from towline.config.certs_d import HostCertificates
 from towline.core import BlobWriter
 from towline.errors import PullCancelledError, RegistryError
-from towline.registry.connection_slots import Division, Slots
+from towline.registry.connection_slots import ConnectionSlots, Division
 from towline.rules import Rules
 from towline.source import docker_ranges
 from towline.source.docker_ranges import Pieces
@@ -124,7 +124,7 @@ def test_where_one_connection_is_enough(
     rules: Rules, division: Division, layers: int, tmp_path: Path
 ) -> None:
     """One request brings the blob: of 2019, from a fast line, of a small blob, without a slot."""
-    shared = Slots(6, division)
+    shared = ConnectionSlots(6, division)
     for _ in range(layers):
         shared.begin()
     with (

@@ -27,7 +27,7 @@ from tests.support.ranged_blobs import (
 from tests.support.scripted_server import Handler, Line, Request, scripted
 from towline.core import BlobWriter
 from towline.errors import RegistryError
-from towline.registry.host_backoff import BUDGET
+from towline.registry.host_backoff import HOST_BACKOFF
 from towline.rules import Rules
 
 pytestmark = pytest.mark.clause("REG-029")
@@ -105,7 +105,7 @@ def test_a_server_that_gives_something_else(odd: Handler, tmp_path: Path) -> Non
     """The blob goes on over one connection, and the next blob does not try."""
     with scripted(pieces_by(odd)) as server, source(server.host, slots=slots()) as image:
         assert deliver(image, tmp_path / "blob") == LARGE
-        assert not image.divides
+        assert not image.blobs.may_divide
         assert deliver(image, tmp_path / "again") == LARGE
     assert 1 <= len(ranges(server)) <= 6  # each fetcher once, and none for the second blob
 
@@ -279,4 +279,4 @@ def test_whatever_pieces_do(
     with scripted(pieces_by(odd)) as server, source(server.host, slots=shared) as image:
         assert deliver(image, path) == LARGE
     assert shared.peak <= most
-    assert BUDGET.left(server.host) >= 0
+    assert HOST_BACKOFF.left(server.host) >= 0

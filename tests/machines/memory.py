@@ -14,7 +14,7 @@ from towline.errors import RegistryError, VerificationError, step
 from towline.image.descriptor import Descriptor
 from towline.image.manifest import RawManifest
 from towline.name.digest import Digest, digest_of, parse_digest
-from towline.registry.error_body import Wanted, refusal
+from towline.registry.error_body import Requested, response_error
 from towline.source.protocol import Announcement, Source
 from towline.transport import ImageReference
 from towline.transport.docker import DockerReference
@@ -113,16 +113,16 @@ class _MemorySource:
     def close(self) -> None:
         pass
 
-    def _blob(self, wanted: Wanted, descriptor: Descriptor) -> bytes:
+    def _blob(self, wanted: Requested, descriptor: Descriptor) -> bytes:
         data = self._holder.read(self._registry, descriptor.digest_text)
         if data is None:
             raise self._refused(wanted, descriptor.digest_text, 404, "404 Not Found", b"")
         return data
 
     def _refused(
-        self, wanted: Wanted, asked: str, status: int, line: str, body: bytes
+        self, wanted: Requested, asked: str, status: int, line: str, body: bytes
     ) -> RegistryError:
-        return refusal(
+        return response_error(
             wanted,
             status=status,
             status_line=line,

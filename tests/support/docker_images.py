@@ -12,11 +12,11 @@ from towline.cancel import CancelToken
 from towline.config.auth_json import Credentials
 from towline.image.descriptor import Descriptor
 from towline.name.reference import parse_normalized
-from towline.registry.connection_slots import Slots
-from towline.registry.retry import Timeouts
+from towline.registry.connection_slots import ConnectionSlots
 from towline.registry.tls import Certificates
 from towline.rules import Rules
 from towline.source.docker import DockerAccess, DockerSource, open_source
+from towline.timeouts import Timeouts
 from towline.transport.docker import DockerReference
 
 __all__ = [
@@ -109,7 +109,7 @@ def source(
     timeouts: Timeouts = IMPATIENT,
     cancel: CancelToken | None = None,
     certificates: Certificates | None = None,
-    slots: Slots | None = None,
+    slots: ConnectionSlots | None = None,
 ) -> DockerSource:
     """A source for an image on a server, without timeouts."""
     reference = DockerReference(parse_normalized(f"{host}/{name}").tagged())
@@ -120,6 +120,6 @@ def source(
         timeouts=timeouts,
         cancel=cancel or CancelToken(),
         certificates=certificates,
-        slots=slots or Slots(),
+        slots=slots or ConnectionSlots(),
     )
     return open_source(reference, access)

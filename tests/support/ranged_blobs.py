@@ -11,7 +11,7 @@ from tests.support.docker_images import Registry, descriptor, digest_of
 from tests.support.scripted_server import Handler, Line, Request, ScriptedServer
 from towline.core import BlobWriter
 from towline.errors import TowlineError
-from towline.registry.connection_slots import Division, Slots
+from towline.registry.connection_slots import ConnectionSlots, Division
 from towline.source.docker import DockerSource
 
 __all__ = [
@@ -37,9 +37,9 @@ PATH = f"/v2/r/blobs/{digest_of(LARGE)}"
 EAGER = Division(worth=2 * PIECE, piece=PIECE, memory=6 * PIECE, after=0.0, share=0.0)
 
 
-def slots(most: int = 6) -> Slots:
+def slots(most: int = 6) -> ConnectionSlots:
     """Slots that divide every blob as soon as they may."""
-    return Slots(most, EAGER)
+    return ConnectionSlots(most, EAGER)
 
 
 def span(request: Request) -> tuple[int, int]:

@@ -18,7 +18,6 @@ from tests.support.frozen_facts import FrozenFacts
 from towline.config import registries_conf, registries_conf_2019
 from towline.config.credentials import find_credentials
 from towline.config.endpoints import endpoints_of
-from towline.config.load import load_policy
 from towline.config.locations import Locations
 from towline.config.registries import Registries
 from towline.copying.label import check_label
@@ -31,16 +30,18 @@ from towline.name.digest import parse_digest
 from towline.name.parts import decompose
 from towline.name.reference import parse_normalized
 from towline.registry.challenge import parse_challenges
-from towline.registry.retry import Timeouts, delay
+from towline.registry.retry import delay
 from towline.rules import Rules
 from towline.runtime.options import Options
 from towline.runtime.runtime import Runtime
 from towline.source import docker_archive
 from towline.store.layout import open_store
+from towline.timeouts import Timeouts
 from towline.transport import image_name, parse_image_name
 from towline.transport.containers_storage import parse_store_reference
 from towline.transport.docker_archive import DockerArchiveReference
 from towline.trust.evaluate import evaluate
+from towline.trust.load import load_policy
 
 __all__ = ["Operations"]
 
@@ -248,21 +249,21 @@ class Operations:
 
     def op_credentials(self, text: str) -> str:
         path = self._file("auth.json", self.auth_text)
-        found = find_credentials(self._places, self.rules, text, path)
+        found = find_credentials(self._locations, self.rules, text, path)
         return "none" if found is None else found[0].username
 
     def op_policy(self, _: str) -> str:
-        load_policy(self._places, self.rules, self._file("policy.json", self.policy_text))
+        load_policy(self._locations, self.rules, self._file("policy.json", self.policy_text))
         return "read"
 
     def op_judge(self, text: str) -> str:
         path = self._file("policy.json", self.policy_text)
-        policy, origin = load_policy(self._places, self.rules, path)
+        policy, origin = load_policy(self._locations, self.rules, path)
         reference = parse_image_name(text, self.facts, self.rules)
         return f"accepted by {evaluate(policy, reference, origin=origin).scope}"
 
     @property
-    def _places(self) -> Locations:
+    def _locations(self) -> Locations:
         etc, run, var = (str(self.folder / name) for name in ("etc", "run", "var"))
         return Locations(environ={}, etc=etc, run=run, uid=0, var=var)
 
@@ -296,7 +297,7 @@ class Operations:
     def op_shown(self, text: str) -> str:
         auths = json.dumps({"auths": {"a.example": {"auth": text}}})
         path = self._file("auth.json", auths)
-        found = find_credentials(self._places, self.rules, "a.example/x", path)
+        found = find_credentials(self._locations, self.rules, "a.example/x", path)
         return "none" if found is None else repr(found[0])
 
     def op_names(self, text: str) -> str:
@@ -354,7 +355,7 @@ class Operations:
             name = name.replace(host, address)
         options = Options(
             rules=self.rules,
-            locations=self._places,
+            locations=self._locations,
             registries_conf=self._file("registries.conf", self._insecure_conf()),
             policy=self._file("policy.json", '{"default": [{"type": "insecureAcceptAnything"}]}'),
         )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from towline.config.credentials import AuthLook
 from towline.config.endpoints import Endpoint
-from towline.runtime.explain import Decision, Explanation
+from towline.runtime.explain import ConfigEntry, Explanation
 from towline.transport import image_name
 
 __all__ = ["auth_lines", "goal_lines"]
@@ -44,7 +44,7 @@ def _goal_lines(name: str, explained: Explanation) -> Iterator[str]:
     yield from (f"decided by {_told(decision)}" for decision in explained.decisions)
 
 
-def _told(decision: Decision) -> str:
+def _told(decision: ConfigEntry) -> str:
     if decision.path is None:
         return f"the default of {decision.table}, which no file sets"
     return f"{decision.table} in {decision.path}"

@@ -1,3 +1,7 @@
-"""Configuration: text becomes frozen values here, and only `towline.config.load` reads files."""
+"""Configuration files as frozen values.
+
+The parsers take text.  Only `load` reads files and directories, and only `credential_helper` runs
+programs.
+"""
 
 from __future__ import annotations

@@ -13,16 +13,22 @@ from pathlib import Path
 
 from towline.config import registries_conf, registries_conf_2019
 from towline.config.auth_json import AuthFile, parse_auth_file
-from towline.config.locations import Locations, alias_cache_path, registries_conf_path
+from towline.config.certs_d import HostCertificates, certificates_of
+from towline.config.locations import Locations, alias_cache_path, certificate_directories
 from towline.config.registries import Registries
 from towline.errors import PathError, step
 from towline.rules import Rules
-from towline.trust.policy_json import ACCEPT_ANYTHING, Policy, parse_policy
 
-__all__ = ["BUILT_IN", "RegistriesCache", "load_policy", "load_registries", "read_auth_file"]
+__all__ = [
+    "RegistriesCache",
+    "find_certificates",
+    "load_registries",
+    "read_auth_file",
+    "read_policy",
+    "registries_conf_path",
+]
 
 _LARGEST = 16 << 20  # bytes of a configuration file
-BUILT_IN = "built-in"  # the origin of a policy that no file gave
 
 
 @dataclass(slots=True)
@@ -33,6 +39,21 @@ class RegistriesCache:
 
 
 # --- registries.conf ----------------------------------------------------------------------------
+
+
+def registries_conf_path(
+    locations: Locations, rules: Rules, explicit: str | Path | None = None
+) -> tuple[str, bool]:
+    """The main registries.conf, and whether it was asked for, so that it must exist (CONF-011)."""
+    if explicit is not None:
+        return str(explicit), True
+    for variable in rules.registries_conf_variables:
+        if path := locations.environ.get(variable, ""):
+            return path, True
+    user = locations.user("registries.conf")
+    if user and (locations.uid != 0 or rules.registries_conf_home) and os.path.exists(user):
+        return user, True
+    return locations.system("registries.conf"), False
 
 
 def load_registries(
@@ -100,10 +121,10 @@ def _drop_ins(locations: Locations, *, system: bool) -> Iterator[str]:
 # --- policy.json --------------------------------------------------------------------------------
 
 
-def load_policy(
+def read_policy(
     locations: Locations, rules: Rules, explicit: str | Path | None = None
-) -> tuple[Policy, str]:
-    """The signature policy and where it comes from: a path, or `BUILT_IN`.
+) -> tuple[bytes, str] | None:
+    """The text of policy.json and its path; None if there is no such file.
 
     Args:
         locations: where files are looked for.
@@ -113,7 +134,6 @@ def load_policy(
     Raises:
         PathError: a file that was asked for is missing, one cannot be read, or there is none
             and `rules` want one.
-        ConfigurationError: ``policy_json.*``.
     """
     user = locations.user("policy.json") if rules.policy_home else None
     system = locations.system("policy.json")
@@ -127,8 +147,8 @@ def load_policy(
             # A link that leads nowhere is a file that exists and is broken.
             data = _read(path, required=required or os.path.islink(path))
         if data is not None:
-            return parse_policy(data, path, rules), path
-    return ACCEPT_ANYTHING, BUILT_IN  # POLICY-003
+            return data, path
+    return None
 
 
 # --- auth files ---------------------------------------------------------------------------------
@@ -144,6 +164,44 @@ def read_auth_file(path: str, *, legacy: bool, required: bool) -> AuthFile | Non
     with step("reading-auth-file", path=path):
         data = _read(path, required=required)
         return None if data is None else parse_auth_file(data, path, legacy=legacy)
+
+
+# --- certs.d -----------------------------------------------------------------------------------
+
+
+def find_certificates(
+    locations: Locations, rules: Rules, host: str, explicit: str | Path | None = None
+) -> HostCertificates | None:
+    """The certificates for ``host[:port]``, None where no directory is named after it.
+
+    Args:
+        locations: where directories are looked for; the first that exists is the only one read.
+        rules: whether the user's own directory counts.
+        host: as it stands in image names.
+        explicit: a directory to read instead.
+
+    Raises:
+        ConfigurationError: ``certs.lacks_key``, ``certs.lacks_certificate``.
+        PathError: a directory that was given, or that exists, cannot be read.
+    """
+    directories = (
+        [str(explicit)] if explicit is not None else certificate_directories(locations, rules, host)
+    )
+    for directory in directories:
+        try:
+            names = sorted(os.listdir(directory))
+        except FileNotFoundError as fault:
+            if explicit is not None:
+                raise _unusable("open", directory, fault) from None
+            continue
+        except PermissionError as fault:
+            if explicit is not None:
+                raise _unusable("open", directory, fault) from None
+            continue  # TLS-002: what we may not read is not meant for us
+        except OSError as fault:
+            raise _unusable("open", directory, fault) from None
+        return certificates_of(directory, names)
+    return None
 
 
 # --- reading ------------------------------------------------------------------------------------

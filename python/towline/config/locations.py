@@ -13,7 +13,7 @@ from pathlib import Path
 
 from towline.rules import Rules
 
-__all__ = ["Locations", "alias_cache_path", "auth_file_paths", "registries_conf_path"]
+__all__ = ["Locations", "alias_cache_path", "auth_file_paths", "certificate_directories"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +46,6 @@ class Locations:
     def user(self, name: str) -> str | None:
         """The same of the user's own, where there is a home."""
         return os.path.join(self.home, ".config", "containers", name) if self.home else None
-
-
-def registries_conf_path(
-    locations: Locations, rules: Rules, explicit: str | Path | None = None
-) -> tuple[str, bool]:
-    """The main registries.conf, and whether it was asked for, so that it must exist (CONF-011)."""
-    if explicit is not None:
-        return str(explicit), True
-    for variable in rules.registries_conf_variables:
-        if path := locations.environ.get(variable, ""):
-            return path, True
-    user = locations.user("registries.conf")
-    if user and (locations.uid != 0 or rules.registries_conf_home) and os.path.exists(user):
-        return user, True
-    return locations.system("registries.conf"), False
 
 
 def alias_cache_path(locations: Locations) -> str | None:
@@ -106,3 +91,11 @@ def _runtime_auth_file(locations: Locations, runtime: str) -> str:
     if runtime:
         return os.path.join(runtime, "containers", "auth.json")
     return os.path.join(locations.run, "containers", str(locations.uid), "auth.json")
+
+
+def certificate_directories(locations: Locations, rules: Rules, host: str) -> list[str]:
+    """The directories of a host's certificates, in the order of looking (TLS-001)."""
+    user = locations.user("certs.d") if rules.certs_home else None
+    bases = [user] if user else []
+    bases += [locations.system("certs.d"), os.path.join(locations.etc, "docker", "certs.d")]
+    return [os.path.join(base, host) for base in bases]

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from towline.core import OF_THE_MOMENT, BlobWriter, CoreError, Stop, layer_pass
+from towline.core import TRANSIENT, BlobWriter, CoreError, Stop, layer_pass
 from towline.name.digest import Digest, parse_digest
 from towline.store.protocol import LayerPlan
 
@@ -24,7 +24,7 @@ class DiffIds:
         self._found: dict[str, str | CoreError] = {}
 
     @contextmanager
-    def beside(self, layer: LayerPlan, writer: BlobWriter) -> Iterator[None]:
+    def alongside(self, layer: LayerPlan, writer: BlobWriter) -> Iterator[None]:
         """Decompress a layer while it is delivered to a writer within this context."""
         descriptor = layer.descriptor
         if descriptor.size < 0:  # only `of` can read it: nobody knows where it ends
@@ -46,7 +46,7 @@ class DiffIds:
             writer.end_following()
             thread.join()
         # A writer that failed has said so itself, and what it was to hold is no layer.
-        if isinstance(outcome[0], str) or outcome[0].code not in OF_THE_MOMENT:
+        if isinstance(outcome[0], str) or outcome[0].code not in TRANSIENT:
             self._found[descriptor.digest_text] = outcome[0]
 
     def of(self, digest: Digest, path: str, stop: Stop) -> Digest:

@@ -146,7 +146,9 @@ class LayerFetch:
         writer = sink.writer
         try:
             with (
-                nullcontext() if self.following is None else self.following.beside(layer, writer),
+                nullcontext()
+                if self.following is None
+                else self.following.alongside(layer, writer),
                 self.progress.moving(
                     layer.descriptor.digest_text,
                     lambda: self._stand(layer, "moving", writer.offset),

@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from towline.core.failure import CODES, OF_THE_MOMENT, CoreError
+from towline.core.failure import CODES, TRANSIENT, CoreError
 
 __all__ = [
     "CODES",
     "NAME",
-    "OF_THE_MOMENT",
+    "TRANSIENT",
     "Archive",
     "BlobWriter",
     "CoreError",

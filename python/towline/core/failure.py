@@ -33,7 +33,7 @@ at once.
 
 from __future__ import annotations
 
-__all__ = ["CODES", "OF_THE_MOMENT", "CoreError"]
+__all__ = ["CODES", "TRANSIENT", "CoreError"]
 
 CODES = (
     "cancelled",
@@ -50,7 +50,7 @@ CODES = (
 )
 
 #: These say nothing of the bytes: of the same ones something else may be said another time.
-OF_THE_MOMENT = ("cancelled", "io")
+TRANSIENT = ("cancelled", "io")
 
 
 class CoreError(Exception):

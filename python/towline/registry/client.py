@@ -13,13 +13,13 @@ from towline.errors import RegistryError, TowlineError, step
 from towline.registry.challenge import Challenge, choose_challenge, parse_challenges
 from towline.registry.credentials import Credentials, basic
 from towline.registry.endpoint_log import RateLimit, read_rate_limit
-from towline.registry.error_body import phrase
+from towline.registry.error_body import reason_phrase
 from towline.registry.http import HttpClient, HttpOptions, origin
-from towline.registry.response import Answer
-from towline.registry.retry import Timeouts
+from towline.registry.response import Response
 from towline.registry.tls import Certificates
 from towline.registry.tokens import Tokens
 from towline.rules import Rules
+from towline.timeouts import Timeouts
 
 __all__ = ["RegistryClient"]
 
@@ -104,7 +104,7 @@ class RegistryClient:
         headers: Mapping[str, str] | HTTPHeaderDict | None = None,
         *,
         retries: int | None = None,
-    ) -> Answer:
+    ) -> Response:
         """Ask for ``/v2/REPOSITORY/REST``, both checked before; any status comes back.
 
         Raises:
@@ -114,7 +114,7 @@ class RegistryClient:
 
     def head(
         self, repository: str, rest: str, headers: Mapping[str, str] | HTTPHeaderDict
-    ) -> Answer:
+    ) -> Response:
         """The answer to one HEAD request below the repository, which is not repeated.
 
         It may be the first request of all: where no ping has told the scheme yet, each that is
@@ -145,7 +145,7 @@ class RegistryClient:
         rest: str,
         sent: Mapping[str, str] | HTTPHeaderDict,
         retries: int | None,
-    ) -> Answer:
+    ) -> Response:
         url = f"{base}/v2/{repository}/{rest}"
         scopes: tuple[str, ...] = (f"repository:{repository}:pull",)
         challenge = self._challenge
@@ -178,7 +178,7 @@ class RegistryClient:
             self._challenge = wanted
         return self._ask(method, url, sent, again, retries)
 
-    def get_elsewhere(self, url: str) -> Answer:
+    def get_elsewhere(self, url: str) -> Response:
         """Ask another host for a blob: without a word about who we are (REG-028)."""
         return self._web.ask(url, {}, retries=0)
 
@@ -193,7 +193,7 @@ class RegistryClient:
         headers: Mapping[str, str] | HTTPHeaderDict,
         authorization: str | None,
         retries: int | None,
-    ) -> Answer:
+    ) -> Response:
         answer = self._web.ask(
             url, headers, authorization=authorization, method=method, retries=retries
         )
@@ -252,7 +252,7 @@ class RegistryClient:
                     url=f"{base}/v2/",
                     host=self.host,
                     status=answer.status,
-                    reason=phrase(answer.status),
+                    reason=reason_phrase(answer.status),
                 )
             self._challenge = _challenge(answer, base)
         return base
@@ -272,7 +272,7 @@ class RegistryClient:
         self.close()
 
 
-def _challenge(answer: Answer, asked: str) -> Challenge | None:
+def _challenge(answer: Response, asked: str) -> Challenge | None:
     """What a registry asks for; not what somebody else does to whom it redirects (AUTH-010).
 
     A challenge says where the password goes.

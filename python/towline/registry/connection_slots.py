@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["Division", "Slots"]
+__all__ = ["ConnectionSlots", "Division"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Division:
     share: float = 0.75
 
 
-class Slots:
+class ConnectionSlots:
     """How many connections may bring blobs at once.  Safe in any number of threads.
 
     Attributes:

@@ -1,8 +1,8 @@
-"""Sockets under watch: what lasts too long is cut, and all is cut when the caller cancels.
+"""Sockets under deadline: what lasts too long is cut, and all is cut when the caller cancels.
 
 A time-out of a socket bounds one operation of the socket, so a server that sends a byte now and
 then is never late.  Here each step of a request (its head, one read of its body) has an end, and a
-watchman shuts the socket when it has passed; the thread that waits on the socket wakes at once.
+watchdog shuts the socket when it has passed; the thread that waits on the socket wakes at once.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.poolmanager import PoolManager
 
-from towline.registry.socket_body import Body
+from towline.registry.socket_body import SocketBody
 
 __all__ = ["Canceller", "Deadline", "Watchdog", "use_deadlines"]
 
 _NEVER = float("inf")
 _current: ContextVar[Deadline | None] = ContextVar("_current", default=None)
-_leash: ContextVar[Canceller | None] = ContextVar("_leash", default=None)
+_canceller: ContextVar[Canceller | None] = ContextVar("_canceller", default=None)
 
 
 class Deadline:
@@ -33,7 +33,7 @@ class Deadline:
 
     Attributes:
         fresh: the request opened a connection of its own, and used none from the pool.
-        late: the watchman cut it, for its time was over.
+        late: the watchdog cut it, for its time was over.
         body: what reads the last answer to it.
     """
 
@@ -46,11 +46,11 @@ class Deadline:
         self._until = _NEVER
         self.fresh = False
         self.late = False
-        self.body: Body | None = None
+        self.body: SocketBody | None = None
 
     @contextlib.contextmanager
     def within(self, seconds: float) -> Iterator[None]:
-        """Let a step last so long, and let this be the watch of connections opened in it."""
+        """Let a step last so long, and let this be the deadline of connections opened in it."""
         token = _current.set(self)
         self._until = time.monotonic() + seconds
         try:
@@ -69,7 +69,7 @@ class Deadline:
             self.cut()
 
     @property
-    def was_cut(self) -> bool:
+    def is_cut(self) -> bool:
         """Whether the socket was shut, and all that would be attached will be."""
         return self._cut
 
@@ -89,7 +89,7 @@ class Deadline:
                 with contextlib.suppress(OSError):
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
-    def let_go(self) -> None:
+    def detach(self) -> None:
         """Forget the socket: it is closed, or back in the pool."""
         with self._lock:
             self._socket = None
@@ -101,75 +101,75 @@ class Canceller:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._watch: Deadline | None = None
-        self.was_cut = False
+        self.is_cut = False
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Let all that this thread asks for be on this leash."""
-        token = _leash.set(self)
+        """Let all that this thread asks for be on this canceller."""
+        token = _canceller.set(self)
         try:
             yield
         finally:
-            _leash.reset(token)
+            _canceller.reset(token)
 
-    def hold(self, watch: Deadline) -> None:
+    def hold(self, deadline: Deadline) -> None:
         """Hold a request, in the place of the one before."""
         with self._lock:
-            self._watch = watch
-            cut = self.was_cut
+            self._watch = deadline
+            cut = self.is_cut
         if cut:
-            watch.cut()
+            deadline.cut()
 
     def cut(self) -> None:
         """Cut it, from any thread, and for good."""
         with self._lock:
-            self.was_cut = True
-            watch = self._watch
-        if watch is not None:
-            watch.cut()
+            self.is_cut = True
+            deadline = self._watch
+        if deadline is not None:
+            deadline.cut()
 
 
 class Watchdog:
-    """Looks at all watches of a client now and then, in a thread of its own."""
+    """Looks at all deadlines of a client now and then, in a thread of its own."""
 
     def __init__(self, every: float) -> None:
         self._every = every
         self._lock = threading.Lock()
-        self._watches: set[Deadline] = set()
+        self._deadlines: set[Deadline] = set()
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
         self._cut = False
 
     def begin(self) -> Deadline:
-        """A new watch; `end` it."""
-        watch = Deadline()
+        """A new deadline; `end` it."""
+        deadline = Deadline()
         with self._lock:
-            self._watches.add(watch)
+            self._deadlines.add(deadline)
             cut = self._cut
             if self._thread is None:
                 self._thread = threading.Thread(
-                    target=self._watch, name="towline-watchman", daemon=True
+                    target=self._watch, name="towline-watchdog", daemon=True
                 )
                 self._thread.start()
         if cut:
-            watch.cut()
-        if (leash := _leash.get()) is not None:
-            leash.hold(watch)
-        return watch
+            deadline.cut()
+        if (canceller := _canceller.get()) is not None:
+            canceller.hold(deadline)
+        return deadline
 
-    def end(self, watch: Deadline) -> None:
-        """The request of this watch is over."""
-        watch.let_go()
+    def end(self, deadline: Deadline) -> None:
+        """The request of this deadline is over."""
+        deadline.detach()
         with self._lock:
-            self._watches.discard(watch)
+            self._deadlines.discard(deadline)
 
     def cut_all(self) -> None:
         """Cut all requests, and those that begin later."""
         with self._lock:
             self._cut = True
-            watches = list(self._watches)
-        for watch in watches:
-            watch.cut()
+            deadlines = list(self._deadlines)
+        for deadline in deadlines:
+            deadline.cut()
 
     def close(self) -> None:
         """Cut what is under way and end the thread; idempotent."""
@@ -180,44 +180,44 @@ class Watchdog:
         while not self._closed.wait(self._every):
             now = time.monotonic()
             with self._lock:
-                watches = list(self._watches)
-            for watch in watches:
-                watch.look(now)
+                deadlines = list(self._deadlines)
+            for deadline in deadlines:
+                deadline.look(now)
 
 
-class _DeadlineBody(Body):
-    """A body that the watch of its request knows."""
+class _WatchedBody(SocketBody):
+    """A body that the deadline of its request knows."""
 
     def __init__(self, line: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(line, *args, **kwargs)
-        if (watch := _current.get()) is not None:
-            watch.body = self
+        if (deadline := _current.get()) is not None:
+            deadline.body = self
 
 
-class _Line(HTTPConnection):
-    """A connection that shows its socket to the watch of the request that uses it."""
+class _HttpConnection(HTTPConnection):
+    """A connection that shows its socket to the deadline of the request that uses it."""
 
-    response_class = _DeadlineBody
+    response_class = _WatchedBody
     _lever: socket.socket | None = None
 
     def _new_conn(self) -> socket.socket:
         line = super()._new_conn()
-        watch = _current.get()
-        if watch is not None:
+        deadline = _current.get()
+        if deadline is not None:
             # During the TLS handshake the socket has passed into an object that nobody holds yet;
             # a second handle of it can be shut all the same.
             self._lever = line.dup()
-            watch.attach(self._lever)
+            deadline.attach(self._lever)
         return line
 
     def connect(self) -> None:
-        watch = _current.get()
+        deadline = _current.get()
         try:
             super().connect()
         finally:
-            if watch is not None:
-                watch.fresh = True
-                watch.attach(self.sock)
+            if deadline is not None:
+                deadline.fresh = True
+                deadline.attach(self.sock)
             if self._lever is not None:
                 self._lever.close()
                 self._lever = None
@@ -229,22 +229,22 @@ class _Line(HTTPConnection):
         skip_host: bool = False,
         skip_accept_encoding: bool = False,
     ) -> None:
-        watch = _current.get()
-        if watch is not None and self.sock is not None:
-            watch.attach(self.sock)
+        deadline = _current.get()
+        if deadline is not None and self.sock is not None:
+            deadline.attach(self.sock)
         super().putrequest(method, url, skip_host, skip_accept_encoding)
 
 
-class _SecureLine(_Line, HTTPSConnection):
+class _HttpsConnection(_HttpConnection, HTTPSConnection):
     """The same with TLS."""
 
 
-class _Lines(HTTPConnectionPool):
-    ConnectionCls = _Line
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls = _HttpConnection
 
 
-class _SecureLines(HTTPSConnectionPool):
-    ConnectionCls = _SecureLine
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _HttpsConnection
 
     def _validate_conn(self, conn: Any) -> None:
         # Without urllib3's warning about unverified TLS: that is the user's own and stated choice.
@@ -254,4 +254,4 @@ class _SecureLines(HTTPSConnectionPool):
 
 def use_deadlines(manager: PoolManager) -> None:
     """Let a manager make connections that a `Deadline` can cut."""
-    manager.pool_classes_by_scheme = {"http": _Lines, "https": _SecureLines}
+    manager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}

@@ -17,17 +17,17 @@ from towline.go.go_json import GoJsonError, Struct, decode, list_of, string, str
 
 __all__ = [
     "ErrorBody",
-    "Said",
-    "Wanted",
-    "phrase",
+    "ErrorEntry",
+    "Requested",
+    "parse_web_url",
     "printable",
     "read_error_body",
-    "refusal",
-    "shown",
-    "web_address",
+    "reason_phrase",
+    "redact_url",
+    "response_error",
 ]
 
-Wanted = Literal["blob", "config", "manifest"]
+Requested = Literal["blob", "config", "manifest"]
 
 BODY_MAX = 64 * 1024  # bytes of an error's body that are looked at
 
@@ -51,7 +51,7 @@ _CODES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ErrorEntry:
     """One entry of a list of errors, as written; `detail` tells whether there was one."""
 
     code: str
@@ -70,7 +70,7 @@ class ErrorBody:
         text: the body itself, bytes that are no UTF-8 as surrogate escapes.
     """
 
-    entries: tuple[Said, ...] = ()
+    entries: tuple[ErrorEntry, ...] = ()
     details: str = ""
     fault: str = ""
     text: str = ""
@@ -84,15 +84,15 @@ def read_error_body(data: bytes) -> ErrorBody:
         details = _details(document)
         if details:
             return ErrorBody(details=details, text=text)
-        read_entries = list_of(_entry, Said("", "", detail=False))
-        entries = document.get("errors", read_entries, list[Said]())
+        read_entries = list_of(_entry, ErrorEntry("", "", detail=False))
+        entries = document.get("errors", read_entries, list[ErrorEntry]())
     except GoJsonError as fault:
         return ErrorBody(fault=str(fault), text=text)
     return ErrorBody(entries=tuple(entries), text=text)
 
 
-def refusal(
-    wanted: Wanted, *, status: int, status_line: str, body: bytes, url: str, **facts: Any
+def response_error(
+    wanted: Requested, *, status: int, status_line: str, body: bytes, url: str, **facts: Any
 ) -> RegistryError:
     """The error for an answer with another status than the one hoped for.
 
@@ -108,16 +108,16 @@ def refusal(
         _CODES.get(status, "registry.unexpected_status"),
         wanted=wanted,
         status=status,
-        reason=phrase(status),
+        reason=reason_phrase(status),
         status_line=printable(status_line),
         answers=read_error_body(body),
-        url=shown(url),
+        url=redact_url(url),
         host=urlsplit(url).netloc.rpartition("@")[2],
         **facts,
     )
 
 
-def phrase(status: int) -> str:
+def reason_phrase(status: int) -> str:
     """The name of a status, such as ``Not Found``; ``""`` where it has none."""
     if status in _PHRASES:
         return _PHRASES[status]
@@ -127,7 +127,7 @@ def phrase(status: int) -> str:
         return ""
 
 
-def shown(url: str) -> str:
+def redact_url(url: str) -> str:
     """A URL as a message may show it: without user, query and fragment, which may hold secrets."""
     parts = urlsplit(url)
     return printable(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
@@ -138,7 +138,7 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in text)
 
 
-def web_address(text: str) -> SplitResult | None:
+def parse_web_url(text: str) -> SplitResult | None:
     """The parts of an http or https URL that can be asked for, None for anything else."""
     try:
         parts = urlsplit(text)
@@ -155,7 +155,7 @@ def _details(document: Struct) -> str:
         return ""
 
 
-def _entry(raw: object) -> Said:
+def _entry(raw: object) -> ErrorEntry:
     entry = struct(raw)
     detail = any(key.lower() == "detail" and value is not None for key, value in entry.pairs())
-    return Said(entry.get("code", string, ""), entry.get("message", string, ""), detail)
+    return ErrorEntry(entry.get("code", string, ""), entry.get("message", string, ""), detail)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import threading
 import time
 
-__all__ = ["BUDGET", "Budget"]
+__all__ = ["HOST_BACKOFF", "HostBackoff"]
 
 
-class Budget:
+class HostBackoff:
     """Until when which host wants to be left alone.  Safe in any number of threads."""
 
     def __init__(self) -> None:
@@ -38,4 +38,4 @@ class Budget:
             return left
 
 
-BUDGET = Budget()
+HOST_BACKOFF = HostBackoff()

@@ -19,13 +19,14 @@ from urllib3.response import BaseHTTPResponse
 from towline.cancel import CancelToken
 from towline.errors import RegistryError
 from towline.registry.deadline import Watchdog
-from towline.registry.error_body import shown, web_address
-from towline.registry.host_backoff import BUDGET
-from towline.registry.network_error import failure
+from towline.registry.error_body import parse_web_url, redact_url
+from towline.registry.host_backoff import HOST_BACKOFF
+from towline.registry.network_error import network_error
 from towline.registry.proxy import new_manager, proxy_for
-from towline.registry.response import Answer
-from towline.registry.retry import PASSING_STATUSES, Timeouts, delay, passes
+from towline.registry.response import Response
+from towline.registry.retry import TRANSIENT_STATUSES, delay, is_transient
 from towline.registry.tls import Certificates, context
+from towline.timeouts import Timeouts
 
 __all__ = ["HttpClient", "HttpOptions", "origin"]
 
@@ -63,11 +64,11 @@ class HttpClient:
 
     def __init__(self, options: HttpOptions) -> None:
         self.options = options
-        self._watchman = Watchdog(
+        self._watchdog = Watchdog(
             min(1.0, options.timeouts.stall_window / 4, options.timeouts.response / 4)
         )
         self._managers: dict[tuple[bool, str | None], PoolManager] = {}
-        self._forget = options.cancel.on_cancel(self._watchman.cut_all)
+        self._forget = options.cancel.on_cancel(self._watchdog.cut_all)
 
     def ask(
         self,
@@ -78,7 +79,7 @@ class HttpClient:
         method: str = "GET",
         body: bytes | None = None,
         retries: int | None = None,
-    ) -> Answer:
+    ) -> Response:
         """The answer to a request, after redirects and repetitions; any status may come back.
 
         Args:
@@ -99,18 +100,18 @@ class HttpClient:
         for attempt in range(most + 1):
             last = attempt == most
             if self.options.retries:  # REG-051
-                self.options.cancel.wait(BUDGET.left(host))
+                self.options.cancel.wait(HOST_BACKOFF.left(host))
             try:
                 answer = self._follow(url, headers, authorization, method, body)
             except RegistryError as error:
-                if last or not passes(error):
+                if last or not is_transient(error):
                     raise
             else:
                 asked = answer.header("Retry-After")
                 pause = delay(attempt, asked, self.options.timeouts)
                 if answer.status == 429 and self.options.retries:
-                    BUDGET.pause(host, pause)
-                if last or answer.status not in PASSING_STATUSES:
+                    HOST_BACKOFF.pause(host, pause)
+                if last or answer.status not in TRANSIENT_STATUSES:
                     return answer
                 answer.finish()
                 self.options.cancel.wait(0.0 if answer.status == 429 else pause)
@@ -121,7 +122,7 @@ class HttpClient:
     def close(self) -> None:
         """Close all connections; idempotent."""
         self._forget()
-        self._watchman.close()
+        self._watchdog.close()
         for manager in list(self._managers.values()):
             manager.clear()
 
@@ -132,7 +133,7 @@ class HttpClient:
         authorization: str | None,
         method: str,
         body: bytes | None,
-    ) -> Answer:
+    ) -> Response:
         for _ in range(REDIRECTS_MAX + 1):
             answer = self._ask_once(url, headers, authorization, method, body)
             location = answer.header("Location")
@@ -144,7 +145,10 @@ class HttpClient:
                 authorization = None  # and it stays away, also if a later redirect comes back
             url = target
         raise RegistryError(
-            "registry.redirects", url=shown(url), host=urlsplit(url).netloc, limit=REDIRECTS_MAX
+            "registry.redirects",
+            url=redact_url(url),
+            host=urlsplit(url).netloc,
+            limit=REDIRECTS_MAX,
         )
 
     def _target(self, url: str, location: str) -> str:
@@ -155,14 +159,19 @@ class HttpClient:
             target = urljoin(url, quote(location.strip().encode("latin-1"), safe=_LEFT_ALONE))
         except ValueError:
             target = ""
-        parts = web_address(target)
+        parts = parse_web_url(target)
         if parts is None or parts.username is not None:
             raise RegistryError(
-                "registry.bad_answer", url=shown(url), host=host, reason="a redirect to nowhere"
+                "registry.bad_answer",
+                url=redact_url(url),
+                host=host,
+                reason="a redirect to nowhere",
             )
         https_only = not (self.options.insecure or self.options.downgrade)
         if https_only and url.startswith("https:") and parts.scheme == "http":  # REG-026
-            raise RegistryError("registry.downgrade", url=shown(url), host=host, to=shown(target))
+            raise RegistryError(
+                "registry.downgrade", url=redact_url(url), host=host, to=redact_url(target)
+            )
         return target
 
     def _ask_once(
@@ -172,7 +181,7 @@ class HttpClient:
         authorization: str | None,
         method: str,
         body: bytes | None,
-    ) -> Answer:
+    ) -> Response:
         sent = HTTPHeaderDict(headers)
         sent["User-Agent"] = _USER_AGENT
         if authorization is not None:
@@ -181,10 +190,10 @@ class HttpClient:
         problem: RegistryError | None = None
         for _ in range(_STALE_MAX):
             self.options.cancel.raise_if_cancelled()
-            watch = self._watchman.begin()
+            deadline = self._watchdog.begin()
             response: BaseHTTPResponse | None = None
             try:
-                with watch.within(timeouts.connect + timeouts.response):
+                with deadline.within(timeouts.connect + timeouts.response):
                     response = self._manager(url).urlopen(
                         method,
                         url,
@@ -196,22 +205,25 @@ class HttpClient:
                         decode_content=False,
                         timeout=Timeout(connect=timeouts.connect, read=timeouts.stall_window),
                     )
-                if watch.late:
+                if deadline.late:
                     response.close()
                     response = None
-                    problem = failure(TimeoutError(), url, late=True, body=False)
+                    problem = network_error(TimeoutError(), url, late=True, body=False)
             except (HTTPError, HTTPException, OSError, ValueError) as error:
-                problem = failure(error, url, late=watch.late, body=False)
+                problem = network_error(error, url, late=deadline.late, body=False)
             finally:
                 if response is None:
-                    self._watchman.end(watch)
+                    self._watchdog.end(deadline)
             if response is not None:
-                return Answer(response, url, self._watchman, watch, self.options)
+                options = self.options
+                return Response(
+                    response, url, self._watchdog, deadline, options.timeouts, options.cancel
+                )
             self.options.cancel.raise_if_cancelled()
             # A kept connection may have been closed by the server just now: that says nothing
             # about the request, which it never read.
             cause = problem.facts.get("cause") if problem is not None else None
-            stale = not (watch.fresh or watch.was_cut)
+            stale = not (deadline.fresh or deadline.is_cut)
             if not stale or cause not in ("closed", "reset", "broken"):
                 break
         assert problem is not None  # there is an answer or a problem

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 from urllib3 import exceptions
 
 from towline.errors import RegistryError
-from towline.registry.error_body import printable, shown
+from towline.registry.error_body import printable, redact_url
 
-__all__ = ["failure"]
+__all__ = ["network_error"]
 
 # What OpenSSL says of bytes that are no TLS at all; the words differ between its versions.
 _NOT_TLS = (
@@ -30,7 +30,7 @@ _NOT_TLS = (
 _RESETS = (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ENOTCONN)
 
 
-def failure(error: Exception, url: str, *, late: bool, body: bool) -> RegistryError:
+def network_error(error: Exception, url: str, *, late: bool, body: bool) -> RegistryError:
     """The error for what urllib3 or a socket raised.
 
     Args:
@@ -39,7 +39,7 @@ def failure(error: Exception, url: str, *, late: bool, body: bool) -> RegistryEr
         late: the socket was cut because the step lasted too long.
         body: it was a body that was being read.
     """
-    where = {"url": shown(url), "host": urlsplit(url).netloc.rpartition("@")[2]}
+    where = {"url": redact_url(url), "host": urlsplit(url).netloc.rpartition("@")[2]}
     if late or isinstance(error, exceptions.ReadTimeoutError):
         cause, reason = ("stalled" if body else "silent"), "timed out"
     else:

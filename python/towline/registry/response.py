@@ -12,16 +12,17 @@ from urllib.parse import urlsplit
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
+from towline.cancel import CancelToken
 from towline.errors import LimitExceededError, RegistryError
 from towline.registry.deadline import Deadline, Watchdog
-from towline.registry.error_body import shown
-from towline.registry.network_error import failure
+from towline.registry.error_body import redact_url
+from towline.registry.network_error import network_error
+from towline.timeouts import Timeouts
 
 if TYPE_CHECKING:
     from towline.core import BlobWriter
-    from towline.registry.http import HttpOptions
 
-__all__ = ["Answer"]
+__all__ = ["Response"]
 
 _DRAIN_MAX = 64 * 1024  # bytes that are read to keep a connection; beyond, it is closed
 _PIECE = 1 << 20
@@ -29,21 +30,23 @@ _LENGTH_DIGITS = 20  # of a Content-Length; a longer one says nothing
 _NEVER = float("inf")
 
 
-class Answer:
+class Response:
     """An answer whose body was not read yet.  Close it, or read it to its end."""
 
     def __init__(
         self,
         response: BaseHTTPResponse,
         url: str,
-        watchman: Watchdog,
-        watch: Deadline,
-        options: HttpOptions,
+        watchdog: Watchdog,
+        deadline: Deadline,
+        timeouts: Timeouts,
+        cancel: CancelToken,
     ) -> None:
         self._response = response
-        self._watchman = watchman
-        self._watch = watch
-        self._options = options
+        self._watchdog = watchdog
+        self._deadline = deadline
+        self._timeouts = timeouts
+        self._cancel = cancel
         self._waited = 0.0
         self._arrived = 0
         #: Seconds in which the network had nothing for us.
@@ -76,7 +79,7 @@ class Answer:
             RegistryError: as `read1`.
             PullCancelledError: the caller cancelled.
         """
-        body = self._watch.body
+        body = self._deadline.body
         if body is None or not body.sized:
             return self.read1(most)
         data = self._timed(body.take, most)
@@ -98,7 +101,7 @@ class Answer:
         """One read, and what it says of the network and of the server."""
         began, worked = time.monotonic(), time.thread_time()
         data = b""
-        with self._reading(self._options.timeouts.stall_window):
+        with self._reading(self._timeouts.stall_window):
             data = read(most) or b""
         # Only the time spent waiting counts: a slow disk of ours is not the server's fault.
         waited = time.monotonic() - began
@@ -116,13 +119,13 @@ class Answer:
             PullCancelledError: the caller cancelled.
             CoreError: of the writer.
         """
-        body = self._watch.body
+        body = self._deadline.body
         if body is None or not body.direct:
             data = self.take(min(most, _PIECE))
             if data:
                 writer.write(data)
             return len(data)
-        left = self._options.timeouts.stall_window - self._waited
+        left = self._timeouts.stall_window - self._waited
         count, waited = 0, 0.0
         # The core minds the time itself: a call may last as long as the server goes on sending.
         with self._reading(_NEVER):
@@ -131,7 +134,7 @@ class Answer:
             self._response.length_remaining = body.length
         ended = count == 0 and waited < left
         if count == 0 and not ended:
-            raise failure(TimeoutError(), self.url, late=True, body=True)
+            raise network_error(TimeoutError(), self.url, late=True, body=True)
         self.idle += waited
         self._judge(waited, count, ended=ended)
         if ended or not body.length:
@@ -143,21 +146,21 @@ class Answer:
         """A read of the body, whose errors are told as ours."""
         problem: RegistryError | None = None
         try:
-            with self._watch.within(seconds):
+            with self._deadline.within(seconds):
                 yield
         except (HTTPError, HTTPException, OSError, ValueError) as error:
-            late = self._watch.late or isinstance(error, TimeoutError)
-            problem = failure(error, self.url, late=late, body=True)
-        if self._watch.late and problem is None:
+            late = self._deadline.late or isinstance(error, TimeoutError)
+            problem = network_error(error, self.url, late=late, body=True)
+        if self._deadline.late and problem is None:
             # A socket that was cut looks like a body, or a head, that has come to its end.
-            problem = failure(TimeoutError(), self.url, late=True, body=True)
-        self._options.cancel.raise_if_cancelled()
+            problem = network_error(TimeoutError(), self.url, late=True, body=True)
+        self._cancel.raise_if_cancelled()
         if problem is not None:
             raise problem
 
     def _judge(self, waited: float, arrived: int, *, ended: bool) -> None:
         """Refuse a server that sends too little in a window of waiting."""
-        timeouts = self._options.timeouts
+        timeouts = self._timeouts
         self._waited += waited
         self._arrived += arrived
         if self._waited < timeouts.stall_window:
@@ -166,7 +169,7 @@ class Answer:
             raise RegistryError(
                 "registry.stalled",
                 cause="stalled",
-                url=shown(self.url),
+                url=redact_url(self.url),
                 host=urlsplit(self.url).netloc,
                 seconds=timeouts.stall_window,
             )
@@ -187,7 +190,7 @@ class Answer:
             if size > limit:
                 self.close()
                 raise LimitExceededError(
-                    "limit.document", what=what, limit=limit, origin=shown(self.url)
+                    "limit.document", what=what, limit=limit, origin=redact_url(self.url)
                 )
         self.close()
         return b"".join(pieces)
@@ -209,7 +212,7 @@ class Answer:
 
     def close(self) -> None:
         """Let go of the connection: into the pool where the body was read, else closed."""
-        self._watchman.end(self._watch)
+        self._watchdog.end(self._deadline)
         self._response.close()
         self._response.release_conn()
 

@@ -9,20 +9,27 @@ from email.utils import parsedate_to_datetime
 from towline.errors import RegistryError
 from towline.timeouts import Timeouts
 
-__all__ = ["PASSING_CAUSES", "PASSING_STATUSES", "Timeouts", "delay", "passes", "retry_after"]
+__all__ = [
+    "TRANSIENT_CAUSES",
+    "TRANSIENT_STATUSES",
+    "Timeouts",
+    "delay",
+    "is_transient",
+    "retry_after",
+]
 
 #: The server is there and says that it cannot now.
-PASSING_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 
 #: What may go well the next time.  A host that refuses, has no address, takes no connection or
 #: shows a bad certificate does so again: the next registry is tried instead.
-PASSING_CAUSES = frozenset({"broken", "closed", "reset", "short", "silent", "stalled"})
+TRANSIENT_CAUSES = frozenset({"broken", "closed", "reset", "short", "silent", "stalled"})
 
 
-def passes(error: RegistryError) -> bool:
+def is_transient(error: RegistryError) -> bool:
     """Whether the same request may go well a little later."""
-    return error.facts.get("cause") in PASSING_CAUSES or (
-        error.facts.get("status") in PASSING_STATUSES
+    return error.facts.get("cause") in TRANSIENT_CAUSES or (
+        error.facts.get("status") in TRANSIENT_STATUSES
     )
 
 

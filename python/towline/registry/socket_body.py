@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from towline.core import BlobWriter
 
-__all__ = ["Body"]
+__all__ = ["SocketBody"]
 
 _HANDFUL = 256 << 10  # bytes that are handed on together
 _SOON = 0.1  # seconds after which those are handed on that are here
 
 
-class Body(HTTPResponse):
+class SocketBody(HTTPResponse):
     """An answer whose body can be taken from the socket itself, past all buffers."""
 
     def __init__(self, line: socket.socket, *args: Any, **kwargs: Any) -> None:

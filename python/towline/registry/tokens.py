@@ -11,9 +11,9 @@ from towline.errors import RegistryError
 from towline.go.go_json import GoJsonError, decode, integer, string, struct
 from towline.registry.challenge import Challenge
 from towline.registry.credentials import Credentials, basic
-from towline.registry.error_body import phrase, shown, web_address
+from towline.registry.error_body import parse_web_url, reason_phrase, redact_url
 from towline.registry.http import HttpClient
-from towline.registry.response import Answer
+from towline.registry.response import Response
 
 __all__ = ["Tokens"]
 
@@ -87,17 +87,17 @@ class Tokens:
     def _realm(self, challenge: Challenge) -> str:
         realm = challenge.parameters.get("realm", "")
         options = self._web.options
-        parts = web_address(realm)
+        parts = parse_web_url(realm)
         if parts is None or parts.username is not None:
             raise RegistryError("registry.token_realm", host=options.host, realm=realm)
         if parts.scheme == "http" and not options.insecure:
             # Who listens on the way would learn the password, and the token in any case.
-            raise RegistryError("registry.token_insecure", host=options.host, url=shown(realm))
+            raise RegistryError("registry.token_insecure", host=options.host, url=redact_url(realm))
         return urlunsplit(parts._replace(fragment=""))
 
-    def _read(self, answer: Answer) -> tuple[str, int]:
+    def _read(self, answer: Response) -> tuple[str, int]:
         options = self._web.options
-        facts = {"url": shown(answer.url), "host": options.host}
+        facts = {"url": redact_url(answer.url), "host": options.host}
         with answer:
             if answer.status != 200:
                 answer.finish()
@@ -105,7 +105,7 @@ class Tokens:
                 raise RegistryError(
                     "registry.token_refused" if refused else "registry.token_status",
                     status=answer.status,
-                    reason=phrase(answer.status),
+                    reason=reason_phrase(answer.status),
                     credentials=self._credentials is not None,
                     **facts,
                 )

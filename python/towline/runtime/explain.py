@@ -12,13 +12,13 @@ from towline.goal import PullGoal, PullRefPair
 from towline.name.parts import decompose
 from towline.transport.docker import DockerReference
 
-__all__ = ["Candidate", "Decision", "Explanation", "explain_goal"]
+__all__ = ["Candidate", "ConfigEntry", "Explanation", "explain_goal"]
 
 How = Literal["alias", "full-name", "search", "transport"]
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class ConfigEntry:
     """What a file says, and which one.
 
     Attributes:
@@ -45,7 +45,7 @@ class Candidate:
 
     pair: PullRefPair
     endpoints: tuple[Endpoint, ...] = ()
-    entry: Decision | None = None
+    entry: ConfigEntry | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The candidate as a JSON document."""
@@ -67,7 +67,7 @@ class Explanation:
     goal: PullGoal
     how: How
     candidates: tuple[Candidate, ...]
-    decisions: tuple[Decision, ...] = ()
+    decisions: tuple[ConfigEntry, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The goal as a JSON document, with the reasons beside it."""
@@ -88,7 +88,7 @@ def explain_goal(name: str, goal: PullGoal, registries: Registries | None) -> Ex
     """
     candidates = tuple(_candidate(pair, registries) for pair in goal.pairs)
     how = _how(name, goal)
-    decisions: list[Decision] = []
+    decisions: list[ConfigEntry] = []
     if registries is not None and how == "alias":
         short = decompose(name).unnormalized.name
         decisions.append(_decision(registries, f"aliases.{short}", f'[aliases] "{short}"'))
@@ -125,8 +125,8 @@ def _candidate(pair: PullRefPair, registries: Registries | None) -> Candidate:
     return Candidate(pair, endpoints_of(registries, reference), entry)
 
 
-def _decision(registries: Registries, key: str, table: str) -> Decision:
-    return Decision(table, registries.origin(key))
+def _decision(registries: Registries, key: str, table: str) -> ConfigEntry:
+    return ConfigEntry(table, registries.origin(key))
 
 
 def _endpoint(endpoint: Endpoint) -> dict[str, Any]:

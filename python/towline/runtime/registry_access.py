@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from towline.config.auth_json import Credentials
-from towline.config.certs_d import find_certificates
 from towline.config.credentials import AuthLook, explain_credentials, find_credentials
 from towline.config.endpoints import Endpoint, endpoints_of
+from towline.config.load import find_certificates
 from towline.config.registries import Registries
 from towline.errors import step
-from towline.registry.connection_slots import Slots
+from towline.registry.connection_slots import ConnectionSlots
 from towline.registry.endpoint_log import EndpointLog
 from towline.runtime.options import Options
 from towline.source.mirrored import MirroredSource
@@ -51,7 +51,7 @@ class RegistryAccess:
             return self._dial(reference, place, insecure=self._insecure(reference.reference.name))
         with step("loading-registries"):
             registries = self.registries()
-        slots = Slots()  # one image has so many connections, wherever it comes from
+        slots = ConnectionSlots()  # one image has so many connections, wherever it comes from
         return MirroredSource(
             reference,
             endpoints_of(registries, reference.reference),
@@ -86,7 +86,7 @@ class RegistryAccess:
         *,
         insecure: bool,
         helpers: tuple[str, ...] = (),
-        slots: Slots | None = None,
+        slots: ConnectionSlots | None = None,
     ) -> DockerSource:
         from towline.source import docker  # heavy: HTTP
 
@@ -102,7 +102,7 @@ class RegistryAccess:
             cancel=options.cancel,
             location=None if place == reference.reference else place,
             timeouts=options.timeouts,
-            slots=slots or Slots(),
+            slots=slots or ConnectionSlots(),
         )
         return docker.open_source(reference, access)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from towline.cancel import CancelToken
 from towline.config.credentials import AuthLook
 from towline.config.endpoints import Endpoint
-from towline.config.load import RegistriesCache, load_policy, load_registries
+from towline.config.load import RegistriesCache, load_registries
 from towline.config.registries import Registries
 from towline.copying.copy_image import CopiedImage, Copying
 from towline.copying.label import check_label
@@ -38,6 +38,7 @@ from towline.transport import TRANSPORTS, ImageReference, image_name, parse_imag
 from towline.transport.docker import DockerReference
 from towline.transport.facts import Facts
 from towline.trust.evaluate import evaluate
+from towline.trust.load import load_policy
 from towline.trust.policy_json import Policy
 
 if TYPE_CHECKING:

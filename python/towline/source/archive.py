@@ -15,7 +15,7 @@ import stat
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from towline.core import OF_THE_MOMENT, Archive, CoreError, Member, Stop
+from towline.core import TRANSIENT, Archive, CoreError, Member, Stop
 from towline.errors import (
     LimitExceededError,
     PathError,
@@ -259,7 +259,7 @@ class ArchiveMembers:
         )
 
     def _member_damage(self, member: Member, error: CoreError) -> TowlineError:
-        if error.code in OF_THE_MOMENT or error.code.startswith("limit_"):
+        if error.code in TRANSIENT or error.code.startswith("limit_"):
             return self._damage(error, self.framing)
         return SourceError(
             "archive.member_damaged",
@@ -279,7 +279,7 @@ class ArchiveMembers:
         }
         if error.code.startswith("limit_"):
             return LimitExceededError("limit.archive", **facts)
-        if error.code in OF_THE_MOMENT:
+        if error.code in TRANSIENT:
             return SourceError("archive.unreadable", **facts)
         if error.code == "not_tar":
             return SourceError("archive.not_tar", **facts)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
-from urllib.parse import urlsplit
 
 from urllib3 import HTTPHeaderDict
 
@@ -18,24 +16,27 @@ from towline.image.schema1 import known_digest
 from towline.name.digest import Digest, parse_digest
 from towline.name.reference import Reference
 from towline.registry.client import RegistryClient
-from towline.registry.connection_slots import Slots
+from towline.registry.connection_slots import ConnectionSlots
 from towline.registry.credentials import Credentials
 from towline.registry.endpoint_log import RateLimit
-from towline.registry.error_body import BODY_MAX, Wanted, phrase, refusal, shown, web_address
-from towline.registry.response import Answer
-from towline.registry.retry import Timeouts, delay, passes
+from towline.registry.error_body import (
+    BODY_MAX,
+    Requested,
+    redact_url,
+    response_error,
+)
+from towline.registry.response import Response
+from towline.registry.retry import delay, is_transient
 from towline.registry.tls import Certificates
 from towline.rules import Rules
+from towline.source.blob_requests import BlobRequests
 from towline.source.checks import check_config
-from towline.source.docker_blob import DockerBlob
+from towline.source.docker_blob import DockerBlob, open_blob
 from towline.source.protocol import Announcement
+from towline.timeouts import Timeouts
 from towline.transport.docker import DockerReference
 
 __all__ = ["DockerAccess", "DockerSource", "open_source"]
-
-_ADDRESSES = 8  # of a foreign layer that are tried; real ones have one
-_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
-_RANGE_MAX = 80  # characters of a Content-Range; Python refuses the longest numbers with an error
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class DockerAccess:
     cancel: CancelToken = field(default_factory=CancelToken)
     location: Reference | None = None
     timeouts: Timeouts = field(default_factory=Timeouts)
-    slots: Slots = field(default_factory=Slots)
+    slots: ConnectionSlots = field(default_factory=ConnectionSlots)
 
 
 def open_source(reference: DockerReference, access: DockerAccess) -> DockerSource:
@@ -80,11 +81,6 @@ class DockerSource:
         self.rules = access.rules
         self.cancel = access.cancel
         self.timeouts = access.timeouts
-        self.slots = access.slots
-        #: Whether the registry may be asked for ranges of one blob at once (REG-029).
-        self.divides = access.rules.parallel_ranges
-        #: The digests of those that were.
-        self.divided: set[str] = set()
         self._repository = place.path
         self._client = RegistryClient(
             place.domain,
@@ -95,6 +91,15 @@ class DockerSource:
             cancel=access.cancel,
             timeouts=access.timeouts,
             connections=self.parallel,
+        )
+        self.blobs = BlobRequests(
+            self._client,
+            self.reference.reference.name,
+            place.path,
+            access.rules,
+            access.timeouts,
+            access.slots,
+            access.cancel,
         )
 
     def __repr__(self) -> str:
@@ -113,7 +118,7 @@ class DockerSource:
         raw = typed(data, _bare(answer.header("Content-Type")), self.rules)
         if digest is not None and (got := known_digest(raw, digest.algorithm)) != digest:
             raise VerificationError(
-                "verify.manifest", want=digest, got=got, origin=shown(answer.url)
+                "verify.manifest", want=digest, got=got, origin=redact_url(answer.url)
             )
         return raw
 
@@ -147,7 +152,7 @@ class DockerSource:
             raise self._without_name()
         digest = descriptor.digest
         data, answer = self._document("config", str(digest), HTTPHeaderDict())
-        return check_config(data, digest, shown(answer.url))
+        return check_config(data, digest, redact_url(answer.url))
 
     def in_order(self, wanted: Sequence[Descriptor]) -> Sequence[Descriptor]:
         """The largest first: begun late, it would be waited for alone."""
@@ -160,60 +165,11 @@ class DockerSource:
             RegistryError: the registry cannot be reached, does not have the blob, or has one of
                 another size (``registry.wrong_size``).
         """
-        self.slots.begin()
-        try:
-            return DockerBlob(self, descriptor, *self.find(descriptor, offset))
-        except BaseException:
-            self.slots.end()
-            raise
-
-    def find(
-        self, descriptor: Descriptor, offset: int, retries: int | None = None
-    ) -> tuple[Answer, int]:
-        """The answer that brings a blob, and the offset at which its body begins.
-
-        Raises:
-            RegistryError: as `open_blob`.
-        """
-        digest = descriptor.digest
-        if descriptor.urls and self.rules.foreign_urls == "first":  # REG-028
-            return self._find_elsewhere(descriptor), 0
-        answer, at = self._find_here(digest, offset, retries)
-        if answer.status in (200, 206):
-            return answer, at
-        if answer.status == 404 and descriptor.urls:
-            answer.finish()
-            return self._find_elsewhere(descriptor), 0
-        with answer:
-            raise self._refused("blob", str(digest), answer)
+        return open_blob(self.blobs, descriptor, offset)
 
     def doubt(self, digest: str) -> bool:
-        """Take note that a blob had other bytes than it should; whether pieces may be why."""
-        doubtful = self.divides and digest in self.divided
-        if doubtful:
-            self.divides = False
-        return doubtful
-
-    def find_range(self, digest: Digest, first: int, last: int, size: int) -> Answer | None:
-        """The answer that brings these bytes of a blob; None from a server that gives others.
-
-        Args:
-            digest: of the blob.
-            first: the number of the first byte.
-            last: the number of the last byte.
-            size: of the whole blob.
-
-        Raises:
-            RegistryError: the registry cannot be reached, or refuses.
-        """
-        wanted = {"Range": f"bytes={first}-{last}"}
-        answer = self._client.get(self._repository, f"blobs/{digest}", wanted, retries=0)
-        if answer.status == 206 and _is_range(answer, first, last, size):
-            return answer
-        with answer:
-            if answer.status in (200, 206, 416):
-                return None
-            raise self._refused("blob", str(digest), answer)
+        """Note that a blob had wrong bytes; whether its ranges may be the reason."""
+        return self.blobs.doubt(digest)
 
     @property
     def rate_limit(self) -> RateLimit | None:
@@ -234,8 +190,8 @@ class DockerSource:
         return accept
 
     def _document(
-        self, wanted: Wanted, asked: str, headers: HTTPHeaderDict
-    ) -> tuple[bytes, Answer]:
+        self, wanted: Requested, asked: str, headers: HTTPHeaderDict
+    ) -> tuple[bytes, Response]:
         """A whole manifest or config; one that breaks off is asked for again (REG-024)."""
         rest = f"manifests/{asked}" if wanted == "manifest" else f"blobs/{asked}"
         for attempt in range(self.rules.retries + 1):
@@ -245,54 +201,15 @@ class DockerSource:
                 try:
                     return answer.read_all(self.rules.document_limit, wanted), answer
                 except RegistryError as error:
-                    if attempt == self.rules.retries or not passes(error):
+                    if attempt == self.rules.retries or not is_transient(error):
                         raise
             self.cancel.wait(delay(attempt, None, self.timeouts))
         raise AssertionError("the last attempt returns or raises")
 
-    def _find_here(self, digest: Digest, offset: int, retries: int | None) -> tuple[Answer, int]:
-        rest = f"blobs/{digest}"
-        if offset > 0:
-            ranged = {"Range": f"bytes={offset}-"}
-            answer = self._client.get(self._repository, rest, ranged, retries=retries)
-            if answer.status == 206 and _is_range(answer, offset):
-                return answer, offset
-            if answer.status not in (206, 416):
-                return answer, 0
-            # A range that is not the one asked for, or none at all: the whole blob, then.
-            answer.close()
-        answer = self._client.get(self._repository, rest, retries=retries)
-        if answer.status == 206:
-            with answer:
-                raise self._refused("blob", str(digest), answer)
-        return answer, 0
-
-    def _find_elsewhere(self, descriptor: Descriptor) -> Answer:
-        """The blob from one of the addresses in its descriptor, where nobody learns who we are."""
-        problem: RegistryError | None = None
-        for url in list(filter(web_address, descriptor.urls))[:_ADDRESSES]:
-            try:
-                answer = self._client.get_elsewhere(url)
-            except RegistryError as error:
-                problem = error
-                continue
-            if answer.status == 200:
-                return answer
-            answer.finish()
-            problem = RegistryError(
-                "registry.foreign_blob",
-                digest=descriptor.digest_text,
-                url=shown(url),
-                host=urlsplit(url).netloc,
-                status=answer.status,
-                reason=phrase(answer.status),
-            )
-        raise problem or RegistryError("registry.foreign_nowhere", digest=descriptor.digest_text)
-
     def _without_name(self) -> RegistryError:
         """What a registry says of a config that has no name; it need not be asked."""
         name = self.reference.reference
-        return refusal(
+        return response_error(
             "config",
             status=404,
             status_line="404 Not Found",
@@ -303,9 +220,9 @@ class DockerSource:
             credentials=self._client.has_credentials,
         )
 
-    def _refused(self, wanted: Wanted, asked: str, answer: Answer) -> RegistryError:
+    def _refused(self, wanted: Requested, asked: str, answer: Response) -> RegistryError:
         name = self.reference.reference.name
-        error = refusal(
+        error = response_error(
             wanted,
             status=answer.status,
             status_line=answer.status_line,
@@ -324,28 +241,6 @@ class DockerSource:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _is_range(answer: Answer, first: int, last: int | None = None, size: int | None = None) -> bool:
-    """Whether a partial answer is what was asked for (REG-025).
-
-    Args:
-        answer: of status 206.
-        first: the number of its first byte.
-        last: that of its last byte; None where all from `first` on was asked for.
-        size: of the whole; None where nobody knows it, so that the answer has to end with it.
-    """
-    match = _RANGE.fullmatch((answer.header("Content-Range") or "").strip())
-    if match is None or len(match[0]) > _RANGE_MAX:
-        return False
-    begun, ended = int(match[1]), int(match[2])
-    total = None if match[3] == "*" else int(match[3])
-    return (
-        begun == first
-        and last in (None, ended)
-        and total in (None, ended + 1 if size is None else size)
-        and answer.length in (None, ended + 1 - begun)
-    )
 
 
 def _bare(content_type: str | None) -> str:

@@ -15,16 +15,16 @@ from urllib.parse import urlsplit
 from towline.errors import RegistryError
 from towline.image.descriptor import Descriptor
 from towline.registry.connection_slots import Division
-from towline.registry.error_body import shown
-from towline.registry.response import Answer
-from towline.registry.retry import delay, passes
+from towline.registry.error_body import redact_url
+from towline.registry.response import Response
+from towline.registry.retry import delay, is_transient
+from towline.source.blob_requests import BlobRequests
 from towline.source.docker_ranges import Pieces
 
 if TYPE_CHECKING:
     from towline.core import BlobWriter
-    from towline.source.docker import DockerSource
 
-__all__ = ["DockerBlob"]
+__all__ = ["DockerBlob", "open_blob"]
 
 _PIECE = 1 << 20
 _PROGRESS = 1 << 20  # bytes after which a repetition counts as the first one again
@@ -32,13 +32,28 @@ _STEP = 256 << 10  # bytes after which a connection is looked at for the first t
 _STEP_SECONDS = 0.1  # a step that took less is followed by one twice as long
 
 
+def open_blob(requests: BlobRequests, descriptor: Descriptor, offset: int) -> DockerBlob:
+    """Request a blob, from `offset` on if the server can do that.
+
+    Raises:
+        RegistryError: the registry cannot be reached, does not have the blob, or has one of
+            another size (``registry.wrong_size``).
+    """
+    requests.slots.begin()
+    try:
+        return DockerBlob(requests, descriptor, *requests.find(descriptor, offset))
+    except BaseException:
+        requests.slots.end()
+        raise
+
+
 class DockerBlob:
     """A blob that a registry began to send.  Where the sending breaks off, it is taken up again."""
 
     def __init__(
-        self, source: DockerSource, descriptor: Descriptor, answer: Answer, offset: int
+        self, requests: BlobRequests, descriptor: Descriptor, answer: Response, offset: int
     ) -> None:
-        self._source = source
+        self._requests = requests
         self._descriptor = descriptor
         self._answer = answer
         self._alone = bool(descriptor.urls)  # whatever the registry says, it may lie elsewhere
@@ -47,7 +62,7 @@ class DockerBlob:
         length = answer.length
         self.size: int | None = None if length is None else length + offset
         by_manifest = descriptor.size if descriptor.size >= 0 else None
-        if source.rules.blob_size == "answer":  # REG-027
+        if requests.rules.blob_size == "answer":  # REG-027
             self._end = self.size
             return
         self._end = by_manifest if by_manifest is not None else self.size
@@ -63,7 +78,7 @@ class DockerBlob:
                 what asking again brought; what was written is a prefix.
             PullCancelledError: the caller cancelled.
         """
-        source = self._source
+        requests = self._requests
         position = since = self.offset
         start = writer.offset - position
         failures = 0
@@ -76,11 +91,11 @@ class DockerBlob:
                 position = writer.offset - start
                 if position - since >= _PROGRESS:
                     failures = 0
-                if failures >= source.rules.retries or not passes(error):
+                if failures >= requests.rules.retries or not is_transient(error):
                     raise
             else:
                 return
-            source.cancel.wait(delay(failures, None, source.timeouts))
+            requests.cancel.wait(delay(failures, None, requests.timeouts))
             since = position
             failures += 1
 
@@ -89,7 +104,7 @@ class DockerBlob:
         self._answer.close()
         if not self._closed:
             self._closed = True
-            self._source.slots.end()
+            self._requests.slots.end()
 
     def _pour(self, writer: BlobWriter, start: int) -> None:
         """Write what comes of the body, up to the end of the blob, which begins at `start`."""
@@ -99,7 +114,7 @@ class DockerBlob:
             left = _PIECE if end is None else end - (writer.offset - start)
             if not self._may_divide(left):
                 pace.step = left
-            elif pace.waits(self._source.slots.division) and self._divide(writer, start):
+            elif pace.waits(self._requests.slots.division) and self._divide(writer, start):
                 pace = _Pace(self._answer)
                 continue
             if not self._answer.pour(writer, min(left, pace.step)):
@@ -114,12 +129,12 @@ class DockerBlob:
 
     def _may_divide(self, left: int) -> bool:
         """Whether the server gives ranges of this blob, and enough of it is left."""
-        answer, source = self._answer, self._source
+        answer, requests = self._answer, self._requests
         return (
-            source.divides
+            requests.may_divide
             and not self._alone
             and self._end is not None
-            and left >= source.slots.division.worth
+            and left >= requests.slots.division.worth
             and answer.length is not None
             and (answer.status == 206 or "bytes" in (answer.header("Accept-Ranges") or "").lower())
         )
@@ -131,18 +146,18 @@ class DockerBlob:
         connection goes on.
         """
         assert self._end is not None
-        source, division = self._source, self._source.slots.division
+        requests, division = self._requests, self._requests.slots.division
         digest, end = self._descriptor.digest, self._end
         position = writer.offset - start
         first = position + division.piece
         pieces = Pieces(
-            lambda first, last: source.find_range(digest, first, last, end),
+            lambda first, last: requests.find_range(digest, first, last, end),
             first,
             end,
-            source.slots,
-            source.rules.retries,
-            source.timeouts,
-            source.cancel,
+            requests.slots,
+            requests.rules.retries,
+            requests.timeouts,
+            requests.cancel,
         )
         with closing(pieces):
             try:
@@ -157,11 +172,12 @@ class DockerBlob:
                     self._alone = pieces.failed
                     return True
                 self._answer.close()
-                source.divided.add(self._descriptor.digest_text)
+                requests.record_division(self._descriptor.digest_text)
                 pieces.join()
                 pieces.deliver(writer)
             finally:
-                source.divides = source.divides and not pieces.refused
+                if pieces.refused:
+                    requests.stop_dividing()
         reached = writer.offset - start
         # A server that breaks off again and again is not asked like this for ever.
         self._alone = pieces.failed and reached - first < division.worth
@@ -172,7 +188,7 @@ class DockerBlob:
     def _resume(self, position: int) -> None:
         """Ask for the rest of the blob, and pass over what of it is here already (REG-024)."""
         self._answer.close()
-        self._answer, at = self._source.find(self._descriptor, position, retries=0)
+        self._answer, at = self._requests.find(self._descriptor, position, retries=0)
         length = self._answer.length
         if length is not None and self._end is not None and length + at != self._end:
             self._answer.close()
@@ -188,7 +204,7 @@ class DockerBlob:
             "registry.broken",
             cause="short",
             reason="unexpected EOF",
-            url=shown(self._answer.url),
+            url=redact_url(self._answer.url),
             host=urlsplit(self._answer.url).netloc,
         )
 
@@ -198,7 +214,7 @@ class DockerBlob:
             digest=self._descriptor.digest_text,
             want=self._descriptor.size,
             got=got,
-            url=shown(self._answer.url),
+            url=redact_url(self._answer.url),
             host=urlsplit(self._answer.url).netloc,
         )
 
@@ -216,7 +232,7 @@ class _Pace:
         step: how many bytes to take before looking again.
     """
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Response) -> None:
         self._answer = answer
         self.step = _STEP
         self._stepped = self._began = time.monotonic()

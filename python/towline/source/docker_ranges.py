@@ -27,10 +27,10 @@ from typing import TYPE_CHECKING
 
 from towline.cancel import CancelToken
 from towline.errors import PullCancelledError, RegistryError, TowlineError
-from towline.registry.connection_slots import Slots
+from towline.registry.connection_slots import ConnectionSlots
 from towline.registry.deadline import Canceller
-from towline.registry.response import Answer
-from towline.registry.retry import delay, passes
+from towline.registry.response import Response
+from towline.registry.retry import delay, is_transient
 from towline.timeouts import Timeouts
 
 if TYPE_CHECKING:
@@ -75,10 +75,10 @@ class Pieces:
 
     def __init__(
         self,
-        ask: Callable[[int, int], Answer | None],
+        ask: Callable[[int, int], Response | None],
         first: int,
         end: int,
-        slots: Slots,
+        slots: ConnectionSlots,
         retries: int,
         timeouts: Timeouts,
         cancel: CancelToken,
@@ -107,10 +107,10 @@ class Pieces:
             with self._changed:
                 work = self._end - self._next > len(self._fetchers) * size
                 full = self.refused or self.failed
-            leash = Canceller()
-            if full or not work or not self._slots.help(leash.cut):
+            canceller = Canceller()
+            if full or not work or not self._slots.help(canceller.cut):
                 return bool(self._fetchers)
-            self._begin(leash, helper=True)
+            self._begin(canceller, helper=True)
 
     def join(self) -> None:
         """Fetch in the layer's own slot too, whose first connection is closed."""
@@ -136,8 +136,8 @@ class Pieces:
             self._pieces.clear()
             fetchers = list(self._fetchers)
             self._changed.notify_all()
-        for leash in fetchers:
-            leash.cut()
+        for canceller in fetchers:
+            canceller.cut()
         self._forget()
 
     def _ready(self) -> bytes | None:
@@ -162,24 +162,24 @@ class Pieces:
             self._slots.free(front.end - front.first)
         return data
 
-    def _begin(self, leash: Canceller, *, helper: bool) -> None:
+    def _begin(self, canceller: Canceller, *, helper: bool) -> None:
         with self._changed:
-            self._fetchers.add(leash)
+            self._fetchers.add(canceller)
         fetcher = threading.Thread(
-            target=self._fetch, args=(leash, helper), name="towline-range", daemon=True
+            target=self._fetch, args=(canceller, helper), name="towline-range", daemon=True
         )
         try:
             fetcher.start()
         except RuntimeError:  # the machine gives no more threads
             self.failed = True
-            self._gone(leash)
+            self._gone(canceller)
 
-    def _fetch(self, leash: Canceller, helper: bool) -> None:
+    def _fetch(self, canceller: Canceller, helper: bool) -> None:
         """The life of a fetcher."""
         brought = failures = 0
         try:
-            with leash.held():
-                while (piece := self._take(leash, helper)) is not None:
+            with canceller.held():
+                while (piece := self._take(canceller, helper)) is not None:
                     before = piece.got
                     try:
                         error = self._bring(piece)
@@ -188,33 +188,33 @@ class Pieces:
                     came = piece.got - before
                     brought += came
                     failures = 0 if came >= _PROGRESS or error is None else failures
-                    if error is None or leash.was_cut:
+                    if error is None or canceller.is_cut:
                         continue
                     if helper and not brought:
                         # Not one more than this server takes.
                         self._slots.refuse()
                         self.failed = True
                         break
-                    passing = isinstance(error, RegistryError) and passes(error)
+                    passing = isinstance(error, RegistryError) and is_transient(error)
                     if failures >= self._retries or not passing:
                         self.failed = True
                         break
-                    self._pause(leash, delay(failures, None, self._timeouts))
+                    self._pause(canceller, delay(failures, None, self._timeouts))
                     failures += 1
         finally:
-            self._gone(leash)
+            self._gone(canceller)
 
-    def _gone(self, leash: Canceller) -> None:
-        self._slots.leave(leash.cut)
+    def _gone(self, canceller: Canceller) -> None:
+        self._slots.leave(canceller.cut)
         with self._changed:
-            self._fetchers.discard(leash)
+            self._fetchers.discard(canceller)
             self._changed.notify_all()
 
-    def _take(self, leash: Canceller, helper: bool) -> _Piece | None:
+    def _take(self, canceller: Canceller, helper: bool) -> _Piece | None:
         """The next piece to bring; None where there is none left to begin."""
         size = self._slots.division.piece
         with self._changed:
-            while not self._over(leash):
+            while not self._over(canceller):
                 for piece in self._pieces:
                     if piece.left and not piece.taken:
                         piece.taken = True
@@ -269,9 +269,9 @@ class Pieces:
             piece.taken = False
             self._changed.notify_all()
 
-    def _pause(self, leash: Canceller, seconds: float) -> None:
+    def _pause(self, canceller: Canceller, seconds: float) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self._over(leash), seconds)
+            self._changed.wait_for(lambda: self._over(canceller), seconds)
 
     def _refuse(self) -> None:
         """No more requests; what is here is still written."""
@@ -279,11 +279,11 @@ class Pieces:
             self.refused = True
             fetchers = list(self._fetchers)
             self._changed.notify_all()
-        for leash in fetchers:
-            leash.cut()
+        for canceller in fetchers:
+            canceller.cut()
 
-    def _over(self, leash: Canceller) -> bool:
-        return self._stopped or self.refused or leash.was_cut or self._cancel.cancelled
+    def _over(self, canceller: Canceller) -> bool:
+        return self._stopped or self.refused or canceller.is_cut or self._cancel.cancelled
 
     def _wake(self) -> None:
         with self._changed:

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from towline.config.credentials import find_credentials
-from towline.config.load import BUILT_IN, RegistriesCache, load_policy, load_registries
-from towline.config.locations import Locations, auth_file_paths, registries_conf_path
+from towline.config.load import RegistriesCache, load_registries, registries_conf_path
+from towline.config.locations import Locations, auth_file_paths
 from towline.errors import ConfigurationError, PathError, TowlineError, step
 from towline.rules import Rules
+from towline.trust.load import BUILT_IN, load_policy
 from towline.trust.policy_json import ACCEPT_ANYTHING
 
 NEW, OLD = Rules.CURRENT, Rules.LIBPOD_1_3

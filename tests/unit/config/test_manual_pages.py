@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.pushing import Puller
-from towline.config.certs_d import find_certificates
 from towline.config.credentials import find_credentials
 from towline.config.endpoints import endpoints_of
-from towline.config.load import load_registries
+from towline.config.load import find_certificates, load_registries
 from towline.errors import ConfigurationError
 from towline.name.reference import parse_normalized
 from towline.rules import Rules

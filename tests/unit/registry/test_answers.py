@@ -7,13 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from towline.errors import RegistryError
-from towline.registry.error_body import phrase, read_error_body, refusal, shown, web_address
+from towline.registry.error_body import (
+    parse_web_url,
+    read_error_body,
+    reason_phrase,
+    redact_url,
+    response_error,
+)
 from towline.wording import CURRENT, LIBPOD_1_3
 
 
 def refused(status: int, body: bytes, wanted: str = "manifest") -> RegistryError:
     assert wanted in ("manifest", "blob")
-    return refusal(
+    return response_error(
         "manifest" if wanted == "manifest" else "blob",
         status=status,
         status_line=f"{status} Said So",
@@ -76,13 +82,13 @@ def test_any_body_can_be_told(status: int, body: bytes) -> None:
 
 def test_only_harmless_parts_of_a_url_are_shown() -> None:
     """User, password, query and fragment stay hidden."""
-    assert shown("https://u:p@h:5/a/b?token=1#x") == "https://h:5/a/b"
+    assert redact_url("https://u:p@h:5/a/b?token=1#x") == "https://h:5/a/b"
     assert "secret" not in repr(refused(404, b"").facts)
 
 
 def test_phrases_do_not_depend_on_the_python_version() -> None:
     """Statuses have the names that the recordings have."""
-    assert [phrase(status) for status in (404, 413, 500, 799)] == [
+    assert [reason_phrase(status) for status in (404, 413, 500, 799)] == [
         "Not Found",
         "Request Entity Too Large",
         "Internal Server Error",
@@ -104,7 +110,7 @@ def test_phrases_do_not_depend_on_the_python_version() -> None:
 )
 def test_what_is_no_address(text: str) -> None:
     """Only clean http and https URLs are ever asked for."""
-    assert web_address(text) is None
+    assert parse_web_url(text) is None
 
 
 def test_entries_of_the_wrong_shape_are_a_fault() -> None:

@@ -16,7 +16,7 @@ from tests.support.scripted_server import Line, Request, scripted
 from towline.cancel import CancelToken
 from towline.errors import TowlineError
 from towline.registry.endpoint_log import RateLimit, read_rate_limit
-from towline.registry.host_backoff import BUDGET, Budget
+from towline.registry.host_backoff import HOST_BACKOFF, HostBackoff
 from towline.source.docker import DockerSource
 from towline.timeouts import Timeouts
 
@@ -108,7 +108,7 @@ def test_who_comes_later_waits_as_well() -> None:
         second.manifest()
         threads = [threading.Thread(target=ask, args=(image,)) for image in (first, second)]
         threads[0].start()
-        while not BUDGET.left(server.host):
+        while not HOST_BACKOFF.left(server.host):
             time.sleep(0.005)
         threads[1].start()
         time.sleep(0.05)  # time enough to ask, for who would
@@ -122,7 +122,7 @@ def test_who_comes_later_waits_as_well() -> None:
 @pytest.mark.clause("REG-051")
 def test_a_budget() -> None:
     """Each host has its own; the longer pause holds; what is over is forgotten."""
-    budget = Budget()
+    budget = HostBackoff()
     budget.pause("a", 100)
     budget.pause("a", 1)
     budget.pause("b", 0)

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from towline.errors import RegistryError
-from towline.registry.retry import Timeouts, delay, passes, retry_after
+from towline.registry.retry import delay, is_transient, retry_after
+from towline.timeouts import Timeouts
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -60,4 +61,4 @@ def test_waits_grow() -> None:
 )
 def test_the_table(facts: dict[str, object], passing: bool) -> None:
     """Servers in trouble and broken connections are asked again, refusals are not."""
-    assert passes(RegistryError("registry.unreachable", **facts)) is passing
+    assert is_transient(RegistryError("registry.unreachable", **facts)) is passing

@@ -16,10 +16,10 @@ from urllib3.connection import HTTPConnection
 from tests.support.docker_images import MANIFEST, Registry, source
 from tests.support.pushing import Puller
 from tests.support.scripted_server import Line, Request, scripted
-from towline.config.certs_d import find_certificates
+from towline.config.load import find_certificates
 from towline.errors import PathError, RegistryError
 from towline.registry.client import RegistryClient
-from towline.registry.network_error import failure
+from towline.registry.network_error import network_error
 from towline.rules import Rules
 
 LINE = HTTPConnection("h")
@@ -62,7 +62,7 @@ def test_docker_hub_has_another_host(host: str, asked: str) -> None:
 )
 def test_every_failure_has_a_cause(error: Exception, late: bool, body: bool, cause: str) -> None:
     """Told by what urllib3 and the socket raise, and in both editions."""
-    told = failure(error, "https://user:pw@h/v2/?q=secret", late=late, body=body)
+    told = network_error(error, "https://user:pw@h/v2/?q=secret", late=late, body=body)
     assert told.code == ("registry.broken" if body else "registry.unreachable")
     assert told.facts["cause"] == cause
     for rules in (Rules.CURRENT, Rules.LIBPOD_1_3):

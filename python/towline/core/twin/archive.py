@@ -5,30 +5,29 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, final
+from typing import final
 
-from towline.core.failure import OF_THE_MOMENT, CoreError
-from towline.core.twin.frames import FORMATS, LONGEST_MAGIC, Round, detect
+from towline.core.failure import TRANSIENT, CoreError
+from towline.core.twin.frames import FORMATS, LONGEST_MAGIC, Frames, detect
 from towline.core.twin.limits import Limits
-from towline.core.twin.member_cache import Notes
-from towline.core.twin.passes import Pass, Window, too_short
+from towline.core.twin.member_cache import MemberCache
+from towline.core.twin.passes import Pass, PassRange, too_short
 from towline.core.twin.streams import (
-    Ahead,
-    Bounded,
     FileRange,
-    Held,
+    LimitedStream,
+    MemoryStream,
+    PeekStream,
     Stop,
     Stream,
     drain,
     io_error,
     open_file,
 )
-from towline.core.twin.tar import Member, TarWalk
+from towline.core.twin.tar import Member
+from towline.core.twin.walk import TarWalk, finish, walk
+from towline.core.twin.writer import BlobWriter
 
-if TYPE_CHECKING:
-    from towline.core.twin.writer import BlobWriter
-
-__all__ = ["Archive", "walk"]
+__all__ = ["Archive"]
 
 
 @final
@@ -57,10 +56,10 @@ class Archive:
         self._stop = stop or Stop()
         self._path = path
         self._fd = open_file(path)
-        # What index() found wrong with the compression, and how many bytes it vouched for.
+        # What index() found wrong with the compression, and how many bytes it verified for.
         self._damage: tuple[int, CoreError] | None = None
         self._turn = threading.Lock()  # one pass at a time
-        self._notes = Notes()  # what index() noted of the members
+        self._notes = MemberCache()  # what index() noted of the members
         self._inflated = [0]  # by all passes together
         stream, innermost, self._framing = self._open()
         # It has read a little to find the framing, which is not read again.
@@ -97,7 +96,7 @@ class Archive:
         walker = TarWalk(self._limits)
         if not self._framing:
             _, failure = walk(self._open()[0], walker)
-            if failure is not None and failure.code in OF_THE_MOMENT:
+            if failure is not None and failure.code in TRANSIENT:
                 raise failure
             return walker.members, failure
         with self._turn:
@@ -105,17 +104,17 @@ class Archive:
             if running is None or running.position or running.failure:
                 running = self._new_pass()
             ceiling = self._limits.ceiling(os.fstat(self._fd).st_size)
-            notes = Notes(keep, sizes, ceiling.size)
+            notes = MemberCache(keep, sizes, ceiling.size)
             stream_failed, failure = self._survey(running, walker, notes)
             self._notes = notes
         members = walker.members
         if failure is None:
             return members, None
-        if failure.code in OF_THE_MOMENT:
+        if failure.code in TRANSIENT:
             raise failure
         if stream_failed and not failure.code.startswith("limit"):
-            members = [each for each in members if each.offset + each.size <= running.vouched]
-            self._damage = (running.vouched, failure)
+            members = [each for each in members if each.offset + each.size <= running.verified]
+            self._damage = (running.verified, failure)
         return members, failure
 
     def read(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
@@ -136,7 +135,7 @@ class Archive:
                 if length and offset + length > size:
                     raise too_short(self._path, size)
             streams = (self._range(at, size) for at, size in ranges)
-            return [b"".join(iter(stream.pull, b"")) for stream in streams]
+            return [b"".join(iter(stream.next_slice, b"")) for stream in streams]
         with self._turn:
             noted = [self._notes.bytes(*each) if each[1] else b"" for each in ranges]
             found = [data for data in noted if data is not None]
@@ -154,8 +153,8 @@ class Archive:
             stream = self._member(offset, size)
             if decompress:
                 stream = self._once(stream, size)
-            if self._framing or (decompress and not isinstance(stream, Ahead)):
-                while piece := stream.pull():
+            if self._framing or (decompress and not isinstance(stream, PeekStream)):
+                while piece := stream.next_slice():
                     writer.write(piece)
                 return
         # Nothing of the archive's own is used any more, so others need not wait.
@@ -176,7 +175,7 @@ class Archive:
             if noted is not None:
                 return noted
             stream, total = self._once(self._member(offset, size), size), 0
-            while piece := stream.pull():
+            while piece := stream.next_slice():
                 total += len(piece)
             return total
 
@@ -200,7 +199,7 @@ class Archive:
         if size and self._damage is not None and offset + size > self._damage[0]:
             raise self._damage[1]
 
-    def _open(self) -> tuple[Stream, Round | None, tuple[str, ...]]:
+    def _open(self) -> tuple[Stream, Frames | None, tuple[str, ...]]:
         """A stream of the tar, its innermost round, and the framing."""
         try:
             head = os.pread(self._fd, LONGEST_MAGIC, 0)
@@ -208,15 +207,15 @@ class Archive:
         except OSError as error:
             raise io_error(error, 0, self._path) from error
         stream: Stream = FileRange(self._fd, self._path, stop=self._stop)
-        innermost: Round | None = None
+        innermost: Frames | None = None
         framing: tuple[str, ...] = ()
         while len(framing) < self._rounds and (form := detect(head, self._formats)):
-            innermost = Round(stream, form)
-            stream = ahead = Ahead(Bounded(innermost, self._limits.ceiling(stored)))
+            innermost = Frames(stream, form)
+            stream = ahead = PeekStream(LimitedStream(innermost, self._limits.ceiling(stored)))
             head = ahead.peek(LONGEST_MAGIC)
             framing += (form,)
         if not framing:
-            stream = Bounded(stream, self._limits.ceiling(None))
+            stream = LimitedStream(stream, self._limits.ceiling(None))
         return stream, innermost, framing
 
     def _collect(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
@@ -225,7 +224,7 @@ class Archive:
         wanted = [at for at in range(len(ranges)) if ranges[at][1]]
         position = min(ranges[at][0] for at in wanted)
         window = self._window(position, max(sum(ranges[at]) for at in wanted) - position)
-        while piece := window.pull():
+        while piece := window.next_slice():
             for at in wanted:
                 offset, size = ranges[at]
                 low, high = max(offset, position), min(offset + size, position + len(piece))
@@ -246,24 +245,24 @@ class Archive:
         if not self._framing:
             return self._range(offset, size)
         noted = self._notes.bytes(offset, size)
-        return self._window(offset, size) if noted is None else Held(noted)
+        return self._window(offset, size) if noted is None else MemoryStream(noted)
 
-    def _window(self, offset: int, size: int) -> Window:
+    def _window(self, offset: int, size: int) -> PassRange:
         """A range of the running pass, or of a new one if that is past it."""
         if self._pass is None or self._pass.failure or self._pass.position > offset:
             self._pass = self._new_pass()
-        return Window(self._path, self._pass, offset, size)
+        return PassRange(self._path, self._pass, offset, size)
 
     def _once(self, stream: Stream, size: int) -> Stream:
         """A stream, decompressed if it is compressed."""
-        ahead = Ahead(stream)
+        ahead = PeekStream(stream)
         form = detect(ahead.peek(LONGEST_MAGIC), self._formats)
         if form is None:
             return ahead
-        return Bounded(Round(ahead, form), self._limits.ceiling(size))
+        return LimitedStream(Frames(ahead, form), self._limits.ceiling(size))
 
     def _survey(
-        self, running: Pass, walker: TarWalk, notes: Notes
+        self, running: Pass, walker: TarWalk, notes: MemberCache
     ) -> tuple[bool, CoreError | None]:
         """Walk a pass to its end, as `walk` does, and note what is wanted of the files."""
         try:
@@ -282,31 +281,33 @@ class Archive:
                     walker.skip(running.position - offset)
         except CoreError as failure:
             return True, failure
-        return False, _finished(walker)
+        return False, finish(walker)
 
-    def _look(self, running: Pass, offset: int, size: int, notes: Notes) -> None:
+    def _look(self, running: Pass, offset: int, size: int, notes: MemberCache) -> None:
         """Note what is wanted of the file that begins here; a pass that fails says so again."""
-        ahead = Ahead(Window(self._path, running, offset, size))
+        ahead = PeekStream(PassRange(self._path, running, offset, size))
         head = ahead.peek(LONGEST_MAGIC)
         notes.note_head(offset, head)
         source: Stream = ahead
         if notes.make_room(size):
             try:
-                data = b"".join(iter(ahead.pull, b""))
+                data = b"".join(iter(ahead.next_slice, b""))
             except CoreError:
                 return
             notes.keep(offset, data)
-            source = Held(data)
+            source = MemoryStream(data)
         if detect(head, self._formats) and notes.wants_sizes:
             found = self._inflated_size(source, size, notes)
             if found is not None and not running.failure:
                 notes.note_size(offset, size, found)
 
-    def _inflated_size(self, source: Stream, size: int, notes: Notes) -> int | CoreError | None:
+    def _inflated_size(
+        self, source: Stream, size: int, notes: MemberCache
+    ) -> int | CoreError | None:
         """The size of a decompressed member, or what is wrong; None if that takes too long."""
         plain, total = self._once(source, size), 0
         try:
-            while piece := plain.pull():
+            while piece := plain.next_slice():
                 total += len(piece)
                 notes.budget -= len(piece)
                 if notes.budget <= 0:
@@ -314,43 +315,3 @@ class Archive:
         except CoreError as failure:
             return failure
         return total
-
-
-def walk(stream: Stream, walker: TarWalk) -> tuple[bool, CoreError | None]:
-    """Walk a tar to the end of its stream; what is wrong, and whether the stream is.
-
-    Damage of the stream has precedence over damage of the tar in it.
-    """
-    found: CoreError | None = None
-    try:
-        while piece := stream.pull():
-            found = _fed(walker, piece)
-            if isinstance(stream, Bounded) and found is None and walker.skippable:
-                walker.skip(stream.skip(walker.skippable))
-            if found is not None:
-                break
-        else:
-            found = _finished(walker)
-        if found is not None and not found.code.startswith("limit"):
-            if isinstance(stream, Bounded):
-                stream.skip(1 << 62)
-            drain(stream)
-    except CoreError as failure:
-        return True, failure
-    return False, found
-
-
-def _fed(walker: TarWalk, piece: bytes) -> CoreError | None:
-    try:
-        walker.feed(piece)
-    except CoreError as failure:
-        return failure
-    return None
-
-
-def _finished(walker: TarWalk) -> CoreError | None:
-    try:
-        walker.finish()
-    except CoreError as failure:
-        return failure
-    return None

@@ -1,6 +1,6 @@
 """One round of decompression: frames, one after another, until the input ends.
 
-A decoder knows one frame. `Round` puts frames in a row, and judges what stands between them.
+A decoder knows one frame. `Frames` puts frames in a row, and judges what stands between them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from towline.core.failure import CoreError
 from towline.core.twin.streams import SLICE, Stream, drain
 from towline.core.twin.zstd import ZstdFrame
 
-__all__ = ["FORMATS", "LONGEST_MAGIC", "Round", "detect"]
+__all__ = ["FORMATS", "LONGEST_MAGIC", "Frames", "detect"]
 
 MAGIC = {
     "gzip": b"\x1f\x8b\x08",
@@ -119,11 +119,11 @@ DECODERS: dict[str, type[Decoder]] = {
 }
 
 
-class Round:
+class Frames:
     """The decompressed form of a stream.
 
     Attributes:
-        vouched: bytes given by frames that were complete and right.
+        verified: bytes given by frames that were complete and right.
         failed: the damage was found here, not in an outer round.
     """
 
@@ -135,10 +135,10 @@ class Round:
         self.taken = 0  # bytes pulled from the source
         self.frame = 0  # where the present frame begins
         self.given = 0
-        self.vouched = 0
+        self.verified = 0
         self.failed = False
 
-    def pull(self) -> bytes:
+    def next_slice(self) -> bytes:
         """The next decompressed bytes, none at the end."""
         while True:
             if self.decoder is None and not self._open_frame():
@@ -163,12 +163,12 @@ class Round:
         self.given += len(out)
         if decoder.ended:
             self.input = decoder.unused
-            self.vouched = self.given
+            self.verified = self.given
             self.decoder = None
         return out
 
     def _more(self) -> bytes:
-        piece = self.source.pull()
+        piece = self.source.next_slice()
         self.taken += len(piece)
         return piece
 

@@ -7,20 +7,19 @@ import os
 from dataclasses import dataclass
 from typing import final
 
-from towline.core.twin.archive import walk
-from towline.core.twin.frames import FORMATS, LONGEST_MAGIC, Round, detect
+from towline.core.twin.frames import FORMATS, LONGEST_MAGIC, Frames, detect
 from towline.core.twin.limits import Limits
 from towline.core.twin.streams import (
-    Ahead,
-    Bounded,
     FileRange,
+    LimitedStream,
+    PeekStream,
     Stop,
     Stream,
     Tee,
     io_error,
     open_file,
 )
-from towline.core.twin.tar import TarWalk
+from towline.core.twin.walk import TarWalk, walk
 
 __all__ = ["LayerFacts", "follow", "layer_pass"]
 
@@ -61,8 +60,8 @@ def layer_pass(path: str, *, limits: Limits | None = None, stop: Stop | None = N
             raise io_error(error, 0, path) from error
         digest, diff_id = hashlib.sha256(), hashlib.sha256()
         raw = Tee(FileRange(fd, path, stop=stop or Stop()), digest.update)
-        plain: Stream = raw if form is None else Round(raw, form)
-        tar = Tee(Bounded(plain, limits.ceiling(stored if form else None)), diff_id.update)
+        plain: Stream = raw if form is None else Frames(raw, form)
+        tar = Tee(LimitedStream(plain, limits.ceiling(stored if form else None)), diff_id.update)
         walker = TarWalk(limits)
         _, failure = walk(tar, walker)
         if failure is not None:
@@ -81,11 +80,11 @@ def layer_pass(path: str, *, limits: Limits | None = None, stop: Stop | None = N
 
 def follow(stored: Stream, size: int, limits: Limits) -> str:
     """The digest of the tar of a layer that comes as a stream of so many bytes."""
-    stored = Ahead(stored)
+    stored = PeekStream(stored)
     form = detect(stored.peek(LONGEST_MAGIC), FORMATS)
-    plain: Stream = stored if form is None else Round(stored, form)
+    plain: Stream = stored if form is None else Frames(stored, form)
     diff_id = hashlib.sha256()
-    tar = Tee(Bounded(plain, limits.ceiling(size if form else None)), diff_id.update)
+    tar = Tee(LimitedStream(plain, limits.ceiling(size if form else None)), diff_id.update)
     _, failure = walk(tar, TarWalk(limits))
     if failure is not None:
         raise failure

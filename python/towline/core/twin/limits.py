@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import final
 
-__all__ = ["GRACE", "Ceiling", "Limits"]
+__all__ = ["GRACE", "Limits", "SizeLimit"]
 
 # Small inputs may be as compressible as they like.
 GRACE = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Ceiling:
+class SizeLimit:
     """How many bytes one stream may give, and the code of the budget that says so."""
 
     size: int
@@ -36,10 +36,10 @@ class Limits:
     max_entries: int = 10_000_000
     max_path: int = 65_536
 
-    def ceiling(self, stored: int | None) -> Ceiling:
+    def ceiling(self, stored: int | None) -> SizeLimit:
         """The budget of a stream decompressed from `stored` bytes; None: it is stored as it is."""
         if stored is not None:
             by_ratio = max(GRACE, self.max_ratio * stored)
             if by_ratio < self.max_bytes:
-                return Ceiling(by_ratio, "limit_ratio")
-        return Ceiling(self.max_bytes, "limit_bytes")
+                return SizeLimit(by_ratio, "limit_ratio")
+        return SizeLimit(self.max_bytes, "limit_bytes")

@@ -8,14 +8,14 @@ from bisect import bisect_right
 from towline.core.failure import CoreError
 from towline.core.twin.frames import LONGEST_MAGIC
 
-__all__ = ["Notes"]
+__all__ = ["MemberCache"]
 
 
 _EACH = 128  # what a kept member counts beside its bytes, for it takes memory beside them
 _SIZES = 4096  # that are noted: a decoder costs something, also where nothing comes out of it
 
 
-class Notes:
+class MemberCache:
     """What was noted of the members.
 
     Attributes:

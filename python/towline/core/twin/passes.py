@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from towline.core.failure import CoreError
-from towline.core.twin.frames import Round
+from towline.core.twin.frames import Frames
 from towline.core.twin.streams import Stream
 
-__all__ = ["Pass", "Window", "too_short"]
+__all__ = ["Pass", "PassRange", "too_short"]
 
 
 class Pass:
@@ -16,7 +16,7 @@ class Pass:
         inflated: what all passes have given, in a list of one.
     """
 
-    def __init__(self, stream: Stream, innermost: Round | None, inflated: list[int]) -> None:
+    def __init__(self, stream: Stream, innermost: Frames | None, inflated: list[int]) -> None:
         self.stream = stream
         self.innermost = innermost
         self.inflated = inflated
@@ -25,10 +25,10 @@ class Pass:
         self.failure: CoreError | None = None
 
     @property
-    def vouched(self) -> int:
+    def verified(self) -> int:
         """Bytes of frames that were whole, if the damage is in the innermost compression."""
         round_ = self.innermost
-        return round_.vouched if round_ is not None and round_.failed else 0
+        return round_.verified if round_ is not None and round_.failed else 0
 
     def peek(self) -> memoryview:
         """The next bytes, without going forward; none at the end."""
@@ -36,7 +36,7 @@ class Pass:
             raise self.failure
         if not self.held:
             try:
-                self.held = memoryview(self.stream.pull())
+                self.held = memoryview(self.stream.next_slice())
             except CoreError as failure:
                 self.failure = failure
                 raise
@@ -50,12 +50,12 @@ class Pass:
         self.position += len(piece)
         return bytes(piece)
 
-    def pull(self) -> bytes:
+    def next_slice(self) -> bytes:
         """All of the next bytes; none at the end."""
         return self.take(len(self.peek()))
 
 
-class Window:
+class PassRange:
     """A range of a pass that is not past it."""
 
     def __init__(self, path: str, running: Pass, offset: int, size: int) -> None:
@@ -64,7 +64,7 @@ class Window:
         self.offset = offset
         self.left = size
 
-    def pull(self) -> bytes:
+    def next_slice(self) -> bytes:
         """The next bytes, none at the end."""
         if not self.left:
             return b""

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from typing import Protocol, final
 
 from towline.core.failure import CoreError
-from towline.core.twin.limits import Ceiling
+from towline.core.twin.limits import SizeLimit
 
 __all__ = [
     "SLICE",
-    "Ahead",
-    "Bounded",
     "FileRange",
-    "Held",
+    "LimitedStream",
+    "MemoryStream",
+    "PeekStream",
     "Stop",
     "Stream",
     "Tee",
@@ -48,7 +48,7 @@ class Stop:
 class Stream(Protocol):
     """Gives the next slice, of at most `SLICE` bytes; an empty one at the end."""
 
-    def pull(self) -> bytes:
+    def next_slice(self) -> bytes:
         """The next bytes, none at the end."""
 
 
@@ -67,7 +67,7 @@ def open_file(path: str, flags: int = os.O_RDONLY) -> int:
 
 def drain(stream: Stream) -> None:
     """Read a stream to its end, to learn whether it has one."""
-    while stream.pull():
+    while stream.next_slice():
         pass
 
 
@@ -83,7 +83,7 @@ class FileRange:
         self.end = end
         self.stop = stop
 
-    def pull(self) -> bytes:
+    def next_slice(self) -> bytes:
         """The next bytes, none at the end."""
         self.stop.check(self.position)
         wanted = SLICE if self.end is None else min(SLICE, self.end - self.position)
@@ -108,32 +108,32 @@ class FileRange:
         return count
 
 
-class Held:
+class MemoryStream:
     """Bytes in memory, as a stream."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
 
-    def pull(self) -> bytes:
+    def next_slice(self) -> bytes:
         """The next bytes, none at the end."""
         piece, self.data = self.data[:SLICE], self.data[SLICE:]
         return piece
 
 
-class Bounded:
+class LimitedStream:
     """A stream that may not give more than its ceiling."""
 
-    def __init__(self, source: Stream, ceiling: Ceiling) -> None:
+    def __init__(self, source: Stream, ceiling: SizeLimit) -> None:
         self.source = source
         self.ceiling = ceiling
         self.given = 0
         self.over = False
 
-    def pull(self) -> bytes:
+    def next_slice(self) -> bytes:
         """The next bytes, none at the end."""
         if self.over:
             raise self._failure()
-        piece = self.source.pull()
+        piece = self.source.next_slice()
         room = self.ceiling.size - self.given
         if len(piece) > room:
             self.over = True
@@ -161,7 +161,7 @@ class Bounded:
         return CoreError(self.ceiling.code, self.ceiling.size, detail)
 
 
-class Ahead:
+class PeekStream:
     """A stream whose first bytes can be looked at before they are pulled."""
 
     def __init__(self, source: Stream) -> None:
@@ -174,7 +174,7 @@ class Ahead:
         held = b"".join(self.slices)
         while len(held) < count and self.failure is None:
             try:
-                piece = self.source.pull()
+                piece = self.source.next_slice()
             except CoreError as failure:
                 self.failure = failure
                 break
@@ -184,13 +184,13 @@ class Ahead:
             held += piece
         return held
 
-    def pull(self) -> bytes:
+    def next_slice(self) -> bytes:
         """The next bytes, none at the end."""
         if self.slices:
             return self.slices.pop(0)
         if self.failure is not None:
             raise self.failure
-        return self.source.pull()
+        return self.source.next_slice()
 
 
 class Tee:
@@ -201,9 +201,9 @@ class Tee:
         self.watchers = watchers
         self.size = 0
 
-    def pull(self) -> bytes:
+    def next_slice(self) -> bytes:
         """The next bytes, none at the end."""
-        piece = self.source.pull()
+        piece = self.source.next_slice()
         self.size += len(piece)
         for watch in self.watchers:
             watch(piece)

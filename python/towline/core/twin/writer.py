@@ -34,7 +34,7 @@ def hash_file(path: str, algorithm: str = "sha256", *, stop: Stop | None = None)
     fd = open_file(path)
     try:
         stream = FileRange(fd, path, stop=stop or Stop())
-        while piece := stream.pull():
+        while piece := stream.next_slice():
             digest.update(piece)
     finally:
         os.close(fd)
@@ -179,7 +179,7 @@ class BlobWriter:
         source = FileRange(fd, f"file descriptor {fd}", offset, offset + size, stop=self._stop)
         while source.position < offset + size:
             try:
-                piece = source.pull()
+                piece = source.next_slice()
             except CoreError as failure:
                 if failure.code == "io":
                     self._failure = failure
@@ -268,7 +268,7 @@ class _Follower:
         self.size = size
         self.position = 0
 
-    def pull(self) -> bytes:
+    def next_slice(self) -> bytes:
         """The next bytes, none at the end."""
         self.writer.expect(self.size)
         wanted = min(SLICE, self.size - self.position)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 
 from towline.cancel import CancelToken
-from towline.core import OF_THE_MOMENT, CoreError, hash_file, layer_pass
+from towline.core import TRANSIENT, CoreError, hash_file, layer_pass
 from towline.errors import StoreError, TowlineError, VerificationError
 from towline.image.config import parse_config
 from towline.name.digest import Digest
@@ -80,7 +80,7 @@ def _diff_id(blobs: Blobs, layer: Digest, cancel: CancelToken) -> str | Proof:
             got, _ = hash_file(path, layer.algorithm, stop=cancel.stop)
     except CoreError as error:
         cancel.raise_if_cancelled()
-        if error.code in OF_THE_MOMENT:
+        if error.code in TRANSIENT:
             return Proof.UNREADABLE
         return _without_diff_id(path, layer, cancel)
     return facts.diff_id if got == str(layer) else Proof.INCOMPLETE

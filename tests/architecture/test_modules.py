@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import towline
-from tests.house.source_tree import Module, modules
+from tests.architecture.source_tree import Module, modules
 
 ROOM_LINES = 450
 REPOSITORY = Path(__file__).parents[2]

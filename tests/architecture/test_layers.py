@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.house.source_tree import Module, modules
+from tests.architecture.source_tree import Module, modules
 
 # From the ground up.  A module stands on the floor of the longest name that fits it.
 FLOORS: list[set[str]] = [

@@ -1,0 +1,302 @@
+"""The walk over a tar: its members with exact offsets.
+
+The old format, ustar, GNU long names and sparse members, and the pax records ``path``, ``linkpath``
+and ``size`` are read.  Global pax headers are skipped.
+"""
+
+from __future__ import annotations
+
+from typing import final
+
+from towline.core.failure import CoreError
+from towline.core.twin.limits import Limits
+from towline.core.twin.streams import LimitedStream, Stream, drain
+from towline.core.twin.tar import (
+    BLOCK,
+    LARGEST_EXTENSION,
+    LARGEST_OFFSET,
+    WITHOUT_DATA,
+    ZEROS,
+    Member,
+    decimal,
+    header_names,
+    number,
+    octal,
+    pax_records,
+)
+
+__all__ = ["TarWalk", "finish", "walk"]
+
+
+@final
+class TarWalk:
+    """Finds the members of a tar that is fed to it in pieces of any size.
+
+    The tar ends at two zero blocks (what follows does not matter), or where the bytes end after
+    a whole member, with or without one zero block.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.members: list[Member] = []
+        self.position = 0  # bytes fed
+        self.held = bytearray()  # of the block or extension that is being collected
+        self.state = "header"
+        self.want = BLOCK
+        self.left = 0  # data still to pass over
+        self.member: Member | None = None  # whose data that is
+        self.first: int | None = None  # header block of the first extension before a member
+        self.extension = (0, "")  # header block and type of the extension being collected
+        self.pax: dict[str, bytes] = {}
+        self.long_name: bytes | None = None
+        self.long_link: bytes | None = None
+        self.zero = False  # the block before was a zero block
+
+    @property
+    def skippable(self) -> int:
+        """How many of the next bytes do not matter."""
+        return self.left if self.state in ("data", "padding") else 0
+
+    @property
+    def file_ahead(self) -> int:
+        """The size of the file whose data comes next, where its first byte does; else 0."""
+        member = self.member
+        if member is None or member.type not in "07" or self.state != "data":
+            return 0
+        return member.size if self.left == member.size else 0
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes.
+
+        Raises:
+            CoreError: ``not_tar``, ``corrupt``, ``limit_entries`` or ``limit_path``.
+        """
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self.take(rest) :]
+
+    def take(self, data: memoryview) -> int:
+        """Take the next bytes, as far as they are of one kind; how many those were.
+
+        Raises:
+            CoreError: as `feed`.
+        """
+        count = len(data)
+        if self.state == "tail":
+            self.position += count
+        elif self.state in ("data", "padding"):
+            count = min(self.left, count)
+            self.skip(count)
+        else:
+            count = min(self.want - len(self.held), count)
+            self.held += data[:count]
+            self.position += count
+            if len(self.held) == self.want:
+                block, self.held = bytes(self.held), bytearray()
+                self._collected(block)
+        return count
+
+    def skip(self, count: int) -> None:
+        """Pass over `count` of the bytes that do not matter."""
+        self.position += count
+        self.left -= count
+        if self.left:
+            return
+        if self.state == "data":
+            self._data_ended()
+        else:
+            self._await_header()
+
+    def finish(self) -> None:
+        """Judge the end of the bytes.
+
+        Raises:
+            CoreError: ``not_tar`` or ``truncated``.
+        """
+        # umoci leaves out the padding of the last member, and its layers are read everywhere
+        between = self.state in ("header", "padding") and not self.held and self.first is None
+        if between or self.state == "tail":
+            return
+        if self.position < BLOCK:
+            raise CoreError("not_tar", 0, f"{self.position} bytes are too few for a tar")
+        raise CoreError(
+            "truncated", self.position, f"the tar ends at byte {self.position}, too early"
+        )
+
+    def _await_header(self) -> None:
+        self.state, self.want = "header", BLOCK
+
+    def _collected(self, block: bytes) -> None:
+        if self.state == "header":
+            self._header(block)
+        elif self.state == "sparse":
+            self._sparse(block)
+        else:
+            self._extended(block)
+
+    def _header(self, block: bytes) -> None:
+        at = self.position - BLOCK
+        if block == ZEROS:
+            if self.first is not None:
+                raise CoreError(
+                    "corrupt", at, f"an end mark after an extended header, at byte {at}"
+                )
+            if self.zero:
+                self.state = "tail"
+            self.zero = True
+            return
+        if self.zero:
+            raise CoreError("corrupt", at, f"a single zero block before byte {at}")
+        stated = octal(block[148:156])
+        unsigned = sum(block[:148]) + 8 * 32 + sum(block[156:])
+        high = sum(byte >= 128 for byte in block[:148] + block[156:])
+        if stated is None or stated not in (unsigned, unsigned - 256 * high):
+            if at == 0:
+                raise CoreError("not_tar", 0, "the first block is not a tar header")
+            raise CoreError("corrupt", at, f"the block at byte {at} is not a tar header")
+        size = number(block[124:136])
+        if size is None:
+            raise CoreError("corrupt", at, f"the header at byte {at} has no valid size")
+        self._check_extent(size, at)
+        kind = chr(block[156])
+        if kind in "xLK":
+            self._open_extension(kind, size, at)
+        elif kind == "g":
+            self._open_data(size)
+        else:
+            self._open_member(block, kind, size, at)
+
+    def _check_extent(self, size: int, at: int) -> None:
+        if size > LARGEST_OFFSET - self.position - BLOCK:
+            raise CoreError("corrupt", at, f"the header at byte {at} has no valid size")
+
+    def _open_extension(self, kind: str, size: int, at: int) -> None:
+        self.first = at if self.first is None else self.first
+        if size > LARGEST_EXTENSION:
+            raise CoreError(
+                "limit_path", self.first, f"an extended header of {size} bytes at byte {at}"
+            )
+        self.extension = (at, kind)
+        self.state, self.want = "extension", size
+        if not size:
+            self._extended(b"")
+
+    def _extended(self, data: bytes) -> None:
+        at, kind = self.extension
+        if kind == "L":
+            self.long_name = data.partition(b"\0")[0]
+        elif kind == "K":
+            self.long_link = data.partition(b"\0")[0]
+        else:
+            records = pax_records(data)
+            if records is None:
+                raise CoreError("corrupt", at, f"the pax header at byte {at} is damaged")
+            self.pax = records
+        self._open_padding(len(data))
+
+    def _open_member(self, block: bytes, kind: str, size: int, at: int) -> None:
+        first = at if self.first is None else self.first
+        name, link = header_names(block)
+        name, link = self.pax.get("path") or name, self.pax.get("linkpath") or link
+        name, link = self.long_name or name, self.long_link or link
+        if self.pax.get("size"):
+            stated = decimal(self.pax["size"])
+            if stated is None:
+                raise CoreError("corrupt", at, f"the pax header before byte {at} has no valid size")
+            size = stated
+            self._check_extent(size, at)
+        if kind == "\0":
+            kind = "5" if name.endswith(b"/") else "0"
+            if kind == "5" and size:
+                # Readers differ on whether this data is there.
+                raise CoreError("corrupt", at, f"an old directory with data, at byte {at}")
+        if kind in WITHOUT_DATA:
+            size = 0
+        if len(self.members) >= self.limits.max_entries:
+            raise CoreError(
+                "limit_entries", first, f"more than the {self.limits.max_entries} members allowed"
+            )
+        if max(len(name), len(link)) > self.limits.max_path:
+            raise CoreError(
+                "limit_path",
+                first,
+                f"a path longer than {self.limits.max_path} bytes, at byte {at}",
+            )
+        self.pax, self.long_name, self.long_link = {}, None, None
+        self.first = first
+        self.member = Member(name, link, kind, size, self.position, first)
+        if kind == "S" and block[482]:
+            self.state, self.want = "sparse", BLOCK
+        else:
+            self._member_data()
+
+    def _sparse(self, block: bytes) -> None:
+        """A further map of a GNU sparse member; the data begins after the last."""
+        assert self.member is not None
+        if block[504]:
+            return
+        old = self.member
+        self.member = Member(old.name, old.linkname, old.type, old.size, self.position, old.header)
+        self._check_extent(old.size, self.position - BLOCK)
+        self._member_data()
+
+    def _member_data(self) -> None:
+        assert self.member is not None
+        self._open_data(self.member.size)
+
+    def _open_data(self, size: int) -> None:
+        self.state, self.left, self.want = "data", size, size
+        if not size:
+            self._data_ended()
+
+    def _data_ended(self) -> None:
+        if self.member is not None:
+            self.members.append(self.member)
+            self.member = self.first = None
+        self._open_padding(self.want)
+
+    def _open_padding(self, size: int) -> None:
+        self.state, self.left = "padding", -size % BLOCK
+        if not self.left:
+            self._await_header()
+
+
+def walk(stream: Stream, walker: TarWalk) -> tuple[bool, CoreError | None]:
+    """Walk a tar to the end of its stream; what is wrong, and whether the stream is.
+
+    Damage of the stream has precedence over damage of the tar in it.
+    """
+    found: CoreError | None = None
+    try:
+        while piece := stream.next_slice():
+            found = _fed(walker, piece)
+            if isinstance(stream, LimitedStream) and found is None and walker.skippable:
+                walker.skip(stream.skip(walker.skippable))
+            if found is not None:
+                break
+        else:
+            found = finish(walker)
+        if found is not None and not found.code.startswith("limit"):
+            if isinstance(stream, LimitedStream):
+                stream.skip(1 << 62)
+            drain(stream)
+    except CoreError as failure:
+        return True, failure
+    return False, found
+
+
+def _fed(walker: TarWalk, piece: bytes) -> CoreError | None:
+    try:
+        walker.feed(piece)
+    except CoreError as failure:
+        return failure
+    return None
+
+
+def finish(walker: TarWalk) -> CoreError | None:
+    """End a walk; the error, if the tar is not complete."""
+    try:
+        walker.finish()
+    except CoreError as failure:
+        return failure
+    return None

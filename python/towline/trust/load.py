@@ -1,0 +1,35 @@
+"""Loading the signature policy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from towline.config.load import read_policy
+from towline.config.locations import Locations
+from towline.rules import Rules
+from towline.trust.policy_json import ACCEPT_ANYTHING, Policy, parse_policy
+
+__all__ = ["BUILT_IN", "load_policy"]
+
+BUILT_IN = "built-in"  # the origin of the policy if there is no file
+
+
+def load_policy(
+    locations: Locations, rules: Rules, explicit: str | Path | None = None
+) -> tuple[Policy, str]:
+    """The signature policy and its origin: a path, or `BUILT_IN` (POLICY-003).
+
+    Args:
+        locations: where files are looked for.
+        rules: whether the user's own file counts, and whether a file is required.
+        explicit: a file to read instead of the usual ones; it must exist.
+
+    Raises:
+        PathError: a required file is missing, or a file cannot be read.
+        ConfigurationError: ``policy_json.*``.
+    """
+    found = read_policy(locations, rules, explicit)
+    if found is None:
+        return ACCEPT_ANYTHING, BUILT_IN
+    data, path = found
+    return parse_policy(data, path, rules), path

@@ -248,6 +248,7 @@ def error_entries() -> list[dict[str, Any]]:
         current,
         current_configuration,
         current_registry,
+        current_store,
         libpod_1_3,
         libpod_1_3_configuration,
         libpod_1_3_registry,
@@ -257,7 +258,7 @@ def error_entries() -> list[dict[str, Any]]:
         area: kind.__name__ for kind in errors.TowlineError.__subclasses__() for area in kind.areas
     }
     expressions = {
-        current: _expressions(current, current_configuration, current_registry),
+        current: _expressions(current, current_configuration, current_registry, current_store),
         libpod_1_3: _expressions(libpod_1_3, libpod_1_3_configuration, libpod_1_3_registry),
     }
     entries = []
@@ -290,7 +291,7 @@ def _fields(template: str) -> set[str]:
     return {re.split(r"[.\[]", name)[0] for name in names}
 
 
-_TABLES = ("_OWN", "CONFIGURATION", "REGISTRY")  # of sentences, by code
+_TABLES = ("_OWN", "CONFIGURATION", "REGISTRY", "STORE")  # of sentences, by code
 
 
 def _expressions(*rooms: Any) -> Mapping[str, tuple[dict[str, str], set[str]]]:

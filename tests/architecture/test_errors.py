@@ -42,7 +42,7 @@ def calls(names: set[str]) -> list[tuple[str, str, str]]:
 
 
 RAISED = calls(set(ERRORS))
-TABLES = ("CONFIGURATION", "REGISTRY", "STEPS", "TEXTS", "_OWN")
+TABLES = ("CONFIGURATION", "REGISTRY", "STEPS", "STORE", "TEXTS", "_OWN")
 
 
 @pytest.mark.parametrize("wording", [CURRENT, LIBPOD_1_3], ids=lambda wording: wording.name)

@@ -1,101 +1,156 @@
-"""Modules import only from floors below their own."""
+"""Each package is on one layer and imports from lower layers only; no import cycles."""
 
 from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
 
 import pytest
 
 from tests.architecture.source_tree import Module, modules
 
-# From the ground up.  A module stands on the floor of the longest name that fits it.
-FLOORS: list[set[str]] = [
-    {"towline.wording", "towline.core"},
-    {"towline.errors"},
-    {
-        "towline.name.digest",
-        "towline.go.go_json",
-        "towline.cancel",
-        "towline.events",
-        "towline.timeouts",
-    },
-    {"towline.name.reference", "towline.rules", "towline.progress", "towline.image.platform"},
-    {"towline.name.parts", "towline.image.descriptor", "towline.image.config"},
-    {"towline.image.manifest", "towline.transport.facts"},
-    {"towline.transport", "towline.image.schema1"},
-    {"towline.goal", "towline.config"},
-    {"towline.trust", "towline.runtime.options", "towline.store.protocol"},
-    {"towline.source.protocol", "towline.source.checks"},
-    {"towline.registry", "towline.store", "towline.copying.reading", "towline.copying.diff_ids"},
-    {
-        "towline.source",
-        "towline.copying.layers",
-        "towline.copying.label",
-        "towline.runtime.results",
-    },
-    {"towline.runtime.explain", "towline.runtime.sources", "towline.runtime.registry_access"},
-    {"towline.runtime.disk_facts", "towline.copying.copy_image"},
-    {"towline.pull"},
-    {"towline.api"},
-    {"towline"},
-    {"towline.conformance"},
-    {"towline.cli"},
-    {"towline.__main__"},
+# From the bottom up.  A name is a package or module directly in towline; "" is towline itself.
+LAYERS: list[set[str]] = [
+    {"go", "timeouts"},
+    {"core", "wording"},
+    {"errors", "rules"},
+    {"cancel", "events", "progress"},
+    {"name"},
+    {"image"},
+    {"transport"},
+    {"goal"},
+    {"registry"},
+    {"config"},
+    {"trust"},
+    {"store"},
+    {"source"},
+    {"copying"},
+    {"runtime"},
+    {"api"},
+    {""},
+    {"conformance"},
+    {"cli"},
+    {"__main__"},
 ]
+LEVELS = {name: number for number, names in enumerate(LAYERS) for name in names}
+
+#: What a decision must not use: clocks, disks and networks.
+EFFECTS = {"os", "pathlib", "shutil", "socket", "subprocess", "tempfile", "time", "urllib3"}
+#: Of config, the modules that read files or run programs.
+READERS = {"towline.config.load", "towline.config.credential_helper"}
 
 
-def floor(module: str) -> int:
-    """The number of a module's floor, 0 for the ground."""
-    candidates = [
-        (len(name), number)
-        for number, names in enumerate(FLOORS)
-        for name in names
-        if module == name or (module.startswith(f"{name}.") and name != "towline")
-    ]
-    assert candidates, f"{module} stands on no floor: give it one in {__file__}"
-    return max(candidates)[1]
-
-
-def room(module: str) -> str:
-    """The package directly below towline that a module belongs to."""
-    return ".".join(module.split(".")[:2])
+def top(module: str) -> str:
+    """The package or module directly in towline that a module is or belongs to."""
+    return module.partition(".")[2].partition(".")[0]
 
 
 @pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)
-def test_imports_come_from_below(module: Module) -> None:
-    """What a module imports stands below it, or in the same package."""
+def test_imports_come_from_lower_layers(module: Module) -> None:
+    """A module imports from lower layers, or from its own package."""
     wrong = {
         name
         for name in module.imports()
-        if floor(name) >= floor(module.name) and room(name) != room(module.name)
+        if top(name) != top(module.name) and LEVELS[top(name)] >= LEVELS[top(module.name)]
     }
     assert not wrong
 
 
-def test_only_the_driver_knows_towline() -> None:
+def test_every_layer_has_a_package() -> None:
+    """The table lists nothing that does not exist."""
+    assert {top(module.name) for module in modules()} == LEVELS.keys()
+
+
+def cycles(graph: Mapping[str, set[str]]) -> list[list[str]]:
+    """The groups of modules that import each other (strongly connected components, by Tarjan)."""
+    numbers: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    stack: list[str] = []
+    found = []
+
+    def visit(name: str) -> None:
+        numbers[name] = lowest[name] = len(numbers)
+        stack.append(name)
+        for other in graph.get(name, set()):
+            if other not in numbers:
+                visit(other)
+                lowest[name] = min(lowest[name], lowest[other])
+            elif other in stack:
+                lowest[name] = min(lowest[name], numbers[other])
+        if lowest[name] == numbers[name]:
+            at = stack.index(name)
+            group = stack[at:]
+            del stack[at:]
+            if len(group) > 1:
+                found.append(sorted(group))
+
+    for name in graph:
+        if name not in numbers:
+            visit(name)
+    return found
+
+
+def test_cycles_are_found() -> None:
+    """The check itself finds direct and indirect cycles."""
+    assert cycles({"a": {"b"}, "b": {"c"}, "c": set()}) == []
+    assert cycles({"a": {"b"}, "b": {"a"}, "c": {"a"}}) == [["a", "b"]]
+    assert cycles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"d2"}}) == [["a", "b", "c"]]
+
+
+def test_no_modules_import_each_other() -> None:
+    """No import cycle, not even for types or inside a function."""
+    graph = {module.name: module.imports() - {module.name} for module in modules()}
+    assert cycles(graph) == []
+
+
+def test_only_the_driver_imports_towline() -> None:
     """The conformance suite judges towline like anyone else: only its driver imports it."""
     driver = "towline.conformance.driver"
     for module in modules():
-        if room(module.name) == "towline.conformance" and not module.name.startswith(driver):
-            outside = {name for name in module.imports() if room(name) != "towline.conformance"}
+        if top(module.name) == "conformance" and not module.name.startswith(driver):
+            outside = {name for name in module.imports() if top(name) != "conformance"}
             assert not outside, module.name
 
 
 def test_deciding_does_no_input_or_output() -> None:
-    """Nothing up to the goal imports what reads a clock, a disk or a network."""
-    effects = {"os", "pathlib", "socket", "subprocess", "time", "urllib3", "shutil", "tempfile"}
+    """No module up to the goal imports what reads a clock, a disk or a network."""
     for module in modules():
-        if floor(module.name) <= floor("towline.goal") and room(module.name) not in (
-            "towline.config",  # reads its files in places.py
-            "towline.core",
-            "towline.wording",  # os.strerror
+        if LEVELS[top(module.name)] <= LEVELS["goal"] and top(module.name) not in (
+            "core",
+            "wording",  # os.strerror
         ):
             names = {name.split(".")[0] for name in imported(module)}
-            assert not names & effects, module.name
+            assert not names & EFFECTS, module.name
+
+
+def test_only_some_modules_of_config_have_effects() -> None:
+    """Parsers of configuration take text: they open nothing, list nothing and start nothing."""
+    for module in modules():
+        if top(module.name) == "config" and module.name not in READERS:
+            assert not set(effects_of(module)), module.name
+
+
+def effects_of(module: Module) -> Iterator[str]:
+    """The calls in a module that use files, directories or programs."""
+    files = {"listdir", "lstat", "makedirs", "mkdir", "open", "readlink", "scandir", "stat"}
+    paths = {"exists", "getsize", "isdir", "isfile", "islink", "lexists", "realpath"}
+    methods = {"iterdir", "read_bytes", "read_text", "write_bytes", "write_text"}
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Import) and any(alias.name == "subprocess" for alias in node.names):
+            yield "subprocess"
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            last = name.rpartition(".")[2]
+            if (
+                name == "open"
+                or (name.startswith("os.") and last in files | paths)
+                or last in methods
+            ):
+                yield name
 
 
 def imported(module: Module) -> set[str]:
-    """Every module imported, towline's or not."""
-    import ast
-
+    """Every module imported, of towline or not."""
     names: set[str] = set()
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Import):

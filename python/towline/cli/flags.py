@@ -10,11 +10,11 @@ from typing import Any, ParamSpec, TypeVar
 
 import click
 
-from towline.api import default_root
 from towline.config.auth_json import Credentials
 from towline.image.platform import parse_platform
 from towline.rules import Rules
 from towline.runtime.options import Options
+from towline.runtime.stores import default_root
 
 __all__ = ["FORMAT", "QUIET", "ROOT", "with_deciding_options", "with_options"]
 

@@ -13,7 +13,7 @@ import click
 from towline.cli.flags import FORMAT, ROOT
 from towline.cli.show import print_error, print_json, print_lines, print_warning, size_told
 from towline.errors import StoreError, TowlineError
-from towline.store.layout import Collected, LayoutStore, Verification, open_store
+from towline.runtime.stores import Collected, LayoutStore, Verification, open_store
 from towline.store.protocol import Image
 from towline.wording.counting import counted
 

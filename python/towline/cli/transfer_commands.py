@@ -9,13 +9,13 @@ from pathlib import Path
 import click
 
 import towline
-from towline.api import existing_store
 from towline.cli.flags import FORMAT, QUIET, ROOT, with_deciding_options, with_options
 from towline.cli.progress_view import ProgressView, progress_view
 from towline.cli.show import print_error, print_json, print_lines, print_warning
 from towline.errors import TowlineError
 from towline.runtime.options import Options
 from towline.runtime.results import PullResult
+from towline.runtime.stores import existing_store
 
 __all__ = ["pull", "resolve"]
 

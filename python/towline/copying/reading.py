@@ -42,17 +42,17 @@ class Reading:
 
     Attributes:
         platform: which instance of a list is taken.
-        told: whether errors say which source they are about.
+        name_source: whether errors contain the name of the source.
         store: its manifests, lists and configs are not fetched again (REG-052); None to fetch all.
     """
 
     rules: Rules
     platform: Platform
-    told: bool = True
+    name_source: bool = True
     store: Store | None = None
 
     def _step(self, name: str, source: Source | None = None) -> AbstractContextManager[None]:
-        if not self.told:
+        if not self.name_source:
             return nullcontext()
         if source is None:
             return step(name)

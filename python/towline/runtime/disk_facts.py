@@ -144,7 +144,7 @@ class DiskFacts:
                 within the step ``getting-config-info``.
         """
         platform = self._platform or host_platform()
-        reading = Reading(self._rules, platform, told=False)
+        reading = Reading(self._rules, platform, name_source=False)
         with closing(self._open(cast(ImageReference, source))) as opened:
             raw, _ = reading.manifest(opened)
             manifest = reading.parsed(opened, raw)

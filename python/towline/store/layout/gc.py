@@ -14,7 +14,7 @@ from towline.errors import PathError, StoreError
 from towline.name.digest import Digest, is_digest, parse_digest
 from towline.store.layout import files, locks
 from towline.store.layout.blobs import Blobs
-from towline.store.layout.record_store import Records
+from towline.store.layout.record_store import RecordStore
 from towline.store.layout.repair import repair
 
 __all__ = ["Collected", "sweep"]
@@ -38,7 +38,7 @@ class Collected:
     names: tuple[str, ...] = ()
 
 
-def sweep(blobs: Blobs, records: Records) -> Collected:
+def sweep(blobs: Blobs, records: RecordStore) -> Collected:
     """Remove what neither an image of this store nor an entry of another tool reaches.
 
     Raises:
@@ -52,14 +52,14 @@ def sweep(blobs: Blobs, records: Records) -> Collected:
     with lock, locks.announced(paths.holders, "gc"), ExitStack() as held:
         names = _repaired(blobs, records)
         held.enter_context(records.locked())
-        found, faults = records.all()
+        found, faults = records.reader.all()
         damaged = [fault for fault in faults if fault.code != "store.record_undecided"]
         if damaged:
             raise damaged[0]
         needed: set[Digest] = set()
         for record in found:
             needed.update(record.blobs(), record.digests())
-        for undecided in records.undecided():
+        for undecided in records.reader.undecided():
             needed.update(*(each.blobs() for each in undecided.manifests), undecided.lists)
         needed |= _reached(blobs, records.view.foreign())
         unneeded = [blob for blob in blobs.stored() if blob.digest not in needed]
@@ -75,7 +75,7 @@ def sweep(blobs: Blobs, records: Records) -> Collected:
         return Collected(len(unneeded), len(partials), size, names)
 
 
-def _repaired(blobs: Blobs, records: Records) -> tuple[str, ...]:
+def _repaired(blobs: Blobs, records: RecordStore) -> tuple[str, ...]:
     try:
         return repair(blobs, records, CancelToken())
     except PathError:  # a full disk, which this is to empty: the next gc repairs them

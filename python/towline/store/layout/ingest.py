@@ -20,7 +20,7 @@ from towline.store.layout.blobs import Blobs, LayoutSink
 from towline.store.layout.image import StoredImage
 from towline.store.layout.paths import is_id
 from towline.store.layout.proof import prove
-from towline.store.layout.record_store import Records
+from towline.store.layout.record_store import RecordStore
 from towline.store.layout.records import Content, Proof, Record, StoredManifest
 from towline.store.layout.repair import repair
 from towline.store.layout.version import unrepaired
@@ -37,7 +37,7 @@ class LayoutIngest:
     __slots__ = ("_blobs", "_cancel", "_held", "_manifest", "_plan", "_records")
 
     def __init__(
-        self, blobs: Blobs, records: Records, plan: ImagePlan, cancel: CancelToken | None
+        self, blobs: Blobs, records: RecordStore, plan: ImagePlan, cancel: CancelToken | None
     ) -> None:
         self._blobs = blobs
         self._records = records

@@ -8,176 +8,42 @@ with the lock free makes lookups and view from the records again.
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 
 from towline.cancel import CancelToken
-from towline.errors import PathError, StoreError
+from towline.errors import StoreError
 from towline.store.layout import files, locks, name_index
 from towline.store.layout.change_set import ChangeSet
 from towline.store.layout.combine import combine, new_record, with_evidence
 from towline.store.layout.identity import Evidence, IdInUseError, place
 from towline.store.layout.oci_index import OciIndex, checksum_of
-from towline.store.layout.paths import StorePaths, is_id
-from towline.store.layout.record_json import decode_record, encode_record
+from towline.store.layout.paths import StorePaths
+from towline.store.layout.record_json import encode_record
+from towline.store.layout.record_reader import RecordReader, refuse_unreadable
 from towline.store.layout.records import Record, StoredManifest, UndecidedRecord
 from towline.store.layout.version import FIRST, read_version, write_version
 
-__all__ = ["Records"]
-
-_ATTEMPTS, _PAUSE = 4, 0.002
+__all__ = ["RecordStore"]
 
 
 @dataclass(frozen=True, slots=True)
-class Records:
+class RecordStore:
     """The records of one store, with the lookups and the view that follow them."""
 
-    paths: StorePaths
+    reader: RecordReader
     view: OciIndex
     power: bool
 
-    # --- reading, without locks ---------------------------------------------
-
-    def get(self, image_id: str) -> Record | None:
-        """The record of an ID, None where there is none.
-
-        Raises:
-            StoreError: ``store.record_damaged``, ``store.record_undecided``,
-                ``store.record_unreadable``.
-        """
-        found = self.read(image_id)
-        if isinstance(found, UndecidedRecord):
-            path = self.paths.record(image_id)
-            raise StoreError("store.record_undecided", id=image_id, path=path, names=found.names)
-        return found
-
-    def read(self, image_id: str) -> Record | UndecidedRecord | None:
-        """The record of an ID, of either version, None where there is none.
-
-        Raises:
-            StoreError: ``store.record_damaged``; ``store.record_unreadable`` where the system
-                refuses to read it at this moment.
-        """
-        path = self.paths.record(image_id)
-        try:
-            data = files.read(path)
-        except PathError as error:
-            number = error.facts["errno"]
-            reason = os.strerror(number).lower()
-            if number == errno.EFBIG:
-                raise _damaged(image_id, path, reason) from error
-            raise StoreError(
-                "store.record_unreadable", id=image_id, path=path, reason=reason
-            ) from error
-        if data is not None:
-            return decode_record(data, image_id, path)
-        if os.path.lexists(path) and files.regular_size(path) is None:
-            raise _damaged(image_id, path, "not a regular file")
-        return None
-
-    def ids(self) -> list[str]:
-        """The IDs of all images, sorted."""
-        with files.using("readdir", self.paths.images):
-            names = os.listdir(self.paths.images)
-        found = (name.removesuffix(".json") for name in names if name.endswith(".json"))
-        return sorted(image_id for image_id in found if is_id(image_id))
-
-    def all(self) -> tuple[list[Record], list[StoreError]]:
-        """Every record, no name twice, those with the newest names first; and the damaged ones."""
-        for _ in range(_ATTEMPTS - 1):
-            stamp = self._stamp()
-            found, damaged = self._read_all()
-            records = self._without_repeats(found)
-            if stamp is not None and stamp == self._stamp():
-                return records, damaged
-            time.sleep(_PAUSE)  # a change is under way: a name on the move could be missed
-        found, damaged = self._read_all()
-        return self._without_repeats(found), damaged
-
-    def holding(self, key: str) -> Iterator[Record]:
-        """The images that have a name or are known by a digest, the newest first.
-
-        Raises:
-            StoreError: ``store.record_damaged``, ``store.record_undecided``: the record that may
-                have it cannot be read, or does not say.
-        """
-        given = False
-        for _ in range(_ATTEMPTS):  # a name on the move may slip by once
-            known = self._known(key)
-            for image_id in known:
-                record = self.get(image_id)
-                if record is not None and key in record.handles():
-                    given = True
-                    yield record
-            if given or not known:
-                break
-
-    def undecided(self) -> list[UndecidedRecord]:
-        """The records of version 1 whose names nobody can attribute yet."""
-        found = []
-        for image_id in self.ids():
-            with suppress(StoreError):  # damaged
-                record = self.read(image_id)
-                if isinstance(record, UndecidedRecord):
-                    found.append(record)
-        return found
-
-    def _stamp(self) -> tuple[int, int] | None:
-        """Another one after each change, None during one."""
-        if os.path.lexists(self.paths.unfinished):
-            return None
-        try:
-            # written last by every change, while the one before is still there
-            with files.using("lstat", self.paths.index_checksum):
-                last = os.lstat(self.paths.index_checksum)
-        except PathError as error:
-            if error.facts["errno"] != errno.ENOENT:
-                raise
-            return 0, 0
-        return last.st_ino, last.st_ctime_ns
-
-    def _read_all(self) -> tuple[list[Record], list[StoreError]]:
-        records, damaged = [], []
-        for image_id in self.ids():
-            try:
-                record = self.get(image_id)
-            except StoreError as error:
-                damaged.append(error)
-                continue
-            if record is not None:  # else removed since the folder was read
-                records.append(record)
-        records.sort(key=lambda record: (-record.named, record.id))
-        return records, damaged
-
-    def _known(self, key: str) -> tuple[str, ...]:
-        image_ids = name_index.ids(self.paths, key)
-        if image_ids is None:
-            records, faults = self._read_all()
-            _refuse_unreadable(faults)  # one of them may have the key
-            return tuple(record.id for record in records if key in record.handles())
-        return image_ids
-
-    def _without_repeats(self, records: list[Record]) -> list[Record]:
-        # A kill between two renames leaves a name in two records; the lookup knows the newer one.
-        holders: dict[str, list[Record]] = defaultdict(list)
-        for record in records:
-            for name in record.names:
-                holders[name].append(record)
-        lost: dict[str, set[str]] = defaultdict(set)
-        for name, several in holders.items():
-            if len(several) > 1:
-                order = name_index.ids(self.paths, name) or ()
-                rank = {image_id: place for place, image_id in enumerate(order)}
-                several.sort(key=lambda record: rank.get(record.id, len(rank)))
-                for record in several[1:]:
-                    lost[record.id].add(name)
-        return [record.without(lost[record.id]) if lost else record for record in records]
+    @property
+    def paths(self) -> StorePaths:
+        """The paths of the store."""
+        return self.reader.paths
 
     # --- changing, under the index lock -------------------------------------
 
@@ -228,7 +94,7 @@ class Records:
         Raises:
             StoreError: ``store.id_in_use`` where a requested ID is that of another image.
         """
-        found = cache(self._readable)  # each record is read once, so that one state is seen
+        found = cache(self.reader.readable)  # each record is read once, so that one state is seen
         try:
             placement = place(wanted, manifest, found, evidence)
         except IdInUseError:
@@ -272,7 +138,7 @@ class Records:
             keys.update(dict.fromkeys(key for key in (*both[0], *both[1]) if record != was))
         before, after = {}, {}
         for key in keys:
-            known = self._known(key)
+            known = self.reader.known(key)
             holders = [new.id] if key in new.handles() else []
             if key not in names:  # a name has one holder
                 holders += [record.id for record in changes.records() if key in record.handles()]
@@ -288,14 +154,14 @@ class Records:
         left = None if names is None else record.without(names)
         gone = record.names if names is None else names
         after = {
-            key: tuple(other for other in self._known(key) if other != record.id)
+            key: tuple(other for other in self.reader.known(key) if other != record.id)
             for key in (record.handles() if left is None else gone)
         }
         data = self.view.unchanged()
         if data is not None:
             index = self.view.without(data, record, gone, left)
         else:
-            rest = [other for other in self._all_readable() if other.id != record.id]
+            rest = [other for other in self.reader.all_readable() if other.id != record.id]
             index = self.view.made_anew([*rest, left] if left else rest)
         self._put([left] if left else [], index, {}, after, removed=() if left else (record.id,))
         return left
@@ -316,28 +182,9 @@ class Records:
             files.remove(self.paths.record(image_id))
             self._make_again()
 
-    def _readable(self, image_id: str) -> Record | UndecidedRecord | None:
-        """A record; a damaged one is absent, since storing its image again repairs it.
-
-        Raises:
-            StoreError: ``store.record_unreadable``; a transient failure is not damage.
-        """
-        try:
-            return self.read(image_id)
-        except StoreError as error:
-            if error.code != "store.record_damaged":
-                raise
-            return None
-
-    def _all_readable(self) -> list[Record]:
-        """All records but the damaged ones, for a view that must lack no other."""
-        records, faults = self.all()
-        _refuse_unreadable(faults)
-        return records
-
     def _losing(self, names: Sequence[str], winner: str, changes: ChangeSet) -> list[Record]:
         """The other records that have one of the names, without them."""
-        holders = [image_id for name in names for image_id in self._known(name)]
+        holders = [image_id for name in names for image_id in self.reader.known(name)]
         found = {}
         for image_id in dict.fromkeys((*holders, *changes.after)):
             record = None if image_id == winner else changes.now(image_id)
@@ -346,7 +193,7 @@ class Records:
         return list(found.values())
 
     def _with_changes(self, changes: ChangeSet) -> list[Record]:
-        kept = [record for record in self._all_readable() if record.id not in changes.after]
+        kept = [record for record in self.reader.all_readable() if record.id not in changes.after]
         return [*kept, *reversed(changes.records())]
 
     def _finish(self) -> None:
@@ -409,9 +256,9 @@ class Records:
     def _make_again(self) -> None:
         """Make lookups and view from the records, and let no name stand in two of them."""
         tmp = self.paths.tmp
-        found, damaged = self._read_all()
-        _refuse_unreadable(damaged)
-        records = self._without_repeats(found)
+        found, damaged = self.reader.read_all()
+        refuse_unreadable(damaged)
+        records = self.reader.without_repeats(found)
         for old, new in zip(found, records, strict=True):
             if old != new:
                 files.write(tmp, self.paths.record(new.id), encode_record(new), sync=True)
@@ -423,13 +270,3 @@ class Records:
         index = self.view.made_anew(reversed(records))
         files.write(tmp, self.paths.index, index, sync=True)
         files.write(tmp, self.paths.index_checksum, checksum_of(index), sync=False)
-
-
-def _refuse_unreadable(faults: Sequence[StoreError]) -> None:
-    for fault in faults:
-        if fault.code == "store.record_unreadable":
-            raise fault
-
-
-def _damaged(image_id: str, path: str, reason: str) -> StoreError:
-    return StoreError("store.record_damaged", id=image_id, path=path, reason=reason)

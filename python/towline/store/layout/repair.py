@@ -16,7 +16,7 @@ from towline.name.digest import Digest
 from towline.store.layout.blobs import Blobs
 from towline.store.layout.identity import Evidence
 from towline.store.layout.proof import prove
-from towline.store.layout.record_store import Records
+from towline.store.layout.record_store import RecordStore
 from towline.store.layout.records import (
     LASTING_PROOFS,
     Link,
@@ -33,7 +33,7 @@ __all__ = ["repair"]
 _LOG = logging.getLogger("towline")
 
 
-def repair(blobs: Blobs, records: Records, cancel: CancelToken) -> tuple[str, ...]:
+def repair(blobs: Blobs, records: RecordStore, cancel: CancelToken) -> tuple[str, ...]:
     """Replace every undecided record by records of which each is one image.
 
     Layers are decompressed before the index lock is taken.  A record some of whose blobs cannot
@@ -46,13 +46,13 @@ def repair(blobs: Blobs, records: Records, cancel: CancelToken) -> tuple[str, ..
         PullCancelledError: between two records; those that were repaired stay so.
     """
     lost: list[str] = []
-    for old in records.undecided():
+    for old in records.reader.undecided():
         evidence = {each.content: prove(blobs, each, cancel) for each in old.manifests}
         if Proof.UNREADABLE in evidence.values():
             continue
         listed = {str(each): _instances(blobs, each) for each in old.lists}
         with records.locked(cancel):
-            if records.read(old.id) == old:
+            if records.reader.read(old.id) == old:
                 lost.extend(_replace(records, _without_taken(records, old), evidence, listed))
     with records.locked(cancel):
         if unrepaired(records.paths):
@@ -62,14 +62,14 @@ def repair(blobs: Blobs, records: Records, cancel: CancelToken) -> tuple[str, ..
     return tuple(lost)
 
 
-def _without_taken(records: Records, old: UndecidedRecord) -> UndecidedRecord:
+def _without_taken(records: RecordStore, old: UndecidedRecord) -> UndecidedRecord:
     """The record without names that a later pull gave to another image."""
-    taken = {name for record in records.all()[0] for name in record.names}
+    taken = {name for record in records.reader.all()[0] for name in record.names}
     return replace(old, names=tuple(name for name in old.names if name not in taken))
 
 
 def _replace(
-    records: Records, old: UndecidedRecord, evidence: Evidence, listed: Mapping[str, set[str]]
+    records: RecordStore, old: UndecidedRecord, evidence: Evidence, listed: Mapping[str, set[str]]
 ) -> Sequence[str]:
     proven = [replace(each, proof=_lasting(evidence[each.content])) for each in old.manifests]
     staying = [

@@ -18,7 +18,8 @@ from towline.store.layout.image import StoredImage
 from towline.store.layout.ingest import LayoutIngest
 from towline.store.layout.oci_index import EMPTY, OciIndex
 from towline.store.layout.paths import StorePaths, is_id
-from towline.store.layout.record_store import Records
+from towline.store.layout.record_reader import RecordReader
+from towline.store.layout.record_store import RecordStore
 from towline.store.layout.records import Record
 from towline.store.layout.verify import Verification, verify
 from towline.store.layout.version import read_version, write_version
@@ -77,7 +78,9 @@ def open_store(
         with step("opening-store", path=paths.root):
             raise
     power = durability == "power"
-    store = LayoutStore(Blobs(paths, power), Records(paths, OciIndex(paths), power))
+    store = LayoutStore(
+        Blobs(paths, power), RecordStore(RecordReader(paths), OciIndex(paths), power)
+    )
     store.recover()
     return store
 
@@ -99,7 +102,7 @@ class LayoutStore:
     """The embedded store.  Safe to share between threads, and with other processes."""
 
     _blobs: Blobs
-    _records: Records
+    _records: RecordStore
 
     @property
     def identity(self) -> StoreIdentity:
@@ -146,7 +149,7 @@ class LayoutStore:
 
     def images(self) -> Sequence[StoredImage]:
         """All images whose records can be read, those with the newest names first."""
-        records = self._records.all()[0]
+        records = self._records.reader.all()[0]
         return tuple(StoredImage(record, self._blobs, record.manifests[0]) for record in records)
 
     def image(self, name: str) -> StoredImage:
@@ -165,7 +168,7 @@ class LayoutStore:
     def holds(self, name: str) -> bool:
         """Whether an image has this full name, or is known by this digest."""
         try:
-            return any(True for _ in self._records.holding(name))
+            return any(True for _ in self._records.reader.holding(name))
         except StoreError:  # of a record that cannot be read
             return False
 
@@ -226,11 +229,11 @@ class LayoutStore:
 
     def _find(self, name: str) -> tuple[Record, str]:
         """The record of an image, and what of it was meant: a name, a digest, or an ID."""
-        if is_id(name) and (record := self._records.get(name)):
+        if is_id(name) and (record := self._records.reader.get(name)):
             return record, record.id
         # "sha256:<hex>" is always a digest, never the tag of an image called sha256
         for key in () if is_digest(name) else _readings(name):
-            for record in self._records.holding(key):
+            for record in self._records.reader.holding(key):
                 return record, key
         if (of_digest := self._of_digest(name)) is not None:
             return of_digest
@@ -238,7 +241,7 @@ class LayoutStore:
             found = self._ids(name)
             if len(found) > 1:
                 raise StoreError("store.ambiguous_id", id=name, ids=tuple(found))
-            if found and (record := self._records.get(found[0])):
+            if found and (record := self._records.reader.get(found[0])):
                 return record, record.id
         raise StoreError("store.unknown_image", name=name, path=self.root)
 
@@ -249,7 +252,7 @@ class LayoutStore:
             wanted = {repository}
             if at:
                 wanted = {parse_normalized(repository).name, parse_reference(repository).name}
-            for record in self._records.holding(digest):
+            for record in self._records.reader.holding(digest):
                 mine = [name for name in record.names if parse_reference(name).name in wanted]
                 exact = [name for name in mine if str(record.manifest_of(name).known) == digest]
                 if mine or not at:
@@ -261,7 +264,7 @@ class LayoutStore:
     def _ids(self, prefix: str) -> list[str]:
         if not prefix or not _HEX.issuperset(prefix):
             return []
-        return [image_id for image_id in self._records.ids() if image_id.startswith(prefix)]
+        return [image_id for image_id in self._records.reader.ids() if image_id.startswith(prefix)]
 
 
 def _readings(name: str) -> list[str]:

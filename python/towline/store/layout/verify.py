@@ -13,7 +13,7 @@ from towline.store.layout import files, name_index
 from towline.store.layout.blobs import Blobs
 from towline.store.layout.oci_index import NAMELESS, entry_line, is_legal_name, shown_names
 from towline.store.layout.proof import named_diff_ids
-from towline.store.layout.record_store import Records
+from towline.store.layout.record_store import RecordStore
 from towline.store.layout.records import Record, StoredManifest
 
 __all__ = ["Verification", "verify"]
@@ -42,14 +42,14 @@ class Verification:
 
 
 def verify(
-    blobs: Blobs, records: Records, only: Record | None, cancel: CancelToken
+    blobs: Blobs, records: RecordStore, only: Record | None, cancel: CancelToken
 ) -> Verification:
     """Verify one image, or all of them and what binds them together."""
     check = _Check(blobs, cancel)
     if only is not None:
         check.image(only)
         return check.report(images=1)
-    found, damaged = records.all()
+    found, damaged = records.reader.all()
     check.faults.extend(damaged)
     for record in found:
         before = len(check.faults)
@@ -60,8 +60,8 @@ def verify(
     return check.report(images=len(found))
 
 
-def _still_so(records: Records, record: Record) -> bool:
-    now = records.get(record.id)
+def _still_so(records: RecordStore, record: Record) -> bool:
+    now = records.reader.get(record.id)
     return now is not None and now.blobs() >= record.blobs()
 
 
@@ -171,7 +171,7 @@ def _unreadable(digest: Digest, path: str, error: CoreError) -> StoreError:
     )
 
 
-def _view_faults(records: Records, cancel: CancelToken) -> Sequence[TowlineError]:
+def _view_faults(records: RecordStore, cancel: CancelToken) -> Sequence[TowlineError]:
     """What lookups and index.json say wrongly."""
     faults = (*_lookup_faults(records), *_index_faults(records))
     if not faults:
@@ -183,14 +183,14 @@ def _view_faults(records: Records, cancel: CancelToken) -> Sequence[TowlineError
         return faults
 
 
-def _lookup_faults(records: Records) -> Iterator[TowlineError]:
-    for record in records.all()[0]:
+def _lookup_faults(records: RecordStore) -> Iterator[TowlineError]:
+    for record in records.reader.all()[0]:
         for key in record.handles():
             if record.id not in (name_index.ids(records.paths, key) or ()):
                 yield StoreError("store.lookup_wrong", key=key, id=record.id)
 
 
-def _index_faults(records: Records) -> Iterator[TowlineError]:
+def _index_faults(records: RecordStore) -> Iterator[TowlineError]:
     path = records.paths.index
     try:
         lines = records.view.names()
@@ -199,7 +199,7 @@ def _index_faults(records: Records) -> Iterator[TowlineError]:
     except StoreError as error:
         yield error
         return
-    for record in records.all()[0]:
+    for record in records.reader.all()[0]:
         if shown_names(record) == (NAMELESS,):
             entry = entry_line(record, NAMELESS)
             if entry not in nameless:

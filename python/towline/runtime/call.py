@@ -1,0 +1,151 @@
+"""One call of a runtime: what it reads from its environment, each thing once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from towline.config.credentials import AuthLook
+from towline.config.endpoints import Endpoint
+from towline.config.load import RegistriesCache, load_registries
+from towline.config.registries import Registries
+from towline.copying.reading import Reading
+from towline.errors import step
+from towline.goal import PullGoal
+from towline.image.platform import host_platform
+from towline.progress import Progress
+from towline.registry.endpoint_log import EndpointLog
+from towline.runtime.disk_facts import DiskFacts
+from towline.runtime.options import Options
+from towline.runtime.registry_access import RegistryAccess
+from towline.runtime.sources import Sources
+from towline.source.archive_cache import ArchiveCache
+from towline.source.protocol import Source
+from towline.store.protocol import Store
+from towline.transport import ImageReference
+from towline.transport.docker import DockerReference
+from towline.transport.facts import Facts
+
+if TYPE_CHECKING:
+    from towline.runtime.explain import Candidate
+
+__all__ = ["Call"]
+
+
+class Call:
+    """One call of a runtime.
+
+    Attributes:
+        store: the store that takes the images.
+        options: the choices of the call, with its own cancel token.
+        progress: where progress is reported.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        options: Options,
+        registries: RegistriesCache,
+        progress: Progress,
+        archives: ArchiveCache,
+        open_source: Callable[[ImageReference], Source | None] | None = None,
+    ) -> None:
+        """A call.
+
+        Args:
+            store: the store that takes the images.
+            options: the choices of the call.
+            registries: the configurations that the runtime has read.
+            progress: where progress is reported.
+            archives: the archives that are open during the call.
+            open_source: opens the caller's own sources.
+        """
+        self.store = store
+        self.options = options
+        self.progress = progress
+        self._cache = registries
+        self._archives = archives
+        self._open_source = open_source
+        self._registries: Registries | None = None
+
+    def facts(self) -> Facts:
+        """The facts for building a goal."""
+        options = self.options
+        return DiskFacts(
+            store=self.store.identity,
+            find_id=self.store.find_id,
+            search_registries=self._search_registries,
+            rules=options.rules,
+            archives=self._archives,
+            platform=options.platform,
+            open_source=self.sources().open,
+            registries=self._read_registries,
+        )
+
+    def registries_of(self, goal: PullGoal) -> Registries | None:
+        """The configuration, if it decides where the images of a goal are."""
+        in_registry = any(isinstance(pair.source, DockerReference) for pair in goal.pairs)
+        if not self.options.rules.mirrors or not (in_registry or goal.used_search_registries):
+            return None
+        return self._read_registries()
+
+    def looks(self, candidate: Candidate, endpoint: Endpoint) -> tuple[AuthLook, ...]:
+        """Where credentials for one endpoint are looked up, and the results."""
+        source = candidate.pair.source
+        assert isinstance(source, DockerReference)  # no other source has endpoints
+        return RegistryAccess(self.options, self._load_registries).looks(source, endpoint)
+
+    def sources(self, log: EndpointLog | None = None) -> Sources:
+        """What opens the sources of the call; `log` records which endpoints they use."""
+        access = RegistryAccess(self.options, self._load_registries)
+        uses = log or EndpointLog()
+        return Sources(
+            self.options.rules,
+            self._archives,
+            self.options.platform,
+            lambda reference: access.open(reference, uses),
+            self._open_source,
+            self.options.cancel.stop,
+        )
+
+    def reading(self, *, name_source: bool) -> Reading:
+        """How images are read; `name_source` puts the source's name into errors."""
+        platform = self.options.platform or host_platform()
+        store = self.store if self.options.rules.known_documents else None
+        return Reading(self.options.rules, platform, name_source=name_source, store=store)
+
+    def for_label_check(self) -> Call:
+        """The call with the choices that reach the label check (LABEL-003)."""
+        options = self.options
+        if options.rules.label_context == "call":
+            return self
+        environ = {
+            key: value
+            for key, value in options.locations.environ.items()
+            if key not in options.rules.registries_conf_variables
+        }
+        bare = replace(
+            options,
+            locations=replace(options.locations, environ=environ),
+            registries_conf=None,
+            credentials=None,
+            cert_dir=None,
+            tls_verify=None,
+        )
+        return Call(self.store, bare, self._cache, self.progress, self._archives, self._open_source)
+
+    def _search_registries(self) -> tuple[str, ...]:
+        return self._read_registries().search_registries()
+
+    def _read_registries(self) -> Registries:
+        with step("reading-registries-conf"):
+            return self._load_registries()
+
+    def _load_registries(self) -> Registries:
+        if self._registries is None:
+            options = self.options
+            self._registries = load_registries(
+                options.locations, options.rules, options.registries_conf, self._cache
+            )
+        return self._registries

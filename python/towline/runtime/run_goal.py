@@ -1,0 +1,168 @@
+"""Running a goal: the pairs are tried in order; the first success ends it, or all are pulled.
+
+(PULL-003 to PULL-009, EVENT-001 to EVENT-003)
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import closing
+from dataclasses import dataclass
+
+from towline.copying.copy_image import CopiedImage, Copying
+from towline.copying.label import check_label
+from towline.errors import PullCancelledError, PullFailedError, TowlineError, step
+from towline.events import Event
+from towline.goal import PullGoal, PullRefPair
+from towline.image.manifest import RawManifest
+from towline.registry.endpoint_log import EndpointLog
+from towline.runtime.call import Call
+from towline.runtime.results import Attempt, PullResult
+from towline.source.protocol import Source
+from towline.transport import TRANSPORTS, image_name
+from towline.trust.evaluate import evaluate
+from towline.trust.load import load_policy
+from towline.trust.policy_json import Policy
+
+__all__ = ["run_goal"]
+
+_LOG = logging.getLogger("towline")
+_LOG.addHandler(logging.NullHandler())  # a library leaves the log to its program
+_ANNOUNCED = ("docker", "atomic")  # transports whose pairs are announced (TEXT-001)
+
+
+def run_goal(call: Call, goal: PullGoal, name: str, label: str | None) -> PullResult:
+    """Try the pairs of a goal (PULL-003).
+
+    Args:
+        call: the call.
+        goal: the pairs to try.
+        name: the name that the user typed, for the error.
+        label: the label that an image must have; None if none is required.
+
+    Raises:
+        PullFailedError: no pair was pulled.
+        TowlineError: an error that ends the call and not only the attempt.
+    """
+    options = call.options
+    policy, origin = load_policy(options.locations, options.rules, options.policy)
+    run = _Run(call, label, policy, origin)
+    attempts: list[Attempt] = []
+    with call.progress.ticking():
+        for pair in goal.pairs:
+            attempt = run.attempt(pair)
+            attempts.append(attempt)
+            if attempt.stored is not None and not goal.pull_all_pairs:
+                named = options.rules.single_pull_event == "image"
+                _send_event(call, pair.image if named else "")  # EVENT-002
+                return PullResult((pair.image,), tuple(attempts), origin)
+    images = tuple(attempt.image for attempt in attempts if attempt.stored is not None)
+    if not images:
+        raise _nothing_pulled(goal, name, attempts)
+    _send_event(call, images[0])
+    return PullResult(images, tuple(attempts), origin)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """The attempts of one goal.
+
+    Attributes:
+        origin: the origin of the policy.
+    """
+
+    call: Call
+    label: str | None
+    policy: Policy
+    origin: str
+
+    def attempt(self, pair: PullRefPair) -> Attempt:
+        """Try one pair."""
+        rules = self.call.options.rules
+        if pair.source.transport in _ANNOUNCED:
+            self.call.progress.say("trying", image=pair.image)
+        try:
+            if self.label is not None:
+                self._check_label(pair, self.label)
+        except TowlineError as error:
+            if rules.label_failure == "ends":  # LABEL-004
+                raise
+            return self._failed(pair, error)
+        log = EndpointLog()
+        try:
+            copied = self._copy(pair, log)
+        except TowlineError as error:
+            return self._failed(pair, error, log)
+        return Attempt(
+            pair.image,
+            pair.source,
+            copied.image,
+            verified=copied.verified,
+            endpoints=log.uses(),
+        )
+
+    def _failed(
+        self, pair: PullRefPair, error: TowlineError, log: EndpointLog | None = None
+    ) -> Attempt:
+        """The failed attempt; cancelling is not a failure of it (PULL-006).
+
+        Raises:
+            PullCancelledError: the caller cancelled.
+        """
+        self.call.options.cancel.raise_if_cancelled()
+        if isinstance(error, PullCancelledError):
+            raise error
+        wording = self.call.options.rules.wording
+        error.wording = wording
+        within = pair.source.within_transport
+        _LOG.error("%s", wording.text("log-pull-failed", within=within, error=error))
+        self.call.progress.say("failed")
+        uses = () if log is None else log.uses()
+        return Attempt(pair.image, pair.source, error=error, endpoints=uses)
+
+    def _copy(self, pair: PullRefPair, log: EndpointLog) -> CopiedImage:
+        options = self.call.options
+
+        def allow(source: Source, raw: RawManifest) -> None:
+            evaluate(self.policy, source.reference, origin=self.origin, log=self._log)
+
+        copying = Copying(
+            store=self.call.store,
+            reading=self.call.reading(name_source=True),
+            rules=options.rules,
+            progress=self.call.progress,
+            cancel=options.cancel,
+            allow=allow,
+            remove_signatures=options.remove_signatures,
+            verify_diff_ids=options.verify_diff_ids,
+        )
+        with step("opening-source", source=image_name(pair.source)):
+            source = self.call.sources(log).open(pair.source)
+        with closing(source):
+            return copying.copy(pair, source)
+
+    def _check_label(self, pair: PullRefPair, label: str) -> None:
+        call = self.call.for_label_check()
+        with closing(call.sources().open(pair.source)) as source:
+            reading = call.reading(name_source=call is self.call)
+            check_label(pair.image, label, source, reading)
+
+    def _log(self, error: TowlineError) -> None:
+        _LOG.error("%s", error.told(self.call.options.rules.wording))
+
+
+def _send_event(call: Call, name: str) -> None:
+    if call.options.on_event is not None:
+        call.options.on_event(Event("image", "pull", name))
+
+
+def _nothing_pulled(goal: PullGoal, name: str, attempts: list[Attempt]) -> PullFailedError:
+    if goal.used_search_registries and not goal.searched_registries:
+        transport, colon, _ = name.partition(":")
+        # The user may mean a transport; docker is also the name of a repository.
+        meant = transport if colon and transport in TRANSPORTS and transport != "docker" else ""
+        return PullFailedError("pull.no_search_registries", name=name, transport=meant)
+    errors = [attempt.error for attempt in attempts if attempt.error is not None]
+    images = [attempt.image for attempt in attempts]
+    code = "pull.all_failed" if goal.used_search_registries else "pull.failed"
+    return PullFailedError(code, name=name, images=images, errors=errors)

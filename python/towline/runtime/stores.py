@@ -1,0 +1,66 @@
+"""Opening of stores, and where the usual one is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from towline.errors import StoreError
+from towline.store.absent import AbsentStore
+from towline.store.layout import Collected, Durability, LayoutStore, Verification
+from towline.store.layout import open_store as _open_store
+from towline.store.protocol import Store
+
+__all__ = [
+    "Collected",
+    "Durability",
+    "LayoutStore",
+    "Verification",
+    "default_root",
+    "existing_store",
+    "open_store",
+]
+
+
+def default_root() -> Path:
+    """``$TOWLINE_ROOT``, else ``towline`` in the user's data directory."""
+    if root := os.environ.get("TOWLINE_ROOT"):
+        return Path(root)
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share"
+    return Path(data) / "towline"
+
+
+def open_store(
+    root: str | os.PathLike[str] | None = None,
+    *,
+    create: bool = True,
+    durability: Durability = "process",
+) -> LayoutStore:
+    """The embedded store in a directory, made where there is none.
+
+    Args:
+        root: the directory; None for `default_root`.
+        create: make a store if there is none.
+        durability: what a stored image survives: with ``"process"`` the death of the process at
+            any moment, with ``"power"`` a loss of power too, for which blobs are flushed as well.
+
+    Raises:
+        StoreError: the directory cannot be a store.
+    """
+    path = default_root() if root is None else root
+    return _open_store(path, create=create, durability=durability)
+
+
+def existing_store(root: str | os.PathLike[str] | None = None) -> Store:
+    """The store in a directory; where there is none, none is made, and it has no images.
+
+    Raises:
+        StoreError: the directory has a store that cannot be used.
+    """
+    path = default_root() if root is None else root
+    try:
+        return _open_store(path, create=False)
+    except StoreError as error:
+        if error.code != "store.missing":
+            raise
+        return AbsentStore(os.path.abspath(path))

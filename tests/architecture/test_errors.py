@@ -9,7 +9,7 @@ import pkgutil
 import pytest
 
 import towline.wording
-from tests.architecture.source_tree import modules
+from tests.support.source_tree import modules
 from towline import errors
 from towline.wording import CURRENT, LIBPOD_1_3, Wording
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from tests.architecture.source_tree import Module, modules
+from tests.support.source_tree import Module, modules
 
 # From the bottom up.  A name is a package or module directly in towline; "" is towline itself.
 LAYERS: list[set[str]] = [

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import towline
-from tests.architecture.source_tree import PACKAGE, Module, modules
+from tests.support.source_tree import PACKAGE, Module, modules
 
 MOST_LINES = 400
 MOST_MODULES = 12  # directly in towline

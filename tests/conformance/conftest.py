@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from tests.conformance.cases import ALL
 from tests.support import tools
+from tests.support.recorded_cases import ALL
 from towline.conformance.fixtures import SPEC
 from towline.conformance.protocol import BUILT_IN
 from towline.conformance.runner import Plan, Session, Site, site

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.conformance.cases import VECTORS
+from tests.support.recorded_cases import VECTORS
 from towline.conformance import command as command_module
 from towline.conformance.command import main
 from towline.conformance.fixtures import SPEC
@@ -72,7 +72,7 @@ def test_a_failure_ends_with_status_1(command: list[str], capsys: Any) -> None:
 
 
 def test_success_ends_with_status_0(command: list[str]) -> None:
-    """SkippedError cases do not fail a run."""
+    """Skipped cases do not fail a run."""
     assert main([*command, "--case", "a-1", "--case", "b-*"]) == 0
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conformance.cases import ALL, CURRENT, assert_passed
 from tests.conformance.conftest import SECONDS
+from tests.support.recorded_cases import ALL, CURRENT, assert_passed
 from towline.conformance.expected import read_expected
 from towline.conformance.fixtures import SPEC
 from towline.conformance.protocol import BUILT_IN

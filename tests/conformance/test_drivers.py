@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.cases import ALL
 from tests.conformance.conftest import SECONDS
 from tests.support import tools
+from tests.support.recorded_cases import ALL
 from towline.conformance.expected import read_expected
 from towline.conformance.fixtures import SPEC
 from towline.conformance.report import Report

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.conformance.cases import ALL, VECTORS
+from tests.support.recorded_cases import ALL, VECTORS
 from towline.conformance.fixtures import SPEC
 from towline.conformance.servers import NAMES
 from towline.conformance.tokens import mentioned

@@ -9,8 +9,8 @@ from types import ModuleType
 
 import pytest
 
-from tests.conformance.cases import LIBPOD
 from tests.conformance.conftest import SECONDS, python
+from tests.support.recorded_cases import LIBPOD
 from towline.conformance.runner import Session, Site
 
 LIARS = sorted(

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.conformance.cases import case
 from tests.support import tools
+from tests.support.recorded_cases import case
 from towline.conformance.fixtures import SPEC
 from towline.conformance.protocol import BUILT_IN, Answer, Driver, DriverError, command_of
 from towline.conformance.runner import Outcome, Session, Site

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.conformance.cases import assert_passed, each
+from tests.support.recorded_cases import assert_passed, each
 from towline.conformance.runner import Session
 from towline.conformance.vectors import Case
 

@@ -10,7 +10,7 @@ import pytest
 
 import towline
 from tests.support.scripted_server import Line, Request, ScriptedServer, scripted
-from tests.unit.store.making import layer
+from tests.support.store_images import layer
 from tests.unit.test_schema1 import signed
 from towline.config.locations import Locations
 from towline.errors import LabelMissingError, PullFailedError, TowlineError

@@ -18,7 +18,7 @@ import pytest
 from tests.support import skopeo
 from tests.support.pushing import Puller, SmallImage, push
 from tests.support.registry import RegistryServer
-from tests.unit.store.making import Made, layer, make
+from tests.support.store_images import Made, layer, make
 from towline.errors import PullFailedError, TowlineError
 from towline.name.digest import sha256_of
 from towline.rules import Rules

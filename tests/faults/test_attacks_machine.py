@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.source.archives import tar
+from tests.support.archives import tar
 from towline.core import BlobWriter, CoreError, Limits, hash_file, layer_pass
 
 WITHOUT_THREADS = """

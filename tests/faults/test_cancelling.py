@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.archives import dir_image, docker_archive, layout, oci_image, tar, unpacked
 from tests.support.pushing import BRIEF, OCI, Puller, digest_of, small_image
 from tests.support.scripted_server import Line, Request, scripted
-from tests.unit.source.archives import dir_image, docker_archive, layout, oci_image, tar, unpacked
 from towline.cancel import CancelToken
 from towline.errors import PullCancelledError
 from towline.progress import BlobProgress

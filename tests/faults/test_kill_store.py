@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 import towline.store.layout
-from tests.faults.storing import CLAIMED, IMAGES, LARGE, MOVING, PROVEN
-from tests.unit.store.making import put, state
+from tests.support.store_images import put, state
+from tests.support.storing_process import CLAIMED, IMAGES, LARGE, MOVING, PROVEN
 from towline.store.layout import open_store
 from towline.store.layout.locks import acquire
 
@@ -27,7 +27,7 @@ def start(*words: str) -> subprocess.Popen[bytes]:
     package = Path(towline.store.layout.__file__).parents[3]
     paths = [str(package), os.environ.get("PYTHONPATH", "")]
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.storing", *words],
+        [sys.executable, "-m", "tests.support.storing_process", *words],
         cwd=Path(__file__).parents[2],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
         stdin=subprocess.PIPE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from tests.machines.world import (
+from tests.support.pull_world import (
     FailedError,
     Image,
     Outcome,
@@ -107,7 +107,7 @@ class Model:
             out.tried.append((pair.shown, failed.code))
             within = pair.source.partition(":")[2]
             out.log.append(f"Error pulling image ref {within}: {failed.text}")
-            out.text += "FailedError\n"
+            out.text += "Failed\n"
             return False
         out.images.append(pair.shown)
         out.tried.append((pair.shown, image.id))

@@ -22,10 +22,10 @@ from hypothesis.stateful import (
     rule,
 )
 
-from tests.machines import forms
 from tests.machines.model import Model
-from tests.machines.world import Outcome, Registry
-from tests.unit.store.making import state
+from tests.support import image_forms as forms
+from tests.support.pull_world import Outcome, Registry
+from tests.support.store_images import state
 from towline.config.locations import Locations
 from towline.errors import TowlineError
 from towline.events import Event

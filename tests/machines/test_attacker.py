@@ -21,7 +21,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from tests.unit.store.making import Made, layer, make, put
+from tests.support.store_images import Made, layer, make, put
 from towline.errors import StoreError
 from towline.image.manifest import OCI_INDEX, RawManifest
 from towline.name.digest import sha256_of

@@ -9,10 +9,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import rule, run_state_machine_as_test
 
-from tests.machines import forms, real
-from tests.machines.memory import MemoryRegistries
 from tests.machines.pulling import CONTENTS, TYPES, PullMachine
-from tests.machines.world import Image, Registry
+from tests.support import image_forms as forms
+from tests.support import real_registries as real
+from tests.support.memory_registries import MemoryRegistries
+from tests.support.pull_world import Image, Registry
 from tests.support.registry import NewRegistry
 from towline.runtime.options import Options
 from towline.runtime.runtime import Runtime

@@ -17,7 +17,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from tests.unit.store.making import make, put, state
+from tests.support.store_images import make, put, state
 from towline.store.layout import open_store
 
 pytestmark = pytest.mark.timeout(3600)  # the slow profile takes its time

@@ -69,7 +69,10 @@ def pytest_terminal_summary(
     by = {
         "vectors": [clause for clause in musts if clause["vectors"]],
         "examples": [clause for clause in musts if clause["examples"]],
-        "tests": [clause for clause in musts if clause["id"] in cited],
+        "tests": [clause for clause in musts if 0 < _least(cited, clause) <= build.MOST_CITED],
+        "broad tests only": [
+            clause for clause in musts if _least(cited, clause) > build.MOST_CITED
+        ],
     }
     held = {str(clause["id"]) for group in by.values() for clause in group}
     terminalreporter.section("the spec", "-")
@@ -78,6 +81,11 @@ def pytest_terminal_summary(
     left = [str(clause["id"]) for clause in musts if clause["id"] not in held]
     if left:
         terminalreporter.line(f"held by nothing: {' '.join(left)}")
+
+
+def _least(cited: dict[str, list[int]], clause: dict[str, object]) -> int:
+    """How many clauses the most specific test of a clause cites; 0 if no test cites it."""
+    return min(cited.get(str(clause["id"]), [0]))
 
 
 def _clauses() -> list[dict[str, object]]:

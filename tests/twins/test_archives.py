@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.twins.actions import (
+from tests.support.twin_actions import (
     CORES,
     Core,
     archive_facts,
@@ -22,7 +22,7 @@ from tests.twins.actions import (
     layer_facts,
     native,
 )
-from tests.twins.strategies import (
+from tests.support.twin_strategies import (
     COMPRESSIONS,
     block,
     compressed,

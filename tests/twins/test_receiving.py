@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.twins.actions import CORES, Core, judged
+from tests.support.twin_actions import CORES, Core, judged
 
 every_core = pytest.mark.parametrize("core", CORES)
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.twins.actions import CORES, Core
-from tests.unit.source.archives import tar
+from tests.support.archives import tar
+from tests.support.twin_actions import CORES, Core
 from towline.core.failure import CoreError
 
 pytestmark = [pytest.mark.clause("CORE-010"), pytest.mark.parametrize("core", CORES)]

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.twins.actions import CORES, Core, both, judged
-from tests.twins.strategies import COMPRESSIONS, entry
+from tests.support.twin_actions import CORES, Core, both, judged
+from tests.support.twin_strategies import COMPRESSIONS, entry
 from towline.core.failure import CoreError
 
 one_file = settings(

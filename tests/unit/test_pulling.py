@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.machines import forms
-from tests.machines.memory import MemoryRegistries
 from tests.machines.pulling import CONTENTS, TYPES
-from tests.machines.world import Image, Registry
-from tests.unit.store.making import state
+from tests.support import image_forms as forms
+from tests.support.memory_registries import MemoryRegistries
+from tests.support.pull_world import Image, Registry
+from tests.support.store_images import state
 from towline.config.auth_json import Credentials
 from towline.config.locations import Locations
 from towline.errors import PullCancelledError, PullFailedError, RegistryError, TowlineError

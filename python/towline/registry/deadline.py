@@ -60,7 +60,7 @@ class Deadline:
             _current.reset(token)
 
     def attach(self, line: Any) -> None:
-        """Deadline a socket from now on, in the place of the one before."""
+        """Watch another socket from now on."""
         with self._lock:
             # TLS inside TLS (a proxy reached by https) has no socket that could be shut.
             self._socket = line if isinstance(line, socket.socket) else None

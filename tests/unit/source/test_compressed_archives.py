@@ -15,7 +15,7 @@ import zstandard
 
 import towline
 import towline.source.archive
-from tests.unit.source.archives import (
+from tests.support.archives import (
     Entry,
     docker_archive,
     hexed,

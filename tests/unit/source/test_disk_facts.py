@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.source.archives import (
+from tests.support.archives import (
     CONTAINERD_NAME,
     REF_NAME,
     config,

@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from tests.support.images import RealImages
-from tests.unit.source.archives import (
+from tests.support.archives import (
     Entry,
     config,
     delivered,
@@ -27,7 +26,8 @@ from tests.unit.source.archives import (
     special,
     tar,
 )
-from tests.unit.source.docker_archives import BOTH, IMAGE, A, B, fault, listed, source_of
+from tests.support.docker_archives import BOTH, IMAGE, A, B, fault, listed, source_of
+from tests.support.images import RealImages
 from towline.errors import SourceError
 from towline.image.descriptor import Descriptor
 from towline.image.manifest import DOCKER_SCHEMA2, parse_manifest

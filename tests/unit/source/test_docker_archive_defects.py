@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.source.archives import config, delivered, docker_archive, hexed, layer, special, tar
-from tests.unit.source.docker_archives import BOTH, IMAGE, A, B, fault, listed, source_of
+from tests.support.archives import config, delivered, docker_archive, hexed, layer, special, tar
+from tests.support.docker_archives import BOTH, IMAGE, A, B, fault, listed, source_of
 from towline.core import BlobWriter, CoreError
 from towline.errors import LimitExceededError, PathError, SourceError
 from towline.image.manifest import parse_manifest

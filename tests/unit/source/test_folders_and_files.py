@@ -16,8 +16,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from tests.support.images import RealImages
-from tests.unit.source.archives import (
+from tests.support.archives import (
     delivered,
     dir_image,
     hexed,
@@ -26,6 +25,7 @@ from tests.unit.source.archives import (
     oci_image,
     unpacked,
 )
+from tests.support.images import RealImages
 from towline.core import BlobWriter
 from towline.errors import (
     InvalidNameError,

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.images import RealImages
-from tests.unit.source.archives import (
+from tests.support.archives import (
     CONTAINERD_NAME,
     REF_NAME,
     delivered,
@@ -21,7 +20,8 @@ from tests.unit.source.archives import (
     oci_image,
     unpacked,
 )
-from tests.unit.source.layouts import (
+from tests.support.images import RealImages
+from tests.support.layouts import (
     BLOBS_A,
     BLOBS_B,
     BOTH,

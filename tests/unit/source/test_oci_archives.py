@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.source.archives import layout, link, tar, unpacked
-from tests.unit.source.layouts import BLOBS_A, IMAGE_A, A, only_layer
+from tests.support.archives import layout, link, tar, unpacked
+from tests.support.layouts import BLOBS_A, IMAGE_A, A, only_layer
 from towline.errors import SourceError
 from towline.rules import Rules
 from towline.source import oci_archive

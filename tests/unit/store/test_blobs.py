@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.store.making import Made, make, put
+from tests.support.store_images import Made, make, put
 from towline.cancel import CancelToken
 from towline.errors import PullCancelledError, StoreError, VerificationError
 from towline.store.layout import LayoutIngest, LayoutSink, LayoutStore, open_store

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.store.making import make, put, state
+from tests.support.store_images import make, put, state
 from towline.cancel import CancelToken
 from towline.errors import PathError, PullCancelledError, StoreError
 from towline.name.digest import sha256_of

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import towline.store.layout.repair
-from tests.unit.store.making import Made, layer, make, put, state
+from tests.support.store_images import Made, layer, make, put, state
 from towline.errors import StoreError
 from towline.image.manifest import OCI_INDEX, RawManifest
 from towline.name.digest import Digest, sha256_of

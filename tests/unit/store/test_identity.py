@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import towline.store.layout.ingest
-from tests.unit.store.making import Made, layer, make, put, state
+from tests.support.store_images import Made, layer, make, put, state
 from towline.cancel import CancelToken
 from towline.errors import StoreError, TowlineError
 from towline.image.manifest import DOCKER_SCHEMA2, OCI_INDEX, OCI_MANIFEST, RawManifest

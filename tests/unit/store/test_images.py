@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 import towline
-from tests.unit.store.making import make, put, state
+from tests.support.store_images import make, put, state
 from towline.errors import InvalidNameError, PathError, StoreError, VerificationError
 from towline.image.manifest import OCI_INDEX, RawManifest
 from towline.name.digest import Digest, sha256_of

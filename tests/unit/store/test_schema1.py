@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.store.making import layer, make, put
+from tests.support.store_images import layer, make, put
 from tests.unit.test_schema1 import signed
 from towline.errors import StoreError
 from towline.image.manifest import DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED, RawManifest

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support import skopeo, tools
-from tests.unit.store.making import make, put
+from tests.support.store_images import make, put
 from towline.store.layout import LayoutStore, open_store
 from towline.store.layout.oci_index import is_legal_name
 

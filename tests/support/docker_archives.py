@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.source.archives import docker_archive, layer, tar
+from tests.support.archives import docker_archive, layer, tar
 from towline.errors import TowlineError
 from towline.name.reference import parse_normalized
 from towline.rules import Rules

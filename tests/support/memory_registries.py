@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
-from tests.machines.forms import broken
-from tests.machines.world import Registry
+from tests.support.image_forms import broken
+from tests.support.pull_world import Registry
 from towline.core import BlobWriter
 from towline.errors import RegistryError, VerificationError, step
 from towline.image.descriptor import Descriptor

@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from tests.machines.forms import Pushed, broken, sha256
+from tests.support.image_forms import Pushed, broken, sha256
 from tests.support.registry import RegistryServer
 
 __all__ = ["break_blob", "forget", "forget_everything", "mend_blob", "push"]

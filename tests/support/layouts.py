@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.source.archives import REF_NAME, delivered, layer, oci_image, tar, unpacked
+from tests.support.archives import REF_NAME, delivered, layer, oci_image, tar, unpacked
 from towline.image.manifest import parse_manifest
 from towline.name.digest import sha256_of
 from towline.rules import Rules

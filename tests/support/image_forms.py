@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.machines.world import Image, ImageList
+from tests.support.pull_world import Image, ImageList
 
 __all__ = [
     "ARCHIVED",

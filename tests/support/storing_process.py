@@ -1,4 +1,4 @@
-"""A process that stores images, to be killed: `python -m tests.faults.storing MODE ROOT [N]`.
+"""A process that stores images, to be killed: ``python -m tests.support.storing_process MODE ROOT``.
 
 Modes: `loop` stores images for ever and prints a line before each step; `fetch` waits for a line,
 stores one image and prints each blob that it fetched; `pull`, `evict` and `remove` change the store
@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from tests.unit.store.making import Made, layer, make, put
+from tests.support.store_images import Made, layer, make, put
 from towline.store.layout import open_store
 
 MOVING = "localhost/moving:latest"

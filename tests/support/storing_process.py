@@ -1,4 +1,4 @@
-"""A process that stores images, to be killed: ``python -m tests.support.storing_process MODE ROOT``.
+"""A process that stores images and is killed: `python -m tests.support.storing_process`.
 
 Modes: `loop` stores images for ever and prints a line before each step; `fetch` waits for a line,
 stores one image and prints each blob that it fetched; `pull`, `evict` and `remove` change the store

@@ -1,4 +1,4 @@
-# The one door: every chore of the project is a target here, and `make help` lists them.
+# Every task of the project is a target here; `make help` lists them.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -18,7 +18,7 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore $(PY) -m pip 
 CARGO := PYO3_PYTHON=$(PY) cargo
 CRATE := --manifest-path rust/Cargo.toml --locked
 
-# Stamps lie in the environment that they speak of, and end with the checkout they were made from.
+# Stamps record what was installed into the environment; those of another checkout are removed.
 STAMPS := $(VENV)/.towline
 ifneq ($(shell cat $(STAMPS)/checkout 2>/dev/null),$(CURDIR))
 $(shell rm -rf $(STAMPS))
@@ -26,7 +26,7 @@ endif
 
 EXTENSION := $(wildcard python/towline/core/_native.*.so)
 RUST := $(shell find rust -name target -prune -o -type f -print 2>/dev/null)
-# An editable install is read at its import; only what metadata and extension are made of is built.
+# An editable install needs no build for Python files, only for the metadata and the extension.
 BUILD_INPUTS := pyproject.toml requirements/build.txt $(RUST)
 
 .PHONY: help
@@ -42,7 +42,7 @@ hello: build ## build towline and pull examples/hello.tar into the store ROOT (i
 build: $(STAMPS)/build ## build the Rust extension (release) and install towline into the environment
 
 .PHONY: check
-check: $(STAMPS)/build $(STAMPS)/dev ## lint, formatting, types, the extension's stub, clippy, house tests
+check: $(STAMPS)/build $(STAMPS)/dev ## lint, formatting, types, the extension's stub, clippy, architecture tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -59,25 +59,25 @@ format: $(STAMPS)/dev ## format Python and Rust, and repair what ruff can
 	cargo fmt --manifest-path rust/Cargo.toml
 
 .PHONY: test
-test: $(STAMPS)/build $(STAMPS)/dev tools ## every test, on both cores (PYTEST_ARGS="-k name")
+test: $(STAMPS)/build $(STAMPS)/dev tools ## run every test on two processors (PYTEST_ARGS="-k name")
 	$(CARGO) test $(CRATE) --quiet
 	$(PY) -m pytest --numprocesses 2 --dist worksteal $(PYTEST_ARGS)
 
 .PHONY: test-twin
-test-twin: $(STAMPS)/build $(STAMPS)/dev tools ## every Python test, with the core's readable twin in its place
+test-twin: $(STAMPS)/build $(STAMPS)/dev tools ## run every Python test with the Python twin instead of the Rust core
 	TOWLINE_CORE=twin $(PY) -m pytest --numprocesses 2 --dist worksteal $(PYTEST_ARGS)
 
 .PHONY: bench
-bench: $(STAMPS)/build $(STAMPS)/dev tools ## measure beside the peers, and write benchmarks/RESULTS.md
+bench: $(STAMPS)/build $(STAMPS)/dev tools ## measure towline and its peers, and write benchmarks/RESULTS.md
 	@benchmarks/install_peers.sh $(BENCH_CACHE)
 	@$(PY) -m benchmarks --cache $(BENCH_CACHE) $(BENCH_ARGS)
 
 .PHONY: tools
-tools: ## install the real tools that the tests use, or say what is left out without them
+tools: ## install the real tools that the tests use, or print which tests are skipped without them
 	@tests/support/install_tools.sh
 
 .PHONY: lock
-lock: $(STAMPS)/dev ## lock the Python dependencies again, with hashes (UPGRADE=--upgrade for newer ones)
+lock: $(STAMPS)/dev ## update the locked Python dependencies (UPGRADE=--upgrade for newer versions)
 	$(LOCK) requirements/build.txt pyproject.toml requirements/build.in
 	$(LOCK) requirements/dev.txt pyproject.toml requirements/build.in requirements/dev.in
 
@@ -85,7 +85,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 	--no-emit-index-url --no-header $(UPGRADE) --output-file
 
 .PHONY: clean
-clean: ## remove what was built here (the environment stays)
+clean: ## remove build results (the environment stays)
 	rm -rf $(STAMPS) rust/target dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	rm -f python/towline/core/*.so
 
@@ -102,7 +102,7 @@ $(STAMPS)/build: $(BUILD_INPUTS) $(if $(EXTENSION),,missing-extension) | $(STAMP
 	@PATH="$(BIN):$$PATH" $(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# An order that is never up to date, for a checkout whose extension was removed.
+# Never up to date: forces a build if the extension is missing.
 .PHONY: missing-extension
 missing-extension:
 

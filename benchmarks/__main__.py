@@ -1,6 +1,6 @@
-"""All benchmarks: ``python -m benchmarks``, which is what ``make bench`` runs.
+"""Run all benchmarks: ``python -m benchmarks``, used by ``make bench``.
 
-Keeps every sample as a dated JSON in ``benchmarks/results/``, and draws `RESULTS.md` from it.
+Writes every sample to a dated JSON file in ``benchmarks/results/``, and generates `RESULTS.md`.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.measuring import machine
-from benchmarks.measuring.run import CommandError, can_be_even
+from benchmarks.measuring.run import CommandError, can_ignore_flushes
 from benchmarks.measuring.workspace import workspace
 from benchmarks.report.document import Document, read, write
 from benchmarks.report.page import write_page
 from benchmarks.sections import curves, pulls
-from benchmarks.sections.again import again
 from benchmarks.sections.archives import archives
 from benchmarks.sections.bench import Bench
-from benchmarks.sections.made import make_workloads
 from benchmarks.sections.parts import parts
+from benchmarks.sections.prepare import make_workloads
+from benchmarks.sections.second_pull import second_pull
 from benchmarks.serving.registry import registry
 
 _HERE = Path(__file__).parent
 _PEERS = ("skopeo", "podman", "crane", "curl", "openssl")
-_SPACE = 20e9  # bytes that must be free
+_SPACE = 20e9  # bytes of free disk space required
 _LATE = 20  # seconds
 _FEW = 3
-#: In this order; beside each the seconds that it may take on two cores, 15 minutes for all.
+#: The sections in order, with the planned seconds of each on two cores; 15 minutes in total.
 SECTIONS: dict[str, tuple[int, Callable[[Bench], None]]] = {
     "workloads": (120, make_workloads),
     "parts": (50, parts),
     "warm": (190, pulls.warm),
     "archives": (150, archives),
-    "second": (20, again),
+    "second": (20, second_pull),
     "cold": (25, pulls.cold),
     "flushed": (20, pulls.flushed),
     "links": (70, pulls.links),
@@ -52,7 +52,7 @@ SECTIONS: dict[str, tuple[int, Callable[[Bench], None]]] = {
 
 
 def main() -> None:
-    """Measure, keep, draw."""
+    """Measure, write the samples, and generate the page."""
     arguments = _arguments()
     if arguments.draw:
         write_page(read(arguments.draw), arguments.draw.name, arguments.results)
@@ -68,26 +68,26 @@ def main() -> None:
             f"make bench: {_SPACE / 1e9:.0f} GB of free space are needed at {arguments.cache};"
             " elsewhere with BENCH_CACHE=DIR, or BENCH_ARGS=--small for a tenth of it"
         )
-    # Where install_peers.sh puts what no package has.
+    # install_peers.sh installs tools without a package there.
     os.environ["PATH"] += f"{os.pathsep}{arguments.cache / 'bin'}"
     now = datetime.now(UTC)
     document = Document(
-        now.isoformat(timespec="seconds"), _commit(), machine.described(), machine.versions()
+        now.isoformat(timespec="seconds"), _commit(), machine.describe(), machine.versions()
     )
     path = arguments.results / "results" / f"{now.strftime('%Y-%m-%d-%H%M')}.json"
-    with workspace(arguments.cache) as here, registry(arguments.cache) as server:
-        bench = Bench(arguments.cache, here, server, document)
+    with workspace(arguments.cache) as work, registry(arguments.cache) as server:
+        bench = Bench(arguments.cache, work, server, document)
         bench.pairs, bench.small = arguments.pairs, arguments.small
         for peer in _PEERS:
             if machine.find(peer) is None:
-                bench.leave_out(f"{peer} (not on this machine)")
-        if not can_be_even():
-            bench.own_flushes = True
-            bench.leave_out("equal durability (the kernel does not let flushes be held back)")
+                bench.omit(f"{peer} (not on this machine)")
+        if not can_ignore_flushes():
+            bench.real_flushes = True
+            bench.omit("equal durability (the kernel cannot make flushes do nothing)")
         for name, (_, section) in SECTIONS.items():
             if not arguments.only or name in (*arguments.only, "workloads"):
-                _one(bench, name, section)
-                # Kept after each, so that an interrupted run leaves what it has.
+                _run_section(bench, name, section)
+                # Written after each section, so that an interrupted run keeps its results.
                 write(document, path)
     document.load.append(machine.load())
     write(document, path)
@@ -95,20 +95,20 @@ def main() -> None:
     bench.say(f"done: {arguments.results / 'RESULTS.md'}, {path}")
 
 
-def _keep_time(bench: Bench, name: str) -> None:
-    """Where a slow or busy machine is behind the plan, what is not a main row is measured once."""
+def _reduce_rounds_if_late(bench: Bench, name: str) -> None:
+    """If the run is behind the plan, measure everything except the main rows only once."""
     before = list(SECTIONS)[: list(SECTIONS).index(name)]
     planned = sum(SECTIONS[each][0] for each in before)
     late = time.monotonic() - bench.begun - planned
     bench.few = 1 if late > _LATE else min(_FEW, bench.pairs)
     if late > _LATE:
-        bench.say(f"behind the plan by {late:.0f} s: what is not a main row is measured once")
+        bench.say(f"{late:.0f} s behind the plan: only the main rows are measured repeatedly")
 
 
-def _one(bench: Bench, name: str, section: Callable[[Bench], None]) -> None:
+def _run_section(bench: Bench, name: str, section: Callable[[Bench], None]) -> None:
     bench.document.load.append(machine.load())
     bench.say(f"== {name}, {SECTIONS[name][0]} s planned")
-    _keep_time(bench, name)
+    _reduce_rounds_if_late(bench, name)
     begun = time.monotonic()
     try:
         section(bench)
@@ -127,36 +127,35 @@ def _arguments() -> argparse.Namespace:
         nargs="+",
         choices=tuple(SECTIONS),
         metavar="SECTION",
-        help=f"only these: {', '.join(SECTIONS)}",
+        help=f"run only these sections: {', '.join(SECTIONS)}",
     )
-    parser.add_argument("--small", action="store_true", help="workloads of a tenth, to try it")
+    parser.add_argument("--small", action="store_true", help="use a tenth of the workloads")
     parser.add_argument(
         "--cache",
         type=Path,
         default=Path("/var/tmp/towline-benchmarks"),
         metavar="DIR",
-        help="where workloads are kept for the next run; 20 GB (%(default)s)",
+        help="directory of the workloads, kept between runs; 20 GB (%(default)s)",
     )
     parser.add_argument(
         "--results",
         type=Path,
         default=_HERE,
         metavar="DIR",
-        help="where the page, its charts and the JSON go (benchmarks/)",
+        help="directory for the page, its charts and the JSON (benchmarks/)",
     )
     parser.add_argument(
         "--draw",
         type=Path,
         metavar="JSON",
-        help="measure nothing; the page again, from such a JSON",
+        help="measure nothing; generate the page from this JSON",
     )
     return parser.parse_args()
 
 
 def _commit() -> str:
-    asked = ["git", "-C", str(_HERE), "rev-parse", "--short=12", "HEAD"]
-    told = subprocess.run(asked, capture_output=True, text=True, check=False)
-    return told.stdout.strip()
+    command = ["git", "-C", str(_HERE), "rev-parse", "--short=12", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 if __name__ == "__main__":

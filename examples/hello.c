@@ -1,5 +1,5 @@
-/* The whole program of the example image: a greeting, by two system calls, with no C library.
- * It is freestanding so that the image stays a few kilobytes. */
+/* The program of the example image: it prints a greeting with two system calls, without a C library.
+ * It is freestanding so that the image has only a few kilobytes. */
 
 static long system_call(long number, long first, const void *second, long third) {
     long result;

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Makes hello.tar, the image of the README's first command, from hello.c: a program of two system
-# calls in an image of one layer, written by buildah as an oci-archive. Needs gcc and buildah.
-# The same inputs and tools give the same image, so that making it again changes nothing.
+# Creates hello.tar, the image of the README's first command, from hello.c: a program with two system
+# calls in an image with one layer, written by buildah as an oci-archive. Needs gcc and buildah.
+# The same inputs and tools give the same image.
 set -euo pipefail
 cd "$(dirname "$0")"
 
 readonly name=localhost/hello:latest
-readonly epoch=1767225600 # 2026-01-01, the time that every file and the image carry
+readonly epoch=1767225600 # 2026-01-01, the time of every file and of the image
 
 work=$(mktemp -d)
-# Vfs needs no overlay mounts, and a root of its own leaves the user's images alone.
+# vfs needs no overlay mounts; a separate root keeps the user's images unchanged.
 buildah=(buildah --storage-driver vfs --root "$work/storage" --runroot "$work/run")
 trap 'rm -rf "$work"' EXIT
 

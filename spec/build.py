@@ -1,9 +1,9 @@
-"""Makes clauses.json, errors.json and the table of codes from the chapters and from the code.
+"""Generates clauses.json, errors.json and the table of codes from the chapters and the code.
 
-It also takes from uncovered.txt what is held by now; what is new there is written by hand.
+It also removes covered clauses from uncovered.txt; new lines are added there by hand.
 
-python spec/build.py            writes what is made
-python spec/build.py --check    says what is stale, and writes nothing
+python spec/build.py            writes the generated files
+python spec/build.py --check    lists stale files, and writes nothing
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _END = "<!-- codes: end -->"
 
 
 class SpecError(Exception):
-    """A chapter that is not written as README.md says."""
+    """A chapter does not have the format of README.md."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,11 @@ class Example:
     """One block of examples.
 
     Attributes:
-        clause: the id of the clause in which it stands, or the heading of a worked example.
-        editions: in which it holds.
-        line: of its first line in the chapter, from 1.
+        clause: the id of the clause that contains the block, or the heading of a worked example.
+        chapter: the file name of the chapter.
+        editions: the editions in which the examples are valid.
+        line: the number of the first line in the chapter, from 1.
+        lines: the lines of the block.
     """
 
     clause: str
@@ -69,7 +71,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """One clause; a withdrawn one has the level ``WITHDRAWN`` and need not say more."""
+    """One clause; a withdrawn clause has the level ``WITHDRAWN`` and may have no other data."""
 
     id: str
     title: str
@@ -88,10 +90,10 @@ class Clause:
 
 
 def read_chapters() -> tuple[list[Clause], list[Example]]:
-    """All clauses in the order of the chapters, and all examples, those outside clauses too.
+    """All clauses in the order of the chapters, and all examples, also those outside clauses.
 
     Raises:
-        SpecError: a clause without level, edition or source, or with an id that stands twice.
+        SpecError: a clause has no level, edition or source, or an id occurs twice.
     """
     clauses: list[Clause] = []
     examples: list[Example] = []
@@ -104,13 +106,13 @@ def read_chapters() -> tuple[list[Clause], list[Example]]:
             else:
                 examples += _examples(heading.lstrip("# "), chapter, line, body, EDITIONS)
     ids = [clause.id for clause in clauses]
-    if twice := sorted({name for name in ids if ids.count(name) > 1}):
-        raise SpecError(f"ids that stand twice: {', '.join(twice)}")
+    if repeated := sorted({name for name in ids if ids.count(name) > 1}):
+        raise SpecError(f"ids that occur twice: {', '.join(repeated)}")
     return clauses, examples
 
 
 def _sections(text: str) -> Iterator[tuple[str, int, list[str]]]:
-    """Heading, its line, and the lines below it, for each heading outside code."""
+    """The text, line number and body of each heading outside code blocks."""
     heading, start, body, fenced = "", 0, list[str](), False
     for number, line in enumerate(text.splitlines(), 1):
         if line.startswith("```"):
@@ -129,12 +131,14 @@ def _clause(chapter: str, heading: str, line: int, body: list[str]) -> Clause:
     where = f"{chapter}:{line}"
     head = _HEADING.fullmatch(heading)
     if head is None or not CLAUSE_ID.fullmatch(head["id"]):
-        raise SpecError(f"{where}: not of the form '### ID · Title   [LEVEL]'")
+        raise SpecError(f"{where}: must have the form '### ID · Title   [LEVEL]'")
     if head["level"] == "WITHDRAWN":
         return Clause(head["id"], head["title"], "WITHDRAWN", "", (), "", chapter, "", ())
     metas = [match for text in body if (match := _META.fullmatch(text.strip()))]
     if head["level"] not in LEVELS or len(metas) != 1:
-        raise SpecError(f"{where}: a clause needs a level, and one line 'Edition: … · Source: …'")
+        raise SpecError(
+            f"{where}: a clause must have a level and one line 'Edition: … · Source: …'"
+        )
     meta = metas[0]
     if meta["edition"] not in (*EDITIONS, "both"):
         raise SpecError(f"{where}: the edition {meta['edition']!r} is unknown")
@@ -168,16 +172,16 @@ def _examples(
     name: str, chapter: str, start: int, body: list[str], editions: tuple[str, ...]
 ) -> Iterator[Example]:
     block: list[str] | None = None
-    first, here = 0, editions
+    first, block_editions = 0, editions
     for number, line in enumerate(body, start + 1):
         if block is None:
             if fence := _FENCE.fullmatch(line):
                 if fence["edition"] not in (None, *editions):
-                    raise SpecError(f"{chapter}:{number}: an example of another edition")
+                    raise SpecError(f"{chapter}:{number}: the example has another edition")
                 block, first = [], number + 1
-                here = (fence["edition"],) if fence["edition"] else editions
+                block_editions = (fence["edition"],) if fence["edition"] else editions
         elif line == "```":
-            yield Example(name, chapter, here, first, tuple(block))
+            yield Example(name, chapter, block_editions, first, tuple(block))
             block = None
         else:
             block.append(line)
@@ -187,16 +191,17 @@ def _examples(
 
 
 def read_vectors() -> list[dict[str, Any]]:
-    """Every recorded case, with its operation under ``op``."""
+    """All recorded cases, each with its operation as ``op``."""
     cases = []
     for file in sorted((SPEC / "vectors").rglob("*.json")):
-        told = json.loads(file.read_bytes())
-        cases += [{**case, "op": told["op"], "edition": told["edition"]} for case in told["cases"]]
+        document = json.loads(file.read_bytes())
+        head = {"op": document["op"], "edition": document["edition"]}
+        cases += [{**case, **head} for case in document["cases"]]
     return cases
 
 
 def _contested() -> set[str]:
-    """The vectors at which towline is expected to fail, each explained by a clause."""
+    """The ids of the vectors at which towline is expected to fail."""
     file = SPEC / "drivers" / "towline.expected"
     lines = file.read_text("utf-8").splitlines() if file.exists() else []
     return {line.partition("#")[0].strip() for line in lines} - {""}
@@ -207,18 +212,18 @@ def clauses_json(clauses: list[Clause]) -> str:
     sys.path.insert(0, str(ROOT))
     from spec.held_by import held_by
 
-    held: dict[str, list[str]] = {}
+    vectors: dict[str, list[str]] = {}
     other = {clause.id for clause in clauses if clause.edition == "libpod-1.3"}
     contested = _contested()
     for case in read_vectors():
         names = held_by(case)
         if case["edition"] == "current":
-            # What other tools decide otherwise on purpose holds nothing here.
+            # Vectors with intended differences from other tools test no clause.
             names = set() if case["id"] in contested else names - other
         for name in sorted(names):
-            held.setdefault(name, []).append(case["id"])
-    if unknown := sorted(held.keys() - {clause.id for clause in clauses}):
-        raise SpecError(f"held_by.py names unknown clauses: {', '.join(unknown)}")
+            vectors.setdefault(name, []).append(case["id"])
+    if unknown := sorted(vectors.keys() - {clause.id for clause in clauses}):
+        raise SpecError(f"held_by.py has unknown clauses: {', '.join(unknown)}")
     entries = [
         {
             "id": clause.id,
@@ -230,7 +235,7 @@ def clauses_json(clauses: list[Clause]) -> str:
             "chapter": clause.chapter,
             "text": clause.text,
             "examples": len(clause.examples),
-            "vectors": held.get(clause.id, []),
+            "vectors": vectors.get(clause.id, []),
         }
         for clause in clauses
     ]
@@ -241,7 +246,7 @@ def clauses_json(clauses: list[Clause]) -> str:
 
 
 def error_entries() -> list[dict[str, Any]]:
-    """Every code: its class, the facts that its sentences use, and the sentences themselves."""
+    """All error codes, each with its class, the facts of its sentences, and the sentences."""
     sys.path.insert(0, str(ROOT / "python"))
     from towline import errors
     from towline.wording import (
@@ -291,14 +296,14 @@ def _fields(template: str) -> set[str]:
     return {re.split(r"[.\[]", name)[0] for name in names}
 
 
-_TABLES = ("_OWN", "CONFIGURATION", "REGISTRY", "STORE")  # of sentences, by code
+_TABLES = ("_OWN", "CONFIGURATION", "REGISTRY", "STORE")  # tables of sentences by code
 
 
-def _expressions(*rooms: Any) -> Mapping[str, tuple[dict[str, str], set[str]]]:
-    """What stands for a code, where it is no plain text, and the facts that it reads."""
+def _expressions(*modules: Any) -> Mapping[str, tuple[dict[str, str], set[str]]]:
+    """The sentences by code that are not plain texts, each with the facts that it reads."""
     found: dict[str, tuple[dict[str, str], set[str]]] = {}
-    for room in rooms:
-        found |= _expressions_of(ast.parse(inspect.getsource(room)))
+    for module in modules:
+        found |= _expressions_of(ast.parse(inspect.getsource(module)))
     return found
 
 
@@ -343,7 +348,7 @@ def errors_json() -> str:
 
 
 def table_of_codes() -> str:
-    """The table at the end of errors.md."""
+    """The Markdown table at the end of errors.md."""
     rows = [
         f"| `{entry['code']}` | {entry['class']} | {', '.join(entry['facts'])} |"
         for entry in error_entries()
@@ -352,27 +357,27 @@ def table_of_codes() -> str:
 
 
 def errors_md() -> str:
-    """The chapter on errors with its table made anew."""
+    """The content of errors.md with a new table."""
     text = (SPEC / "errors.md").read_text("utf-8")
     before, begin, rest = text.partition(_BEGIN)
     _, end, after = rest.partition(_END)
     if not (begin and end):
-        raise SpecError("errors.md: the marks around the table of codes are gone")
+        raise SpecError("errors.md: the marks around the table of codes are missing")
     return f"{before}{begin}\n{table_of_codes()}\n{end}{after}"
 
 
-# --- what is held -------------------------------------------------------------------------------
+# --- coverage -----------------------------------------------------------------------------------
 
 
-#: A test that cites more clauses is broad: it fails for any of them and shows none in particular.
+#: A test that cites more clauses than this is broad: its failure does not identify a clause.
 MOST_CITED = 3
 
 
 def cited_by_tests() -> dict[str, list[int]]:
-    """Clause ids that tests cite by ``@pytest.mark.clause(...)``.
+    """Clause ids that tests cite with ``@pytest.mark.clause(...)``.
 
     Returns:
-        For each clause, how many clauses each citing test cites.
+        For each clause, the number of clauses that each citing test cites.
     """
     cited: dict[str, list[int]] = {}
     for file in sorted((ROOT / "tests").rglob("*.py")):
@@ -389,9 +394,9 @@ def cited_by_tests() -> dict[str, list[int]]:
 
 
 def uncovered(clauses: list[Clause]) -> list[str]:
-    """The MUSTs that no vector, no example and no citing test holds."""
-    told = json.loads(clauses_json(clauses))["clauses"]
-    with_vectors = {entry["id"] for entry in told if entry["vectors"]}
+    """The MUST clauses without a vector, an example or a citing test."""
+    entries = json.loads(clauses_json(clauses))["clauses"]
+    with_vectors = {entry["id"] for entry in entries if entry["vectors"]}
     cited = cited_by_tests()
     return [
         clause.id
@@ -404,10 +409,10 @@ def uncovered(clauses: list[Clause]) -> list[str]:
 
 
 def uncovered_txt(clauses: list[Clause]) -> str:
-    """The committed list without what is held by now; nothing is ever added here."""
+    """The committed list without the covered clauses; this function adds no lines."""
     lines = (SPEC / "uncovered.txt").read_text("utf-8").splitlines()
-    left = set(uncovered(clauses))
-    return "".join(f"{line}\n" for line in lines if line.startswith("#") or line in left)
+    remaining = set(uncovered(clauses))
+    return "".join(f"{line}\n" for line in lines if line.startswith("#") or line in remaining)
 
 
 def _json(document: Any) -> str:
@@ -415,7 +420,7 @@ def _json(document: Any) -> str:
 
 
 def made() -> dict[Path, str]:
-    """Every file that is made, and what it must hold."""
+    """All generated files, each with its content."""
     clauses, _ = read_chapters()
     return {
         SPEC / "clauses.json": clauses_json(clauses),
@@ -426,7 +431,7 @@ def made() -> dict[Path, str]:
 
 
 def main() -> int:
-    """Write what is made, or with --check say what is stale."""
+    """Write the generated files, or with --check list the stale ones."""
     stale = [
         file
         for file, text in made().items()
@@ -437,7 +442,7 @@ def main() -> int:
             print(f"stale: {file.relative_to(ROOT)}")
         else:
             file.write_text(made()[file], "utf-8")
-            print(f"made {file.relative_to(ROOT)}")
+            print(f"wrote {file.relative_to(ROOT)}")
     return 1 if stale and "--check" in sys.argv else 0
 
 

@@ -1,8 +1,8 @@
-"""Which clauses a recorded case holds: by rule, so that further recordings find their place too.
+"""Rules that assign clauses to recorded cases, so that they also apply to further recordings.
 
-A row says: cases of these operations whose input, expected error or reason look so hold these
-clauses.  All rows that fit count; some wait for recordings that are not public yet.  What is left
-is taken by what every case of its operation holds.
+A row assigns clauses to the cases of its operations whose input, expected error or reason matches.
+All matching rows apply; some rows match only recordings that are not public yet.  A case without a
+matching row gets the default clause of its operation.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ ALL = (*NAMES, *CONF, *ARCHIVES, "parse_image_name", "pull_ref_pair")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One rule.
+    """One rule; the patterns are regular expressions, and an empty pattern matches every case.
 
     Attributes:
         ops: the operations.
-        clauses: what the cases hold, separated by spaces.
-        text: searched in the case's name or source.
-        conf: searched in its registries.conf.
-        policy: searched in its policy.
-        whole: searched in the whole input, as JSON.
-        error: searched in the text of the expected error; ``""`` takes successes too.
-        expect: searched in all that is expected, as JSON.
-        why: searched in the case's own reason.
+        clauses: the clauses that the cases test, separated by spaces.
+        text: a pattern for the name or source.
+        conf: a pattern for registries.conf.
+        policy: a pattern for the policy.
+        whole: a pattern for the whole input, as JSON.
+        error: a pattern for the text of the expected error.
+        expect: a pattern for the whole expected answer, as JSON.
+        why: a pattern for the reason of the case.
         ok: True for successes only, False for errors only.
     """
 
@@ -186,7 +186,7 @@ ROWS = (
     Row(("get_image_digest",), "MANIFEST-011", error="checksum digest|digest algorithm"),
     Row(ALL, "ERR-003", error="(open|lstat|read) \\S+: "),
     Row(ALL, "ERR-001", expect='"any": true'),
-    # pulls: how they run
+    # steps of pulls
     Row(("pull",), "PULL-001", whole='"mode": "heuristic"'),
     Row(("pull",), "PULL-002", whole='"mode": "reference"'),
     Row(("pull",), "PULL-003", why="first registry|never asked|second registry"),
@@ -260,7 +260,7 @@ ROWS = (
     Row(("pull",), "STORE-006", why="@HEX of another"),
     Row(("pull",), "STORE-007", expect='"names": (\\[\\]|null)'),
     Row(("pull",), "STORE-011", why="layer is not a tar"),
-    # the ends of pulls
+    # results of pulls
     Row(("pull",), "ERR-010", error="^[0-9]+ errors? occurred"),
     Row(("pull",), "ERR-011", error="^unable to pull image"),
     Row(("pull",), "ERR-012", error="no search registries"),
@@ -269,7 +269,7 @@ ROWS = (
     Row(("pull",), "ERR-020", why="goal is computed first|malformed|policy missing"),
 )
 
-#: What is recorded of the tools of today is a decision without words, so these look at inputs.
+#: Vectors of edition ``current`` have decisions without messages, so these rows match inputs.
 CURRENT_ROWS = (
     Row(("goal_from_possibly_unqualified_name", "pull"), "CONF-043", conf="\\[aliases\\]", ok=True),
     Row(("goal_from_possibly_unqualified_name",), "CONF-046", conf="short-name-mode"),
@@ -299,7 +299,8 @@ CURRENT_ROWS = (
     Row(("goal_from_possibly_unqualified_name",), "GOAL-032", expect='"sources": \\[\\]'),
 )
 
-LEFT = {
+#: The clause of a case that no row matches, by operation.
+DEFAULT_CLAUSES = {
     "decompose": "NAME-001",
     "find_registry": "CONF-020",
     "get_image_digest": "GOAL-022",
@@ -315,11 +316,11 @@ LEFT = {
 
 
 def held_by(case: Mapping[str, Any]) -> set[str]:
-    """The ids of the clauses that a case holds."""
+    """The ids of the clauses that a case tests."""
     given = case["input"]
     expected = case["expect"]
     error = expected.get("error")
-    seen = {
+    fields = {
         "text": str(given.get("name", given.get("source", given.get("ref", "")))),
         "conf": str(given.get("registries_conf") or given.get("default_registries_conf") or ""),
         "policy": str(given.get("policy") or ""),
@@ -328,11 +329,11 @@ def held_by(case: Mapping[str, Any]) -> set[str]:
         "expect": json.dumps(expected, ensure_ascii=False),
         "why": str(case.get("why", "")),
     }
-    held: set[str] = set()
+    clauses: set[str] = set()
     for row in (*ROWS, *(CURRENT_ROWS if case.get("edition") == "current" else ())):
         if case["op"] not in row.ops or row.ok not in (None, error is None):
             continue
-        wanted = {field: getattr(row, field) for field in seen if getattr(row, field)}
-        if all(re.search(pattern, seen[field]) for field, pattern in wanted.items()):
-            held.update(row.clauses.split())
-    return held or {LEFT[case["op"]]}
+        patterns = {field: getattr(row, field) for field in fields if getattr(row, field)}
+        if all(re.search(pattern, fields[field]) for field, pattern in patterns.items()):
+            clauses.update(row.clauses.split())
+    return clauses or {DEFAULT_CLAUSES[case["op"]]}

@@ -1,7 +1,7 @@
-"""Fixtures that every test may ask for, and the two switches of the whole run.
+"""Fixtures for all tests, and the two environment variables of a test run.
 
 `HYPOTHESIS_PROFILE` is `fast` (the default) or `slow`. `TOWLINE_REQUIRE_ALL_TOOLS=1` turns every
-test that is left out into a failure.
+skipped test into a failure.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.support.registry import PLAIN, NewRegistry, RegistryServer, RegistryS
 
 pytest_plugins = ["tests.support.clauses"]
 
-# No deadlines: a test never asserts how long something takes.
+# No deadlines: tests do not assert durations.
 settings.register_profile("fast", max_examples=50, stateful_step_count=25, deadline=None)
 settings.register_profile(
     "slow",
@@ -34,18 +34,18 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 
 def pytest_configure() -> None:
-    """Heeds Ctrl-C in a shell's background too, where it and all it starts would ignore it."""
+    """Handle SIGINT also in a background job of a shell, where it is ignored by default."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:
-    """Names the core that this run judges."""
+    """Show the core under test."""
     return f"towline core: {os.environ.get('TOWLINE_CORE', 'native')}"
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Fails what was left out, where nothing may be."""
+    """Turn a skipped test into a failure if every tool is required."""
     report = yield
     if report.skipped and tools.all_required() and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
@@ -55,7 +55,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """Fails a whole file that was left out, where nothing may be."""
+    """Turn a skipped file into a failure if every tool is required."""
     report = yield
     if report.skipped and tools.all_required():
         report.outcome = "failed"
@@ -65,20 +65,23 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
-    """A real registry, empty at first, shared by the tests of this process: name what is yours."""
+    """A real registry, initially empty, shared by the tests of this process.
+
+    Tests use repository names of their own.
+    """
     with serve(tmp_path_factory.mktemp("registry")) as server:
         yield server
 
 
 @pytest.fixture
 def new_registry(tmp_path: Path) -> Iterator[NewRegistry]:
-    """Starts real registries for one test: `new_registry(RegistrySettings(...))`."""
+    """Start real registries for one test: `new_registry(RegistrySettings(...))`."""
     numbers = count(1)
-    with contextlib.ExitStack() as running:
+    with contextlib.ExitStack() as stack:
 
         def start(settings: RegistrySettings = PLAIN) -> RegistryServer:
             directory = tmp_path / f"registry-{next(numbers)}"
-            return running.enter_context(serve(directory, settings))
+            return stack.enter_context(serve(directory, settings))
 
         yield start
 
@@ -87,9 +90,9 @@ def new_registry(tmp_path: Path) -> Iterator[NewRegistry]:
 def real_images(
     tmp_path_factory: pytest.TempPathFactory, worker_id: str
 ) -> Iterator[images.RealImages]:
-    """Real images by real tools in every form, made once a run. Read them; copy to change them."""
+    """Real images by real tools in every form, created once a run; tests must not change them."""
     run = tmp_path_factory.getbasetemp()
-    # Each worker of xdist has a folder of its own below the folder of the run.
+    # Each worker of xdist has its own folder below the folder of the run.
     shared = run if worker_id == "master" else run.parent
     try:
         made = images.made_once(shared / "real-images")
@@ -98,11 +101,11 @@ def real_images(
             raise
         # Without root, buildah needs user namespaces, which a machine may refuse.
         last_line = str(failed).splitlines()[-1]
-        tools.leave_out(f"real images cannot be made by this user, who is not root: {last_line}")
+        tools.skip(f"real images cannot be made by this user, who is not root: {last_line}")
     yield from images.served(made, tmp_path_factory.mktemp("registry-of-real-images"))
 
 
 @pytest.fixture(scope="session")
 def hello_archive() -> Path:
-    """The example image of the README: an oci-archive that holds `localhost/hello:latest`."""
+    """The example image of the README: an oci-archive with the image `localhost/hello:latest`."""
     return images.EXAMPLE

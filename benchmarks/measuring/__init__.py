@@ -1,1 +1,1 @@
-"""Running one command once, and several in turn."""
+"""Measure one run of a command, or runs of several commands in turn."""

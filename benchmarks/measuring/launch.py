@@ -1,12 +1,12 @@
-"""Runs one command and prints what it cost: ``python -I -S launch.py HOW LOG COMMAND...``.
+"""Run one command and print its costs: ``python -I -S launch.py MODE LOG COMMAND...``.
 
-A program of its own, and a small one: Linux gives a new process the peak of the one that it was
-forked from, so whoever measures peaks must be smaller than what is measured.
+This is a separate small program, because on Linux a new process inherits the peak memory of the
+process that it was forked from.  The measuring process must be smaller than the measured one.
 
-With ``even`` as HOW nothing is flushed to the disk: the kernel answers ``fsync`` and its like with
-success and does nothing, for every command alike.  skopeo and podman flush each blob, towline only
-its records, crane and curl nothing; what is compared would otherwise be how much each trusts the
-machine, and how fast its disk is.  With ``own`` each flushes what it will.
+In the mode ``even`` nothing is flushed to the disk: a seccomp filter makes ``fsync`` and similar
+calls succeed without an effect, for every command.  skopeo and podman flush each blob, towline only
+its records, crane and curl nothing; without the filter the comparison would measure these choices
+and the speed of the disk.  In the mode ``own`` flushes have their normal effect.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _FLUSHES = {
 }
 _SET_SECCOMP, _FILTER, _NO_NEW_PRIVILEGES = 22, 2, 38  # of prctl
 _LOAD, _EQUAL, _RETURN = 0x20, 0x15, 0x06  # of BPF
-_ALLOW, _ANSWER_ZERO = 0x7FFF0000, 0x00050000
+_ALLOW, _RETURN_ZERO = 0x7FFF0000, 0x00050000
 
 
-def hold_flushes() -> bool:
-    """Let flushes do nothing in this process and its children; False where that is not possible."""
+def ignore_flushes() -> bool:
+    """Make flushes do nothing in this process and its children; False if that is not possible."""
     machine = platform.machine()
     if machine not in _FLUSHES:
         return False
@@ -39,9 +39,9 @@ def hold_flushes() -> bool:
         (_LOAD, 0, 0, 4),  # the architecture
         (_EQUAL, 0, count + 1, audit),
         (_LOAD, 0, 0, 0),  # the number of the call
-        *((_EQUAL, count - place, 0, call) for place, call in enumerate(calls)),
+        *((_EQUAL, count - index, 0, call) for index, call in enumerate(calls)),
         (_RETURN, 0, 0, _ALLOW),
-        (_RETURN, 0, 0, _ANSWER_ZERO),
+        (_RETURN, 0, 0, _RETURN_ZERO),
     ]
     code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
     program = struct.pack("@HP", len(steps), ctypes.addressof(code))
@@ -52,10 +52,10 @@ def hold_flushes() -> bool:
 
 
 def main() -> None:
-    """Print wall, CPU, peak, bytes written, and the exit status."""
-    how, log, *command = sys.argv[1:]
-    if how == "even" and not hold_flushes():
-        sys.exit("this kernel does not let flushes be held back")
+    """Print wall time, CPU time, peak memory, bytes written, and the exit status."""
+    mode, log, *command = sys.argv[1:]
+    if mode == "even" and not ignore_flushes():
+        sys.exit("this kernel cannot make flushes do nothing")
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     actions = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),

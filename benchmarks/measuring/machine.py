@@ -1,4 +1,4 @@
-"""The machine and the tools on it, as they are told beside every result."""
+"""The machine and the versions of its tools, for the report."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["described", "find", "load", "versions"]
+__all__ = ["describe", "find", "load", "versions"]
 
 _DAEMONS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 _VERSION = re.compile(r"\d+\.\d+[\w.+]*")
-_ASK = {
+_VERSION_COMMANDS = {
     "skopeo": ("skopeo", "--version"),
     "podman": ("podman", "--version"),
     "crane": ("crane", "version"),
@@ -25,13 +25,13 @@ _ASK = {
 
 
 def find(program: str) -> str | None:
-    """The path of a program; Debian keeps daemons where not every PATH leads."""
-    places = os.pathsep.join((os.environ.get("PATH", os.defpath), *_DAEMONS))
-    return shutil.which(program, path=places)
+    """The path of a program; Debian installs daemons in directories that may not be on PATH."""
+    path = os.pathsep.join((os.environ.get("PATH", os.defpath), *_DAEMONS))
+    return shutil.which(program, path=path)
 
 
-def described() -> dict[str, object]:
-    """The machine."""
+def describe() -> dict[str, object]:
+    """Processor, cores, memory, system and Python version of the machine."""
     pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
     return {
         "processor": _processor(),
@@ -43,12 +43,12 @@ def described() -> dict[str, object]:
 
 
 def versions() -> dict[str, str]:
-    """The version of every tool that is here."""
+    """The version of every installed tool."""
     found = {}
-    for name, command in _ASK.items():
+    for name, command in _VERSION_COMMANDS.items():
         if find(name) is not None:
-            told = subprocess.run(command, capture_output=True, text=True, check=False)
-            version = _VERSION.search(told.stdout or told.stderr)
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            version = _VERSION.search(done.stdout or done.stderr)
             found[name] = version[0] if version else ""
     return found
 

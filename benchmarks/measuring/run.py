@@ -1,4 +1,4 @@
-"""One run of one command: what it cost, and its end where it failed."""
+"""Run one command and measure its costs."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-__all__ = ["CommandError", "Sample", "Spread", "can_be_even", "middle", "run", "spread"]
+__all__ = ["CommandError", "Sample", "Spread", "can_ignore_flushes", "middle", "run", "spread"]
 
 _LAUNCH = Path(__file__).with_name("launch.py")
 
 
 class CommandError(Exception):
-    """A command ended with another status than 0; the message has the end of what it wrote."""
+    """A command failed; the message contains the end of its output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +25,12 @@ class Sample:
 
     Attributes:
         wall: seconds from start to end.
-        cpu: seconds of user and system time of the process and of all its children.
-        peak: bytes of resident memory of the largest process among them, at its peak.
-        written: bytes that they made dirty in the page cache of a disk: what the kernel counts
-            as written, whether or not the file is deleted before it reaches the disk.
-        requests: that the registry answered; None where there is none.
-        received: bytes of bodies in these answers.
+        cpu: seconds of user and system time of the process and all its children.
+        peak: peak resident memory of the largest of these processes, in bytes.
+        written: bytes that they made dirty in the page cache.  The kernel counts these as written
+            even if the file is deleted before it reaches the disk.
+        requests: the number of requests that the registry answered; None without a registry.
+        received: bytes of the response bodies.
     """
 
     wall: float
@@ -50,8 +50,8 @@ class Spread:
     high: float
 
 
-def can_be_even() -> bool:
-    """Whether the kernel lets flushes be held back, for every command alike."""
+def can_ignore_flushes() -> bool:
+    """Whether the kernel can make flushes do nothing, as `launch.py` explains."""
     launch = [sys.executable, "-I", "-S", str(_LAUNCH), "even", os.devnull, "true"]
     return subprocess.run(launch, capture_output=True, check=False).returncode == 0
 
@@ -61,11 +61,11 @@ def run(command: Sequence[str], log: Path, *, flushes: bool = False) -> Sample:
 
     Args:
         command: the program and its arguments.
-        log: takes what it prints.
+        log: the file for its output.
         flushes: whether its flushes reach the disk, as `launch.py` explains.
 
     Raises:
-        CommandError: it did not end well.
+        CommandError: it could not be started, or its exit status is not 0.
     """
     launch = [
         sys.executable,
@@ -76,21 +76,21 @@ def run(command: Sequence[str], log: Path, *, flushes: bool = False) -> Sample:
         str(log),
         *command,
     ]
-    told = subprocess.run(launch, capture_output=True, text=True, check=False)
-    if told.returncode:
-        raise CommandError(f"{command[0]} could not be run: {told.stderr.strip()[-500:]}")
-    wall, cpu, peak, written, code = told.stdout.split()
+    done = subprocess.run(launch, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise CommandError(f"{command[0]} could not be run: {done.stderr.strip()[-500:]}")
+    wall, cpu, peak, written, code = done.stdout.split()
     if code != "0":
-        said = log.read_text(errors="replace").strip()[-2000:]
-        raise CommandError(f"{command[0]} ended with {code}: {said}")
+        output = log.read_text(errors="replace").strip()[-2000:]
+        raise CommandError(f"{command[0]} ended with {code}: {output}")
     return Sample(float(wall), float(cpu), int(peak), int(written))
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """The spread of some numbers."""
+    """The spread of numbers."""
     return Spread(median(values), min(values), max(values))
 
 
 def middle(runs: Sequence[Sample], value: Callable[[Sample], float]) -> float:
-    """The median of something over the runs."""
+    """The median of a value over the runs."""
     return median(value(run) for run in runs)

@@ -1,4 +1,4 @@
-"""Several commands in turn, so that whatever the machine does meanwhile meets all of them."""
+"""Run several commands in turn, so that other load on the machine affects all of them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Protocol
 
 from benchmarks.measuring.run import CommandError, Sample, run
 
-__all__ = ["Contender", "Counter", "Runs", "take_turns"]
+__all__ = ["Contender", "Counter", "Runs", "run_in_turn"]
 
 
 class Counter(Protocol):
-    """Counts requests at the server."""
+    """Counts the requests at a server."""
 
-    def taken(self) -> tuple[int, int]:
-        """Requests answered, and bytes of their bodies, since it was asked last."""
+    def new_requests(self) -> tuple[int, int]:
+        """The number of requests since the last call, and the bytes of the response bodies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,9 @@ class Contender:
     """A command that is measured.
 
     Attributes:
-        name: that the page gives it.
+        name: its name on the page.
         command: the program and its arguments.
-        ours: whether it is towline, which must not fail.
+        ours: whether it is towline; then a failure is an error.
         flushes: whether its flushes reach the disk.
     """
 
@@ -38,13 +38,13 @@ class Contender:
 
 @dataclass(slots=True)
 class Runs:
-    """What came of some contenders: samples by name, and why a name has none."""
+    """The samples of contenders by name, and the errors of those without samples."""
 
     samples: dict[str, list[Sample]] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
 
 
-def take_turns(
+def run_in_turn(
     contenders: Sequence[Contender],
     rounds: int,
     log: Path,
@@ -53,40 +53,40 @@ def take_turns(
     *,
     rehearse: bool = True,
 ) -> Runs:
-    """Run each contender `rounds` times, another one first in each round.
+    """Run each contender `rounds` times; each round begins with another one.
 
     Args:
-        contenders: what is measured.
-        rounds: how often.
-        log: takes what a command prints.
+        contenders: the commands to measure.
+        rounds: the number of rounds.
+        log: the file for the output of the commands.
         before: called before each run.
-        counter: of requests.
-        rehearse: one round before, which is not measured: it warms the caches, and what fails in
-            it is left out of the others.
+        counter: counts the requests of each run.
+        rehearse: whether to run an unmeasured round first.  It warms the caches, and contenders
+            that fail in it are omitted.
 
     Raises:
-        CommandError: of towline, or of a peer that was well before.
+        CommandError: towline failed, or a peer failed after a successful rehearsal.
     """
     runs = Runs({contender.name: [] for contender in contenders})
-    taking = list(contenders)
+    running = list(contenders)
     if rehearse:
-        taking = [each for each in contenders if _rehearsed(each, log, before, runs)]
+        running = [each for each in contenders if _rehearse(each, log, before, runs)]
     for number in range(rounds):
-        turn = number % max(len(taking), 1)
-        for contender in (*taking[turn:], *taking[:turn]):
+        first = number % max(len(running), 1)
+        for contender in (*running[first:], *running[:first]):
             before()
             if counter is not None:
-                counter.taken()
+                counter.new_requests()
             sample = run(contender.command, log, flushes=contender.flushes)
             if counter is not None:
-                requests, received = counter.taken()
+                requests, received = counter.new_requests()
                 sample = replace(sample, requests=requests, received=received)
             runs.samples[contender.name].append(sample)
     before()
     return runs
 
 
-def _rehearsed(contender: Contender, log: Path, before: Callable[[], None], runs: Runs) -> bool:
+def _rehearse(contender: Contender, log: Path, before: Callable[[], None], runs: Runs) -> bool:
     before()
     try:
         run(contender.command, log, flushes=contender.flushes)

@@ -1,4 +1,4 @@
-"""The folder in which commands are measured, and what they leave behind."""
+"""The folder that measured commands use, and its cleanup."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _MOUNTS = Path("/proc/self/mountinfo")
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """Where everything of one measurement lies.
+    """The paths that measured commands use.
 
     Attributes:
-        folder: on a disk, beside the cache of the workloads.
-        policy: a policy.json that accepts anything.
-        target: what commands write; does not exist when one starts.
-        log: what the last command printed.
-        run_root: for podman, which allows it 50 characters.
+        folder: on the same disk as the cache of the workloads.
+        policy: a policy.json that accepts every image.
+        target: the output of a command; it does not exist when a command starts.
+        log: the printed output of the last command.
+        run_root: the run root of podman, which allows at most 50 characters.
     """
 
     folder: Path
@@ -36,46 +36,46 @@ class Workspace:
     run_root: Path
 
     def clean(self) -> None:
-        """Remove what the last command wrote."""
+        """Remove the output of the last command."""
         remove(self.target)
         remove(self.run_root)
 
 
 @contextlib.contextmanager
 def workspace(parent: Path) -> Iterator[Workspace]:
-    """A fresh one, gone at the end."""
+    """Create a new workspace, and remove it at the end."""
     with (
         tempfile.TemporaryDirectory(prefix="run-", dir=parent) as folder,
         tempfile.TemporaryDirectory(prefix="tl-bench-", dir="/tmp") as short,
     ):
-        here = Path(folder)
-        policy = here / "policy.json"
+        path = Path(folder)
+        policy = path / "policy.json"
         policy.write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
-        made = Workspace(here, policy, here / "target", here / "log", Path(short, "run"))
+        work = Workspace(path, policy, path / "target", path / "log", Path(short, "run"))
         try:
-            yield made
+            yield work
         finally:
-            made.clean()
+            work.clean()
 
 
 def remove(path: Path) -> None:
-    """Remove a file, a folder, or a store of podman with what it mounted on itself."""
+    """Remove a file, a folder, or a store of podman with the mounts in it."""
     if path.is_dir():
         for mount in reversed(_MOUNTS.read_text().splitlines()):
-            place = mount.split(" ")[4]
-            if place.startswith(f"{path}/"):
-                subprocess.run(["umount", "--lazy", place], check=True)
+            mount_point = mount.split(" ")[4]
+            if mount_point.startswith(f"{path}/"):
+                subprocess.run(["umount", "--lazy", mount_point], check=True)
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
 
 
 def can_drop_caches() -> bool:
-    """Whether the page cache can be emptied here: by root, outside most containers."""
+    """Whether this process may empty the page cache: root outside most containers."""
     return os.access(_DROP, os.W_OK)
 
 
 def drop_caches() -> None:
-    """Empty the page cache, and the caches of names and inodes."""
+    """Empty the page cache and the caches of dentries and inodes."""
     os.sync()
     _DROP.write_text("3")

@@ -1,1 +1,1 @@
-"""The parts alone; ``pytest benchmarks/parts --benchmark-enable`` prints them."""
+"""Benchmarks of single parts: ``pytest benchmarks/parts --benchmark-enable``."""

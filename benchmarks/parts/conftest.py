@@ -1,4 +1,4 @@
-"""What the parts are measured on, and how their CPU time is told."""
+"""Input files for the benchmarks of parts, and the measurement of CPU time."""
 
 from __future__ import annotations
 
@@ -17,43 +17,43 @@ import zstandard
 
 from benchmarks.workloads.content import pieces
 
-_CPU_SECONDS = 0.5  # for which CPU time is looked at
+_CPU_SECONDS = 0.5  # of CPU time, for which calls are repeated
 
 
 class Measure(Protocol):
     """The type of the fixture `measure`."""
 
     def __call__(self, part: str, work: Callable[[], Any], core: str = "", size: int = 0) -> Any:
-        """Measure a call of `work`, and give what it gave.
+        """Measure calls of `work`, and return its result.
 
         Args:
-            part: its name on the page.
-            work: one call of it.
-            core: ``native`` or ``twin``, where there are both.
-            size: bytes that one call goes through.
+            part: the name of the part on the page.
+            work: one call of the part.
+            core: ``native`` or ``twin``, if both exist.
+            size: bytes that one call processes.
         """
 
 
 @pytest.fixture
 def measure(benchmark: Any) -> Measure:
-    """Measures wall time by pytest-benchmark, and CPU time of all threads beside it."""
+    """Measure wall time by pytest-benchmark, and additionally the CPU time of all threads."""
 
     def measured(part: str, work: Callable[[], Any], core: str = "", size: int = 0) -> Any:
-        given = benchmark(work)
+        result = benchmark(work)
         spent: list[float] = []
         while sum(spent) < _CPU_SECONDS:
             begun = time.process_time()
             work()
             spent.append(time.process_time() - begun)
         benchmark.extra_info.update(part=part, core=core, size=size, cpu=median(spent))
-        return given
+        return result
 
     return measured
 
 
 @pytest.fixture(scope="session")
 def tar(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Some 60 MB in 4,000 files, as compressible as real layers are."""
+    """About 60 MB in 4,000 files, as compressible as real layers."""
     path = tmp_path_factory.mktemp("parts") / "layer.tar"
     sources = [piece.plain for piece in pieces()]
     with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as output:
@@ -70,7 +70,7 @@ def tar(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def gzipped(tar: Path) -> Path:
-    """The same tar through gzip, level 6."""
+    """The tar compressed by gzip, level 6."""
     path = tar.with_suffix(".tar.gz")
     path.write_bytes(gzip.compress(tar.read_bytes(), 6))
     return path
@@ -78,7 +78,7 @@ def gzipped(tar: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def zstandard_layer(tar: Path) -> Path:
-    """The same tar through zstd, level 3."""
+    """The tar compressed by zstd, level 3."""
     path = tar.with_suffix(".tar.zst")
     path.write_bytes(zstandard.ZstdCompressor(3).compress(tar.read_bytes()))
     return path

@@ -1,4 +1,4 @@
-"""The core, native and twin: digest, tar walk, inflate, layer pass, writer."""
+"""Benchmarks of the core, native and twin: digest, tar walk, inflate, layer pass, writer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ every_core = pytest.mark.parametrize("core", CORES)
 
 @every_core
 def test_digest(measure: Measure, core: str, tar: Path) -> None:
-    """SHA-256 of a file: one stream."""
+    """SHA-256 of a file."""
     size = tar.stat().st_size
     work = CORES[core].hash_file
     assert measure("digest of a file", lambda: work(str(tar)), core, size)[1] == size
@@ -24,7 +24,7 @@ def test_digest(measure: Measure, core: str, tar: Path) -> None:
 
 @every_core
 def test_tar_walk(measure: Measure, core: str, tar: Path) -> None:
-    """The index of the members, in place."""
+    """The index of the members of an uncompressed tar."""
     size = tar.stat().st_size
 
     def walk() -> int:
@@ -35,7 +35,7 @@ def test_tar_walk(measure: Measure, core: str, tar: Path) -> None:
 
 @every_core
 def test_inflate(measure: Measure, core: str, tar: Path, gzipped: Path) -> None:
-    """The index of the same, compressed: inflate, and little else."""
+    """The index of a compressed tar: mostly inflate."""
 
     def walk() -> int:
         return len(CORES[core].Archive(str(gzipped)).index()[0])
@@ -48,7 +48,7 @@ def test_inflate(measure: Measure, core: str, tar: Path, gzipped: Path) -> None:
 def test_layer_pass(
     measure: Measure, core: str, form: str, tar: Path, gzipped: Path, zstandard_layer: Path
 ) -> None:
-    """Both digests, decompression, tar walk; native is to be twice as fast as its twin."""
+    """Both digests, decompression, tar walk; the target is native twice as fast as the twin."""
     path = {"no compression": tar, "gzip": gzipped, "zstd": zstandard_layer}[form]
     work = CORES[core].layer_pass
     size = tar.stat().st_size
@@ -57,7 +57,7 @@ def test_layer_pass(
 
 @every_core
 def test_writer(measure: Measure, core: str, tmp_path: Path) -> None:
-    """64 MiB written and hashed, in pieces of 256 KiB."""
+    """Write and hash 64 MiB in pieces of 256 KiB."""
     piece, count = bytes(256 << 10), 256
 
     def write() -> int:
@@ -72,7 +72,7 @@ def test_writer(measure: Measure, core: str, tmp_path: Path) -> None:
 
 @every_core
 def test_two_writers(measure: Measure, core: str, tmp_path: Path) -> None:
-    """Two blobs at once, as two layers come: their digests take two lanes of one core."""
+    """Write two blobs alternately, as for two layers: one core hashes both in two lanes."""
     piece, count = bytes(256 << 10), 128
 
     def write() -> int:

@@ -1,4 +1,4 @@
-"""Names and goals."""
+"""Benchmarks of names and goals."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from towline.rules import Rules
 
 
 def test_resolve(measure: Measure) -> None:
-    """A short name with two search registries; at least 20,000 a second are asked for."""
+    """A short name with two search registries; the target is 20,000 per second."""
     facts = FrozenFacts(registries=("docker.io", "quay.io"))
 
     def resolve() -> int:
@@ -26,7 +26,7 @@ def test_resolve(measure: Measure) -> None:
 
 @pytest.mark.parametrize("text", ["a", "a-", "a/", "-"])
 def test_names_of_64_kib(measure: Measure, text: str) -> None:
-    """The worst names; each has 50 ms."""
+    """The slowest names; the target is 50 ms each."""
     name = text * (65_536 // len(text))
 
     def parse() -> None:

@@ -1,1 +1,1 @@
-"""What is measured beside towline, and the commands of each."""
+"""The commands of towline and of the tools that it is compared with."""

@@ -1,4 +1,4 @@
-"""Commands that bring the image of an archive into a directory."""
+"""Commands that copy an image from an archive into a directory."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from benchmarks.measuring.turns import Contender
 from benchmarks.measuring.workspace import Workspace
 from benchmarks.peers.pulls import podman
 
-__all__ = ["SAID", "contenders"]
+__all__ = ["DIFFERENCES", "contenders"]
 
-#: What each does differently, as the page says it.
-SAID = {
+#: How each differs from the others, for the page.
+DIFFERENCES = {
     "skopeo to dir:": "layers of a docker-archive are kept uncompressed, as towline keeps them",
     "skopeo to oci:": "layers of a docker-archive are compressed by gzip, because a layout is OCI",
     "podman load": "unpacks each layer into its store",
-    "cp, then openssl dgst": "the file copied and then hashed once; nothing is looked at",
-    "gzip -dc, then openssl dgst": "decompressed once and hashed once; nothing is written",
+    "cp, then openssl dgst": "copies the file and hashes it once; nothing is parsed",
+    "gzip -dc, then openssl dgst": "decompresses once and hashes once; nothing is written",
 }
 
 
 def contenders(kind: str, archive: Path, workspace: Workspace) -> list[Contender]:
-    """What reads such an archive, of what is installed.
+    """The installed tools that read an archive, with their commands.
 
     Args:
         kind: ``docker-archive`` or ``oci-archive``.
-        archive: the file; compressed where its name ends in ``.gz``.
-        workspace: where to.
+        archive: the file; compressed if its name ends in ``.gz``.
+        workspace: the destination.
     """
     policy, target = str(workspace.policy), str(workspace.target)
     packed = archive.suffix == ".gz"
@@ -55,9 +55,9 @@ def contenders(kind: str, archive: Path, workspace: Workspace) -> list[Contender
     if find("openssl"):
         source, copied = shlex.quote(str(archive)), shlex.quote(target)
         if packed:
-            line = f"gzip -dc {source} | openssl dgst -sha256"
-            found.append(Contender("gzip -dc, then openssl dgst", ["sh", "-c", line]))
+            script = f"gzip -dc {source} | openssl dgst -sha256"
+            found.append(Contender("gzip -dc, then openssl dgst", ["sh", "-c", script]))
         else:
-            line = f"cp {source} {copied} && openssl dgst -sha256 {copied}"
-            found.append(Contender("cp, then openssl dgst", ["sh", "-c", line]))
+            script = f"cp {source} {copied} && openssl dgst -sha256 {copied}"
+            found.append(Contender("cp, then openssl dgst", ["sh", "-c", script]))
     return found

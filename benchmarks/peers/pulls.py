@@ -1,4 +1,4 @@
-"""Commands that bring the image of a registry into a directory."""
+"""Commands that copy an image from a registry into a directory."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ towline.Runtime(store, options).pull(name)
 
 @dataclass(frozen=True, slots=True)
 class Pull:
-    """One pull: where from, where to.
+    """The source and destination of one pull.
 
     Attributes:
-        host: the registry, spoken to over plain HTTP.
-        repository: the image in it, tagged ``latest``.
-        layers: digests, for `curl`, which knows no images.
-        workspace: whose target does not exist yet.
-        target: where the image comes to.
+        host: the registry, accessed over plain HTTP.
+        repository: the repository of the image, which has the tag ``latest``.
+        layers: digests, for `curl`, which downloads blobs and not images.
+        workspace: the paths that commands use.
+        target: the destination of the image.
     """
 
     host: str
@@ -44,36 +44,36 @@ class Pull:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A tool in one use of it.
+    """A tool with certain options.
 
     Attributes:
-        name: as tables and charts have it.
-        program: what must be installed.
-        command: for one pull.
-        said: what it does differently, as the page says it.
+        name: its name in tables and charts.
+        program: the program that must be installed.
+        command: returns the command for a pull.
+        difference: how it differs from the others, for the page.
     """
 
     name: str
     program: str
     command: Callable[[Pull], list[str]]
-    said: str
+    difference: str
 
     @property
-    def here(self) -> bool:
-        """Whether the tool is on this machine."""
+    def installed(self) -> bool:
+        """Whether the tool is installed on this machine."""
         return self.program == sys.executable or find(self.program) is not None
 
 
 def contenders(
     names: Sequence[str], host: str, image: Image, workspace: Workspace, target: Path | None = None
 ) -> list[Contender]:
-    """Those of these peers that are installed, ready to pull an image."""
+    """The installed ones of these peers, with commands that pull an image."""
     layers = [f"sha256:{layer.digest}" for layer in image.layers]
     pull = Pull(host, image.name, layers, workspace, target or workspace.target)
     return [
         Contender(name, PEERS[name].command(pull), ours=PEERS[name].program == sys.executable)
         for name in names
-        if PEERS[name].here
+        if PEERS[name].installed
     ]
 
 
@@ -116,7 +116,7 @@ def _podman(pull: Pull) -> list[str]:
 
 
 def podman(workspace: Workspace, target: Path) -> list[str]:
-    """Podman with a store of its own below `target`."""
+    """The start of a podman command with a store below `target`."""
     roots = ("--root", str(target / "root"), "--runroot", str(workspace.run_root))
     return ["podman", *roots, "--storage-driver", "overlay"]
 
@@ -140,44 +140,44 @@ PEERS = {
             "towline",
             sys.executable,
             _towline,
-            "every blob verified and kept as it came, in the embedded store",
+            "verifies every blob and stores it unchanged, in the embedded store",
         ),
         Peer(
             "towline --verify-diff-ids",
             sys.executable,
             _towline_diff_ids,
-            "each layer is decompressed and hashed as well",
+            "additionally decompresses and hashes each layer",
         ),
         Peer(
             "towline, durability=power",
             sys.executable,
             _towline_power,
-            "by the library; blobs are flushed too",
+            "uses the library; also flushes blobs",
         ),
         Peer(
             "skopeo to oci:",
             "skopeo",
             _skopeo,
-            "every blob verified and kept as it came, in an OCI layout",
+            "verifies every blob and stores it unchanged, in an OCI layout",
         ),
         Peer(
             "crane to oci",
             "crane",
             _crane,
-            "every blob verified and kept as it came, in an OCI layout",
+            "verifies every blob and stores it unchanged, in an OCI layout",
         ),
         Peer(
             "podman",
             "podman",
             _podman,
-            "unpacks each layer into its store (overlay), which is more work than the others do",
+            "unpacks each layer into its store (overlay), which the others do not",
         ),
         Peer(
             "curl",
             "curl",
             _curl,
-            "the layers to files one by one, from their known addresses; nothing is verified",
+            "downloads the layers one after another, by their digests; nothing is verified",
         ),
-        Peer("curl, 6 at once", "curl", _curl_parallel, "the same with `--parallel`"),
+        Peer("curl, 6 at once", "curl", _curl_parallel, "as curl, with `--parallel`"),
     )
 }

@@ -1,1 +1,1 @@
-"""Results: the document that is kept, and the page and the charts that are drawn from it."""
+"""The results of a run as JSON, and the page and charts that are generated from it."""

@@ -1,4 +1,4 @@
-"""The document of one run: everything that was measured, as JSON and back."""
+"""The results of one run, and their JSON format."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ Samples = dict[str, list[Sample]]
 
 @dataclass(slots=True)
 class Row:
-    """Several contenders at the same work.
+    """The samples of several contenders for the same work.
 
     Attributes:
-        key: of the row, and of its chart.
-        section: under which the page shows it.
-        title: what the work is.
-        samples: by contender; the first is the one that others are compared with.
-        refused: why a contender has none.
-        size: bytes of the image or archive, where it has some.
+        key: the key of the row and its chart.
+        section: the section of the page.
+        title: describes the work.
+        samples: by contender; the others are compared with the first.
+        refused: the errors of contenders without samples.
+        size: bytes of the image or archive, 0 if unknown.
     """
 
     key: str
@@ -37,7 +37,7 @@ class Row:
 
 @dataclass(slots=True)
 class Point:
-    """The same work at one place of a curve."""
+    """The samples at one x of a curve."""
 
     x: float
     samples: Samples
@@ -45,13 +45,13 @@ class Point:
 
 @dataclass(slots=True)
 class Curve:
-    """How costs grow with something.
+    """Costs as a function of x.
 
     Attributes:
-        key: of the curve, and of its chart.
-        title: what grows.
-        unit: of x.
-        points: with x rising.
+        key: the key of the curve and its chart.
+        title: describes the work and x.
+        unit: the unit of x.
+        points: in increasing order of x.
     """
 
     key: str
@@ -62,15 +62,15 @@ class Curve:
 
 @dataclass(slots=True)
 class Part:
-    """One part of towline, alone.
+    """The costs of one part of towline, measured alone.
 
     Attributes:
-        name: of the part.
-        core: ``native`` or ``twin``; empty where there is one form only.
-        wall: seconds of one call, the median.
-        cpu: seconds of CPU of one call, over all threads.
-        rounds: how many calls were measured.
-        size: bytes that a call goes through, else 0.
+        name: the name of the part.
+        core: ``native`` or ``twin``; empty if there is only one implementation.
+        wall: median seconds of one call.
+        cpu: median CPU seconds of one call, over all threads.
+        rounds: the number of measured calls.
+        size: bytes that a call processes, 0 if that has no meaning.
     """
 
     name: str
@@ -86,15 +86,15 @@ class Document:
     """One run of the benchmarks.
 
     Attributes:
-        date: of its beginning, ISO 8601.
-        commit: of the towline that was measured.
-        machine: as `benchmarks.measuring.machine` describes it.
-        tools: their versions.
-        left_out: what could not be measured here, and why.
-        load: the load average before each section, and at the end.
-        seconds: what each section took.
+        date: the start of the run, ISO 8601.
+        commit: the measured commit of towline.
+        machine: as `benchmarks.measuring.machine.describe` returns it.
+        tools: the versions of the tools.
+        left_out: the omitted measurements, with reasons.
+        load: the load average before each section and at the end.
+        seconds: the duration of each section.
         rows, curves, parts: the results.
-        second: seconds of calls in one process: second pulls, and bare requests beside them.
+        second: seconds of second pulls and of bare requests in one process.
     """
 
     date: str
@@ -111,33 +111,33 @@ class Document:
 
 
 def write(document: Document, path: Path) -> None:
-    """Keep a document; a sample takes one line."""
+    """Write a document as JSON; a sample takes one line."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(_layout(asdict(document)) + "\n")
 
 
 def read(path: Path) -> Document:
-    """A document as it was kept."""
-    kept = json.loads(path.read_text())
-    kept["rows"] = [Row(**row | {"samples": _samples(row["samples"])}) for row in kept["rows"]]
-    kept["curves"] = [
+    """Read a document that `write` wrote."""
+    data = json.loads(path.read_text())
+    data["rows"] = [Row(**row | {"samples": _samples(row["samples"])}) for row in data["rows"]]
+    data["curves"] = [
         Curve(**curve | {"points": [_point(each) for each in curve["points"]]})
-        for curve in kept["curves"]
+        for curve in data["curves"]
     ]
-    kept["parts"] = [Part(**part) for part in kept["parts"]]
-    return Document(**kept)
+    data["parts"] = [Part(**part) for part in data["parts"]]
+    return Document(**data)
 
 
-def _point(kept: dict[str, Any]) -> Point:
-    return Point(kept["x"], _samples(kept["samples"]))
+def _point(data: dict[str, Any]) -> Point:
+    return Point(data["x"], _samples(data["samples"]))
 
 
-def _samples(kept: dict[str, list[dict[str, Any]]]) -> Samples:
-    return {name: [Sample(**sample) for sample in runs] for name, runs in kept.items()}
+def _samples(data: dict[str, list[dict[str, Any]]]) -> Samples:
+    return {name: [Sample(**sample) for sample in runs] for name, runs in data.items()}
 
 
 def _layout(value: object, indent: str = "") -> str:
-    """JSON in which what holds nothing but plain values stands on one line."""
+    """Format JSON; a list or object of scalar values takes one line."""
     deeper = indent + " "
     if isinstance(value, dict) and any(isinstance(each, dict | list) for each in value.values()):
         items = [f"{json.dumps(key)}: {_layout(each, deeper)}" for key, each in value.items()]

@@ -1,10 +1,10 @@
-"""The SVG that charts are made of; legible on light pages and on dark ones."""
+"""SVG drawings for the charts, readable on light and dark pages."""
 
 from __future__ import annotations
 
 from html import escape
 
-__all__ = ["Drawing", "kind"]
+__all__ = ["Drawing", "css_class"]
 
 # light, dark
 _TOOLS = {
@@ -23,8 +23,8 @@ _LIGHT = {"page": "#ffffff", "ink": "#1f2328", "faint": "#59636e", "grid": "#d9d
 _DARK = {"page": "#0d1117", "ink": "#f0f6fc", "faint": "#9198a1", "grid": "#2f353d"}
 
 
-def kind(name: str) -> str:
-    """The class of a contender: one colour for each tool, in every chart."""
+def css_class(name: str) -> str:
+    """The CSS class of a contender, which gives each tool one colour in every chart."""
     if "diff-ids" in name:
         return "diff-ids"
     if name == "skopeo to oci:":
@@ -41,32 +41,32 @@ class Drawing:
         self._shapes: list[str] = []
 
     def text(
-        self, x: float, y: float, words: str, *, look: str = "", anchor: str = "start"
+        self, x: float, y: float, text: str, *, style: str = "", anchor: str = "start"
     ) -> None:
-        """Words at a place; `look` is a class or two."""
-        named = f' class="{look}"' if look else ""
-        at = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
-        self._shapes.append(f"<text {at}{named}>{escape(words)}</text>")
+        """Draw text at a position; `style` is one or more CSS classes."""
+        classes = f' class="{style}"' if style else ""
+        position = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
+        self._shapes.append(f"<text {position}{classes}>{escape(text)}</text>")
 
-    def line(self, x1: float, y1: float, x2: float, y2: float, look: str) -> None:
-        """A straight line."""
+    def line(self, x1: float, y1: float, x2: float, y2: float, style: str) -> None:
+        """Draw a straight line."""
         path = f"M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}"
-        self._shapes.append(f'<path d="{path}" class="{look}"/>')
+        self._shapes.append(f'<path d="{path}" class="{style}"/>')
 
-    def curve(self, points: list[tuple[float, float]], look: str) -> None:
-        """Points with lines between them."""
+    def curve(self, points: list[tuple[float, float]], style: str) -> None:
+        """Draw points with lines between them."""
         path = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
-        self._shapes.append(f'<path d="M{path}" fill="none" stroke-width="2" class="s {look}"/>')
+        self._shapes.append(f'<path d="M{path}" fill="none" stroke-width="2" class="s {style}"/>')
         for x, y in points:
-            self._shapes.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" class="f {look}"/>')
+            self._shapes.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" class="f {style}"/>')
 
-    def bar(self, x: float, y: float, width: float, height: float, look: str) -> None:
-        """A filled rectangle."""
+    def bar(self, x: float, y: float, width: float, height: float, style: str) -> None:
+        """Draw a filled rectangle."""
         size = f'width="{max(width, 0.5):.1f}" height="{height:.1f}"'
-        self._shapes.append(f'<rect x="{x:.1f}" y="{y:.1f}" {size} class="f {look}"/>')
+        self._shapes.append(f'<rect x="{x:.1f}" y="{y:.1f}" {size} class="f {style}"/>')
 
     def svg(self) -> str:
-        """The drawing as a file."""
+        """The content of the SVG file."""
         width, height = (f"{side:.0f}" for side in self._size)
         light = _styles(_LIGHT, 0)
         dark = f"@media(prefers-color-scheme:dark){{{_styles(_DARK, 1)}}}"
@@ -77,7 +77,7 @@ class Drawing:
             f'{opening} width="{width}" height="{height}" role="img" {font}>',
             f"<title>{escape(self._title)}</title>",
             f"<style>{style}</style>",
-            # A page of its own: words in the colour of one mode are lost on a page of the other.
+            # A background: text in the colour of one mode is unreadable on a page of the other.
             '<rect width="100%" height="100%" class="page"/>',
             *self._shapes,
             "</svg>",

@@ -1,4 +1,4 @@
-"""Axes: where a number lies, which numbers are marked, and how they are written."""
+"""Axes of charts: positions of numbers, ticks, and labels."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ __all__ = ["Scale", "linear", "logarithmic", "short"]
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """An axis from one place of the drawing to another.
+    """An axis between two positions of the drawing.
 
     Attributes:
         low, high: the numbers at its ends.
-        begin, end: where these are, in pixels.
-        ticks: what is marked on it.
-        log: whether equal steps are equal factors.
+        begin, end: the positions of its ends, in pixels.
+        ticks: the numbers with a tick.
+        log: whether it is logarithmic.
     """
 
     low: float
@@ -27,17 +27,17 @@ class Scale:
     log: bool = False
 
     def at(self, number: float) -> float:
-        """Where a number lies; numbers beyond an end lie at that end."""
-        kept = min(max(number, self.low), self.high)
+        """The position of a number; a number beyond an end has the position of that end."""
+        clamped = min(max(number, self.low), self.high)
         if self.log:
-            share = math.log(kept / self.low) / math.log(self.high / self.low)
+            share = math.log(clamped / self.low) / math.log(self.high / self.low)
         else:
-            share = (kept - self.low) / (self.high - self.low)
+            share = (clamped - self.low) / (self.high - self.low)
         return self.begin + share * (self.end - self.begin)
 
 
 def linear(high: float, begin: float, end: float, steps: int = 5) -> Scale:
-    """From 0 to a round number that is not below `high`, in at most so many steps."""
+    """An axis from 0 to a round number of at least `high`, with at most `steps` steps."""
     if high <= 0:
         high = 1.0
     unit = 10.0 ** math.floor(math.log10(high / steps))
@@ -48,7 +48,10 @@ def linear(high: float, begin: float, end: float, steps: int = 5) -> Scale:
 
 
 def logarithmic(low: float, high: float, begin: float, end: float) -> Scale:
-    """Over both numbers, marked at 1, 2 and 5 of each power of ten, or at the powers alone."""
+    """An axis that includes both numbers, with ticks at 1, 2 and 5 times each power of ten.
+
+    A wide axis has ticks at the powers of ten only.
+    """
     marks = [
         factor * 10.0**power
         for power in range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
@@ -65,11 +68,11 @@ def logarithmic(low: float, high: float, begin: float, end: float) -> Scale:
 
 
 def short(number: float) -> str:
-    """A number in three digits or so, with separators."""
+    """A number with about two significant digits, or as an integer with separators."""
     if number == 0:
         return "0"
     if number >= 100:
         return f"{number:,.0f}"
     digits = max(0, 1 - math.floor(math.log10(abs(number)) + 1e-9))
-    told = f"{number:.{digits}f}"
-    return told.rstrip("0").rstrip(".") if "." in told else told
+    text = f"{number:.{digits}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

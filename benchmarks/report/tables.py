@@ -1,4 +1,4 @@
-"""The tables of the page, as Markdown."""
+"""The tables of the page in Markdown."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _BRIEF = 0.1  # seconds
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A table; every column but the first holds numbers."""
+    """A table; all columns except the first are right-aligned."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     return [f"| {' | '.join(cells)} |" for cells in lines]
 
 
 def row_table(row: Row) -> list[str]:
-    """Each contender: wall with its spread, CPU, peak, bytes written, requests."""
+    """A table of contenders: wall time with its spread, CPU, peak, bytes written, requests."""
     runs = {name: samples for name, samples in row.samples.items() if samples}
     own = middle(next(iter(runs.values())), lambda run: run.wall)
-    counted = any(run.requests is not None for samples in runs.values() for run in samples)
+    has_requests = any(run.requests is not None for samples in runs.values() for run in samples)
     head = ["", "runs", "wall s", "lowest to highest", "CPU s", "peak MB", "written MB"]
     lines = []
     for name, samples in runs.items():
@@ -37,23 +37,23 @@ def row_table(row: Row) -> list[str]:
             f"{middle(samples, lambda run: run.peak) / 1e6:.0f}",
             f"{middle(samples, lambda run: run.written) / 1e6:,.0f}",
         ]
-        if counted:
+        if has_requests:
             cells.append(f"{middle(samples, lambda run: run.requests or 0):.0f}")
         lines.append([*cells, f"{wall.median / own:.2f}"])
-    requests = ["requests"] if counted else []
+    requests = ["requests"] if has_requests else []
     return [
         *table([*head, *requests, "wall, towline = 1"], lines),
-        *(f"\n{name} does not read it: `{_short(why)}`" for name, why in row.refused.items()),
+        *(f"\n{name} fails: `{_shorten(error)}`" for name, error in row.refused.items()),
     ]
 
 
-def _short(why: str) -> str:
-    told = " ".join(why.replace("`", "'").split())
-    return told if len(told) <= 160 else f"{told[:60]} … {told[-90:]}"
+def _shorten(error: str) -> str:
+    text = " ".join(error.replace("`", "'").split())
+    return text if len(text) <= 160 else f"{text[:60]} … {text[-90:]}"
 
 
 def curve_table(curve: Curve) -> list[str]:
-    """Wall, CPU and peak of each contender at each point."""
+    """A table of the costs of each contender at each point."""
     names = list(dict.fromkeys(name for point in curve.points for name in point.samples))
     lines = []
     for point in curve.points:
@@ -76,7 +76,7 @@ def _costs(samples: Sequence[Sample]) -> str:
 
 
 def part_table(parts: Sequence[Part]) -> list[str]:
-    """Each part: the native core, the twin, and how many times faster the first is."""
+    """A table of parts: the costs with the native core and the twin, and their ratio."""
     lines = []
     for name in dict.fromkeys(part.name for part in parts):
         forms = {part.core: part for part in parts if part.name == name}
@@ -87,7 +87,7 @@ def part_table(parts: Sequence[Part]) -> list[str]:
         cells = [name, _time(native.wall), _rate(native.size, native.wall)]
         cells += [_rate(native.size, native.cpu), _time(twin.wall) if twin else ""]
         lines.append([*cells, f"{twin.wall / native.wall:.1f}" if twin else ""])
-    head = ["part", "a call", "GB/s", "GB/s of CPU", "the twin's call", "Rust over twin"]
+    head = ["part", "per call", "GB/s", "GB/s of CPU", "twin, per call", "Rust over twin"]
     return table(head, lines)
 
 

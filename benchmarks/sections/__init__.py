@@ -1,1 +1,1 @@
-"""What is measured, section by section; each adds what it found to the document."""
+"""The sections of the benchmarks; each adds its results to the document."""

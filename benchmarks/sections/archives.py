@@ -1,4 +1,4 @@
-"""Archives into a store."""
+"""Pulls from archives."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from benchmarks.peers.loads import contenders
 from benchmarks.sections.bench import Bench
 from benchmarks.sections.pulls import usr
 from benchmarks.workloads.archives import archive, compressed
-from benchmarks.workloads.images import MIB, part_of, sized_image
+from benchmarks.workloads.images import MIB, first_layers, sized_image
 
 __all__ = ["archives", "every_archive"]
 
 
 def archives(bench: Bench) -> None:
-    """A docker-archive, the same compressed, an oci-archive."""
+    """Measure a docker-archive, an oci-archive and a compressed docker-archive."""
     if not find("skopeo"):
-        bench.leave_out("archives (skopeo makes them)")
+        bench.omit("archives (skopeo is needed to create them)")
         return
     docker, layout, packed = every_archive(bench)
     _load(bench, "docker-archive", "docker-archive", docker, bench.pairs)
@@ -28,8 +28,8 @@ def archives(bench: Bench) -> None:
 
 def every_archive(bench: Bench) -> Iterator[Path]:
     """A docker-archive of real files, an oci-archive of 40 layers, the first one compressed."""
-    some = part_of(bench.cache, usr(bench), 3)
-    docker = archive(some, "docker-archive", bench.workspace.policy)
+    image = first_layers(bench.cache, usr(bench), 3)
+    docker = archive(image, "docker-archive", bench.workspace.policy)
     yield docker
     layered = sized_image(bench.cache, 40, bench.scaled(10 * MIB))
     yield archive(layered, "oci-archive", bench.workspace.policy)

@@ -1,4 +1,4 @@
-"""What every section is given: the cache, the workspace, the registry, and a voice."""
+"""The context of all sections: cache, workspace, registry, results and progress output."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks.measuring.run import Sample, middle, spread
-from benchmarks.measuring.turns import Contender, Counter, Runs, take_turns
+from benchmarks.measuring.turns import Contender, Counter, Runs, run_in_turn
 from benchmarks.measuring.workspace import Workspace
 from benchmarks.report.document import Document, Row
 from benchmarks.serving.registry import Registry
@@ -21,14 +21,14 @@ class Bench:
     """One run of the benchmarks.
 
     Attributes:
-        cache: where workloads are kept.
-        workspace: where commands write.
-        registry: whose requests are counted.
-        document: takes the results.
+        cache: the folder of the workloads.
+        workspace: the paths that commands use.
+        registry: counts requests.
+        document: the results.
         pairs: runs of each contender in the main rows.
-        few: runs of each in cold, shaped and curve rows.
-        small: workloads are a tenth of their size, for trying the benchmarks themselves.
-        own_flushes: the kernel does not let flushes be held back, so each flushes what it will.
+        few: runs of each contender in the other rows and the curves.
+        small: whether workloads have a tenth of their size, to test the benchmarks themselves.
+        real_flushes: whether flushes reach the disk because the kernel cannot ignore them.
     """
 
     cache: Path
@@ -38,20 +38,20 @@ class Bench:
     pairs: int = 7
     few: int = 3
     small: bool = False
-    own_flushes: bool = False
+    real_flushes: bool = False
     begun: float = field(default_factory=time.monotonic)
 
     def say(self, text: str) -> None:
-        """One line of progress, with the seconds so far."""
+        """Print a line of progress, with the elapsed seconds."""
         print(f"[{time.monotonic() - self.begun:4.0f} s] {text}", flush=True)
 
-    def leave_out(self, text: str) -> None:
-        """Note what is not measured, and why."""
+    def omit(self, text: str) -> None:
+        """Record an omitted measurement and its reason."""
         self.document.left_out.append(text)
-        self.say(f"left out: {text}")
+        self.say(f"not measured: {text}")
 
     def scaled(self, size: int) -> int:
-        """A size, or a tenth of it."""
+        """The size, or a tenth of it if `small` is set."""
         return max(size // 10, 1) if self.small else size
 
     def row(
@@ -67,14 +67,14 @@ class Bench:
         counter: Counter | None = None,
         rehearse: bool = True,
     ) -> None:
-        """Measure some contenders in turn and keep what came of it."""
+        """Measure contenders in turn, and add the row to the document."""
         runs = self.turns(contenders, rounds or self.pairs, before, counter, rehearse=rehearse)
         row = Row(key, section, title, runs.samples, runs.refused, size)
         self.document.rows.append(row)
         for name, samples in row.samples.items():
-            self.say(f"{title}: {name}: {_told(samples)}")
-        for name, why in row.refused.items():
-            self.say(f"{title}: {name}: {why.strip().splitlines()[-1][:100]}")
+            self.say(f"{title}: {name}: {_summary(samples)}")
+        for name, error in row.refused.items():
+            self.say(f"{title}: {name}: {error.strip().splitlines()[-1][:100]}")
 
     def turns(
         self,
@@ -85,16 +85,16 @@ class Bench:
         *,
         rehearse: bool = True,
     ) -> Runs:
-        """Measure some contenders in turn, each into a fresh target unless told otherwise."""
+        """Measure contenders in turn; by default each run has an empty target."""
         before = before or self.workspace.clean
-        if self.own_flushes:
+        if self.real_flushes:
             contenders = [replace(each, flushes=True) for each in contenders]
-        return take_turns(
+        return run_in_turn(
             contenders, rounds, self.workspace.log, before, counter, rehearse=rehearse
         )
 
 
-def _told(samples: Sequence[Sample]) -> str:
+def _summary(samples: Sequence[Sample]) -> str:
     wall = spread([sample.wall for sample in samples])
     cpu = middle(samples, lambda sample: sample.cpu)
     peak = middle(samples, lambda sample: sample.peak) / 1e6

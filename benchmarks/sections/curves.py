@@ -1,4 +1,4 @@
-"""How costs grow: with size, with layers, with files, with images that are in the store."""
+"""Curves: costs by image size, number of layers, number of files, and images in the store."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def every_image(bench: Bench) -> Iterator[Image]:
 
 
 def sizes(bench: Bench) -> None:
-    """One layer that grows."""
+    """Measure pulls of one layer, by its size."""
     names = ("towline", "skopeo to oci:", "curl")
     images = _by_size(bench)
     _pulls(bench, "size", "pull of one layer, by its size", "MB", images, names, _megabytes)
 
 
 def layers(bench: Bench) -> None:
-    """The same bytes in more and more layers."""
+    """Measure pulls of the same number of bytes, by the number of layers."""
     names = ("towline", "skopeo to oci:", "curl")
     images = _by_layers(bench)
     title = f"pull of {bench.scaled(_SPLIT)} MiB, by the number of layers"
@@ -49,38 +49,41 @@ def layers(bench: Bench) -> None:
 
 
 def files(bench: Bench) -> None:
-    """One layer with more and more files, looked into."""
+    """Measure pulls of one layer, by the number of its files."""
     names = ("towline --verify-diff-ids", "towline", "skopeo to oci:")
     images = _by_files(bench)
-    places = {image.name: bench.scaled(count) for count, image in zip(_FILES, images, strict=True)}
+    counts = {image.name: bench.scaled(count) for count, image in zip(_FILES, images, strict=True)}
     title = "pull of one layer, by the number of its files"
-    _pulls(bench, "files", title, "files", images, names, lambda image: places[image.name])
+    _pulls(bench, "files", title, "files", images, names, lambda image: counts[image.name])
 
 
 def stores(bench: Bench) -> None:
-    """A tiny image into a store that has more and more images; by command line for the peer."""
+    """Measure storing a tiny image, by the number of images in the store.
+
+    towline runs in this process, the peer by command line.
+    """
     source = tiny_layout(bench.workspace.folder / "tiny")
     points = []
     for count in _STORES:
-        held = bench.scaled(count)
-        ours, theirs = bench.workspace.folder / "held", bench.workspace.folder / "layout"
-        samples: Samples = {"towline, in process": _publishing(fill_store(ours, held), held)}
+        images = bench.scaled(count)
+        ours, theirs = bench.workspace.folder / "filled", bench.workspace.folder / "layout"
+        samples: Samples = {"towline, in process": _publish(fill_store(ours, images), images)}
         if find("skopeo"):
-            fill_layout(theirs, held)
+            fill_layout(theirs, images)
             copy = ["skopeo", "--policy", str(bench.workspace.policy), "copy", "--quiet", source]
-            # We cannot hold back what this process flushes, so the peer's is not held back either.
+            # The flushes of this process reach the disk, so those of the peer must too.
             peer = Contender("skopeo to oci:", [*copy, f"oci:{theirs}:new"], flushes=True)
             samples |= bench.turns([peer], bench.few, lambda: None, rehearse=False).samples
-        points.append(Point(held, samples))
+        points.append(Point(images, samples))
         remove(ours)
         remove(theirs)
     title = "a tiny image into a store, by the images in it, flushed to the disk"
-    _keep(bench, Curve("store", title, "images", points))
+    _add(bench, Curve("store", title, "images", points))
 
 
-def _publishing(store: LayoutStore, held: int) -> list[Sample]:
+def _publish(store: LayoutStore, images: int) -> list[Sample]:
     samples = []
-    for number in range(held, held + _PUBLISHED):
+    for number in range(images, images + _PUBLISHED):
         wall, cpu = time.perf_counter(), time.process_time()
         publish(store, number)
         samples.append(Sample(time.perf_counter() - wall, time.process_time() - cpu, 0, 0))
@@ -107,23 +110,23 @@ def _pulls(
     unit: str,
     images: Sequence[Image],
     names: Sequence[str],
-    place: Callable[[Image], float],
+    x: Callable[[Image], float],
 ) -> None:
     points = []
     for image in images:
         bench.registry.offer(image)
         peers = contenders(names, bench.registry.host, image, bench.workspace)
         runs = bench.turns(peers, bench.few, counter=bench.registry, rehearse=False)
-        points.append(Point(place(image), runs.samples))
-    _keep(bench, Curve(key, title, unit, points))
+        points.append(Point(x(image), runs.samples))
+    _add(bench, Curve(key, title, unit, points))
 
 
-def _keep(bench: Bench, curve: Curve) -> None:
+def _add(bench: Bench, curve: Curve) -> None:
     bench.document.curves.append(curve)
     for point in curve.points:
         walls = {name: middle(runs, lambda run: run.wall) for name, runs in point.samples.items()}
-        told = ", ".join(f"{name} {wall:.2f} s" for name, wall in walls.items())
-        bench.say(f"{curve.title}: {point.x:,.0f} {curve.unit}: {told}")
+        costs = ", ".join(f"{name} {wall:.2f} s" for name, wall in walls.items())
+        bench.say(f"{curve.title}: {point.x:,.0f} {curve.unit}: {costs}")
 
 
 def _megabytes(image: Image) -> float:

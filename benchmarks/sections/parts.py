@@ -1,4 +1,4 @@
-"""The parts of towline alone, measured by pytest-benchmark in a process of its own."""
+"""Single parts of towline, measured by pytest-benchmark in a separate process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ROOT = Path(__file__).parents[2]
 
 
 def parts(bench: Bench) -> None:
-    """Each part, with either core where it has both."""
+    """Measure each part, with both cores if it has both."""
     report = bench.workspace.folder / "parts.json"
     command = [
         *(sys.executable, "-m", "pytest", "benchmarks/parts", "--quiet", "--benchmark-only"),
@@ -24,9 +24,9 @@ def parts(bench: Bench) -> None:
         *("--benchmark-min-rounds=3", "--benchmark-max-time=0.4", "--timeout=300"),
         *("-p", "no:cacheprovider"),
     ]
-    told = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)
-    if told.returncode:
-        raise SystemExit(f"the parts could not be measured:\n{told.stdout}\n{told.stderr}")
+    done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"the parts could not be measured:\n{done.stdout}\n{done.stderr}")
     for measured in json.loads(report.read_text())["benchmarks"]:
         own, stats = measured["extra_info"], measured["stats"]
         part = Part(

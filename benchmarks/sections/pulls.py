@@ -1,4 +1,4 @@
-"""Whole pulls from a registry on loopback, warm and cold, bare and behind a shaped link."""
+"""Pulls from a registry on loopback: warm, cold, flushed, and through a shaped link."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.serving.link import Link, shaped
 from benchmarks.workloads.images import (
     MIB,
     Image,
-    part_of,
+    first_layers,
     sized_image,
     small_files_image,
     usr_image,
@@ -29,7 +29,7 @@ _LINKS = (
 
 
 def usr(bench: Bench) -> Image:
-    """The image of the machine's own files."""
+    """The image of the machine's files."""
     return usr_image(bench.cache, bench.scaled(950 * MIB), 12)
 
 
@@ -42,7 +42,7 @@ def every_pulled(bench: Bench) -> Iterator[Image]:
 
 
 def warm(bench: Bench) -> None:
-    """The main rows."""
+    """Measure the main rows, with a warm page cache."""
     real = ("towline", "towline --verify-diff-ids", *_EVERY[1:])
     files, one, many, small = every_pulled(bench)
     _pull(bench, "usr", _real(files), files, real)
@@ -52,18 +52,18 @@ def warm(bench: Bench) -> None:
 
 
 def unpacking(bench: Bench) -> None:
-    """Podman, which unpacks: on images that let it be done in time."""
+    """Measure podman, which unpacks layers, with a smaller image."""
     names = ("towline", "towline --verify-diff-ids", "podman")
     if find("podman") is None:
         return
-    few = part_of(bench.cache, usr(bench), 3)
-    _pull(bench, "podman", f"{_real(few)}, beside podman", few, names, bench.few)
+    image = first_layers(bench.cache, usr(bench), 3)
+    _pull(bench, "podman", f"{_real(image)}, with podman", image, names, bench.few)
 
 
 def cold(bench: Bench) -> None:
-    """With an empty page cache on either side."""
+    """Measure pulls with an empty page cache."""
     if not can_drop_caches():
-        bench.leave_out("cold page cache (only root can empty it)")
+        bench.omit("cold page cache (only root can empty it)")
         return
 
     def before() -> None:
@@ -77,7 +77,7 @@ def cold(bench: Bench) -> None:
     bench.row(
         "cold",
         "cold",
-        f"{_real(image)}, cold: {_told(image)}",
+        f"{_real(image)}, cold: {_summary(image)}",
         peers,
         size=image.size,
         rounds=bench.few,
@@ -88,7 +88,7 @@ def cold(bench: Bench) -> None:
 
 
 def flushed(bench: Bench) -> None:
-    """With every blob on the disk in the end."""
+    """Measure pulls that flush every blob to the disk."""
     image = usr(bench)
     bench.registry.offer(image)
     names = ("towline, durability=power", "skopeo to oci:")
@@ -96,7 +96,7 @@ def flushed(bench: Bench) -> None:
     bench.row(
         "flushed",
         "flushed",
-        f"{_real(image)}, flushed: {_told(image)}",
+        f"{_real(image)}, flushed: {_summary(image)}",
         [replace(peer, flushes=True) for peer in peers],
         size=image.size,
         rounds=bench.few,
@@ -106,7 +106,7 @@ def flushed(bench: Bench) -> None:
 
 
 def links(bench: Bench) -> None:
-    """Behind links with latency and bandwidth."""
+    """Measure pulls through links with latency and limited bandwidth."""
     for number, (link, layers, each) in enumerate(_LINKS):
         image = sized_image(bench.cache, layers, bench.scaled(each * MIB))
         bench.registry.offer(image)
@@ -115,7 +115,7 @@ def links(bench: Bench) -> None:
             bench.row(
                 f"link-{number + 1}",
                 "links",
-                f"{link.name}, {_layers(image)}: {_told(image)}",
+                f"{link.name}, {_layers(image)}: {_summary(image)}",
                 contenders(names, host, image, bench.workspace),
                 size=image.size,
                 rounds=bench.few,
@@ -131,7 +131,7 @@ def _pull(
     bench.row(
         key,
         "registry",
-        f"{title}: {_told(image)}",
+        f"{title}: {_summary(image)}",
         contenders(names, bench.registry.host, image, bench.workspace),
         size=image.size,
         rounds=rounds,
@@ -139,7 +139,7 @@ def _pull(
     )
 
 
-def _told(image: Image) -> str:
+def _summary(image: Image) -> str:
     return f"{image.size / 1e6:,.0f} MB"
 
 

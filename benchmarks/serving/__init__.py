@@ -1,1 +1,1 @@
-"""The registry that is pulled from, and the link that shapes the way to it."""
+"""The registry that images are pulled from, and the shaped link to it."""

@@ -1,8 +1,8 @@
-"""A link with latency and bandwidth: a proxy for TCP in front of the registry.
+"""A link with latency and limited bandwidth: a TCP proxy in front of the registry.
 
-The kernel could do it (`tc`), but only for root, and not on every kernel.  What it leaves out: slow
-start and loss.  Each connection waits one round trip before it carries anything, as a handshake
-would; both directions are delayed, and the way to the client is as wide as the link says.
+The kernel's `tc` would need root, and not every kernel has it.  The proxy does not model slow start
+and loss.  Each connection waits one round trip before it transfers data, as for a handshake.  Both
+directions are delayed, and the bandwidth to the client is limited.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _AHEAD = 0.020  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A way to the registry.
+    """The latency and bandwidth of a link.
 
     Attributes:
-        name: as the page calls it.
+        name: its name on the page.
         rtt: round-trip time, in seconds.
-        connection_rate: bytes a second of one connection.
-        total_rate: bytes a second of all of them.
+        connection_rate: bytes per second of one connection.
+        total_rate: bytes per second of all connections.
     """
 
     name: str
@@ -37,29 +37,29 @@ class Link:
     total_rate: float
 
 
-class _Width:
-    """A stretch that lets so many bytes a second through, one after another."""
+class _RateLimit:
+    """A limit on the bytes per second, which are transferred one after another."""
 
     def __init__(self, rate: float) -> None:
         self._rate = rate
         self._free = 0.0
 
-    def through(self, size: int, since: float) -> float:
-        """When so many bytes are through that arrive now."""
-        self._free = max(self._free, since) + size / self._rate
+    def reserve(self, size: int, now: float) -> float:
+        """Reserve the transfer of bytes that arrive now, and return the time at which it ends."""
+        self._free = max(self._free, now) + size / self._rate
         return self._free
 
 
 @contextlib.contextmanager
 def shaped(link: Link, upstream: str) -> Iterator[str]:
-    """Run the proxy in a thread until the context ends; `host:port` of its own."""
+    """Run the proxy in a thread until the context ends, and yield its `host:port`."""
     loop = asyncio.new_event_loop()
     ready: list[str] = []
     started = threading.Event()
     ended = asyncio.Event()
 
     async def main() -> None:
-        whole = _Width(link.total_rate)
+        total = _RateLimit(link.total_rate)
         tasks: set[asyncio.Task[None]] = set()
 
         async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -67,8 +67,8 @@ def shaped(link: Link, upstream: str) -> Iterator[str]:
             if task is not None:
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
-            with contextlib.suppress(asyncio.CancelledError):  # at the end of all
-                await _connection(link, whole, upstream, reader, writer)
+            with contextlib.suppress(asyncio.CancelledError):  # when the proxy stops
+                await _connection(link, total, upstream, reader, writer)
 
         server = await asyncio.start_server(client, "127.0.0.1", 0)
         host, port = server.sockets[0].getsockname()
@@ -93,61 +93,63 @@ def shaped(link: Link, upstream: str) -> Iterator[str]:
 
 async def _connection(
     link: Link,
-    whole: _Width,
+    total: _RateLimit,
     upstream: str,
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
 ) -> None:
     host, _, port = upstream.rpartition(":")
     await asyncio.sleep(link.rtt)  # the handshake
-    far_reader, far_writer = await asyncio.open_connection(host, int(port))
-    own = _Width(link.connection_rate)
-    half = link.rtt / 2
-    ways = [
-        asyncio.create_task(_way(reader, far_writer, half, ())),
-        asyncio.create_task(_way(far_reader, writer, half, (own, whole))),
+    upstream_reader, upstream_writer = await asyncio.open_connection(host, int(port))
+    own = _RateLimit(link.connection_rate)
+    delay = link.rtt / 2
+    tasks = [
+        asyncio.create_task(_forward(reader, upstream_writer, delay, ())),
+        asyncio.create_task(_forward(upstream_reader, writer, delay, (own, total))),
     ]
     try:
-        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for way in ways:
-            way.cancel()
-        await asyncio.gather(*ways, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         writer.close()
-        far_writer.close()
+        upstream_writer.close()
 
 
-async def _way(
+async def _forward(
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
     delay: float,
-    widths: tuple[_Width, ...],
+    limits: tuple[_RateLimit, ...],
 ) -> None:
-    """One direction, until either side ends."""
+    """Forward one direction until either side closes."""
     now = asyncio.get_running_loop().time
-    flying: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
-    landing = asyncio.create_task(_land(flying, writer))
+    queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+    sender = asyncio.create_task(_send_when_due(queue, writer))
     try:
         while True:
             data = await reader.read(_PIECE)
-            through = now()
-            for width in widths:
-                through = max(through, width.through(len(data), now()))
-            flying.put_nowait((through + delay, data))
+            sent = now()
+            for limit in limits:
+                sent = max(sent, limit.reserve(len(data), now()))
+            queue.put_nowait((sent + delay, data))
             if not data:
-                await landing
+                await sender
                 return
-            # Reading runs ahead a little: a sleep that lasts too long must not leave the way empty.
-            if (wait := through - now()) > _AHEAD:
+            # Reading is slightly ahead, so that a sleep that takes too long causes no gap.
+            if (wait := sent - now()) > _AHEAD:
                 await asyncio.sleep(wait - _AHEAD / 2)
     finally:
-        landing.cancel()
+        sender.cancel()
 
 
-async def _land(flying: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter) -> None:
+async def _send_when_due(
+    queue: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter
+) -> None:
     now = asyncio.get_running_loop().time
     while True:
-        due, data = await flying.get()
+        due, data = await queue.get()
         if (wait := due - now()) > _SLACK:
             await asyncio.sleep(wait)
         if not data:

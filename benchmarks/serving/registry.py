@@ -1,4 +1,4 @@
-"""A real registry whose storage is made of the workloads' own files, by hard links."""
+"""A real registry whose storage consists of hard links to the workloads' files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ROOT = "docker/registry/v2"
 
 @dataclass(slots=True)
 class Registry:
-    """A running registry; counts what it was asked."""
+    """A running registry, which counts its requests."""
 
     server: RegistryServer
     seen: int = 0
@@ -31,28 +31,28 @@ class Registry:
         return self.server.host
 
     def offer(self, image: Image) -> None:
-        """Put an image there, in the repository of its name, tagged ``latest``."""
+        """Add an image as a repository with the image's name and the tag ``latest``."""
         _link(image, self.server.storage / _ROOT)
 
-    def taken(self) -> tuple[int, int]:
-        """Requests answered, and bytes of their bodies, since it was asked last."""
-        every = self.server.requests()
-        new, self.seen = every[self.seen :], len(every)
+    def new_requests(self) -> tuple[int, int]:
+        """The number of requests since the last call, and the bytes of the response bodies."""
+        requests = self.server.requests()
+        new, self.seen = requests[self.seen :], len(requests)
         return len(new), sum(each.size for each in new if each.method == "GET")
 
 
 @contextlib.contextmanager
 def registry(cache: Path) -> Iterator[Registry]:
-    """A registry on a free port, beside the workloads so that their files can be linked."""
+    """Run a registry on a free port, in the cache so that its files can be hard-linked."""
     with tempfile.TemporaryDirectory(prefix="registry-", dir=cache) as folder:
-        here = Path(folder)
-        with serve(here, RegistrySettings(storage=here / "storage")) as server:
+        path = Path(folder)
+        with serve(path, RegistrySettings(storage=path / "storage")) as server:
             yield Registry(server)
 
 
 def _link(image: Image, root: Path) -> None:
-    """Lay an image out as distribution does, without a byte copied."""
-    own = root / "repositories" / image.name
+    """Create the storage layout of distribution for an image, without copying blobs."""
+    repository = root / "repositories" / image.name
     for digest in image.blobs():
         blob = root / "blobs/sha256" / digest[:2] / digest
         if not blob.exists():
@@ -61,13 +61,13 @@ def _link(image: Image, root: Path) -> None:
                 os.link(image.blob(digest), blob / "data")
             except OSError:  # a file system without hard links
                 shutil.copyfile(image.blob(digest), blob / "data")
-        _point(own / "_layers/sha256" / digest, digest)
+        _write_link(repository / "_layers/sha256" / digest, digest)
     manifest = image.manifest
-    _point(own / "_manifests/revisions/sha256" / manifest, manifest)
-    _point(own / "_manifests/tags/latest/current", manifest)
-    _point(own / "_manifests/tags/latest/index/sha256" / manifest, manifest)
+    _write_link(repository / "_manifests/revisions/sha256" / manifest, manifest)
+    _write_link(repository / "_manifests/tags/latest/current", manifest)
+    _write_link(repository / "_manifests/tags/latest/index/sha256" / manifest, manifest)
 
 
-def _point(folder: Path, digest: str) -> None:
+def _write_link(folder: Path, digest: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "link").write_text(f"sha256:{digest}")

@@ -1,1 +1,1 @@
-"""What is pulled: images from a seed and from the machine's own files, made once."""
+"""The images that are pulled, generated from a seed or from the machine's files, and cached."""

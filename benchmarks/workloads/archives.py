@@ -1,4 +1,4 @@
-"""Archives of an image, as real tools make them; kept beside its layout."""
+"""Archives of an image, created by real tools in the folder of its layout."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["archive", "compressed"]
 
 
 def archive(image: Image, kind: str, policy: Path) -> Path:
-    """The image as ``docker-archive`` or ``oci-archive``, made by skopeo."""
+    """The image as ``docker-archive`` or ``oci-archive``, created by skopeo."""
     path = image.layout.with_suffix(f".{kind}.tar")
     if not path.exists():
         partial = path.with_suffix(".partial")
@@ -25,7 +25,7 @@ def archive(image: Image, kind: str, policy: Path) -> Path:
 
 
 def compressed(tar: Path) -> Path:
-    """The same file through ``gzip -1``."""
+    """The file compressed by ``gzip -1``."""
     path = tar.with_suffix(".tar.gz")
     if not path.exists():
         partial = path.with_suffix(".partial")

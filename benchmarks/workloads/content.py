@@ -1,8 +1,8 @@
-"""Bytes from a seed that compress like those of real layers.
+"""Bytes generated from a seed that compress like real layers.
 
-A layer of gigabytes is put together from pieces of 1 MiB that were compressed once.  Each ends in a
-full flush, so that any sequence of them is one gzip stream; a decoder has the same work as ever,
-since its window is 32 KiB and a piece comes again after some 20 others.
+A layer of gigabytes is composed of pieces of 1 MiB that were compressed once.  Each piece ends in a
+full flush, so that any sequence of pieces is one gzip stream.  A decoder has the usual amount of
+work, because its window is 32 KiB and a piece is repeated only after about 20 others.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import zlib
 from dataclasses import dataclass
 from functools import cache
 
-__all__ = ["PIECE", "Piece", "joined", "pack", "pieces"]
+__all__ = ["PIECE", "Piece", "append_crc", "pack", "pieces"]
 
 PIECE = 1 << 20
 _COUNT = 24
@@ -21,7 +21,7 @@ _WORDS, _RECORDS = 1_500, 3_000
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some bytes of a tar, and the same as part of a deflate stream."""
+    """Bytes of a tar, plain and as part of a deflate stream."""
 
     plain: bytes
     packed: bytes
@@ -29,27 +29,27 @@ class Piece:
 
 
 def pack(plain: bytes, level: int = 6) -> Piece:
-    """Compress some bytes so that they can stand anywhere in a deflate stream."""
+    """Compress bytes so that they can be placed anywhere in a deflate stream."""
     deflate = zlib.compressobj(level, zlib.DEFLATED, -15, 9)
     packed = deflate.compress(plain) + deflate.flush(zlib.Z_FULL_FLUSH)
     return Piece(plain, packed, zlib.crc32(plain))
 
 
-def joined(crc: int, piece: Piece) -> int:
-    """The CRC-32 of what has `crc`, and then the piece; without reading the piece again."""
+def append_crc(crc: int, piece: Piece) -> int:
+    """The CRC-32 of data with the CRC `crc` followed by a piece, computed from the piece's CRC."""
     if len(piece.plain) != PIECE:
         return zlib.crc32(piece.plain, crc)
-    # CRC-32 over zeros is linear in the start value: each of its bits has its own share.
-    moved = piece.crc
-    for share in _shares():
+    # The CRC-32 of zeros is linear in the start value, so the effect of each bit is added.
+    combined = piece.crc
+    for effect in _bit_effects():
         if crc & 1:
-            moved ^= share
+            combined ^= effect
         crc >>= 1
-    return moved
+    return combined
 
 
 @cache
-def _shares() -> tuple[int, ...]:
+def _bit_effects() -> tuple[int, ...]:
     zeros = bytes(PIECE)
     none = zlib.crc32(zeros)
     return tuple(zlib.crc32(zeros, 1 << bit) ^ none for bit in range(32))
@@ -57,7 +57,7 @@ def _shares() -> tuple[int, ...]:
 
 @cache
 def pieces() -> tuple[Piece, ...]:
-    """Like text and like programs in turn, and one in twelve that compresses no further."""
+    """Pieces that compress alternately like text and like programs; one in twelve is random."""
     draw = random.Random("towline")
     words = [
         bytes(draw.choices(b"abcdefghijklmnopqrstuvwxyz_/.", k=draw.randint(2, 11)))
@@ -69,13 +69,13 @@ def pieces() -> tuple[Piece, ...]:
         if number % 12 == 11:
             plain = draw.randbytes(PIECE)
         elif number % 2:
-            plain = b" ".join(draw.choices(words, _rank(_WORDS), k=PIECE // 6))
+            plain = b" ".join(draw.choices(words, _weights(_WORDS), k=PIECE // 6))
         else:
-            plain = b"".join(draw.choices(records, _rank(_RECORDS), k=PIECE // 11))
+            plain = b"".join(draw.choices(records, _weights(_RECORDS), k=PIECE // 11))
         made.append(pack(plain[:PIECE]))
     return tuple(made)
 
 
 @cache
-def _rank(count: int) -> list[float]:
-    return [1 / (place + 1) for place in range(count)]
+def _weights(count: int) -> list[float]:
+    return [1 / (rank + 1) for rank in range(count)]

@@ -1,4 +1,4 @@
-"""Images as OCI layouts in the cache, each made once; the shapes that are measured."""
+"""The measured images, as OCI layouts in the cache; each is created once."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pathlib import Path
 
 from benchmarks.workloads.layers import (
     Layer,
-    file_layer,
-    packed_in_turn,
+    compressed_in_order,
+    file_tar,
     sized_layer,
     small_files,
     write_layer,
 )
 
-__all__ = ["MIB", "Image", "part_of", "sized_image", "small_files_image", "usr_image"]
+__all__ = ["MIB", "Image", "first_layers", "sized_image", "small_files_image", "usr_image"]
 
 MIB = 1 << 20
 _LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -29,16 +29,16 @@ _CONFIG = "application/vnd.oci.image.config.v1+json"
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _TREES = ("/usr", "/opt", "/root/.rustup", "/root/.cargo")
 _USR_LEVEL, _SMALL_LEVEL = 4, 1
-_USR_RATIO = 0.33  # what files of programs compress to
+_USR_RATIO = 0.33  # compression ratio of program files
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image with one layout of its own.
+    """An image in an OCI layout.
 
     Attributes:
-        layout: the folder.
-        name: in the layout, and as a repository.
+        layout: the folder of the layout.
+        name: the name in the layout and of the repository.
         layers: lowest first.
         config, manifest: digests, in hex.
     """
@@ -51,20 +51,20 @@ class Image:
 
     @property
     def size(self) -> int:
-        """Bytes of its layers as they are stored."""
+        """Bytes of its compressed layers."""
         return sum(layer.size for layer in self.layers)
 
     def blob(self, digest: str) -> Path:
-        """Where a blob lies."""
+        """The path of a blob."""
         return self.layout / "blobs/sha256" / digest
 
     def blobs(self) -> tuple[str, ...]:
-        """Every blob, layers first."""
+        """The digests of all blobs, layers first."""
         return (*(layer.digest for layer in self.layers), self.config, self.manifest)
 
 
 def sized_image(cache: Path, layers: int, each: int) -> Image:
-    """So many layers of so many bytes, of files of 8 MiB."""
+    """An image of `layers` layers with `each` bytes, of files of 8 MiB."""
 
     def make(blobs: Path) -> list[Layer]:
         def one(number: int) -> Layer:
@@ -73,56 +73,56 @@ def sized_image(cache: Path, layers: int, each: int) -> Image:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             return list(pool.map(one, range(layers)))
 
-    return _kept(cache, f"sized-{layers}x{each // 1024}k", make)
+    return _cached(cache, f"sized-{layers}x{each // 1024}k", make)
 
 
 def small_files_image(cache: Path, files: int) -> Image:
-    """One layer of so many small files."""
+    """An image with one layer of small files."""
 
     def make(blobs: Path) -> list[Layer]:
-        content = packed_in_turn(small_files("doc", files), _SMALL_LEVEL)
+        content = compressed_in_order(small_files("doc", files), _SMALL_LEVEL)
         return [write_layer(blobs, content, "files")]
 
-    return _kept(cache, f"files-{files}", make)
+    return _cached(cache, f"files-{files}", make)
 
 
 def usr_image(cache: Path, size: int, layers: int) -> Image:
-    """About so many bytes of layers, of the real files below ``/usr`` and of toolchains."""
+    """An image of real files below ``/usr`` and of toolchains, of about `size` bytes."""
 
     def make(blobs: Path) -> list[Layer]:
         return [
-            write_layer(blobs, packed_in_turn(file_layer(group), _USR_LEVEL), str(number))
+            write_layer(blobs, compressed_in_order(file_tar(group), _USR_LEVEL), str(number))
             for number, group in enumerate(_groups(int(size / _USR_RATIO), layers))
         ]
 
-    return _kept(cache, f"usr-{size // MIB}m-{layers}", make)
+    return _cached(cache, f"usr-{size // MIB}m-{layers}", make)
 
 
-def part_of(cache: Path, image: Image, layers: int) -> Image:
-    """The first layers of an image as one of their own; no byte is copied."""
+def first_layers(cache: Path, image: Image, layers: int) -> Image:
+    """An image of the first layers of another image; blobs are hard links."""
 
     def make(blobs: Path) -> list[Layer]:
         for layer in image.layers[:layers]:
             os.link(image.blob(layer.digest), blobs / layer.digest)
         return list(image.layers[:layers])
 
-    return _kept(cache, f"{image.name}-first-{layers}", make)
+    return _cached(cache, f"{image.name}-first-{layers}", make)
 
 
-def _kept(cache: Path, name: str, make: Callable[[Path], list[Layer]]) -> Image:
+def _cached(cache: Path, name: str, make: Callable[[Path], list[Layer]]) -> Image:
     layout = cache / "images" / name
-    described = layout / "image.json"
-    if not described.exists():
+    summary = layout / "image.json"
+    if not summary.exists():
         shutil.rmtree(layout, ignore_errors=True)
         blobs = layout / "blobs/sha256"
         blobs.mkdir(parents=True)
         layers = make(blobs)
         config, manifest = _write_documents(layout, name, layers)
-        told = [[each.digest, each.size, each.diff_id, each.tar_size] for each in layers]
-        described.write_text(json.dumps({"layers": told, "config": config, "manifest": manifest}))
-    kept = json.loads(described.read_text())
-    layers = [Layer(*told) for told in kept["layers"]]
-    return Image(layout, name, tuple(layers), kept["config"], kept["manifest"])
+        rows = [[each.digest, each.size, each.diff_id, each.tar_size] for each in layers]
+        summary.write_text(json.dumps({"layers": rows, "config": config, "manifest": manifest}))
+    data = json.loads(summary.read_text())
+    layers = [Layer(*row) for row in data["layers"]]
+    return Image(layout, name, tuple(layers), data["config"], data["manifest"])
 
 
 def _write_documents(layout: Path, name: str, layers: Sequence[Layer]) -> tuple[str, str]:
@@ -159,12 +159,12 @@ def _store(layout: Path, document: object) -> dict[str, str | int]:
     return {"digest": f"sha256:{digest}", "size": len(data)}
 
 
-def _hex(described: Mapping[str, object]) -> str:
-    return str(described["digest"]).removeprefix("sha256:")
+def _hex(descriptor: Mapping[str, object]) -> str:
+    return str(descriptor["digest"]).removeprefix("sha256:")
 
 
 def _groups(wanted: int, layers: int) -> Iterator[list[Path]]:
-    """The machine's files in so many groups of the same size; the walk is sorted."""
+    """The machine's files in `layers` groups of equal size, in sorted order."""
     group: list[Path] = []
     share, filled = wanted / layers, 0
     made = 0

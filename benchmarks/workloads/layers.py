@@ -1,4 +1,4 @@
-"""Layers as gzip files, written in one pass and hashed on the way."""
+"""Layers as gzip files, written and hashed in one pass."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.workloads.content import PIECE, Piece, joined, pack, pieces
+from benchmarks.workloads.content import PIECE, Piece, append_crc, pack, pieces
 
-__all__ = ["Layer", "file_layer", "packed_in_turn", "sized_layer", "small_files", "write_layer"]
+__all__ = ["Layer", "compressed_in_order", "file_tar", "sized_layer", "small_files", "write_layer"]
 
 _START = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"  # gzip, no name, no time
-_LAST = b"\x03\x00"  # an empty block that says it is the last
+_LAST = b"\x03\x00"  # an empty final block
 _END = bytes(2 * tarfile.BLOCKSIZE)
 _PER_FILE = 8  # pieces
 _PER_FOLDER = 100  # files
@@ -25,13 +25,13 @@ _PER_FOLDER = 100  # files
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A layer that lies among the blobs.
+    """A layer that is stored as a blob.
 
     Attributes:
-        digest: hex, of the gzip file.
-        size: bytes of it.
-        diff_id: hex, of the tar.
-        tar_size: bytes of that.
+        digest: of the gzip file, in hex.
+        size: of the gzip file, in bytes.
+        diff_id: the digest of the tar, in hex.
+        tar_size: of the tar, in bytes.
     """
 
     digest: str
@@ -41,7 +41,7 @@ class Layer:
 
 
 def write_layer(blobs: Path, content: Iterable[Piece], name: str) -> Layer:
-    """Write a layer below its digest; `name` is its own while it grows."""
+    """Write a layer to the blobs; `name` is part of the name of the temporary file."""
     stored, tar, crc, tar_size = hashlib.sha256(), hashlib.sha256(), 0, 0
     partial = blobs / f"{name}.partial"
     with partial.open("wb") as output:
@@ -54,7 +54,7 @@ def write_layer(blobs: Path, content: Iterable[Piece], name: str) -> Layer:
         for piece in content:
             put(piece.packed)
             tar.update(piece.plain)
-            crc = joined(crc, piece)
+            crc = append_crc(crc, piece)
             tar_size += len(piece.plain)
         put(_LAST + crc.to_bytes(4, "little") + (tar_size & 0xFFFFFFFF).to_bytes(4, "little"))
         size = output.tell()
@@ -63,13 +63,13 @@ def write_layer(blobs: Path, content: Iterable[Piece], name: str) -> Layer:
 
 
 def sized_layer(seed: str, size: int) -> Iterator[Piece]:
-    """A tar of files of 8 MiB that takes about so many bytes as gzip."""
+    """A tar of files of 8 MiB with about `size` bytes after compression."""
     draw, number = random.Random(seed), 0
     while size > 0:
         chosen: list[Piece] = []
         while size > 0 and len(chosen) < _PER_FILE:
             piece = draw.choice(pieces())
-            if len(piece.packed) > size:  # the last one, cut so that the layer gets its size
+            if len(piece.packed) > size:  # the last piece is cut to the remaining size
                 cut = PIECE * size // len(piece.packed) // tarfile.BLOCKSIZE * tarfile.BLOCKSIZE
                 piece = pack(piece.plain[:cut])
                 size = 0
@@ -85,50 +85,50 @@ def sized_layer(seed: str, size: int) -> Iterator[Piece]:
 
 def small_files(seed: str, count: int) -> Iterator[bytes]:
     """A tar of small files, some kilobytes each, in pieces of about 1 MiB."""
-    draw, held = random.Random(seed), bytearray()
+    draw, buffer = random.Random(seed), bytearray()
     sources = [piece.plain for piece in pieces()]
     for number in range(count):
         folder = f"usr/share/{seed}/{number // _PER_FOLDER}"
         if number % _PER_FOLDER == 0:
             entry = tarfile.TarInfo(folder)
             entry.type, entry.mode = tarfile.DIRTYPE, 0o755
-            held += entry.tobuf(tarfile.GNU_FORMAT)
+            buffer += entry.tobuf(tarfile.GNU_FORMAT)
         entry = tarfile.TarInfo(f"{folder}/{number}.txt")
         entry.size = min(int(draw.lognormvariate(7.3, 1.0)), 1 << 16)
         begin = draw.randrange(PIECE - entry.size)
-        held += entry.tobuf(tarfile.GNU_FORMAT)
-        held += draw.choice(sources)[begin : begin + entry.size]
-        held += bytes(-entry.size % tarfile.BLOCKSIZE)
-        if len(held) >= PIECE:
-            yield bytes(held)
-            held.clear()
-    yield bytes(held) + _END
+        buffer += entry.tobuf(tarfile.GNU_FORMAT)
+        buffer += draw.choice(sources)[begin : begin + entry.size]
+        buffer += bytes(-entry.size % tarfile.BLOCKSIZE)
+        if len(buffer) >= PIECE:
+            yield bytes(buffer)
+            buffer.clear()
+    yield bytes(buffer) + _END
 
 
-def file_layer(paths: Iterable[Path]) -> Iterator[bytes]:
+def file_tar(paths: Iterable[Path]) -> Iterator[bytes]:
     """A tar of real files, in pieces of 1 MiB."""
-    held = bytearray()
+    buffer = bytearray()
     writing = tarfile.TarFile(os.devnull, "w", format=tarfile.GNU_FORMAT)
     with writing:
         for path in paths:
             try:
                 entry = writing.gettarinfo(path)
-                entry.type, entry.linkname = tarfile.REGTYPE, ""  # a second name is a file again
+                entry.type, entry.linkname = tarfile.REGTYPE, ""  # a hard link becomes a file
                 data = path.read_bytes()
-            except OSError:  # it went away, or is not ours to read
+            except OSError:  # it was removed, or is not readable
                 continue
             entry.size = len(data)
-            held += entry.tobuf(tarfile.GNU_FORMAT)
-            held += data
-            held += bytes(-len(data) % tarfile.BLOCKSIZE)
-            while len(held) >= PIECE:
-                yield bytes(held[:PIECE])
-                del held[:PIECE]
-    yield bytes(held) + _END
+            buffer += entry.tobuf(tarfile.GNU_FORMAT)
+            buffer += data
+            buffer += bytes(-len(data) % tarfile.BLOCKSIZE)
+            while len(buffer) >= PIECE:
+                yield bytes(buffer[:PIECE])
+                del buffer[:PIECE]
+    yield bytes(buffer) + _END
 
 
-def packed_in_turn(plain: Iterable[bytes], level: int) -> Iterator[Piece]:
-    """The pieces compressed on all cores, in their order."""
+def compressed_in_order(plain: Iterable[bytes], level: int) -> Iterator[Piece]:
+    """Compress pieces on all cores, and yield them in order."""
     cores = os.cpu_count() or 1
     with ThreadPoolExecutor(cores) as pool:
         waiting: deque[Future[Piece]] = deque()

@@ -1,4 +1,4 @@
-"""Stores that hold many images, and tiny images to bring into them."""
+"""Stores with many images, and tiny images to add to them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MANIFEST = f"{_OCI}.manifest.v1+json"
 
 
 def publish(store: LayoutStore, number: int) -> None:
-    """Bring an image without layers into a store."""
+    """Publish an image without layers in a store."""
     config, manifest = _documents(number)
     raw = RawManifest(manifest, _MANIFEST)
     plan = ImagePlan(parse_manifest(raw).config.digest.hex, raw, config, (), (_name(number),))
@@ -31,10 +31,10 @@ def publish(store: LayoutStore, number: int) -> None:
 
 
 def fill_store(root: Path, count: int) -> LayoutStore:
-    """A store with so many images, numbered from 0.
+    """A store with `count` images, numbered from 0.
 
-    Records are written beside each other, and the store is told that a change was interrupted: it
-    then makes everything else from them at once, where so many pulls would take minutes.
+    The records are written directly, together with the mark of an interrupted change.  The recovery
+    of the store then generates everything else at once.  As many pulls would take minutes.
     """
     store = open_store(root)
     paths = StorePaths.below(str(root.absolute()))
@@ -43,17 +43,18 @@ def fill_store(root: Path, count: int) -> LayoutStore:
         for data in (config, manifest):
             path = Path(paths.blobs, "sha256", hashlib.sha256(data).hexdigest())
             path.write_bytes(data)
-        own, of = _digest(manifest), _digest(config)
-        stored = StoredManifest(_MANIFEST, own, len(manifest), of, ())
-        record = Record(of.hex, (Link(_name(number), 0),), number + 1, (stored,))
-        Path(paths.record(of.hex)).write_bytes(encode_record(record))
+        digest, config_digest = _digest(manifest), _digest(config)
+        stored = StoredManifest(_MANIFEST, digest, len(manifest), config_digest, ())
+        image_id = config_digest.hex
+        record = Record(image_id, (Link(_name(number), 0),), number + 1, (stored,))
+        Path(paths.record(image_id)).write_bytes(encode_record(record))
     Path(paths.unfinished).touch()
     store.recover()
     return store
 
 
 def fill_layout(root: Path, count: int) -> None:
-    """An OCI layout with so many entries, for tools that know no other store."""
+    """Create an OCI layout with `count` images, as a store for other tools."""
     blobs = root / "blobs/sha256"
     blobs.mkdir(parents=True, exist_ok=True)
     entries = []
@@ -70,7 +71,7 @@ def fill_layout(root: Path, count: int) -> None:
 
 
 def tiny_layout(root: Path) -> str:
-    """A layout with one such image; its location, as skopeo writes it."""
+    """Create a layout with one such image, and return its location in skopeo's syntax."""
     fill_layout(root, 1)
     return f"oci:{root}:{_name(0)}"
 
@@ -81,8 +82,8 @@ def _documents(number: int) -> tuple[bytes, bytes]:
     system = {"architecture": "amd64", "os": "linux", "rootfs": rootfs}
     config = json.dumps(system | {"config": {"Labels": {"number": str(number)}}}).encode()
     digest = f"sha256:{hashlib.sha256(config).hexdigest()}"
-    described = {"mediaType": f"{_OCI}.config.v1+json", "digest": digest, "size": len(config)}
-    document = {"schemaVersion": 2, "mediaType": _MANIFEST, "config": described, "layers": []}
+    descriptor = {"mediaType": f"{_OCI}.config.v1+json", "digest": digest, "size": len(config)}
+    document = {"schemaVersion": 2, "mediaType": _MANIFEST, "config": descriptor, "layers": []}
     return config, json.dumps(document).encode()
 
 

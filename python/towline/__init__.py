@@ -1,4 +1,4 @@
-"""Pull container images the way libpod does: no daemon, no Go binary, every digest checked.
+"""Pull container images as libpod does, without a daemon; every digest is checked.
 
 >>> import towline
 >>> result = towline.pull("docker.io/library/alpine", root="images")  # doctest: +SKIP

@@ -1,4 +1,4 @@
-"""``python -m towline``."""
+"""Runs the command line: ``python -m towline``."""
 
 from __future__ import annotations
 

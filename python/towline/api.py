@@ -1,4 +1,4 @@
-"""The three calls with which most people begin."""
+"""The three functions of the basic API: `open_store`, `pull` and `resolve`."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def pull(
     """Pull an image into the embedded store.
 
     Args:
-        name: a short name, a full one, or ``transport:rest``.
-        root: the store's directory; None for the usual one.
-        label: refuse images whose config has no such label.
-        options: everything else.
+        name: a short name, a full name, or ``transport:rest``.
+        root: the directory of the store; None for the default.
+        label: refuse images whose config does not have this label.
+        options: all other options; None for the defaults.
 
     Raises:
-        PullFailedError: nothing was pulled.
-        TowlineError: whatever stopped the call before.
+        PullFailedError: no image was pulled.
+        TowlineError: an error stopped the call before the first attempt or between two.
     """
     return Runtime(open_store(root), options).pull(name, label)
 
@@ -41,9 +41,9 @@ def resolve(
     *,
     options: Options | None = None,
 ) -> PullGoal:
-    """What `pull` would try, in order; no registry is asked, and no directory is made.
+    """Return the goal that `pull` would run.  No request is sent and no directory is made.
 
     Raises:
-        TowlineError: the name, or what must be read to understand it.
+        TowlineError: the name, or a file that is read to resolve it, is invalid.
     """
     return Runtime(existing_store(root), options).resolve(name)

@@ -1,4 +1,4 @@
-"""A token by which a caller stops work that is under way."""
+"""A token with which a caller cancels running operations."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["CancelToken"]
 
 
 class CancelToken:
-    """Cancelled once, for good.
+    """A flag that is set once and never cleared.
 
-    Every loop that may last asks it, and open sockets register with it.
+    Long loops check it, and open sockets register callbacks with it.
 
     Attributes:
-        stop: what the core's long calls ask.
+        stop: the same flag for long calls of the core.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class CancelToken:
         return self._event.is_set()
 
     def cancel(self) -> None:
-        """Cancel: wake what waits and close what was registered.  Safe in any thread."""
+        """Set the flag, wake `wait` and call the callbacks.  Safe in any thread."""
         self.stop.set()
         with self._lock:
             self._event.set()
@@ -45,21 +45,21 @@ class CancelToken:
 
     @contextmanager
     def branch(self) -> Iterator[CancelToken]:
-        """A token that is cancelled with this one, and that can be cancelled alone."""
+        """A new token that is cancelled with this one, and can be cancelled on its own."""
         token = CancelToken()
-        forget = self.on_cancel(token.cancel)
+        unregister = self.on_cancel(token.cancel)
         try:
             yield token
         finally:
-            forget()
+            unregister()
 
     def raise_if_cancelled(self) -> None:
-        """Nothing, or `PullCancelledError` (code ``cancelled.by_caller``)."""
+        """Raise `PullCancelledError` (``cancelled.by_caller``) if the token is cancelled."""
         if self._event.is_set():
             raise PullCancelledError("cancelled.by_caller")
 
     def wait(self, seconds: float) -> None:
-        """Sleep so long, or until cancelled.
+        """Sleep for a number of seconds, or until cancelled.
 
         Raises:
             PullCancelledError: ``cancelled.by_caller``.
@@ -68,15 +68,19 @@ class CancelToken:
         self.raise_if_cancelled()
 
     def on_cancel(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call back once on cancelling (at once if that was before); returns how to unregister."""
+        """Register a callback that is called once, immediately if the token is cancelled already.
+
+        Returns:
+            A function that unregisters it.
+        """
         with self._lock:
             if not self._event.is_set():
                 key = self._next = self._next + 1
                 self._callbacks[key] = callback
-                return lambda: self._forget(key)
+                return lambda: self._unregister(key)
         callback()
         return lambda: None
 
-    def _forget(self, key: int) -> None:
+    def _unregister(self, key: int) -> None:
         with self._lock:
             self._callbacks.pop(key, None)

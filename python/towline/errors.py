@@ -1,23 +1,23 @@
 """Every exception that towline raises.
 
     TowlineError
-    ├── InvalidNameError            a name, tag, digest or transport that cannot be read
-    ├── PathError           a local path that cannot be resolved or opened
-    ├── ConfigurationError     registries.conf, policy.json, an auth file, an option
-    ├── SourceError            an archive, layout or directory that is not what it should be
-    ├── RegistryError          a registry that cannot be reached, or that answers badly
-    ├── UnsupportedError       understood, and not done by towline
-    ├── VerificationError      bytes that are not the bytes that were asked for
-    ├── PolicyError         the signature policy does not allow the image
-    ├── PlatformMismatchError       no image for the wanted platform
-    ├── LabelMissingError           the image has not the label that was asked for
-    ├── LimitExceededError          an input larger than its budget
-    ├── StoreError             the store cannot take, find or give an image
-    ├── PullFailedError             the end of a goal of which nothing was pulled
-    └── PullCancelledError              the caller cancelled the work
+    ├── InvalidNameError        a name, tag, digest or transport is invalid
+    ├── PathError               a local path cannot be resolved or opened
+    ├── ConfigurationError      registries.conf, policy.json, an auth file or an option is invalid
+    ├── SourceError             an archive, layout, directory, manifest or config is invalid
+    ├── RegistryError           a registry is unreachable, or its response is an error or invalid
+    ├── UnsupportedError        a valid input that towline does not support
+    ├── VerificationError       the digest or size of a blob is not the expected one
+    ├── PolicyError             the signature policy rejects the image
+    ├── PlatformMismatchError   there is no image for the requested platform
+    ├── LabelMissingError       the image does not have the requested label
+    ├── LimitExceededError      an input is larger than its limit
+    ├── StoreError              the store cannot store, find or read an image
+    ├── PullFailedError         no pair of a goal was pulled
+    └── PullCancelledError      the caller cancelled the pull
 
-An error carries a stable ``code``, the ``facts`` of the case and the ``steps`` during which it
-happened.  The sentence is made from them by a `towline.wording.Wording`; no other module holds one.
+An error has a stable ``code``, the ``facts`` of the case and the ``steps`` during which it was
+raised.  A `towline.wording.Wording` makes the message from them; no other module has messages.
 """
 
 from __future__ import annotations
@@ -51,20 +51,20 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What was being done when an error passed: a name known to the wording, and its facts."""
+    """A step during which an error was raised: a name that the wording defines, and its facts."""
 
     name: str
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 class TowlineError(Exception):
-    """The root of all errors of towline.
+    """The base class of all errors of towline.
 
     Attributes:
         code: a stable slug such as ``"registry.unreachable"``; the part before the dot is the area.
-        facts: what is known of the case: wanted, got, reference, path...
-        steps: what was being done, outermost first.
-        wording: the edition in which ``str()`` tells it.
+        facts: the values of the case, such as wanted, got, reference or path.
+        steps: the steps during which the error was raised, outermost first.
+        wording: the wording that ``str()`` uses.
     """
 
     areas: ClassVar[tuple[str, ...]] = ()
@@ -77,10 +77,10 @@ class TowlineError(Exception):
         self.wording: Wording = CURRENT
 
     def __str__(self) -> str:
-        return self.told(self.wording)
+        return self.render(self.wording)
 
-    def told(self, wording: Wording) -> str:
-        """The error as one text in the given wording."""
+    def render(self, wording: Wording) -> str:
+        """Return the message of the error in a wording."""
         return wording.error(self.code, self.facts, self.steps)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -97,94 +97,94 @@ def _rebuild(
 
 
 class InvalidNameError(TowlineError):
-    """A name, tag, digest or transport that cannot be read."""
+    """A name, tag, digest or transport is invalid."""
 
     areas = ("name", "digest", "transport", "reference")
 
 
 class PathError(TowlineError):
-    """A local path that cannot be resolved or opened.
+    """A local path cannot be resolved or opened.
 
-    ``facts["errno"]`` has the system's reason.
+    ``facts["errno"]`` is the error number of the operating system.
     """
 
     areas = ("path",)
 
 
 class ConfigurationError(TowlineError):
-    """A configuration file or an option that cannot be used."""
+    """A configuration file or an option is invalid."""
 
     areas = ("registries_conf", "policy_json", "auth", "certs", "option")
 
 
 class SourceError(TowlineError):
-    """An archive, layout or directory that is not what it should be."""
+    """An archive, layout, directory, manifest or config is invalid."""
 
     areas = ("archive", "layout", "dir", "manifest", "config", "tarball", "core")
 
 
 class RegistryError(TowlineError):
-    """A registry that cannot be reached, or that answers badly."""
+    """A registry is unreachable, or its response is an error or invalid."""
 
     areas = ("registry",)
 
 
 class UnsupportedError(TowlineError):
-    """Something that towline understands and does not do; the sentence names a way round."""
+    """A valid input that towline does not support; the message names an alternative."""
 
     areas = ("unsupported",)
 
 
 class VerificationError(TowlineError):
-    """Bytes that are not the bytes that were asked for; nothing of them is kept."""
+    """The digest or size of a blob is not the expected one; its bytes are discarded."""
 
     areas = ("verify",)
 
 
 class PolicyError(TowlineError):
-    """The signature policy does not allow the image."""
+    """The signature policy rejects the image."""
 
     areas = ("policy",)
 
 
 class PlatformMismatchError(TowlineError):
-    """No image for the wanted platform; ``facts["available"]`` lists what there is."""
+    """There is no image for the platform; ``facts["available"]`` lists the platforms there are."""
 
     areas = ("platform",)
 
 
 class LabelMissingError(TowlineError):
-    """The image has not the label that was asked for."""
+    """The image does not have the requested label."""
 
     areas = ("label",)
 
 
 class LimitExceededError(TowlineError):
-    """An input larger than its budget."""
+    """An input is larger than its limit."""
 
     areas = ("limit",)
 
 
 class StoreError(TowlineError):
-    """The store cannot take, find or give an image."""
+    """The store cannot store, find or read an image."""
 
     areas = ("store",)
 
 
 class PullFailedError(TowlineError):
-    """The end of a goal of which nothing was pulled; ``facts["errors"]`` has each pair's error."""
+    """No pair of a goal was pulled; ``facts["errors"]`` has the error of each pair."""
 
     areas = ("pull",)
 
 
 class PullCancelledError(TowlineError):
-    """The caller cancelled the work."""
+    """The caller cancelled the pull."""
 
     areas = ("cancelled",)
 
 
-class step:  # noqa: N801 - it is read as a verb: with step("reading-manifest", ...)
-    """Say what is being done: a `TowlineError` that passes is given this step, outermost."""
+class step:  # noqa: N801 - it is used like a function: with step("reading-manifest", ...)
+    """A context manager that adds a step to each `TowlineError` raised within it."""
 
     __slots__ = ("_step",)
 
@@ -192,9 +192,9 @@ class step:  # noqa: N801 - it is read as a verb: with step("reading-manifest", 
         self._step = Step(name, facts)
 
     def __enter__(self) -> None:
-        """Nothing happens yet."""
+        """Do nothing."""
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """Add the step to the error, which goes on."""
+        """Add the step to the error as its outermost one, and propagate the error."""
         if isinstance(error, TowlineError):
             error.steps = (self._step, *error.steps)

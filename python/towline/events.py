@@ -1,4 +1,4 @@
-"""Events: what happened to images, for those who keep a log of it.
+"""Events: changes of images in the store, for a log.
 
 EVENT-001 to EVENT-003.
 """
@@ -17,7 +17,7 @@ class Event:
     Attributes:
         type: ``"image"``.
         status: ``"pull"``, ``"remove"``.
-        name: the image's name; ``""`` where the rules leave it out.
+        name: of the image; ``""`` if the edition omits it.
     """
 
     type: str

@@ -1,7 +1,7 @@
 """Goals: the pairs of source and destination that a pull tries, built from a name.
 
-This module is pure.  It asks `towline.transport.facts.Facts` for everything outside, in a fixed
-order, because the order decides which error a user sees.  (GOAL-001 to GOAL-031)
+This module is pure.  It gets all outside information from `towline.transport.facts.Facts`, in a
+fixed order, because the order decides which error a user sees.  (GOAL-001 to GOAL-031)
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ LOCAL_REGISTRY = "localhost"  # GOAL-003: where names without a registry are sto
 
 @dataclass(frozen=True, slots=True)
 class PullRefPair:
-    """One thing to try: `image` is the name that the user will be told."""
+    """A source and the destination for it; `image` is the name that is shown to the user."""
 
     image: str
     source: ImageReference
@@ -54,14 +54,13 @@ class PullRefPair:
 
 @dataclass(frozen=True, slots=True)
 class PullGoal:
-    """The pairs in the order of trying, and when to stop.
+    """The pairs in the order in which they are tried, and when to stop.
 
     Attributes:
-        pairs: what to try.
+        pairs: the pairs to try.
         pull_all_pairs: pull every pair instead of stopping at the first success.
         used_search_registries: whether the pairs depend on registries.conf.
-        searched_registries: those registries; None unless they were used, and where the
-            configuration has none.
+        searched_registries: the search registries; None if they were not used or there are none.
     """
 
     pairs: tuple[PullRefPair, ...]
@@ -81,45 +80,45 @@ class PullGoal:
 
 
 def goal_from_name(name: str, facts: Facts, rules: Rules) -> PullGoal:
-    """The goal of what a user typed: ``transport:rest``, a full name or a short one (GOAL-001).
+    """Return the goal of ``transport:rest``, a full name or a short name (GOAL-001).
 
-    Text that no transport reads is tried as a name, whatever the reason was.
+    Text that no transport can parse is tried as a name, whatever the error was.
 
     Raises:
-        TowlineError: whatever made the text unusable; within the step ``deciding-goal`` or
+        TowlineError: the text is invalid; within the step ``deciding-goal`` or
             ``deciding-short-name``.
     """
     try:
         source = parse_image_name(name, facts, rules)
-    except TowlineError as unread:
+    except TowlineError as transport_error:
         try:
             with step("deciding-short-name", name=name):
                 return goal_from_possibly_unqualified_name(name, facts, rules)
         except TowlineError as error:
-            raise _more_telling(unread, error, name, rules) from None
+            raise _reported_error(transport_error, error, rules) from None
     with step("deciding-goal", name=name):
         return goal_from_image_reference(source, name, facts, rules)
 
 
-def _more_telling(
-    unread: TowlineError, error: TowlineError, name: str, rules: Rules
+def _reported_error(
+    transport_error: TowlineError, name_error: TowlineError, rules: Rules
 ) -> TowlineError:
-    # GOAL-002: the original forgets why no transport could read the text
-    meant_transport = unread.code not in ("transport.missing", "transport.unknown")
-    bad_name = error.code.startswith(("name.", "digest."))
-    if rules.transport_error == "told" and meant_transport and bad_name:
-        return unread
-    return error
+    # GOAL-002: libpod always reports the error of the name
+    has_transport = transport_error.code not in ("transport.missing", "transport.unknown")
+    bad_name = name_error.code.startswith(("name.", "digest."))
+    if rules.transport_error == "told" and has_transport and bad_name:
+        return transport_error
+    return name_error
 
 
 def goal_from_image_reference(
     source: ImageReference, name: str, facts: Facts, rules: Rules
 ) -> PullGoal:
-    """The goal of a source whose transport is known; `name` is how the user wrote it (GOAL-010).
+    """Return the goal of a source; `name` is the text that the user typed (GOAL-010).
 
     Raises:
-        SourceError: an archive that must be read for its names, and cannot.
-        InvalidNameError: a name in it that cannot be a destination; nothing is pulled (GOAL-013).
+        SourceError: an archive that must be read for its names cannot be read.
+        InvalidNameError: a name in it cannot be a destination; nothing is pulled (GOAL-013).
     """
     match source:
         case DockerArchiveReference():
@@ -127,21 +126,21 @@ def goal_from_image_reference(
         case OciArchiveReference():
             return _single(source, _oci_archive_name(source, facts), facts)
         case DirReference(path=path):
-            # GOAL-016: the path becomes the repository, so that docker.io is not put in front
+            # GOAL-016: localhost/ keeps docker.io from being added to the path
             return _single(source, LOCAL_REGISTRY + path if path[:1] == "/" else path, facts)
         case OciReference() | TarballReference() if rules.layout_names == "annotation":
-            return _named_by_place(source, facts)  # GOAL-020
+            return _goal_named_by_path(source, facts)  # GOAL-020
         case _:
             return _single(source, name, facts)
 
 
 def goal_from_possibly_unqualified_name(name: str, facts: Facts, rules: Rules) -> PullGoal:
-    """The goal of a name: itself, or one pair for each search registry (GOAL-030).
+    """Return the goal of a name: one pair, or one for each search registry (GOAL-030).
 
     Raises:
-        InvalidNameError: the name, or the name completed with a registry, is not valid; or it could
-            mean several images, and registries.conf wants none of them to be guessed.
-        ConfigurationError: registries.conf, which only a short name makes it read.
+        InvalidNameError: the name, or the name completed with a registry, is invalid; or it is
+            ambiguous and registries.conf requires short names to be unambiguous.
+        ConfigurationError: registries.conf is invalid; it is read for short names only.
     """
     parts = decompose(name)
     if parts.has_registry:
@@ -172,23 +171,23 @@ def goal_from_possibly_unqualified_name(name: str, facts: Facts, rules: Rules) -
 
 
 def _ambiguous(parts: ImageParts, candidates: list[str], path: str) -> InvalidNameError:
-    # CONF-046: nobody can be asked which of them is meant
+    # CONF-046: towline does not prompt for one of the candidates
     short = parts.unnormalized
-    meant = parse_reference(candidates[0]).name
+    first = parse_reference(candidates[0]).name
     return InvalidNameError(
         "name.ambiguous",
         name=str(short),
         candidates=candidates,
         path=path,
-        line=f'"{short.name}" = "{meant}"',
+        line=f'"{short.name}" = "{first}"',
     )
 
 
 def pull_ref_pair(source: ImageReference, destination: str, facts: Facts) -> PullRefPair:
-    """One pair; a destination without a registry is put under ``localhost/`` (GOAL-003).
+    """Return a pair; ``localhost/`` is added to a destination without a registry (GOAL-003).
 
-    A destination that is no name at all (such as ``@<id>``) is left as it is.  Where the source
-    carries an image name of its own, that name is what the image is stored under (GOAL-004).
+    A destination that is not a name (such as ``@<id>``) is not changed.  If the source reference
+    has an image name, the image is stored under that name (GOAL-004).
 
     Raises:
         InvalidNameError: the destination cannot be a name in a store.
@@ -200,9 +199,11 @@ def pull_ref_pair(source: ImageReference, destination: str, facts: Facts) -> Pul
     else:
         if not parts.has_registry:
             destination = str(parts.reference_with_registry(LOCAL_REGISTRY))
-    own = source.docker_reference
+    source_name = source.docker_reference
     with step("parsing-destination", name=destination):
-        stored = parse_store_reference(destination if own is None else str(own), facts)
+        stored = parse_store_reference(
+            destination if source_name is None else str(source_name), facts
+        )
     return PullRefPair(destination, source, stored)
 
 
@@ -215,7 +216,7 @@ def _docker_archive_goal(source: DockerArchiveReference, facts: Facts, rules: Ru
         return _single(source, str(source.reference), facts)
     if source.counted:
         return _counted_goal(source, facts)
-    # GOAL-014: asked for the whole location, so a name behind the path is taken for part of it
+    # GOAL-014: the whole location is the path, so a name after the path is part of the path
     images = facts.archive_images(source.within_transport)
     if rules.archive_images == "first":  # GOAL-011
         images = images[:1]
@@ -225,16 +226,16 @@ def _docker_archive_goal(source: DockerArchiveReference, facts: Facts, rules: Ru
         return _single(source, f"@{facts.config_hex(source)}", facts)  # GOAL-012
     pairs = []
     for image in images:
-        own = DockerArchiveReference(source.path, source.reference, image.index)
-        names = image.names or (f"@{facts.config_hex(own)}",)
-        pairs += [pull_ref_pair(own, name, facts) for name in names]
+        one = DockerArchiveReference(source.path, source.reference, image.index)
+        names = image.names or (f"@{facts.config_hex(one)}",)
+        pairs += [pull_ref_pair(one, name, facts) for name in names]
     return PullGoal(tuple(pairs), pull_all_pairs=True)
 
 
 def _counted_goal(source: DockerArchiveReference, facts: Facts) -> PullGoal:
     images = facts.archive_images(source.path)
     names = [name for image in images if image.index == source.index for name in image.names]
-    if not names:  # GOAL-018: or the archive has no such image, which its reading says
+    if not names:  # GOAL-018; config_hex raises if the archive has no such image
         return _single(source, f"@{facts.config_hex(source)}", facts)
     pairs = tuple(pull_ref_pair(source, name, facts) for name in names)
     return PullGoal(pairs, pull_all_pairs=True)
@@ -249,7 +250,7 @@ def _oci_archive_name(source: OciReference, facts: Facts) -> str:
         return f"@{facts.config_hex(source)}"  # GOAL-015
 
 
-def _named_by_place(source: OciReference | TarballReference, facts: Facts) -> PullGoal:
+def _goal_named_by_path(source: OciReference | TarballReference, facts: Facts) -> PullGoal:
     if isinstance(source, OciReference):
         name = facts.layout_name(source.path, source.image, archive=False)
         if name:
@@ -260,5 +261,5 @@ def _named_by_place(source: OciReference | TarballReference, facts: Facts) -> Pu
     try:
         return _single(source, f"{LOCAL_REGISTRY}/{path.lstrip('/')}", facts)
     except TowlineError:
-        # GOAL-021: a path that cannot be a name leaves the image nameless rather than unpulled
+        # GOAL-021: an image whose path cannot be a name is stored without a name
         return _single(source, f"@{facts.config_hex(source)}", facts)

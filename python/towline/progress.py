@@ -1,7 +1,7 @@
-"""Progress: the text that a writer gets, and typed reports for those who draw their own.
+"""Progress of pulls: text for a writer, and typed reports for a callback.
 
-The text follows the recordings: each line is whole, lines of layers come in any order, and nothing
-is written that is not in `towline.wording`.  (TEXT-001 to TEXT-009)
+The text follows the recordings: lines are written whole, lines of layers may be in any order, and
+all texts are from `towline.wording`.  (TEXT-001 to TEXT-009)
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ _TICK = 0.1  # seconds between two reports of a moving blob
 
 
 class TextWriter(Protocol):
-    """Anything with ``write(str)``."""
+    """An object with a method ``write(str)``."""
 
     def write(self, text: str, /) -> object:
-        """Take a piece of text."""
+        """Write a text."""
 
 
 @dataclass(frozen=True, slots=True)
 class BlobProgress:
-    """Where one blob stands.
+    """The progress of one blob.
 
     Attributes:
-        image: the pair's image name.
+        image: the image name of the pair.
         digest: of the blob.
-        state: ``"begun"``, ``"moving"``, ``"done"``, or ``"present"`` for one that was here.
-        held: bytes that are here.
-        total: bytes in all; -1 where unknown.
+        state: ``"begun"``, ``"moving"``, ``"done"``, or ``"present"`` if the store had it before.
+        held: bytes in the store.
+        total: bytes of the whole blob; -1 if unknown.
     """
 
     image: str
@@ -47,7 +47,7 @@ class BlobProgress:
 
 
 class Progress:
-    """Where the copying of images tells what it does.  Safe to call from many threads."""
+    """Reports the progress of copying images.  Safe in any number of threads."""
 
     def __init__(
         self,
@@ -62,23 +62,23 @@ class Progress:
         self._moving: dict[str, Callable[[], BlobProgress]] = {}
 
     def say(self, key: str, /, **facts: object) -> None:
-        """Write one of the wording's texts."""
+        """Write a text of the wording."""
         if self._writer is not None:
             text = self._wording.text(key, **facts)
             with self._lock:
                 self._writer.write(text)
 
     def blob(self, progress: BlobProgress) -> None:
-        """Report where a blob stands."""
+        """Report the progress of a blob."""
         if self._report is not None:
             with self._lock:
                 self._report(progress)
 
     @contextmanager
-    def moving(self, digest: str, ask: Callable[[], BlobProgress]) -> Iterator[None]:
-        """While this is open, `ask` is asked every tenth of a second where the blob stands."""
+    def moving(self, digest: str, measure: Callable[[], BlobProgress]) -> Iterator[None]:
+        """Report the result of `measure` every 0.1 s while the context is open."""
         with self._lock:
-            self._moving[digest] = ask
+            self._moving[digest] = measure
         try:
             yield
         finally:
@@ -87,7 +87,7 @@ class Progress:
 
     @contextmanager
     def ticking(self) -> Iterator[None]:
-        """Report moving blobs while this is open; without anyone to report to it does nothing."""
+        """Report moving blobs while the context is open; do nothing without a callback."""
         if self._report is None:
             yield
             return
@@ -103,6 +103,6 @@ class Progress:
     def _tick(self, stop: threading.Event) -> None:
         while not stop.wait(_TICK):
             with self._lock:
-                asks = list(self._moving.values())
-            for ask in asks:
-                self.blob(ask())
+                callbacks = list(self._moving.values())
+            for measure in callbacks:
+                self.blob(measure())

@@ -1,7 +1,7 @@
-"""The two editions of the rules: named decisions, each read at the one place of its choice.
+"""The two editions of the rules, as named settings.
 
-`Rules.CURRENT` is what users expect today; `Rules.LIBPOD_1_3` is podman v1.3.2, decision for
-decision and text for text.  No code asks which edition it is in: it asks for a decision.
+`Rules.CURRENT` follows the present tools; `Rules.LIBPOD_1_3` reproduces podman v1.3.2, messages
+included.  Code never compares editions; it reads a single setting.
 """
 
 from __future__ import annotations
@@ -31,77 +31,75 @@ _IDENTITIES = (
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """One edition.
+    """The settings of one edition.
 
     Attributes:
-        wording: the sentences of the edition.
-        tag_and_digest: a registry name with both is refused, or the digest decides (TRANS-012).
-        registries_conf: which keys of registries.conf have a meaning (CONF-001).
+        wording: the messages of the edition.
+        tag_and_digest: refuse a registry name with both, or use the digest (TRANS-012).
+        registries_conf: the version of registries.conf whose keys are read (CONF-001).
         registries_conf_variables: the environment variables that name another registries.conf, in
             order (CONF-011).
-        registries_conf_home: root, too, has a registries.conf at home (CONF-011).
-        mirrors: registries.conf can block a registry, move it and name its mirrors (CONF-040 to
+        registries_conf_home: read registries.conf in the home directory of root too (CONF-011).
+        mirrors: registries.conf can block a registry, relocate it and list mirrors (CONF-040 to
             CONF-045).
         aliases: a short name may be an alias, and may have to be unambiguous (CONF-043, CONF-046).
-        credentials_store: an auth file may name a helper for all hosts (AUTH-013).
-        registries_cached: the file is read once in the life of the process (CONF-009).
-        accept: the media types that a registry is asked for, in this order (REG-003).
-        indexes: media types under which a list of instances is recognised (REG-005).
-        typeless: what a manifest with an unknown media type is: read as schema 1, which then
-            refuses it, or recognised by its content (REG-006).
-        schema1: images of schema 1 are accepted, or refused as too old (MANIFEST-020).
-        unnamed_blob: a config without a digest is one that the registry does not have, or refused
-            for its digest (MANIFEST-027).
-        archive_images: a docker-archive with several images gives the names of the first only,
-            or every image with all its names (GOAL-011), and one of them can be chosen by name or
+        credentials_store: an auth file may name one helper for all hosts (AUTH-013).
+        registries_cached: registries.conf is read once per process (CONF-009).
+        accept: the media types of the Accept header, in this order (REG-003).
+        indexes: the media types that are treated as a manifest list or index (REG-005).
+        typeless: parse a manifest of unknown media type as schema 1, which then refuses it, or
+            recognise it by its content (REG-006).
+        schema1: accept images of schema 1, or refuse them (MANIFEST-020).
+        unnamed_blob: a config without a digest is an absent blob, or an invalid digest
+            (MANIFEST-027).
+        archive_images: pull the first image of a docker-archive by all its names, or every image
+            by all its names (GOAL-011); in the latter case one image can be selected by name or
             number (GOAL-014, TRANS-023).
-        archive_formats: the compressions in which an archive is recognised (ARCH-003).
-        archive_members: a docker-archive's member is found by its very name, through one symbolic
-            link at most, or by its path and through whatever links lead there (ARCH-007).
-        layout_images: an image of an OCI layout is found by name among its OCI manifests, or among
-            images of every kind, by containerd's annotation too, and a layout of one image for
-            several platforms is that image (LAYOUT-006 to LAYOUT-008).
-        layout_names: an ``oci:`` or ``tarball:`` source is named by the whole user string, or by
-            its annotation and else by its path (GOAL-020).
-        label_context: the label check sees only the auth file, or all that the call was given
+        archive_formats: the compressions that are recognised in an archive (ARCH-003).
+        archive_members: find a member of a docker-archive by its literal name and at most one
+            symbolic link, or by its resolved path (ARCH-007).
+        layout_images: find an image of an OCI layout by name among its OCI manifests, or among
+            images of every kind and by containerd's annotation too; a layout with one image for
+            several platforms is then that image (LAYOUT-006 to LAYOUT-008).
+        layout_names: name an ``oci:`` or ``tarball:`` source by the whole user string, or by its
+            annotation or else its path (GOAL-020).
+        label_context: the label check uses the auth file only, or all options of the call
             (LABEL-003).
-        label_failure: a failed label check ends the whole call, or counts like a failed pair
-            (LABEL-004).
+        label_failure: a failed label check ends the call, or counts as a failed pair (LABEL-004).
         single_pull_event: the name in the event of a goal that pulled one pair (EVENT-002).
-        missing_policy: no policy.json anywhere is an error, or the built-in policy accepts
+        missing_policy: without a policy.json, refuse, or use the built-in policy, which accepts
             (POLICY-003).
-        policy_home: the user's own policy.json is looked for as well (POLICY-002).
-        variants: processor variants count in the choice from a list (PLAT-003).
-        policy_requirements: the requirements that policy.json may have (POLICY-021).
-        policy_identities: the kinds of a ``signedIdentity`` in it (POLICY-030).
-        policy_key_paths: ``signedBy`` may name several key files, and none may be empty
+        policy_home: read policy.json in the home directory too (POLICY-002).
+        variants: select an instance of a list by processor variant too (PLAT-003).
+        policy_requirements: the requirement types that policy.json may have (POLICY-021).
+        policy_identities: the types of ``signedIdentity`` that it may have (POLICY-030).
+        policy_key_paths: ``signedBy`` may list several key files, and none may be empty
             (POLICY-021).
-        authfile: an auth file that was given is read before the usual ones, or is the only one,
-            and then must exist (AUTH-001).
-        auth_keys: the keys of auth files name hosts, or namespaces and repositories as well
+        authfile: read a given auth file before the default ones, or as the only one, which must
+            exist (AUTH-001).
+        auth_keys: the keys of auth files are hosts, or also namespaces and repositories
             (AUTH-003).
-        certs_home: the user's own certs.d is looked for as well (TLS-001).
+        certs_home: read certs.d in the home directory too (TLS-001).
         scope_wildcards: policy scopes such as ``*.example.com`` match (POLICY-012).
-        foreign_os: an image for Windows is refused on other systems (PULL-016).
-        list_by_digest: a list pulled by its own digest is accepted (PULL-015).
-        layers_must_apply: a layer that is no tar refuses the image (STORE-011).
-        layers_after_failure: layers are still fetched when one has failed (PULL-018).
-        transport_error: what a transport said of text that is no name either is lost, or told
-            (GOAL-002).
-        retries: how often a request that failed in a passing way is repeated (REG-020).
-        known_documents: manifests, lists and configs that are here are not fetched again, and a
-            registry is asked whether a name has moved before it is asked for the manifest
-            (REG-052).
-        blob_size: a blob is as long as the registry's answer says, or as the manifest says, and
-            an answer that differs is refused (REG-027).
-        document_limit: bytes of the longest manifest or config that is read (REG-007).
-        downgrade: a redirect from HTTPS to plain HTTP is followed (REG-026).
-        foreign_urls: the addresses in a layer's descriptor are tried before the registry, or
-            after it does not have the layer (REG-028).
-        parallel_ranges: the rest of a large blob may come over several connections (REG-029).
-        ping_v1: a registry that does not answer as v2 is asked whether it is of v1 (REG-004).
-        reauthorize: a refusal may ask for other authentication than the ping, or for a new token,
-            once (REG-014).
+        foreign_os: refuse an image for Windows on other systems, or accept it (PULL-016).
+        list_by_digest: accept a list that was pulled by its own digest (PULL-015).
+        layers_must_apply: refuse an image with a layer that is not a tar (STORE-011).
+        layers_after_failure: fetch the other layers after one has failed (PULL-018).
+        transport_error: for text that is not a valid name either, report the error of the name
+            ("lost") or of the transport ("told") (GOAL-002).
+        retries: how often a request is repeated after a transient failure (REG-020).
+        known_documents: do not fetch manifests, lists and configs that are in the store, and send
+            a HEAD request before the GET request for a manifest (REG-052).
+        blob_size: the size of a blob is that of the registry's response, or that of the manifest;
+            in the latter case a response with another size is refused (REG-027).
+        document_limit: maximum size of a manifest or config, in bytes (REG-007).
+        downgrade: follow a redirect from HTTPS to plain HTTP (REG-026).
+        foreign_urls: try the URLs in a layer's descriptor before the registry, or after the
+            registry does not have the layer (REG-028).
+        parallel_ranges: fetch the rest of a large blob over several connections (REG-029).
+        ping_v1: ping the v1 API of a registry that does not have the v2 API (REG-004).
+        reauthorize: after a 401 response, authenticate once more with its challenge or a new
+            token (REG-014).
     """
 
     edition: str
@@ -157,7 +155,7 @@ class Rules:
 
     @staticmethod
     def named(edition: str) -> Rules:
-        """The edition of that name; KeyError where there is none."""
+        """Return the edition with this name; KeyError if there is none."""
         return {rules.edition: rules for rules in (Rules.CURRENT, Rules.LIBPOD_1_3)}[edition]
 
 

@@ -2,10 +2,10 @@
 
     python spec/drivers/record_current.py [TOOL...]
 
-The questions are those of the recorded edition, with registries.conf in today's keys, and those of
-``questions.json``.  The answers are podman's and skopeo's, through the drivers of this folder: what
-they decide (names, ids, digests, accepted or refused), never their words.  Needs root, podman,
-skopeo and docker-registry; of towline only the servers and the protocol of the suite take part.
+The inputs are those of edition ``libpod-1.3``, with registries.conf in current keys, and those of
+``questions.json``.  The answers are those of podman and skopeo, through the drivers in this
+directory: their decisions (names, ids, digests, success or failure) without their messages.
+Requires root, podman, skopeo and docker-registry; of towline only the suite is used.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tool import in_todays_keys
+from tool import with_current_keys
 
 from towline.conformance.protocol import Answer, Driver
 from towline.conformance.runner import Plan, Site, site
@@ -30,7 +30,7 @@ HERE = Path(__file__).resolve().parent
 VECTORS = HERE.parent / "vectors"
 CURRENT = VECTORS / "current"
 
-#: What is recorded of each operation, and of which tool.
+#: The recorded fields, by tool and operation.
 RECORDED = {
     "podman": {
         "get_registries": ("blocked", "insecure", "search"),
@@ -51,14 +51,14 @@ RECORDED = {
         "pull": ("stored",),
     },
 }
-#: What nobody may compare: ids that follow a file's time, a server that answers at random, and a
-#: transport that Debian's builds leave out.
-UNSTEADY = ("tarball:", "FAKE", "atomic:")
+#: Inputs without a stable answer: ids that depend on the time of a file, a server with random
+#: responses, and a transport that Debian's builds do not support.
+UNSTABLE = ("tarball:", "FAKE", "atomic:")
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question: the input of a case, and why it is asked."""
+    """The input of a case and its purpose."""
 
     operation: str
     input: Mapping[str, Any]
@@ -66,38 +66,39 @@ class Question:
 
 
 def questions() -> Iterator[Question]:
-    """Those of the recorded edition in today's keys, then those of ``questions.json``."""
+    """The inputs of edition ``libpod-1.3`` in current keys, then those of ``questions.json``."""
     for case in load_vectors([VECTORS]):
-        # Normalising is a step of libpod's own; skopeo does it with another contract (no name is
-        # short, and a tag is added), so only the questions where that shows no difference are put.
+        # skopeo normalizes differently from libpod (no name is short, and a tag is added), so
+        # the inputs of that operation are in questions.json.
         if case.edition == "libpod-1.3" and case.operation != "normalized_reference":
             given = {key: value for key, value in case.input.items() if key != "conf"}
             if case.operation != "get_registries":
-                given = dict(in_todays_keys(given))
+                given = dict(with_current_keys(given))
             yield Question(case.operation, given, case.why)
-    for told in json.loads((HERE / "questions.json").read_text()):
-        for given in told["inputs"]:
-            yield Question(told["op"], {**told.get("all", {}), **given}, told["why"])
+    for group in json.loads((HERE / "questions.json").read_text()):
+        for given in group["inputs"]:
+            yield Question(group["op"], {**group.get("all", {}), **given}, group["why"])
 
 
-def record(tool: str, place: Site) -> None:
-    """Ask one tool everything that it can answer, and write its files."""
-    ports = {f"{name}PORT": host.rpartition(":")[2] for name, host in place.servers.items()}
-    tokens = Tokens.of_root(str(place.root), **place.servers, **ports)
-    store = Path(tempfile.mkdtemp(prefix="store", dir=place.work))
+def record(tool: str, resources: Site) -> None:
+    """Run all inputs that one tool supports, and write the vector files."""
+    servers = resources.servers
+    ports = {f"{name}PORT": host.rpartition(":")[2] for name, host in servers.items()}
+    tokens = Tokens.of_root(str(resources.root), **servers, **ports)
+    store = Path(tempfile.mkdtemp(prefix="store", dir=resources.work))
     cases: dict[str, list[dict[str, Any]]] = {}
-    asked = set()
+    seen = set()
     with Driver((sys.executable, str(HERE / f"{tool}.py")), 120.0) as driver:
-        greeting = driver.start("current", place.root, place.servers, store)
-        tokens = tokens.having(greeting.tokens)
+        greeting = driver.start("current", resources.root, servers, store)
+        tokens = tokens.with_more(greeting.tokens)
         for question in questions():
             key = json.dumps([question.operation, question.input], sort_keys=True)
             fields = RECORDED[tool].get(question.operation)
-            if fields is None or key in asked or any(word in key for word in UNSTEADY):
+            if fields is None or key in seen or any(text in key for text in UNSTABLE):
                 continue
-            asked.add(key)
+            seen.add(key)
             answer = driver.run(question.operation, tokens.expand(dict(question.input)))
-            expect = _expect(answer, fields, tokens.having(answer.tokens))
+            expect = _expect(answer, fields, tokens.with_more(answer.tokens))
             if expect is not None and not _hidden(question, expect):
                 number = len(cases.setdefault(question.operation, [])) + 1
                 name = f"{question.operation.replace('_', '-')}-{tool}-{number:04}"
@@ -105,17 +106,15 @@ def record(tool: str, place: Site) -> None:
                 cases[question.operation].append(
                     {**case, **({"why": question.why} if question.why else {}), "expect": expect}
                 )
-    for operation, told in cases.items():
-        _write(tool, greeting.version, operation, told)
+    for operation, recorded in cases.items():
+        _write(tool, greeting.version, operation, recorded)
 
 
 def _expect(answer: Answer, fields: tuple[str, ...], tokens: Tokens) -> dict[str, Any] | None:
-    """What a vector wants; None where the tool showed nothing."""
+    """The ``expect`` of a vector; None if the tool showed no recorded field."""
     if answer.error is not None:
-        beside = {
-            key: tokens.collapse(answer.beside[key]) for key in fields if key in answer.beside
-        }
-        return {"error": {"any": True}, **beside}
+        extra = {key: tokens.collapse(answer.extra[key]) for key in fields if key in answer.extra}
+        return {"error": {"any": True}, **extra}
     if answer.ok is None:
         return None
     shown = {key: tokens.collapse(answer.ok[key]) for key in fields if key in answer.ok}
@@ -123,7 +122,7 @@ def _expect(answer: Answer, fields: tuple[str, ...], tokens: Tokens) -> dict[str
 
 
 def _hidden(question: Question, expect: Mapping[str, Any]) -> bool:
-    """Whether a refusal says nothing of the goal: podman tells none before it read the dir."""
+    """Whether an error does not concern the goal: podman logs no goal before it reads a dir."""
     source = question.input.get("source", "")
     return (
         question.operation == "goal_from_image_reference"
@@ -142,11 +141,11 @@ def _write(tool: str, version: str, operation: str, cases: list[dict[str, Any]])
 
 
 def main() -> int:
-    """Record the tools that are named, or both."""
-    everywhere = Case("every", "pull", "current", VECTORS, {}, {}, servers=frozenset(NAMES))
-    with site(Plan([everywhere], ())) as place:
+    """Record the given tools, or both."""
+    all_servers = Case("all", "pull", "current", VECTORS, {}, {}, servers=frozenset(NAMES))
+    with site(Plan([all_servers], ())) as resources:
         for tool in sys.argv[1:] or list(RECORDED):
-            record(tool, place)
+            record(tool, resources)
     return 0
 
 

@@ -1,7 +1,7 @@
-"""A driver for skopeo, by its command line alone: ``python3 spec/drivers/skopeo.py``.
+"""A driver for skopeo that uses only its command line: ``python3 spec/drivers/skopeo.py``.
 
-What a name means is read from its debug log and from where it says that it failed; an attempt at
-a registry is stopped before it connects.
+The parsed name is read from skopeo's debug log and error messages; an attempt at a registry is
+stopped before it connects.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from tool import (
     Case,
     Input,
     RefusedError,
-    Said,
     SkippedError,
-    in_todays_keys,
+    ToolOutput,
     serve,
     stored,
     text,
     version_of,
+    with_current_keys,
 )
 
 _TRYING = re.compile(r'Trying to access "(.*)"', re.DOTALL)
@@ -45,25 +45,29 @@ _ALL_PARTS = (
 )
 
 
-def _skopeo(case: Case, policy: Path, *words: str, debug: bool = False, **environ: str) -> Said:
+def _skopeo(
+    case: Case, policy: Path, *arguments: str, debug: bool = False, **environ: str
+) -> ToolOutput:
     storage = f'[storage]\ndriver = "vfs"\ngraphroot = "{case.graph}"\nrunroot = "{case.runroot}"\n'
     environ["CONTAINERS_STORAGE_CONF"] = str(case.file("storage.conf", storage))
     conf = environ.pop("CONTAINERS_REGISTRIES_CONF", "")
-    own = [f"--policy={policy}", f"--tmpdir={case.home}"]
+    options = [f"--policy={policy}", f"--tmpdir={case.home}"]
     if conf:
-        own.append(f"--registries-conf={conf}")
-    return case.run(["skopeo", *(["--debug"] if debug else []), *own, *words], environ)
+        options.append(f"--registries-conf={conf}")
+    if debug:
+        options.insert(0, "--debug")
+    return case.run(["skopeo", *options, *arguments], environ)
 
 
 def _parse_image_name(case: Case, given: Input) -> dict[str, Any]:
-    """Copied under a policy that rejects: what is told before that is the meaning of the name."""
+    """Copy under a policy that rejects; the parsed name is in the output before the rejection."""
     name = text(given, "name")
     policy = case.file("policy.json", REJECT)
     certs = f"--src-cert-dir={case.broken_certificates()}"
-    where = f"dir:{case.home}/copy"
-    words = ["copy", certs, "--", name, where]
-    said = _skopeo(case, policy, *words, debug=True, **case.registries_conf({}))
-    error = said.error or ""
+    destination = f"dir:{case.home}/copy"
+    arguments = ["copy", certs, "--", name, destination]
+    output = _skopeo(case, policy, *arguments, debug=True, **case.registries_conf({}))
+    error = output.error or ""
     if fault := _SOURCE_FAULT.fullmatch(error):
         raise RefusedError(fault["fault"])
     shown: dict[str, Any] = {}
@@ -71,14 +75,14 @@ def _parse_image_name(case: Case, given: Input) -> dict[str, Any]:
         shown["transport"] = failed["transport"]
         shown["image_name"] = failed["name"]
         shown["string_within_transport"] = failed["location"]
-    for _, message in said.log:
+    for _, message in output.log:
         if judged := _JUDGED.fullmatch(message):
             shown["transport"] = judged[1]
             shown["policy_configuration_identity"] = judged[2]
         elif trying := _TRYING.fullmatch(message):
             shown["docker_reference"] = trying[1]
     if not shown:
-        raise SkippedError(f"skopeo does not show how it reads this: {error}")
+        raise SkippedError(f"skopeo does not show how it parses this name: {error}")
     return {"ok": shown, "unshown": [part for part in _ALL_PARTS if part not in shown]}
 
 
@@ -86,13 +90,13 @@ def _normalized_reference(case: Case, given: Input) -> dict[str, Any]:
     name = text(given, "name")
     policy = case.file("policy.json", ACCEPT)
     certs = f"--cert-dir={case.broken_certificates()}"
-    words = ["inspect", "--raw", certs, "--", f"docker://{name}"]
-    said = _skopeo(case, policy, *words, debug=True, **case.registries_conf({}))
-    for _, message in said.log:
+    arguments = ["inspect", "--raw", certs, "--", f"docker://{name}"]
+    output = _skopeo(case, policy, *arguments, debug=True, **case.registries_conf({}))
+    for _, message in output.log:
         if trying := _TRYING.fullmatch(message):
             return {"ok": _parts(trying[1])}
-    # The vectors tell a name that is none as a failure of taking it apart.
-    raise RefusedError("decompose: " + _without_name(said.error or "", f"docker://{name}"))
+    # In the vectors an invalid name is an error of decompose.
+    raise RefusedError("decompose: " + _without_name(output.error or "", f"docker://{name}"))
 
 
 def _parts(reference: str) -> dict[str, Any]:
@@ -114,25 +118,25 @@ def _without_name(error: str, name: str) -> str:
 
 def _get_image_digest(case: Case, given: Input) -> dict[str, Any]:
     policy = case.file("policy.json", ACCEPT)
-    words = ["inspect", "--raw", "--", given["source"]]
-    said = _skopeo(case, policy, *words, **case.registries_conf({}))
-    if said.error is not None:
-        raise RefusedError(_without_name(said.error, given["source"]))
+    arguments = ["inspect", "--raw", "--", given["source"]]
+    output = _skopeo(case, policy, *arguments, **case.registries_conf({}))
+    if output.error is not None:
+        raise RefusedError(_without_name(output.error, given["source"]))
     try:
-        told = json.loads(said.stdout)["config"]["digest"]
+        digest = json.loads(output.stdout)["config"]["digest"]
     except (ValueError, KeyError, TypeError):
-        raise SkippedError("the manifest that skopeo shows names no config") from None
-    return {"ok": {"digest": "@" + told.rpartition(":")[2]}}
+        raise SkippedError("the manifest that skopeo prints has no config") from None
+    return {"ok": {"digest": "@" + digest.rpartition(":")[2]}}
 
 
 def _pull(case: Case, given: Input) -> dict[str, Any]:
     source = given["source"]
     if not source.startswith("docker://"):
-        raise SkippedError("skopeo chooses no names: only docker:// has the same one in the store")
+        raise SkippedError("skopeo selects no names: only docker:// has the same name in the store")
     if given.get("label") is not None or given.get("pre"):
-        raise SkippedError("skopeo copies one image, and has no choice by labels")
+        raise SkippedError("skopeo copies one image, and cannot select by label")
     if case.edition == "libpod-1.3":
-        given = in_todays_keys(given)
+        given = with_current_keys(given)
     options = _TLS.get(given.get("docker_options", "nil"), [])[:]
     if given.get("authfile") is not None:
         options.append(f"--src-authfile={case.file('auth.json', given['authfile'])}")
@@ -140,16 +144,18 @@ def _pull(case: Case, given: Input) -> dict[str, Any]:
         options.append(f"--src-creds={creds['username']}:{creds['password']}")
     if given.get("remove_signatures"):
         options.append("--remove-signatures")
-    place = f"containers-storage:[vfs@{case.graph}+{case.runroot}]{source[len('docker://') :]}"
-    words = ["copy", *options, "--", source, place]
+    destination = (
+        f"containers-storage:[vfs@{case.graph}+{case.runroot}]{source[len('docker://') :]}"
+    )
+    arguments = ["copy", *options, "--", source, destination]
     policy = case.file("policy.json", given["policy"])
-    said = _skopeo(case, policy, *words, **case.registries_conf(given))
-    left = {"stored": stored(case)}
+    output = _skopeo(case, policy, *arguments, **case.registries_conf(given))
+    fields = {"stored": stored(case)}
     unshown = ["images", "events", "writer", "log"]
-    if said.error is not None:
+    if output.error is not None:
         tokens = {"POLICY": str(policy), "REGISTRIES_CONF": str(case.home / "registries.conf")}
-        raise RefusedError(said.error, tokens=tokens, unshown=unshown, **left)
-    return {"ok": left, "unshown": unshown}
+        raise RefusedError(output.error, tokens=tokens, unshown=unshown, **fields)
+    return {"ok": fields, "unshown": unshown}
 
 
 if __name__ == "__main__":

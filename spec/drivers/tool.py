@@ -1,8 +1,8 @@
-"""What the drivers of this folder share: the protocol's loop, and a tool that runs on its own.
+"""Shared code of the drivers in this directory: the protocol loop, and isolated runs of a tool.
 
-A driver starts itself anew in a mount namespace in which ``/etc/containers`` is an empty folder of
-its own: neither aliases nor policies of the machine take part, and what a case says of the default
-files can be put where the tool looks for them.  That needs root, as in the recordings.
+A driver restarts itself in a mount namespace in which ``/etc/containers`` is an empty directory.
+So aliases and policies of the host have no effect, and the default files of a case can be written
+to the paths that the tool reads.  This requires root, as in the recordings.
 """
 
 from __future__ import annotations
@@ -27,37 +27,37 @@ Operation = Callable[["Case", Input], dict[str, Any]]
 ACCEPT = '{"default": [{"type": "insecureAcceptAnything"}]}'
 REJECT = '{"default": [{"type": "reject"}]}'
 
-_ALONE = "TOWLINE_DRIVER_IS_ALONE"
+_ISOLATED = "TOWLINE_DRIVER_IS_ALONE"
 _ETC = "/etc/containers"
-_WORD_MAX = 120_000  # bytes; Linux takes 128 KiB
+_ARGUMENT_MAX = 120_000  # bytes; the limit of Linux is 128 KiB
 _LOG = re.compile(r'time="[^"]*" level=(\w+) msg=("(?:[^"\\]|\\.)*"|\S*)')
 _ESCAPE = re.compile(r'\\(x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|["\\abfnrtv])')
-_SHORT = dict(zip('"\\abfnrtv', '"\\\a\b\f\n\r\t\v', strict=True))
+_SHORT_ESCAPES = dict(zip('"\\abfnrtv', '"\\\a\b\f\n\r\t\v', strict=True))
 
 
 class SkippedError(Exception):
-    """The tool cannot be asked this."""
+    """The case cannot be run with the tool."""
 
 
 class RefusedError(Exception):
-    """The tool refused; its own words, and what stands beside them in an answer."""
+    """The tool failed; its error message, and the other fields of the answer."""
 
-    def __init__(self, message: str, **beside: Any) -> None:
+    def __init__(self, message: str, **extra: Any) -> None:
         super().__init__(message)
         self.message = message
-        self.beside = beside
+        self.extra = extra
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What a run of a tool printed.
+class ToolOutput:
+    """The output of a run of a tool.
 
     Attributes:
-        status: its exit status.
+        status: the exit status.
         stdout: standard output.
-        lines: standard error without the lines of the log and the last error.
-        log: the lines of the log: level and message.
-        error: the text after ``Error: ``, or the message of level fatal; None where it succeeded.
+        lines: standard error without the log lines and the last error.
+        log: the log lines: level and message.
+        error: the text after ``Error: ``, or the message of level fatal; None if it succeeded.
     """
 
     status: int
@@ -69,12 +69,12 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Where one case takes place.
+    """The edition and the paths of one case.
 
     Attributes:
-        edition: of the session.
+        edition: the edition of the session.
         root: the fixture tree.
-        home: an empty folder, for this case alone.
+        home: an empty directory for this case only.
         graph: the graph root of the store, which does not exist yet.
         runroot: the run root of the store.
     """
@@ -86,21 +86,21 @@ class Case:
     runroot: Path
 
     def file(self, name: str, text: str | None) -> Path:
-        """A file of the case with this text; None: there is no such file."""
+        """Write a file of the case and return its path; with None the file is not written."""
         path = self.home / name
         if text is not None:
             path.write_bytes(text.encode("utf-8", "surrogateescape"))
         return path
 
     def registries_conf(self, given: Input) -> dict[str, str]:
-        """Write the configuration of the case; the environment that makes the tool read it."""
+        """Write the configuration of the case, and return the environment that selects it."""
         if not given:
             given = {"registries_conf": ""}
         default = given.get("default_registries_conf")
-        place = Path(_ETC, "registries.conf")
-        place.unlink(missing_ok=True)
+        path = Path(_ETC, "registries.conf")
+        path.unlink(missing_ok=True)
         if default is not None:
-            place.write_bytes(default.encode("utf-8", "surrogateescape"))
+            path.write_bytes(default.encode("utf-8", "surrogateescape"))
         named = self.file("registries.conf", given.get("registries_conf"))
         match given.get("registries_conf_env"):
             case "unset":
@@ -113,17 +113,17 @@ class Case:
                 return {"CONTAINERS_REGISTRIES_CONF": str(named)}
 
     def broken_certificates(self) -> Path:
-        """A folder of certificates that stops every attempt before its first connection."""
-        folder = self.home / "certs"
-        folder.mkdir(exist_ok=True)
-        (folder / "client.cert").write_text("a certificate without its key\n")
-        return folder
+        """A certificate directory that makes every attempt fail before it connects."""
+        directory = self.home / "certs"
+        directory.mkdir(exist_ok=True)
+        (directory / "client.cert").write_text("a certificate without its key\n")
+        return directory
 
-    def run(self, words: list[str], environ: Mapping[str, str] | None = None) -> Said:
-        """Run the tool."""
+    def run(self, command: list[str], environ: Mapping[str, str] | None = None) -> ToolOutput:
+        """Run the tool in an environment without settings of the host."""
         for part in ("home", "run"):
             (self.home / part).mkdir(exist_ok=True)
-        own = {
+        base = {
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
             "LC_ALL": "C.UTF-8",
             "HOME": str(self.home / "home"),
@@ -131,22 +131,23 @@ class Case:
             "TMPDIR": str(self.home),
             "CONTAINERS_SHORT_NAME_ALIASES_CONF": str(self.home / "aliases.conf"),
         }
-        if any("\0" in word for word in words):
-            raise SkippedError("no command line can hold a NUL")
-        if any(len(word.encode("utf-8", "surrogateescape")) > _WORD_MAX for word in words):
-            raise SkippedError("no command line can hold a word that long")
+        if any("\0" in argument for argument in command):
+            raise SkippedError("a command line cannot contain NUL")
+        encoded = [argument.encode("utf-8", "surrogateescape") for argument in command]
+        if any(len(argument) > _ARGUMENT_MAX for argument in encoded):
+            raise SkippedError("an argument is too long for a command line")
         done = subprocess.run(
-            [word.encode("utf-8", "surrogateescape") for word in words],
-            env={**own, **(environ or {})},
+            encoded,
+            env={**base, **(environ or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
         )
-        return _said(done.returncode, _text(done.stdout), _text(done.stderr))
+        return _tool_output(done.returncode, _text(done.stdout), _text(done.stderr))
 
 
 def stored(case: Case) -> list[dict[str, Any]]:
-    """What a containers-storage of driver vfs holds, by its own record: id, names, digest."""
+    """The images in a containers-storage with driver vfs: id, names, digest."""
     record = case.graph / "vfs-images" / "images.json"
     if not record.exists():
         return []
@@ -156,17 +157,17 @@ def stored(case: Case) -> list[dict[str, Any]]:
     ]
 
 
-def in_todays_keys(given: Input) -> Input:
-    """The input of a pull with an early version 2 of registries.conf written as it is today.
+def with_current_keys(given: Input) -> Input:
+    """The input of a pull with an early version 2 registries.conf converted to current keys.
 
-    ``url`` and ``unqualified-search`` are refused or overlooked since 2019, as get_registries and
-    the goals show; a pull is put to the tool with a configuration that it can read.
+    Current tools reject or ignore ``url`` and ``unqualified-search``, as get_registries and the
+    goals show; for a pull the tool gets a configuration that it can read.
     """
     try:
-        told = tomllib.loads(given.get("registries_conf") or "")
+        document = tomllib.loads(given.get("registries_conf") or "")
     except tomllib.TOMLDecodeError:
         return given
-    entries = told.get("registry")
+    entries = document.get("registry")
     if not isinstance(entries, list) or not all("url" in one for one in entries):
         return given
     search = [one["url"] for one in entries if one.get("unqualified-search")]
@@ -186,18 +187,18 @@ def in_todays_keys(given: Input) -> Input:
 
 
 def text(given: Input, key: str) -> str:
-    """A text of the input, whether or not it is UTF-8."""
+    """A text of the input; bytes that are not UTF-8 are surrogate-escaped."""
     if f"{key}_base64" in given:
         return _text(base64.b64decode(given[f"{key}_base64"]))
-    told = given[key]
-    assert isinstance(told, str)
-    return told
+    value = given[key]
+    assert isinstance(value, str)
+    return value
 
 
 def serve(name: str, version: str, operations: Mapping[str, Operation]) -> int:
-    """Speak the protocol of ``spec/driver.md`` until the input ends."""
-    if _ALONE not in os.environ:
-        os.environ[_ALONE] = "1"
+    """Run the protocol of ``spec/driver.md`` until the input ends."""
+    if _ISOLATED not in os.environ:
+        os.environ[_ISOLATED] = "1"
         program = [sys.executable, *sys.argv]
         os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", *program])
     start: Input = {}
@@ -213,9 +214,9 @@ def serve(name: str, version: str, operations: Mapping[str, Operation]) -> int:
 
 
 def version_of(tool: str) -> str:
-    """The version that the tool names."""
-    told = subprocess.run([tool, "--version"], capture_output=True, text=True, check=True)
-    return told.stdout.split()[-1]
+    """The version of the tool."""
+    done = subprocess.run([tool, "--version"], capture_output=True, text=True, check=True)
+    return done.stdout.split()[-1]
 
 
 def _start(
@@ -224,12 +225,12 @@ def _start(
     os.chdir(message["cwd"])
     greeting = {"implementation": {"name": name, "version": version}}
     if os.geteuid() != 0:
-        return {**greeting, "skipped": "this driver needs root"}
+        return {**greeting, "skipped": "this driver requires root"}
     etc = Path(message["store_dir"], "etc")
     etc.mkdir()
-    bound = subprocess.run(["mount", "--bind", str(etc), _ETC], capture_output=True, check=False)
-    if bound.returncode != 0:
-        return {**greeting, "skipped": f"no {_ETC} of its own: {_text(bound.stderr).strip()}"}
+    mount = subprocess.run(["mount", "--bind", str(etc), _ETC], capture_output=True, check=False)
+    if mount.returncode != 0:
+        return {**greeting, "skipped": f"cannot mount {_ETC}: {_text(mount.stderr).strip()}"}
     tokens = {"GRAPHROOT": str(Path(message["store_dir"], "graph"))}
     tokens["RUNROOT"] = str(Path(message["store_dir"], "runroot"))
     return {**greeting, "ops": sorted(operations), "tokens": tokens}
@@ -246,18 +247,18 @@ def _answer(start: Input, message: Input, operations: Mapping[str, Operation]) -
         return _folded(operation(case, message["input"]))
     except RefusedError as refused:
         error = {"code": "told", "message": refused.message}
-        return _folded({"error": error, **refused.beside})
+        return _folded({"error": error, **refused.extra})
     except SkippedError as skipped:
         return {"skipped": str(skipped)}
     finally:
-        for folder in (case.home, case.graph, case.runroot):
-            shutil.rmtree(folder, ignore_errors=True)
+        for directory in (case.home, case.graph, case.runroot):
+            shutil.rmtree(directory, ignore_errors=True)
 
 
-def _said(status: int, stdout: str, stderr: str) -> Said:
+def _tool_output(status: int, stdout: str, stderr: str) -> ToolOutput:
     progress, mark, last = stderr.rpartition("Error: ")
     error: str | None = None
-    # The error comes last; what else says "Error: " stands inside a line of the log.
+    # The error is last; any other "Error: " is inside a log line.
     if status != 0 and mark and (not progress or progress.endswith("\n")):
         stderr, error = progress, last.removesuffix("\n")
     log = []
@@ -268,16 +269,16 @@ def _said(status: int, stdout: str, stderr: str) -> Said:
         else:
             lines += line
     if status != 0 and error is None:
-        fatal = [told for level, told in log if level == "fatal"]
+        fatal = [message for level, message in log if level == "fatal"]
         error = fatal[-1] if fatal else lines.strip()
-    return Said(status, stdout, lines, tuple(log), error)
+    return ToolOutput(status, stdout, lines, tuple(log), error)
 
 
-def _unquoted(word: str) -> str:
-    if not word.startswith('"'):
-        return word
+def _unquoted(text: str) -> str:
+    if not text.startswith('"'):
+        return text
     return (
-        _ESCAPE.sub(_character, word[1:-1])
+        _ESCAPE.sub(_character, text[1:-1])
         .encode("utf-8", "surrogateescape")
         .decode("utf-8", "surrogateescape")
     )
@@ -289,7 +290,7 @@ def _character(found: re.Match[str]) -> str:
         return chr(int(escape[1:], 16))
     if escape[0] == "x" and len(escape) > 1:
         return bytes([int(escape[1:], 16)]).decode("utf-8", "surrogateescape")
-    return _SHORT[escape]
+    return _SHORT_ESCAPES[escape]
 
 
 def _text(data: bytes) -> str:

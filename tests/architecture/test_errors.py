@@ -1,4 +1,4 @@
-"""Error codes, steps and sentences stay in lock-step."""
+"""Error codes, steps and sentences are consistent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ERRORS = {
 
 
 def literals(node: ast.expr) -> list[str]:
-    """The strings that an expression can be, where it says so itself."""
+    """The string literals that an expression can evaluate to."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return [node.value]
     if isinstance(node, ast.IfExp):
@@ -47,38 +47,38 @@ TABLES = ("CONFIGURATION", "REGISTRY", "STEPS", "STORE", "TEXTS", "_OWN")
 
 @pytest.mark.parametrize("wording", [CURRENT, LIBPOD_1_3], ids=lambda wording: wording.name)
 def test_every_code_has_its_sentence(wording: Wording) -> None:
-    """A code that is raised is told in both editions."""
+    """Both editions have a sentence for every code that is raised."""
     assert {code for _, _, code in RAISED} <= set(wording.errors)
 
 
-def test_both_editions_tell_the_same_codes_steps_and_texts() -> None:
-    """Neither wording knows something that the other does not."""
+def test_both_editions_have_the_same_codes_steps_and_texts() -> None:
+    """The keys of both wordings are equal."""
     assert set(CURRENT.errors) == set(LIBPOD_1_3.errors)
     assert set(CURRENT.steps) == set(LIBPOD_1_3.steps)
     assert set(CURRENT.texts) == set(LIBPOD_1_3.texts)
 
 
 def test_tables_are_sorted() -> None:
-    """A sentence is found where the alphabet has it, in each room of the wording."""
-    for room in pkgutil.iter_modules(towline.wording.__path__, "towline.wording."):
-        for name, table in vars(importlib.import_module(room.name)).items():
+    """The tables of sentences are sorted by key in each module of the wording."""
+    for module in pkgutil.iter_modules(towline.wording.__path__, "towline.wording."):
+        for name, table in vars(importlib.import_module(module.name)).items():
             if isinstance(table, dict) and name in TABLES:
-                assert list(table) == sorted(table), (room.name, name)
+                assert list(table) == sorted(table), (module.name, name)
 
 
 def test_the_area_of_a_code_belongs_to_its_class() -> None:
-    """``registry.*`` is raised as a RegistryError, and so on."""
+    """For example, ``registry.*`` is raised as a RegistryError."""
     for module, name, code in RAISED:
         assert code.partition(".")[0] in ERRORS[name].areas, (module, name, code)
 
 
-def test_every_step_is_told() -> None:
-    """A step that is taken has its words."""
+def test_every_step_has_its_text() -> None:
+    """Every step that the code uses has a text."""
     steps = {text for _, _, text in calls({"step", "Step"})}
     assert steps <= set(CURRENT.steps)
 
 
-def test_the_tree_names_every_class() -> None:
-    """The tree at the head of errors.py is whole."""
+def test_the_tree_of_errors_names_every_class() -> None:
+    """The tree in the docstring of errors.py is complete."""
     for name in ERRORS:
         assert name in (errors.__doc__ or "")

@@ -34,7 +34,7 @@ LAYERS: list[set[str]] = [
 ]
 LEVELS = {name: number for number, names in enumerate(LAYERS) for name in names}
 
-#: What a decision must not use: clocks, disks and networks.
+#: Modules that code without I/O must not import: clocks, disks and networks.
 EFFECTS = {"os", "pathlib", "shutil", "socket", "subprocess", "tempfile", "time", "urllib3"}
 #: Of config, the modules that read files or run programs.
 READERS = {"towline.config.load", "towline.config.credential_helper"}
@@ -104,7 +104,7 @@ def test_no_modules_import_each_other() -> None:
 
 
 def test_only_the_driver_imports_towline() -> None:
-    """The conformance suite judges towline like anyone else: only its driver imports it."""
+    """Only the driver of the conformance suite imports towline; the suite itself does not."""
     driver = "towline.conformance.driver"
     for module in modules():
         if top(module.name) == "conformance" and not module.name.startswith(driver):
@@ -113,7 +113,7 @@ def test_only_the_driver_imports_towline() -> None:
 
 
 def test_deciding_does_no_input_or_output() -> None:
-    """No module up to the goal imports what reads a clock, a disk or a network."""
+    """No module up to the layer of `goal` imports a module for clocks, disks or networks."""
     for module in modules():
         if LEVELS[top(module.name)] <= LEVELS["goal"] and top(module.name) not in (
             "core",
@@ -124,7 +124,7 @@ def test_deciding_does_no_input_or_output() -> None:
 
 
 def test_only_some_modules_of_config_have_effects() -> None:
-    """Parsers of configuration take text: they open nothing, list nothing and start nothing."""
+    """Parsers of configuration take text: they open no files and start no programs."""
     for module in modules():
         if top(module.name) == "config" and module.name not in READERS:
             assert not set(effects_of(module)), module.name

@@ -1,4 +1,4 @@
-"""The shape of the package: exports, sizes, what importing costs, what it depends on."""
+"""The package: exports, module sizes, loaded modules, dependencies."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOADED = Path(__file__).with_name("loaded_modules.json")
 
 
 def test_the_public_names() -> None:
-    """``towline.__all__`` is sorted, and everything in it is there."""
+    """``towline.__all__`` is sorted, and every name in it exists."""
     assert list(towline.__all__) == sorted(towline.__all__)
     assert all(hasattr(towline, name) for name in towline.__all__)
 
@@ -32,18 +32,18 @@ def test_modules_are_small(module: Module) -> None:
 
 
 def test_few_modules_are_directly_in_the_package() -> None:
-    """Everything else is in a package that is named after what it is about."""
+    """At most 12; all other modules are in packages."""
     assert len([module for module in modules() if module.path.parent == PACKAGE]) <= MOST_MODULES
 
 
-def test_importing_towline_loads_what_is_listed() -> None:
-    """`import towline` loads these modules of towline, and of others only the standard library.
+def test_importing_towline_loads_the_listed_modules() -> None:
+    """`import towline` loads the listed modules of towline and no heavy module.
 
-    What is heavy (HTTP, the command line, bars) comes when it is used.
+    HTTP, the command line and progress bars are imported when they are used.
     """
     code = "import json, sys, towline; print(json.dumps(sorted(sys.modules)))"
     found = json.loads(subprocess.check_output([sys.executable, "-I", "-c", code]))
-    cores = ("towline.core._native", "towline.core.twin")  # one or the other, by TOWLINE_CORE
+    cores = ("towline.core._native", "towline.core.twin")  # TOWLINE_CORE selects one
     ours = [n for n in found if n.split(".")[0] == "towline" and not n.startswith(cores)]
     assert ours == json.loads(LOADED.read_text())
     others = {name.split(".")[0].lstrip("_") for name in found} - {"towline"}
@@ -52,7 +52,7 @@ def test_importing_towline_loads_what_is_listed() -> None:
 
 
 def test_every_dependency_has_its_reason() -> None:
-    """Each package that towline needs has a row in CONTRIBUTING.md."""
+    """Each dependency is listed in CONTRIBUTING.md."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     crate = tomllib.loads((REPOSITORY / "rust/Cargo.toml").read_text())
     reasons = (REPOSITORY / "CONTRIBUTING.md").read_text()

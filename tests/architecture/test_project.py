@@ -1,4 +1,4 @@
-"""The ways into the project say what is so: the Makefile, the locks, the README's commands."""
+"""The Makefile, the lock files and the README's commands are consistent."""
 
 from __future__ import annotations
 
@@ -35,46 +35,48 @@ def test_the_readme_names_the_two_first_commands() -> None:
 
 
 def test_every_target_that_people_use_is_in_the_help() -> None:
-    """Each phony target of the Makefile carries the text that `make help` shows."""
+    """Each phony target of the Makefile has the text that `make help` shows."""
     makefile = (ROOT / "Makefile").read_text()
     phony = set(re.findall(r"(?m)^\.PHONY: (\S+)", makefile)) - {"missing-extension"}
     assert phony == set(re.findall(r"(?m)^([a-z-]+):.*## \S", makefile))
 
 
-def test_the_extension_is_built_by_what_the_project_asks_for() -> None:
-    """The build requirement that is locked has the bounds that pyproject.toml states."""
+def test_the_build_requirements_match_pyproject() -> None:
+    """build.in has the build requirements of pyproject.toml."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert requirements("build.in") == project["build-system"]["requires"]
 
 
 @pytest.mark.parametrize("lock", ["build.txt", "dev.txt"])
 def test_every_locked_requirement_has_hashes(lock: str) -> None:
-    """No requirement can be installed that is not the one that was locked."""
+    """A requirement without a hash could be installed from another file than the locked one."""
     blocks = re.split(r"(?m)^(?=[a-z])", (ROOT / "requirements" / lock).read_text())
-    unsure = [block.split()[0] for block in blocks if block[:1].isalpha() and "--hash" not in block]
-    assert not unsure
+    unlocked = [
+        block.split()[0] for block in blocks if block[:1].isalpha() and "--hash" not in block
+    ]
+    assert not unlocked
 
 
-def test_the_locks_hold_everything_that_is_asked_for() -> None:
+def test_the_locks_contain_every_requirement() -> None:
     """Run-time, build and development requirements are all locked, at one version each."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    asked = [*project["dependencies"], *requirements("build.in"), *requirements("dev.in")]
-    names = {re.split(r"[\[<>=~!;]", line)[0].strip() for line in asked}
+    required = [*project["dependencies"], *requirements("build.in"), *requirements("dev.in")]
+    names = {re.split(r"[\[<>=~!;]", line)[0].strip() for line in required}
     build, dev = locked("build.txt"), locked("dev.txt")
     assert names <= dev.keys()
     assert build.items() <= dev.items()
 
 
-def test_only_one_door_leaves_tests_out() -> None:
-    """No test skips or expects to fail by itself: `tests/support/tools.py` decides for all."""
-    door = ROOT / "tests" / "support" / "tools.py"
-    words = re.compile(r"pytest\.(skip|xfail|importorskip|mark\.(skip|skipif|xfail))\b(?!\.Exc)")
-    others = [path for path in OWN_CODE if path not in (door, Path(__file__))]
-    assert [path for path in others if words.search(path.read_text())] == []
+def test_only_one_module_skips_tests() -> None:
+    """No test skips or xfails directly: only `tests/support/tools.py` skips tests."""
+    skipping = ROOT / "tests" / "support" / "tools.py"
+    pattern = re.compile(r"pytest\.(skip|xfail|importorskip|mark\.(skip|skipif|xfail))\b(?!\.Exc)")
+    others = [path for path in OWN_CODE if path not in (skipping, Path(__file__))]
+    assert [path for path in others if pattern.search(path.read_text())] == []
 
 
-def test_no_check_is_switched_off() -> None:
-    """No line of ours is exempt from ruff or mypy, unless it says of which rule, and why."""
-    words = re.compile(r"#\s*(type:\s*ignore|noqa(?!: [A-Z]+\d+ - \w))")
+def test_checks_are_disabled_only_with_a_reason() -> None:
+    """No line has `type: ignore`, or a `noqa` without a rule and a reason."""
+    pattern = re.compile(r"#\s*(type:\s*ignore|noqa(?!: [A-Z]+\d+ - \w))")
     others = [path for path in OWN_CODE if path != Path(__file__)]
-    assert [path for path in others if words.search(path.read_text())] == []
+    assert [path for path in others if pattern.search(path.read_text())] == []

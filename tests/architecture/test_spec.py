@@ -1,4 +1,4 @@
-"""The spec is never stale, its examples hold, and it says honestly what nothing holds."""
+"""The generated files of the spec are current, its examples pass, uncovered clauses are listed."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ ALLOWED = build.SPEC / "uncovered.txt"
 
 
 @pytest.mark.parametrize("file", ["clauses.json", "errors.json", "errors.md", "uncovered.txt"])
-def test_what_is_made_is_committed_as_it_is_made(file: str) -> None:
+def test_generated_files_are_current(file: str) -> None:
     """`python spec/build.py` would change nothing."""
     path = build.SPEC / file
     assert path.read_text("utf-8") == build.made()[path], "run: python spec/build.py"
 
 
-def test_every_clause_is_whole() -> None:
-    """Each has a title and words of its own, a level, an edition and a source."""
+def test_every_clause_is_complete() -> None:
+    """Each has a title, a text, a level, an edition and a source."""
     for clause in CLAUSES:
         if clause.level == "WITHDRAWN":
             continue
@@ -43,26 +43,26 @@ def test_every_clause_is_whole() -> None:
         assert clause.text, clause.id
 
 
-def test_no_clause_that_was_committed_is_gone() -> None:
-    """Ids are never reused and never vanish: a clause that is withdrawn stays as a tombstone."""
+def test_no_committed_clause_is_removed() -> None:
+    """Ids are never removed or reused: a withdrawn clause stays, with the level WITHDRAWN."""
     versions = map(json.loads, _committed("spec/clauses.json"))
-    gone = {clause["id"] for version in versions for clause in version["clauses"]} - IDS
-    assert not gone, "withdraw them instead"
+    removed = {clause["id"] for version in versions for clause in version["clauses"]} - IDS
+    assert not removed, "withdraw them instead"
 
 
-def test_every_clause_that_is_cited_exists() -> None:
-    """Ids in code, tests and chapters lead somewhere."""
+def test_every_cited_clause_exists() -> None:
+    """Ids in code, tests and chapters are those of valid clauses."""
     own = re.compile(rf"\b(?:{'|'.join(sorted(AREAS))})-[0-9]{{3}}\b")
     unknown = []
     for file in _texts():
         for number, line in enumerate(file.read_text("utf-8").splitlines(), 1):
-            # A range in a docstring, such as NAME-001 to NAME-019, need not be full.
-            told = re.sub(r"\S+-[0-9]{3} to \S+-[0-9]{3}", "", line)
+            # A range in a docstring, such as NAME-001 to NAME-019, may have gaps.
+            text = re.sub(r"\S+-[0-9]{3} to \S+-[0-9]{3}", "", line)
             if line.endswith("[WITHDRAWN]"):
                 continue
             unknown += [
                 f"{file.relative_to(build.ROOT)}:{number}: {name}"
-                for name in own.findall(told)
+                for name in own.findall(text)
                 if name not in VALID
             ]
     assert not unknown, "\n".join(unknown)
@@ -78,7 +78,7 @@ def _texts() -> list[Path]:
 
 
 def test_every_difference_of_the_editions_has_a_clause() -> None:
-    """Each field of the rules is named by a clause, and each name is that of a field."""
+    """Each field of `Rules` is named by a clause, and each name in a clause is a field."""
     fields = {field.name for field in dataclasses.fields(Rules)} - {"edition", "wording"}
     named = {name for clause in CLAUSES for name in clause.rules}
     assert named == fields
@@ -92,20 +92,20 @@ def test_every_difference_of_the_editions_has_a_clause() -> None:
         for edition in example.editions
     ],
 )
-def test_examples_hold(example: build.Example, edition: str, tmp_path: Path) -> None:
-    """What stands in an example block comes of what is asked there."""
+def test_examples_pass(example: build.Example, edition: str, tmp_path: Path) -> None:
+    """Each operation in an example block gives the result that the block states."""
     wrong = mismatches(example.lines, edition, tmp_path)
     assert not wrong, f"{example.chapter}:{example.line}\n" + "\n".join(wrong)
 
 
-def test_every_vector_holds_a_clause() -> None:
-    """Each recorded case finds its place in the spec by rule."""
-    nowhere = [case["id"] for case in build.read_vectors() if not held_by.held_by(case)]
-    assert not nowhere
+def test_every_vector_verifies_a_clause() -> None:
+    """The rules of `held_by` assign each recorded case to a clause."""
+    unassigned = [case["id"] for case in build.read_vectors() if not held_by.held_by(case)]
+    assert not unassigned
 
 
-def test_what_nothing_holds_is_known_and_becomes_less() -> None:
-    """The MUSTs without vector, example and test are those of uncovered.txt, and no others."""
+def test_uncovered_clauses_are_listed_and_none_is_added() -> None:
+    """uncovered.txt lists exactly the MUST clauses without a vector, an example and a test."""
     lines = ALLOWED.read_text("utf-8").splitlines()
     allowed = [line for line in lines if line and not line.startswith("#")]
     assert allowed == build.uncovered(CLAUSES)
@@ -113,15 +113,15 @@ def test_what_nothing_holds_is_known_and_becomes_less() -> None:
     clauses = next(_committed("spec/clauses.json"), '{"clauses": []}')
     if build.CLAUSE_ID.search(before):
         known = {clause["id"] for clause in json.loads(clauses)["clauses"]}
-        assert not (set(allowed) & known) - set(before.splitlines()), "hold them by a test instead"
+        assert not (set(allowed) & known) - set(before.splitlines()), "cite them in a test instead"
 
 
 def test_an_unknown_clause_stops_the_run(tmp_path: Path) -> None:
-    """A typing mistake in a citation is not overlooked; and `--clause` keeps what cites it."""
-    nobody = "GOAL" + "-999"  # in two pieces, since this file is searched for unknown ids too
-    ran = _pytest(tmp_path, nobody)
+    """An unknown id in a marker or in `--clause` is an error; `--clause` selects citing tests."""
+    unknown = "GOAL" + "-999"  # in two parts, because this file is searched for unknown ids too
+    ran = _pytest(tmp_path, unknown)
     assert ran.returncode == pytest.ExitCode.USAGE_ERROR
-    assert nobody in ran.stderr
+    assert unknown in ran.stderr
     assert "1 deselected" in _pytest(tmp_path, "GOAL-001", "--clause", "NAME").stdout
     assert "1 passed" in _pytest(tmp_path, "GOAL-001", "--clause", "GOAL").stdout
     assert _pytest(tmp_path, "GOAL-001", "--clause", "GOAT").returncode == 4
@@ -143,7 +143,7 @@ def _pytest(folder: Path, cited: str, *options: str) -> subprocess.CompletedProc
 
 
 def _committed(path: str) -> Iterator[str]:
-    """A file as it was in each commit that changed it, the newest first; nothing without git."""
+    """The versions of a file in each commit that changed it, newest first; none without git."""
     log = _git("log", "--format=%H", "--", path)
     for commit in log.split():
         if text := _git("show", f"{commit}:{path}"):

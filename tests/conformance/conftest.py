@@ -1,4 +1,4 @@
-"""What the tests of the suite share: the cases, and sessions of drivers over one fixture tree."""
+"""Shared fixtures of the tests of the suite: sites and sessions of the built-in driver."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ SECONDS = 60.0
 
 @pytest.fixture(scope="session")
 def quiet_site() -> Iterator[Site]:
-    """The fixtures, without any server: enough for all operations but `pull`."""
-    with site(Plan([case for case in ALL if not case.servers], BUILT_IN)) as place:
-        yield place
+    """The fixture tree without servers; all operations except `pull` can run."""
+    with site(Plan([case for case in ALL if not case.servers], BUILT_IN)) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")
 def whole_site() -> Iterator[Site]:
-    """The fixtures and all servers."""
+    """The fixture tree and all servers."""
     tools.require("docker-registry")
-    with site(Plan(ALL, BUILT_IN)) as place:
-        yield place
+    with site(Plan(ALL, BUILT_IN)) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")
 def towline(quiet_site: Site) -> Iterator[Session]:
-    """The built-in driver, where no server runs."""
+    """A session of the built-in driver without servers."""
     with Session(quiet_site, BUILT_IN, SECONDS, "libpod-1.3") as session:
         yield session
 
 
 @pytest.fixture(scope="session")
 def pulling_towline(whole_site: Site) -> Iterator[Session]:
-    """The built-in driver, where the servers run."""
+    """A session of the built-in driver with all servers."""
     with Session(whole_site, BUILT_IN, SECONDS, "libpod-1.3") as session:
         yield session
 

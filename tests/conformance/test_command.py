@@ -1,4 +1,4 @@
-"""The command line of the suite: choices, reports, exit status."""
+"""The command line of the suite: selection of cases, reports, exit status."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from towline.conformance import command as command_module
 from towline.conformance.command import main
 from towline.conformance.fixtures import SPEC
 
-HONEST_AND_WRONG = """
+ECHO_DRIVER = """
 import json, sys
 for line in sys.stdin:
     message = json.loads(line)
@@ -28,23 +28,23 @@ for line in sys.stdin:
     print(json.dumps(answer), flush=True)
 """
 
-NO_CLAUSE = "NAME-" + "999"  # in two parts, so that nobody takes it for a citation
+NO_CLAUSE = "NAME-" + "999"  # in two parts, so that it does not count as a citation
 
 
 @pytest.fixture
 def vectors(tmp_path: Path) -> Path:
-    """A file with one case that passes, one that fails, and one that is not offered."""
-    folder = tmp_path / "vectors"
-    folder.mkdir()
-    write(folder / "a.json", "decompose", right("a-1", "x"), right("a-2", "x\x01\udcff"))
-    told = json.loads((folder / "a.json").read_text())
-    told["cases"][1]["expect"]["ok"]["path"] = "<wanted> ${ROOT}"
-    (folder / "a.json").write_text(json.dumps(told))
-    write(folder / "b.json", "pull", {"id": "b-1", "input": {}, "expect": {"ok": {}}})
-    return folder
+    """Vector files with one case that passes, one that fails, and one that is not offered."""
+    directory = tmp_path / "vectors"
+    directory.mkdir()
+    write(directory / "a.json", "decompose", passing("a-1", "x"), passing("a-2", "x\x01\udcff"))
+    document = json.loads((directory / "a.json").read_text())
+    document["cases"][1]["expect"]["ok"]["path"] = "<wanted> ${ROOT}"
+    (directory / "a.json").write_text(json.dumps(document))
+    write(directory / "b.json", "pull", {"id": "b-1", "input": {}, "expect": {"ok": {}}})
+    return directory
 
 
-def right(name: str, path: str) -> dict[str, Any]:
+def passing(name: str, path: str) -> dict[str, Any]:
     return {"id": name, "input": {"name": path}, "expect": {"ok": {"path": path}}}
 
 
@@ -55,20 +55,21 @@ def write(file: Path, operation: str, *cases: dict[str, Any]) -> None:
 
 @pytest.fixture
 def command(vectors: Path, tmp_path: Path) -> list[str]:
-    """A run over those vectors."""
+    """The arguments of a run with these vectors."""
     program = tmp_path / "driver.py"
-    program.write_text(HONEST_AND_WRONG)
+    program.write_text(ECHO_DRIVER)
     return ["run", "--vectors", str(vectors), "--driver", f"{sys.executable} {program}"]
 
 
 def test_a_failure_ends_with_status_1(command: list[str], capsys: Any) -> None:
-    """The output has the counts, and of each failure all that is needed to see and repeat it."""
+    """The output has the counts, and for each failure the difference and the repeat command."""
     assert main(command) == 1
-    said = capsys.readouterr().out
-    assert "FAILED a-2" in said
-    assert 'wanted "<wanted> ${ROOT}"' in said
-    assert f"repeat  towline conformance {' '.join(command[:3])} --driver" in said
-    assert said.splitlines()[-1].split() == ["total", "1", "passed", "1", "failed", "1", "skipped"]
+    output = capsys.readouterr().out
+    assert "FAILED a-2" in output
+    assert 'wanted "<wanted> ${ROOT}"' in output
+    assert f"repeat  towline conformance {' '.join(command[:3])} --driver" in output
+    total = output.splitlines()[-1].split()
+    assert total == ["total", "1", "passed", "1", "failed", "1", "skipped"]
 
 
 def test_success_ends_with_status_0(command: list[str]) -> None:
@@ -76,15 +77,15 @@ def test_success_ends_with_status_0(command: list[str]) -> None:
     assert main([*command, "--case", "a-1", "--case", "b-*"]) == 0
 
 
-def test_vectors_takes_several_folders(command: list[str], vectors: Path) -> None:
-    """In either manner of writing."""
+def test_vectors_takes_several_paths(command: list[str], vectors: Path) -> None:
+    """Several values after ``--vectors``, or the option several times."""
     one, other = str(vectors / "a.json"), str(vectors / "b.json")
-    for words in (["--vectors", one, other], ["--vectors", one, "--vectors", other]):
-        assert main(["run", *words, *command[3:], "--case", "a-1", "--case", "b-1"]) == 0
+    for options in (["--vectors", one, other], ["--vectors", one, "--vectors", other]):
+        assert main(["run", *options, *command[3:], "--case", "a-1", "--case", "b-1"]) == 0
 
 
-def test_nothing_judged_is_no_success(command: list[str]) -> None:
-    """A driver that offers nothing has proven nothing."""
+def test_a_run_that_tests_no_case_fails(command: list[str]) -> None:
+    """A driver that offers no selected operation fails the run."""
     assert main([*command, "--op", "pull"]) == 1
 
 
@@ -97,19 +98,19 @@ def test_nothing_judged_is_no_success(command: list[str]) -> None:
         (["--driver", ""], "names no command"),
         (["--vectors", "/no/such/place"], "does not exist"),
         (["--server", "REG9=x"], "NAME=HOST:PORT"),
-        (["--clauses", "/no/such/file"], "no list of clauses"),
+        (["--clauses", "/no/such/file"], "not a list of clauses"),
     ],
 )
 def test_wrong_usage_ends_with_status_2(
     command: list[str], capsys: Any, more: list[str], fault: str
 ) -> None:
-    """One sentence says what was wrong."""
+    """The error message has the fault."""
     assert main([*command, *more]) == 2
     assert fault in capsys.readouterr().err
 
 
 def test_a_driver_that_does_not_start_ends_with_status_1(command: list[str], capsys: Any) -> None:
-    """The run could not be done."""
+    """The error message has the command."""
     assert main([*command[:3], "--driver", "/no/such/driver"]) == 1
     assert "cannot start /no/such/driver" in capsys.readouterr().err
 
@@ -127,7 +128,7 @@ def test_a_driver_that_does_not_start_ends_with_status_1(command: list[str], cap
 def test_expected_failures_are_strict(
     command: list[str], tmp_path: Path, lines: str, status: int
 ) -> None:
-    """What is named must fail: an unexpected pass is a failure, an unknown id wrong usage."""
+    """Listed cases must fail: an unexpected pass is a failure, an unknown id wrong usage."""
     known = tmp_path / "known"
     known.write_text(lines)
     assert main([*command, "--expected-failures", str(known)]) == status
@@ -139,48 +140,46 @@ def test_expected_failures_are_strict(
         ("a-2  # NAME-001 since it says so", None),
         ("a-2  # NAME-001", "is not explained"),
         ("a-2  # since it says so", "is not explained"),
-        (f"a-2  # {NO_CLAUSE} since it says so", "which is no clause"),
+        (f"a-2  # {NO_CLAUSE} since it says so", "which is not a clause"),
     ],
 )
-def test_expected_failures_may_have_to_be_explained(
+def test_explained_requires_a_clause_for_each_expected_failure(
     command: list[str], tmp_path: Path, capsys: Any, lines: str, fault: str | None
 ) -> None:
-    """With --explained each line names a clause of the spec, and the report counts by it."""
+    """Each line must have a clause of the spec, and the report counts failures by clause."""
     known, report = tmp_path / "known", tmp_path / "report.json"
     known.write_text(lines)
-    words = ["--expected-failures", str(known), "--explained", "--json", str(report)]
-    assert main([*command, *words]) == (2 if fault else 0)
+    options = ["--expected-failures", str(known), "--explained", "--json", str(report)]
+    assert main([*command, *options]) == (2 if fault else 0)
     if fault:
         assert fault in capsys.readouterr().err
     else:
-        assert "1 failed as NAME-001 explains" in capsys.readouterr().out
-        told = json.loads(report.read_text())
-        assert told["explained"] == {"NAME-001": 1}
-        case = told["cases"][1]
+        assert "1 failed as explained by NAME-001" in capsys.readouterr().out
+        document = json.loads(report.read_text())
+        assert document["explained"] == {"NAME-001": 1}
+        case = document["cases"][1]
         assert (case["clause"], case["reason"]) == ("NAME-001", "since it says so")
 
 
-def test_expected_failures_may_name_what_is_not_chosen(command: list[str], tmp_path: Path) -> None:
-    """One file serves runs of single cases too."""
+def test_expected_failures_may_list_unselected_cases(command: list[str], tmp_path: Path) -> None:
+    """The same file can be used for runs of single cases."""
     known = tmp_path / "known"
     known.write_text("a-2")
     assert main([*command, "--expected-failures", str(known), "--case", "a-1"]) == 0
 
 
-def reports(command: list[str], folder: Path) -> list[Path]:
-    files = [folder / name for name in ("report.json", "report.xml", "report.html")]
-    clauses = folder / "clauses.json"
+def reports(command: list[str], directory: Path) -> list[Path]:
+    files = [directory / name for name in ("report.json", "report.xml", "report.html")]
+    clauses = directory / "clauses.json"
     clause = {"id": "NAME-001", "title": "A <clause>", "vectors": ["a-*"]}
     clauses.write_text(json.dumps({"clauses": [clause, {"id": "NAME-002"}]}))
-    words = [
-        word for pair in zip(("--json", "--junit", "--html"), files, strict=True) for word in pair
-    ]
-    assert main([*command, "--clauses", str(clauses), *map(str, words)]) == 1
+    options = ["--json", str(files[0]), "--junit", str(files[1]), "--html", str(files[2])]
+    assert main([*command, "--clauses", str(clauses), *options]) == 1
     return files
 
 
 def test_json_report(command: list[str], tmp_path: Path) -> None:
-    """It is of its schema, counts by operation and clause, and holds every case."""
+    """The JSON report is valid, counts by operation and clause, and contains every case."""
     report = json.loads(reports(command, tmp_path)[0].read_text())
     schema = json.loads((SPEC / "schemas" / "report.json").read_text())
     Draft202012Validator(schema).validate(report)
@@ -197,7 +196,7 @@ def test_json_report(command: list[str], tmp_path: Path) -> None:
 
 
 def test_junit_report(command: list[str], tmp_path: Path) -> None:
-    """It is XML even where a name is not, with one suite for each operation."""
+    """The report is valid XML for any characters, and has one suite per operation."""
     root = ElementTree.parse(reports(command, tmp_path)[1]).getroot()
     assert [suite.get("name") for suite in root] == ["decompose", "pull"]
     assert [suite.get("failures") for suite in root] == ["1", "0"]
@@ -207,7 +206,7 @@ def test_junit_report(command: list[str], tmp_path: Path) -> None:
 
 
 def test_html_report(command: list[str], tmp_path: Path) -> None:
-    """It needs nothing from elsewhere, escapes what it shows, and has each failure in full."""
+    """The page is self-contained, escapes all values, and has each failure in full."""
     page = reports(command, tmp_path)[2].read_text()
     assert "<i>half</i>" not in page
     assert "&lt;i&gt;half&lt;/i&gt; 2" in page
@@ -224,8 +223,8 @@ def test_html_report(command: list[str], tmp_path: Path) -> None:
         assert part in page
 
 
-def test_reports_are_put_side_by_side(command: list[str], tmp_path: Path) -> None:
-    """One column for each implementation."""
+def test_compare_writes_one_column_per_report(command: list[str], tmp_path: Path) -> None:
+    """A file that is not a report is wrong usage."""
     report = reports(command, tmp_path)[0]
     other = tmp_path / "other.json"
     other.write_text(report.read_text().replace("half", "other"))
@@ -236,15 +235,15 @@ def test_reports_are_put_side_by_side(command: list[str], tmp_path: Path) -> Non
     assert main(["compare", str(page), "--html", str(page)]) == 2
 
 
-def test_list_names_every_case(capsys: Any) -> None:
-    """One line for each: id, operation, why."""
+def test_list_prints_every_case(capsys: Any) -> None:
+    """One line per case: id, operation and purpose."""
     assert main(["list", "--vectors", str(VECTORS)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "pull-0001\tpull\tshort name found in the first registry" in lines
 
 
-def test_fixtures_are_made_where_they_are_wanted(tmp_path: Path, command: list[str]) -> None:
-    """And can then be given to a run, wherever they lie."""
+def test_fixtures_creates_a_tree_that_a_run_accepts(tmp_path: Path, command: list[str]) -> None:
+    """An existing directory is wrong usage; a run accepts the tree or the generator's directory."""
     tree = tmp_path / "Fixtures"
     assert main(["fixtures", str(tree)]) == 0
     assert (tree / "cwd" / "layer.tar").is_file()
@@ -253,14 +252,14 @@ def test_fixtures_are_made_where_they_are_wanted(tmp_path: Path, command: list[s
     assert main([*command, "--fixtures", str(SPEC / "fixtures"), "--case", "a-1"]) == 0
 
 
-def test_the_suite_imports_nothing_of_what_it_judges() -> None:
-    """Only the rooms of the built-in driver do, and no other room imports those."""
-    folder = Path(command_module.__file__).parent
-    for file in folder.glob("*.py"):
+def test_the_suite_imports_nothing_else_of_towline() -> None:
+    """Only the built-in driver does, and no other module imports the driver."""
+    directory = Path(command_module.__file__).parent
+    for file in directory.glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             for name in names:
-                judged = name.split(".")[0] == "towline"
-                assert not judged or name.startswith("towline.conformance."), (file, name)
+                own = name.split(".")[0] == "towline"
+                assert not own or name.startswith("towline.conformance."), (file, name)
                 assert not name.startswith("towline.conformance.driver"), (file, name)

@@ -1,4 +1,4 @@
-"""What counts as the answer that was wanted."""
+"""The comparison of expected and actual answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from towline.conformance.compare import differences
 from towline.conformance.protocol import Answer
 
 
-def wrong(
+def paths_of_differences(
     expect: dict[str, Any], answer: Answer, operation: str = "pull", **more: bool
 ) -> list[str]:
     return [one.where for one in differences(operation, expect, answer, **more)]
@@ -34,37 +34,42 @@ def wrong(
     ],
 )
 def test_values_that_differ(wanted: Any, got: Any) -> None:
-    """JSON values are compared whole and exactly, wherever they are nested."""
+    """JSON values are compared exactly, at any depth."""
     for want, answer in ((wanted, got), ([wanted], [got]), ({"k": wanted}, {"k": got})):
-        assert wrong({"ok": {"x": want}}, Answer(ok={"x": answer}), "decompose") == ["ok.x"]
+        assert paths_of_differences({"ok": {"x": want}}, Answer(ok={"x": answer}), "decompose") == [
+            "ok.x"
+        ]
 
 
-def test_the_order_of_keys_does_not_matter() -> None:
-    """A JSON object has no order."""
-    assert wrong({"ok": {"x": {"a": 1, "b": 2}}}, Answer(ok={"x": {"b": 2, "a": 1}})) == []
+def test_the_order_of_keys_is_ignored() -> None:
+    """JSON objects are compared as mappings."""
+    assert (
+        paths_of_differences({"ok": {"x": {"a": 1, "b": 2}}}, Answer(ok={"x": {"b": 2, "a": 1}}))
+        == []
+    )
 
 
-def test_keys_that_are_not_wanted_are_not_compared() -> None:
-    """What varies in the original is left out of its vectors."""
-    assert wrong({"ok": {}}, Answer(ok={"x": 1})) == []
-    assert wrong({"ok": {"x": 1}}, Answer(ok={"x": 1, "y": 2})) == []
+def test_unexpected_keys_are_not_compared() -> None:
+    """Only the keys of the vector are compared."""
+    assert paths_of_differences({"ok": {}}, Answer(ok={"x": 1})) == []
+    assert paths_of_differences({"ok": {"x": 1}}, Answer(ok={"x": 1, "y": 2})) == []
 
 
-def test_a_key_that_is_missing_is_not_null() -> None:
-    """Saying nothing is not saying null."""
-    assert wrong({"ok": {"x": None}}, Answer(ok={})) == ["ok.x"]
+def test_a_missing_key_differs_from_null() -> None:
+    """An expected null must be in the answer."""
+    assert paths_of_differences({"ok": {"x": None}}, Answer(ok={})) == ["ok.x"]
 
 
-def test_success_and_failure_are_told_apart() -> None:
-    """Even where nothing else is asked."""
-    assert wrong({"ok": {}}, Answer(error={"message": ""})) == ["answer"]
-    assert wrong({"error": {"any": True}}, Answer(ok={})) == ["answer"]
+def test_success_and_failure_differ() -> None:
+    """A result instead of an error, or the reverse, is a difference of the whole answer."""
+    assert paths_of_differences({"ok": {}}, Answer(error={"message": ""})) == ["answer"]
+    assert paths_of_differences({"error": {"any": True}}, Answer(ok={})) == ["answer"]
 
 
-def test_a_crash_is_never_right() -> None:
-    """Not even where any error would do."""
-    assert wrong({"error": {"any": True}}, Answer(crashed="Traceback")) == ["answer"]
-    assert wrong({"ok": {}}, Answer(crashed="Traceback")) == ["answer"]
+def test_a_crash_is_always_a_difference() -> None:
+    """A crash differs from a result, and from an expectation of any error."""
+    assert paths_of_differences({"error": {"any": True}}, Answer(crashed="Traceback")) == ["answer"]
+    assert paths_of_differences({"ok": {}}, Answer(crashed="Traceback")) == ["answer"]
 
 
 @pytest.mark.parametrize(
@@ -83,26 +88,31 @@ def test_a_crash_is_never_right() -> None:
     ],
 )
 def test_messages(wanted: dict[str, Any], message: Any, agrees: bool) -> None:
-    """A message is wanted whole, by its beginning, or not at all."""
-    found = wrong({"error": wanted}, Answer(error={"code": "x", "message": message}))
+    """A message is compared exactly, by its prefix, or not at all."""
+    found = paths_of_differences({"error": wanted}, Answer(error={"code": "x", "message": message}))
     assert found == ([] if agrees else ["error.message"])
 
 
-def test_bytes_are_equal_however_they_are_told() -> None:
-    """Base64 of UTF-8 is that text; bytes that are not UTF-8 are compared as bytes."""
+def test_base64_is_compared_as_bytes() -> None:
+    """Base64 of UTF-8 equals the text; bytes that are not UTF-8 are compared as bytes."""
     as_bytes = {"base64": base64.b64encode(b"a\xff").decode()}
-    assert wrong({"ok": {"x": as_bytes}}, Answer(ok={"x": dict(as_bytes)})) == []
-    assert wrong({"ok": {"x": as_bytes}}, Answer(ok={"x": "a\ufffd"})) == ["ok.x"]
+    assert paths_of_differences({"ok": {"x": as_bytes}}, Answer(ok={"x": dict(as_bytes)})) == []
+    assert paths_of_differences({"ok": {"x": as_bytes}}, Answer(ok={"x": "a\ufffd"})) == ["ok.x"]
     as_text = {"base64": base64.b64encode("ü".encode()).decode()}
-    assert wrong({"ok": {"x": "ü"}}, Answer(ok={"x": as_text})) == []
-    assert wrong({"error": {"exact": "ü"}}, Answer(error={"message": as_text})) == []
+    assert paths_of_differences({"ok": {"x": "ü"}}, Answer(ok={"x": as_text})) == []
+    assert paths_of_differences({"error": {"exact": "ü"}}, Answer(error={"message": as_text})) == []
 
 
-def test_where_the_original_crashes_a_code_is_wanted() -> None:
-    """A typed error is one that says what it is."""
+def test_typed_requires_an_error_code() -> None:
+    """Cases in which the original crashes require an error with a code."""
     expect = {"error": {"any": True}}
-    assert wrong(expect, Answer(error={"message": "x"}), typed=True) == ["error.code"]
-    assert wrong(expect, Answer(error={"code": "a.b", "message": "x"}), typed=True) == []
+    assert paths_of_differences(expect, Answer(error={"message": "x"}), typed=True) == [
+        "error.code"
+    ]
+    assert (
+        paths_of_differences(expect, Answer(error={"code": "a.b", "message": "x"}), typed=True)
+        == []
+    )
 
 
 RUN = "Copying blob sha256:a\nCopying blob sha256:b\n"
@@ -116,29 +126,33 @@ TURNED = "Copying blob sha256:b\nCopying blob sha256:a\n"
         (RUN + RUN, TURNED + TURNED, True),
         ("x\n" + RUN + "y\n", RUN + "x\ny\n", False),
         (RUN + "x\n" + RUN, TURNED + "x\n" + TURNED, True),
-        (RUN, RUN + "Copying blob sha256:b\n", False),  # a multiset, no set
+        (RUN, RUN + "Copying blob sha256:b\n", False),  # compared as a multiset
         (RUN, RUN[:-1], False),
         (
             "Trying x...Copying blob a\nCopying blob b\n",
             "Trying x...Copying blob b\nCopying blob a\n",
             False,
         ),
-        ("Copying blob a\nCopying blob b", "Copying blob b\nCopying blob a", False),  # not whole
+        (
+            "Copying blob a\nCopying blob b",
+            "Copying blob b\nCopying blob a",
+            False,
+        ),  # no complete last line
         ("a\nb\n", "b\na\n", False),
         ("Failed\n", "Failed", False),
         ("", "\n", False),
     ],
 )
 def test_writer(wanted: str, got: str, agrees: bool) -> None:
-    """The text is exact, but a run of whole lines of layers has no order."""
-    found = wrong({"ok": {"writer": wanted}}, Answer(ok={"writer": got}))
+    """The text is compared exactly; consecutive complete lines about layers have no order."""
+    found = paths_of_differences({"ok": {"writer": wanted}}, Answer(ok={"writer": got}))
     assert found == ([] if agrees else ["ok.writer"])
 
 
-def test_only_a_pull_has_a_writer() -> None:
-    """In other operations a field of that name would be a text like any other."""
+def test_writer_is_special_only_for_pull() -> None:
+    """In other operations the field ``writer`` is compared exactly."""
     answer = Answer(ok={"writer": TURNED})
-    assert wrong({"ok": {"writer": RUN}}, answer, "decompose") == ["ok.writer"]
+    assert paths_of_differences({"ok": {"writer": RUN}}, answer, "decompose") == ["ok.writer"]
 
 
 def entry(level: str, message: Any) -> dict[str, Any]:
@@ -159,12 +173,12 @@ def entry(level: str, message: Any) -> dict[str, Any]:
     ],
 )
 def test_log(got: Any, where: list[str]) -> None:
-    """Entries from info upwards are compared in order, each message as an error's is."""
+    """Entries of level info and above are compared in order; messages as those of errors."""
     expect = {
         "error": {"any": True},
         "log": [entry("error", {"exact": "a"}), entry("info", {"prefix": "b"})],
     }
-    assert wrong(expect, Answer(error={"message": ""}, beside={"log": got})) == where
+    assert paths_of_differences(expect, Answer(error={"message": ""}, extra={"log": got})) == where
 
 
 def image(number: int, *names: str) -> dict[str, Any]:
@@ -185,23 +199,27 @@ def image(number: int, *names: str) -> dict[str, Any]:
     ],
 )
 def test_stored(got: Any, agrees: bool) -> None:
-    """Images have no order; the names of each have."""
+    """The images have no order; the names of each image do."""
     expect = {"ok": {"stored": [image(1, "new", "old"), image(2)]}}
-    assert wrong(expect, Answer(ok={"stored": got})) == ([] if agrees else ["ok.stored"])
+    assert paths_of_differences(expect, Answer(ok={"stored": got})) == (
+        [] if agrees else ["ok.stored"]
+    )
 
 
 def test_events_are_compared_in_order() -> None:
-    """They are a list."""
+    """Two events in another order are a difference."""
     one = {"type": "image", "status": "pull", "name": "a"}
     two = {**one, "name": "b"}
-    assert wrong({"ok": {"events": [one, two]}}, Answer(ok={"events": [two, one]})) == ["ok.events"]
+    assert paths_of_differences(
+        {"ok": {"events": [one, two]}}, Answer(ok={"events": [two, one]})
+    ) == ["ok.events"]
 
 
-def test_what_stands_beside_an_error_is_compared() -> None:
-    """A pull that fails has said something, and left a store behind."""
+def test_fields_next_to_an_error_are_compared() -> None:
+    """A failed pull also has ``writer`` and ``stored``."""
     expect = {"error": {"any": True}, "writer": "Failed\n", "stored": []}
-    answer = Answer(error={"message": "x"}, beside={"writer": "", "stored": []})
-    assert wrong(expect, answer) == ["writer"]
-    assert wrong(expect, Answer(error={"message": "x"})) == ["writer", "stored"]
-    beside = Answer(ok={}, beside={"writer": "Failed"})
-    assert wrong({"ok": {}, "writer": "Failed\n"}, beside) == ["writer"]
+    answer = Answer(error={"message": "x"}, extra={"writer": "", "stored": []})
+    assert paths_of_differences(expect, answer) == ["writer"]
+    assert paths_of_differences(expect, Answer(error={"message": "x"})) == ["writer", "stored"]
+    answer = Answer(ok={}, extra={"writer": "Failed"})
+    assert paths_of_differences({"ok": {}, "writer": "Failed\n"}, answer) == ["writer"]

@@ -1,4 +1,4 @@
-"""Towline under the vectors of edition ``current``, which podman and skopeo of today answered."""
+"""Towline with the vectors of edition ``current``, recorded from podman and skopeo."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ SERVED = [case for case in CURRENT if case.servers]
 
 
 @pytest.fixture(scope="module")
-def quietly(quiet_site: Site) -> Iterator[Session]:
-    """The built-in driver, where no server runs."""
+def session_without_servers(quiet_site: Site) -> Iterator[Session]:
+    """A session of the built-in driver without servers."""
     with Session(quiet_site, BUILT_IN, SECONDS, "current") as session:
         yield session
 
 
 @pytest.fixture(scope="module")
-def served(whole_site: Site) -> Iterator[Session]:
-    """The built-in driver, where the servers run."""
+def session_with_servers(whole_site: Site) -> Iterator[Session]:
+    """A session of the built-in driver with all servers."""
     with Session(whole_site, BUILT_IN, SECONDS, "current") as session:
         yield session
 
 
 @pytest.mark.parametrize("case", QUIET, ids=[case.id for case in QUIET])
-def test_decision_of_today(quietly: Session, case: Case) -> None:
-    """What podman or skopeo decided is decided, unless a clause explains why not."""
-    judge(quietly, case)
+def test_current_decisions(session_without_servers: Session, case: Case) -> None:
+    """Towline decides as podman or skopeo, unless a clause explains the difference."""
+    judge(session_without_servers, case)
 
 
 @pytest.mark.parametrize("case", SERVED, ids=[case.id for case in SERVED])
-def test_decision_of_today_with_servers(served: Session, case: Case) -> None:
-    """The same where registries are asked."""
-    judge(served, case)
+def test_current_decisions_with_servers(session_with_servers: Session, case: Case) -> None:
+    """Cases that contact registries: same decisions, unless a clause explains the difference."""
+    judge(session_with_servers, case)
 
 
 def judge(session: Session, case: Case) -> None:
@@ -58,7 +58,7 @@ def judge(session: Session, case: Case) -> None:
 
 @pytest.mark.parametrize("name", ["podman", "skopeo", "towline"])
 def test_every_expected_failure_is_explained(name: str) -> None:
-    """Each line names a case, and by a clause that stands in the spec why it fails."""
+    """Each line has the id of a case and a clause of the spec that explains the failure."""
     failures = read_expected(DRIVERS / f"{name}.expected")
     failures.check(ALL)
     clauses = {clause.id for clause in read_clauses(SPEC / "clauses.json") if clause.level}
@@ -67,8 +67,8 @@ def test_every_expected_failure_is_explained(name: str) -> None:
     assert len(patterns) == len(set(patterns))
 
 
-def test_the_vectors_of_today_are_many_and_of_both_tools() -> None:
-    """They were recorded from the tools, never from towline, and few of them are contested."""
+def test_current_has_many_vectors_of_both_tools() -> None:
+    """At least 150 vectors are recorded, from podman and skopeo, and at most 10 % are contested."""
     assert len(CURRENT) >= 150
     assert {"podman", "skopeo"} == {case.id.split("-")[-2] for case in CURRENT}
     assert len(CONTESTED) * 10 <= len(CURRENT)

@@ -1,4 +1,4 @@
-"""The drivers for podman and skopeo, on a sample; the whole run is a command of spec/results."""
+"""The drivers for podman and skopeo with a sample of cases; spec/results has whole runs."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from towline.conformance.vectors import Case
 DRIVERS = SPEC / "drivers"
 RESULTS = SPEC / "results"
 TOOLS = {"podman": "4.3.1", "skopeo": "1.9.3"}
-#: Of each operation and edition so many cases, from all of its length.
+#: The number of cases per operation and edition, spread over the whole list.
 SAMPLE = 3
 
 
 def sample(tool: str) -> list[Case]:
-    """Some cases that the last committed run of the tool judged."""
-    judged = {
+    """A sample of the cases that the committed runs of the tool tested."""
+    tested = {
         result.id
         for file in RESULTS.glob(f"*-{tool}-*.json")
         for result in Report.read(file).results
@@ -37,7 +37,7 @@ def sample(tool: str) -> list[Case]:
     }
     groups: dict[tuple[str, str], list[Case]] = {}
     for case in ALL:
-        if case.id in judged:
+        if case.id in tested:
             groups.setdefault((case.edition, case.operation), []).append(case)
     return [
         case
@@ -48,19 +48,19 @@ def sample(tool: str) -> list[Case]:
 
 @pytest.fixture(scope="module")
 def sessions(whole_site: Site) -> Iterator[dict[tuple[str, str], Session]]:
-    """Sessions that have begun, by tool and edition."""
-    begun: dict[tuple[str, str], Session] = {}
-    yield begun
-    for session in begun.values():
+    """The started sessions, by tool and edition."""
+    started: dict[tuple[str, str], Session] = {}
+    yield started
+    for session in started.values():
         session.__exit__()
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_a_sample_comes_out_as_committed(
+def test_a_sample_has_the_committed_results(
     tool: str, whole_site: Site, sessions: dict[tuple[str, str], Session]
 ) -> None:
-    """What passed passes again, and what was explained still fails."""
-    usable(tool)
+    """Passed cases pass again, and expected failures still fail."""
+    require_recorded_version(tool)
     expected = read_expected(DRIVERS / f"{tool}.expected")
     cases = sample(tool)
     assert len(cases) >= 2 * SAMPLE
@@ -71,27 +71,25 @@ def test_a_sample_comes_out_as_committed(
             session = Session(whole_site, command, SECONDS, case.edition)
             sessions[tool, case.edition] = session
             if session.greeting.skipped is not None:
-                tools.leave_out(
-                    f"the driver for {tool} cannot run here: {session.greeting.skipped}"
-                )
+                tools.skip(f"the driver for {tool} cannot run here: {session.greeting.skipped}")
         outcome = expected.judged(session.judge(case))
         assert outcome.verdict in ("passed", "expected"), (case.id, outcome)
 
 
-def usable(tool: str) -> None:
-    """Leaves the test out where the tool, or the version that was recorded, is not here."""
+def require_recorded_version(tool: str) -> None:
+    """Skip the test if the recorded version of the tool is not installed."""
     tools.require(tool)
     tools.require("unshare")
     if os.geteuid() != 0:
-        tools.leave_out(f"the driver for {tool} needs root")
+        tools.skip(f"the driver for {tool} needs root")
     version = tools.run(tool, "--version").stdout.decode().split()[-1]
     if version != TOOLS[tool]:
-        tools.leave_out(f"{tool} is {version} here, and was recorded as {TOOLS[tool]}")
+        tools.skip(f"{tool} is {version} here, and was recorded as {TOOLS[tool]}")
 
 
 @pytest.mark.parametrize("file", sorted(DRIVERS.glob("*.py")), ids=lambda file: file.name)
 def test_a_driver_imports_nothing_of_towline(file: Path) -> None:
-    """They are the standard library and the tool alone; the recorder knows the suite."""
+    """Drivers import the standard library and ``tool``; the recorder also imports the suite."""
     names = set()
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
@@ -109,12 +107,12 @@ def test_a_driver_imports_nothing_of_towline(file: Path) -> None:
 
 @pytest.mark.parametrize("tool", TOOLS)
 def test_results_are_dated_and_explained(tool: str) -> None:
-    """Nothing failed that no clause explains, and the page stands beside the data."""
+    """Each report has no unexplained failures, and an HTML page next to it."""
     files = sorted(RESULTS.glob(f"????-??-??-{tool}-{TOOLS[tool]}.json"))
     assert files
     for file in files:
         assert file.with_suffix(".html").exists()
-        told = json.loads(file.read_text())
-        assert told["implementation"] == f"{tool} {TOOLS[tool]}"
-        assert told["totals"]["failed"] == 0
-        assert "none" not in told["explained"]
+        report = json.loads(file.read_text())
+        assert report["implementation"] == f"{tool} {TOOLS[tool]}"
+        assert report["totals"]["failed"] == 0
+        assert "none" not in report["explained"]

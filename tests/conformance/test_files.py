@@ -1,4 +1,4 @@
-"""The vector files and schemas of ``spec/`` themselves."""
+"""The vector files and schemas in ``spec/``."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ def schema(name: str) -> Draft202012Validator:
 
 
 @pytest.mark.parametrize("file", SCHEMAS, ids=lambda file: file.name)
-def test_schema_is_a_schema(file: Path) -> None:
-    """Each schema is valid JSON Schema of the draft that it names."""
+def test_schema_is_valid(file: Path) -> None:
+    """Each schema is valid JSON Schema."""
     Draft202012Validator.check_schema(json.loads(file.read_text()))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_vector_file_is_of_the_schema(file: Path) -> None:
-    """Each vector file is as the schema says, to the last key."""
+def test_vector_file_matches_the_schema(file: Path) -> None:
+    """Each vector file is valid, and has no unknown keys."""
     errors = schema("vectors").iter_errors(json.loads(file.read_text()))
     assert [f"{error.json_path}: {error.message}" for error in errors] == []
 
 
-def test_ids_are_unique_and_name_their_operation() -> None:
-    """Every id stands once and begins with its operation, so that it is found without a search."""
+def test_ids_are_unique_and_start_with_the_operation() -> None:
+    """Each id occurs once and has the form OPERATION[-SOURCE]-NUMBER."""
     assert [id for id, count in Counter(case.id for case in ALL).items() if count > 1] == []
     for case in ALL:
         assert re.fullmatch(
@@ -51,38 +51,38 @@ def test_ids_are_unique_and_name_their_operation() -> None:
 
 
 def test_tokens_are_known() -> None:
-    """No case mentions a token that no runner would replace."""
+    """All tokens in cases are tokens that the runner replaces."""
     for case in ALL:
         assert mentioned([dict(case.input), dict(case.expect)]) <= TOKENS, case.id
 
 
-def test_no_two_cases_ask_the_same() -> None:
-    """Two cases of one file with the same input would be one; two tools may be asked the same."""
-    asked = Counter(
+def test_cases_of_a_file_have_different_inputs() -> None:
+    """Only cases of different tools may have the same input."""
+    inputs = Counter(
         json.dumps([case.operation, case.file.name, case.input], sort_keys=True) for case in ALL
     )
-    assert [question for question, count in asked.items() if count > 1] == []
+    assert [key for key, count in inputs.items() if count > 1] == []
 
 
 def test_every_operation_has_successes_and_failures() -> None:
-    """A suite without a refused input would pass whoever accepts everything."""
+    """Without expected failures, an implementation that accepts every input would pass."""
     for operation in {case.operation for case in ALL} - {"find_registry"}:
         kinds = {next(iter(case.expect)) for case in ALL if case.operation == operation}
         assert kinds >= {"ok", "error"}, operation
 
 
 def test_recorded_files_are_as_recorded() -> None:
-    """Recorded vectors are evidence: nobody edits them, and new ones come in new files."""
+    """Recorded vectors are not edited; new recordings are in new files."""
     want = json.loads((Path(__file__).parent / "recorded.json").read_text())
     got = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in FILES}
     assert {name: got.get(name) for name in want} == want
 
 
 @pytest.mark.parametrize(
-    ("told", "fault"),
+    ("content", "fault"),
     [
         ("{", "Expecting"),
-        ('{"schema": 2, "op": "x", "edition": "current", "cases": []}', "no vector file"),
+        ('{"schema": 2, "op": "x", "edition": "current", "cases": []}', "not a vector file"),
         ('{"schema": 1, "op": "x", "edition": "current", "cases": [{}]}', "without id"),
         ({"expect": {}}, "neither ok nor error"),
         ({"expect": {"ok": {}, "error": {"any": True}}}, "neither ok nor error"),
@@ -92,50 +92,50 @@ def test_recorded_files_are_as_recorded() -> None:
         ({"expect": {"ok": {"log": [{"level": "error", "message": "x"}]}}}, "not exact"),
     ],
 )
-def test_a_broken_vector_file_is_refused(tmp_path: Path, told: Any, fault: str) -> None:
-    """A wish that is spelt wrongly would be a wish for nothing, so it stops the run."""
-    if not isinstance(told, str):
-        case = {"id": "a-1", "input": {}, **told}
-        told = json.dumps({"schema": 1, "op": "x", "edition": "current", "cases": [case]})
+def test_an_invalid_vector_file_is_rejected(tmp_path: Path, content: Any, fault: str) -> None:
+    """An invalid file stops the run, since a misspelled expectation would compare nothing."""
+    if not isinstance(content, str):
+        case = {"id": "a-1", "input": {}, **content}
+        content = json.dumps({"schema": 1, "op": "x", "edition": "current", "cases": [case]})
     file = tmp_path / "broken.json"
-    file.write_text(told)
+    file.write_text(content)
     with pytest.raises(VectorsError, match=fault):
         load_vectors([file])
 
 
-def test_an_id_means_one_case(tmp_path: Path) -> None:
-    """Otherwise --case would mean two; a case that stands twice is read once."""
-    told = {"schema": 1, "op": "x", "edition": "current"}
+def test_an_id_identifies_one_case(tmp_path: Path) -> None:
+    """Different cases with the same id are an error; equal cases are read once."""
+    head = {"schema": 1, "op": "x", "edition": "current"}
     for name in ("one", "same", "other"):
         case = {"id": "a-1", "input": {"name": name == "other"}, "expect": {"ok": {}}}
-        (tmp_path / f"{name}.json").write_text(json.dumps({**told, "cases": [case]}))
+        (tmp_path / f"{name}.json").write_text(json.dumps({**head, "cases": [case]}))
     assert len(load_vectors([tmp_path / "one.json", tmp_path / "same.json"])) == 1
-    with pytest.raises(VectorsError, match="a-1 is one case in"):
+    with pytest.raises(VectorsError, match="a-1 is a different case in"):
         load_vectors([tmp_path])
 
 
 def test_each_edition_has_its_own_ids(tmp_path: Path) -> None:
-    """The same question may be answered in two editions."""
+    """Cases of two editions may have the same id."""
     case = {"id": "a-1", "input": {}, "expect": {"ok": {}}}
     for edition in ("current", "libpod-1.3"):
-        told = {"schema": 1, "op": "x", "edition": edition, "cases": [case]}
-        (tmp_path / f"{edition}.json").write_text(json.dumps(told))
+        document = {"schema": 1, "op": "x", "edition": edition, "cases": [case]}
+        (tmp_path / f"{edition}.json").write_text(json.dumps(document))
     assert len(load_vectors([tmp_path])) == 2
 
 
-def test_files_are_found_below_a_folder_and_once_only(tmp_path: Path) -> None:
-    """A folder means everything below it; a file named twice is read once."""
+def test_files_below_a_directory_are_read_once(tmp_path: Path) -> None:
+    """Subdirectories are included; a file that is given twice is read once."""
     case = {"id": "a-1", "input": {}, "expect": {"ok": {}}}
-    told = json.dumps({"schema": 1, "op": "x", "edition": "current", "cases": [case]})
+    content = json.dumps({"schema": 1, "op": "x", "edition": "current", "cases": [case]})
     (tmp_path / "deep").mkdir()
-    (tmp_path / "deep" / "a.json").write_text(told)
+    (tmp_path / "deep" / "a.json").write_text(content)
     (tmp_path / "notes.json").write_text('{"not": "vectors"}')
     found = load_vectors([tmp_path, tmp_path / "deep", tmp_path / "deep" / "a.json"])
     assert [case.id for case in found] == ["a-1"]
 
 
-def test_a_place_without_vectors_is_refused(tmp_path: Path) -> None:
-    """Nothing to judge by must not look like success."""
+def test_a_path_without_vectors_is_rejected(tmp_path: Path) -> None:
+    """A run without cases must not look like success."""
     with pytest.raises(VectorsError, match="no vector file"):
         load_vectors([tmp_path])
     with pytest.raises(VectorsError, match="does not exist"):

@@ -1,4 +1,4 @@
-"""The fixture tree and the servers: made alike each time, and where they can be used."""
+"""The fixture tree and the servers of the suite."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from towline.conformance.fixtures import (
     generate,
     is_tree,
     script,
-    workplace,
+    work_directory,
 )
 from towline.conformance.servers import NAMES, ServerFiles, ServersError, serving
 
-#: Their bytes come from the compressors of the machine.
+#: Files whose bytes depend on the compressors of the host.
 VARYING = re.compile(r"\.(bz2|xz)$")
 
 
 def tree_of(root: Path) -> dict[str, str]:
-    """Every path below the root, and what is there."""
+    """Every path below the root, with its link target, digest or kind."""
     found = {}
     for path in sorted(root.rglob("*")):
         name = str(path.relative_to(root))
@@ -49,22 +49,22 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_tree_is_as_recorded(tree: Path) -> None:
-    """The vectors speak of these bytes: whoever changes the generator must not change them."""
-    told = json.dumps(tree_of(tree), sort_keys=True).encode()
+    """The vectors depend on these bytes, so the generator must not change them."""
+    listing = json.dumps(tree_of(tree), sort_keys=True).encode()
     assert (
-        hashlib.sha256(told).hexdigest()
+        hashlib.sha256(listing).hexdigest()
         == (Path(__file__).parent / "fixtures.sha256").read_text().strip()
     )
 
 
-def test_two_trees_are_alike(tree: Path, tmp_path: Path) -> None:
-    """Nothing in it depends on when or where it was made."""
+def test_two_trees_are_equal(tree: Path, tmp_path: Path) -> None:
+    """The tree does not depend on the time or the path of its generation."""
     assert tree_of(generate(None, tmp_path / "again")) == tree_of(tree)
 
 
 def test_the_root_can_be_part_of_a_name(tree: Path) -> None:
-    """A path that cannot is copied to one that can, links as links; a good one is used as it is."""
-    with workplace() as work:
+    """A tree at an unusable path is copied, links as links; a usable path is used in place."""
+    with work_directory() as work:
         assert re.fullmatch(r"(/[a-z0-9]+([._-][a-z0-9]+)*)+", str(work))
         odd = work / "Odd"
         tree.rename(odd)
@@ -75,8 +75,8 @@ def test_the_root_can_be_part_of_a_name(tree: Path) -> None:
         assert fixture_root(copied, work) == copied
 
 
-def test_a_folder_with_the_generator_is_as_good_as_a_tree(tmp_path: Path) -> None:
-    """Recordings may come with a generator of their own."""
+def test_a_directory_with_a_generator_is_accepted(tmp_path: Path) -> None:
+    """The generator in the given directory is used, otherwise that of the checkout."""
     assert not is_tree(FIXTURES)
     assert is_tree(fixture_root(FIXTURES, tmp_path))
     own = tmp_path / "make_fixtures.py"
@@ -85,12 +85,12 @@ def test_a_folder_with_the_generator_is_as_good_as_a_tree(tmp_path: Path) -> Non
         fixture_root(tmp_path, tmp_path / "work")
     assert script("make_fixtures.py", tmp_path / "below") == own
     assert script("seed_registries.py", tmp_path) == FIXTURES / "seed_registries.py"
-    with pytest.raises(FixturesError, match="neither in the folder"):
+    with pytest.raises(FixturesError, match="neither in the --fixtures directory"):
         script("no_such_script.py", tmp_path)
 
 
-def test_only_what_is_needed_is_started(tree: Path, tmp_path: Path) -> None:
-    """A server that runs already is taken as it is; nothing listens where nobody should."""
+def test_only_needed_servers_are_started(tree: Path, tmp_path: Path) -> None:
+    """A running server is used as it is; REGDOWN refuses connections."""
     with serving(
         {"REGDOWN", "REG1"}, ServerFiles(tree, None, tmp_path), {"REG1": "h:1"}
     ) as servers:
@@ -102,8 +102,8 @@ def test_only_what_is_needed_is_started(tree: Path, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_servers_hold_what_the_vectors_speak_of(tree: Path, tmp_path: Path) -> None:
-    """The two registries differ in what they have, the five fakes in how they answer a ping."""
+def test_the_servers_have_the_content_of_the_vectors(tree: Path, tmp_path: Path) -> None:
+    """The two registries have different content, and all servers have different ports."""
     tools.require("docker-registry")
     with serving(NAMES, ServerFiles(tree, None, tmp_path), {}) as servers:
         assert servers.keys() == set(NAMES)
@@ -115,15 +115,15 @@ def test_the_servers_hold_what_the_vectors_speak_of(tree: Path, tmp_path: Path) 
 
 
 def names_in(host: str) -> list[str]:
-    with urllib.request.urlopen(f"http://{host}/v2/_catalog", timeout=30) as answer:
-        return list(json.load(answer)["repositories"])
+    with urllib.request.urlopen(f"http://{host}/v2/_catalog", timeout=30) as response:
+        return list(json.load(response)["repositories"])
 
 
-def test_a_server_that_cannot_start_is_told(
+def test_a_missing_server_program_is_reported(
     tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The sentence says what is missing and how to do without."""
+    """The error names the missing program."""
     monkeypatch.setattr("towline.conformance.servers._SEARCH", str(tmp_path))
-    places = ServerFiles(tree, None, tmp_path)
-    with pytest.raises(ServersError, match="docker-registry"), serving({"REG1"}, places, {}):
+    files = ServerFiles(tree, None, tmp_path)
+    with pytest.raises(ServersError, match="docker-registry"), serving({"REG1"}, files, {}):
         pass

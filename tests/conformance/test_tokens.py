@@ -1,4 +1,4 @@
-"""Tokens: replaced in inputs and wishes, turned back where values are shown."""
+"""Tokens are replaced in inputs and expectations, and restored in output."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def encoded(data: bytes) -> str:
     ],
 )
 def test_expand_replaces_known_tokens(value: Any, want: Any) -> None:
-    """Every text of a value is expanded; what is no token stays as it is."""
+    """All texts in a value are expanded; other values and unknown tokens are unchanged."""
     assert TOKENS.expand(value) == want
 
 
-def test_a_root_at_the_top_has_no_ancestors() -> None:
-    """The ancestors may be none at all: then their element is gone."""
+def test_a_root_below_slash_has_no_ancestors() -> None:
+    """``${ROOT_ANCESTORS}`` then expands to no element."""
     assert Tokens.of_root("/fixtures").expand(["a", "${ROOT_ANCESTORS}"]) == ["a"]
 
 
 def test_expand_decodes_base64_first() -> None:
-    """A token inside base64 is a token; the result is base64 again where it is not UTF-8."""
+    """Tokens inside base64 are replaced; the result is base64 if it is not UTF-8."""
     assert TOKENS.expand({"base64": encoded(b"${ROOT}/a\xff")}) == {
         "base64": encoded(b"/tmp/tl1/root/a\xff")
     }
@@ -60,37 +60,37 @@ def test_expand_decodes_base64_first() -> None:
         ({"base64": encoded(b"/tmp/tl1/root/\xff")}, {"base64": encoded(b"${ROOT}/\xff")}),
     ],
 )
-def test_collapse_turns_values_back(value: Any, want: Any) -> None:
-    """What a report shows does not depend on where the run took place."""
+def test_collapse_replaces_values_by_tokens(value: Any, want: Any) -> None:
+    """Reports do not depend on the paths and ports of the run."""
     assert TOKENS.collapse(value) == want
 
 
-def test_collapse_takes_the_longest_value() -> None:
-    """A store below the root is told as the store."""
-    tokens = TOKENS.having({"GRAPHROOT": "/tmp/tl1/root/graph"})
+def test_collapse_replaces_the_longest_value() -> None:
+    """A path in a store below the root gets the token of the store."""
+    tokens = TOKENS.with_more({"GRAPHROOT": "/tmp/tl1/root/graph"})
     assert tokens.collapse("/tmp/tl1/root/graph/x") == "${GRAPHROOT}/x"
 
 
 def test_a_driver_cannot_change_the_tokens_of_the_run() -> None:
-    """A driver that could say what ROOT means could make any answer right."""
-    assert TOKENS.having({"ROOT": "/elsewhere"}).expand("${ROOT}") == "/tmp/tl1/root"
+    """A driver could make any answer pass if it could redefine ROOT."""
+    assert TOKENS.with_more({"ROOT": "/elsewhere"}).expand("${ROOT}") == "/tmp/tl1/root"
 
 
-def test_mentioned_finds_tokens_everywhere() -> None:
-    """Servers are started by what the cases mention, base64 included."""
+def test_mentioned_finds_tokens_at_any_depth() -> None:
+    """Tokens inside base64 are found too."""
     value = {"a": ["${A}"], "b_base64": encoded(b"${B}"), "c": {"base64": encoded(b"${C}")}}
     assert mentioned(value) == {"A", "B", "C"}
 
 
 @given(st.binary())
 def test_fold_and_unfold_are_inverse(data: bytes) -> None:
-    """Any bytes survive the way through JSON."""
+    """All byte strings can be represented in JSON."""
     text = data.decode("utf-8", "surrogateescape")
     assert unfold(fold(text)) == text
 
 
 @given(st.text(alphabet="ab/${}ROT1", max_size=20))
-def test_expanding_what_was_collapsed_gives_it_back(text: str) -> None:
-    """Whatever is shown can be put in again, unless the text itself spells a token."""
+def test_expand_is_the_inverse_of_collapse(text: str) -> None:
+    """Except for texts that contain a token themselves."""
     if not mentioned(text):
         assert TOKENS.expand(TOKENS.collapse(text)) == text

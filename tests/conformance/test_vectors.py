@@ -1,4 +1,4 @@
-"""Towline under the recorded vectors: one test for each operation, one run of it for each case."""
+"""Towline with the recorded vectors: one test per operation, run once per case."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from towline.conformance.vectors import Case
 
 @each("decompose")
 def test_decompose(towline: Session, case: Case) -> None:
-    """A name is taken apart without being normalised, or refused in the recorded words."""
+    """A name is decomposed without normalisation, or rejected with the recorded message."""
     assert_passed(towline.judge(case))
 
 
@@ -27,25 +27,25 @@ def test_normalized_reference(towline: Session, case: Case) -> None:
 
 @each("parse_image_name")
 def test_parse_image_name(towline: Session, case: Case) -> None:
-    """Each transport parses, prints and takes its place in a policy as recorded."""
+    """Parsing, text form and policy identity of each transport are as recorded."""
     assert_passed(towline.judge(case))
 
 
 @each("pull_ref_pair")
 def test_pull_ref_pair(towline: Session, case: Case) -> None:
-    """A source and a destination name make the recorded pair."""
+    """A source and a destination name give the recorded pair."""
     assert_passed(towline.judge(case))
 
 
 @each("goal_from_image_reference")
 def test_goal_from_image_reference(towline: Session, case: Case) -> None:
-    """A source whose transport is known makes the recorded goal."""
+    """A source with a transport gives the recorded goal."""
     assert_passed(towline.judge(case))
 
 
 @each("goal_from_possibly_unqualified_name")
 def test_goal_from_possibly_unqualified_name(towline: Session, case: Case) -> None:
-    """A name and a registries.conf make the recorded goal."""
+    """A name and a registries.conf give the recorded goal."""
     assert_passed(towline.judge(case))
 
 
@@ -63,7 +63,7 @@ def test_find_registry(towline: Session, case: Case) -> None:
 
 @each("get_image_digest")
 def test_get_image_digest(towline: Session, case: Case) -> None:
-    """An image without a name is called by the digest of its config."""
+    """The image digest is the digest of the config."""
     assert_passed(towline.judge(case))
 
 

@@ -1,4 +1,4 @@
-"""One image, every form in which real tools write it: it arrives, verified, and reads back."""
+"""One image in every format that real tools write: it is pulled, verified and read back."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from tests.support import skopeo
 from tests.support.images import EVERY_FORM, NAME, OTHER_NAME, SECOND_NAME, RealImage, RealImages
 from tests.support.towline_cli import CommandLine
 
-# These transports do not keep a manifest: one is made while reading.
-MADE_MANIFESTS = ("docker-archive", "tarball")
+# These transports do not store a manifest; towline and skopeo generate one.
+GENERATED_MANIFESTS = ("docker-archive", "tarball")
 
 
 @pytest.fixture
-def line(tmp_path: Path) -> CommandLine:
-    """The command line with a fresh store."""
+def cli(tmp_path: Path) -> CommandLine:
+    """The command line with a new store."""
     return CommandLine.below(tmp_path)
 
 
-def pulled(line: CommandLine, location: str, *words: str) -> list[str]:
-    """The names that a pull prints; it must succeed without a word of complaint."""
-    ended = line("pull", "--tls-verify=false", "--progress=none", *words, location)
+def pull(cli: CommandLine, location: str, *arguments: str) -> list[str]:
+    """The names that a pull prints; it must succeed without output on stderr."""
+    ended = cli("pull", "--tls-verify=false", "--progress=none", *arguments, location)
     assert ended.status == 0, ended.stderr
     assert ended.stderr == ""
     return ended.lines
@@ -32,19 +32,19 @@ def pulled(line: CommandLine, location: str, *words: str) -> list[str]:
 
 @pytest.mark.clause("PULL-020", "CORE-008")
 @pytest.mark.parametrize("form", EVERY_FORM)
-def test_an_image_arrives_verified_and_reads_back(
-    line: CommandLine, real_images: RealImages, form: str
+def test_an_image_is_pulled_verified_and_read_back(
+    cli: CommandLine, real_images: RealImages, form: str
 ) -> None:
-    """Every blob's digest is right, and skopeo reads back the manifest that the source has."""
+    """Every digest is right, and skopeo reads the manifest of the source from the store."""
     image: RealImage = getattr(real_images, form)
-    (name, *_) = pulled(line, image.location, "--verify-diff-ids")
-    verified = line("verify")
+    (name, *_) = pull(cli, image.location, "--verify-diff-ids")
+    verified = cli("verify")
     assert verified.status == 0, verified.stderr
-    described = line("inspect", name.removeprefix("docker://").lstrip("@")).json()
-    for blob in (line.root / "blobs/sha256").iterdir():
+    described = cli("inspect", name.removeprefix("docker://").lstrip("@")).json()
+    for blob in (cli.root / "blobs/sha256").iterdir():
         with blob.open("rb") as file:
             assert hashlib.file_digest(file, "sha256").hexdigest() == blob.name
-    layout = f"oci:{line.root}"
+    layout = f"oci:{cli.root}"
     names = described["names"]
     if names and described["media_type"].startswith("application/vnd.oci"):
         layout += f":{names[0]}"
@@ -52,13 +52,13 @@ def test_an_image_arrives_verified_and_reads_back(
         return  # STORE-009: skopeo 1.9.3 reads schema 2 only as the one entry of a layout
     stored = skopeo.raw_manifest(layout)
     assert f"sha256:{hashlib.sha256(stored).hexdigest()}" == described["digest"]
-    if image.transport not in MADE_MANIFESTS:
-        assert stored == manifest_of_this_machine(image)
+    if image.transport not in GENERATED_MANIFESTS:
+        assert stored == manifest_for_amd64(image)
     assert skopeo.inspect(layout)["Digest"] == described["digest"]
 
 
-def manifest_of_this_machine(image: RealImage) -> bytes:
-    """The manifest as it came: of a list, that of the instance for this machine."""
+def manifest_for_amd64(image: RealImage) -> bytes:
+    """The original manifest; of a list, that of the instance for linux/amd64."""
     raw = skopeo.raw_manifest(image.location)
     for instance in json.loads(raw).get("manifests", ()):
         if instance["platform"] == {"architecture": "amd64", "os": "linux"}:
@@ -77,69 +77,71 @@ def manifest_of_this_machine(image: RealImage) -> bytes:
         ("oci_layout", [NAME]),
     ],
 )
-def test_the_names_of_what_was_pulled(
-    line: CommandLine, real_images: RealImages, form: str, names: list[str]
+def test_the_names_of_pulled_archives_and_layouts(
+    cli: CommandLine, real_images: RealImages, form: str, names: list[str]
 ) -> None:
-    """All names in an archive are pulled; a layout's is its annotation."""
-    assert sorted(pulled(line, getattr(real_images, form).location)) == sorted(names)
-    assert sorted(line("inspect", names[0]).json()["names"]) == sorted(names)
+    """An archive's image gets all its names; a layout's image gets that of its annotation."""
+    assert sorted(pull(cli, getattr(real_images, form).location)) == sorted(names)
+    assert sorted(cli("inspect", names[0]).json()["names"]) == sorted(names)
 
 
 @pytest.mark.clause("GOAL-012")
-def test_an_archive_without_a_name_is_called_by_its_id(
-    line: CommandLine, real_images: RealImages
+def test_an_image_without_a_name_is_shown_by_its_id(
+    cli: CommandLine, real_images: RealImages
 ) -> None:
-    """`@` and the hex of the config digest."""
+    """Its name in the output is `@` and the hex of the config digest."""
     for form in ("docker_archive_unnamed", "oci_archive_unnamed"):
-        (name,) = pulled(line, getattr(real_images, form).location)
-        assert name == "@" + line("inspect", name[1:]).json()["id"]
+        (name,) = pull(cli, getattr(real_images, form).location)
+        assert name == "@" + cli("inspect", name[1:]).json()["id"]
 
 
 @pytest.mark.clause("GOAL-011")
-def test_every_image_of_an_archive_is_pulled(line: CommandLine, real_images: RealImages) -> None:
-    """One pass, every image, every name."""
+def test_every_image_of_an_archive_is_pulled(cli: CommandLine, real_images: RealImages) -> None:
+    """All images of an archive are pulled, with all their names."""
     archive = real_images.docker_archive_several.file
-    assert set(pulled(line, f"docker-archive:{archive}")) == {NAME, OTHER_NAME}
-    assert len(line("images", "--format", "json").json()) == 2
+    assert set(pull(cli, f"docker-archive:{archive}")) == {NAME, OTHER_NAME}
+    assert len(cli("images", "--format", "json").json()) == 2
 
 
 @pytest.mark.clause("TRANS-023", "GOAL-018", "ARCH-012")
-def test_an_image_of_an_archive_by_its_number(line: CommandLine, real_images: RealImages) -> None:
-    """Each number brings the image that skopeo finds there; there is none behind the last."""
+def test_an_image_of_an_archive_is_selected_by_its_index(
+    cli: CommandLine, real_images: RealImages
+) -> None:
+    """An index selects the same image as in skopeo; an index beyond the last is an error."""
     file = real_images.docker_archive_several.file
     for index in (0, 1):
         location = f"docker-archive:{file}:@{index}"
-        (name,) = pulled(line, location)
+        (name,) = pull(cli, location)
         config = json.loads(skopeo.raw_manifest(location))["config"]
-        assert line("inspect", name).json()["id"] == config["digest"].removeprefix("sha256:")
-    ended = line("pull", "--progress=none", f"docker-archive:{file}:@2")
+        assert cli("inspect", name).json()["id"] == config["digest"].removeprefix("sha256:")
+    ended = cli("pull", "--progress=none", f"docker-archive:{file}:@2")
     assert ended.status == 1
     assert "has no image number 2" in ended.stderr
 
 
-def test_docker_and_oci_forms_of_one_image_share_its_id(
-    line: CommandLine, real_images: RealImages
+def test_docker_and_oci_forms_of_one_image_have_one_id(
+    cli: CommandLine, real_images: RealImages
 ) -> None:
-    """The ID is the config's digest, however the image came."""
+    """The ID is the config's digest, independent of the transport."""
     for form in ("docker_archive", "oci_archive", "registry_oci"):
-        pulled(line, getattr(real_images, form).location)
-    stored = line("images", "--format", "json").json()
+        pull(cli, getattr(real_images, form).location)
+    stored = cli("images", "--format", "json").json()
     assert len(stored) == 1
     assert len(stored[0]["names"]) == 2
 
 
-def test_a_platform_can_be_chosen(line: CommandLine, real_images: RealImages) -> None:
-    """From a manifest list and from an index."""
+def test_a_platform_can_be_selected(cli: CommandLine, real_images: RealImages) -> None:
+    """It is selected from a manifest list and from an index."""
     for form in ("registry_list", "registry_index"):
         image = getattr(real_images, form)
-        pulled(line, image.location, "--platform=linux/arm/v7")
-        config = line("inspect", image.name).json()["config"]
+        pull(cli, image.location, "--platform=linux/arm/v7")
+        config = cli("inspect", image.name).json()["config"]
         assert (config["architecture"], config["variant"]) == ("arm", "v7")
 
 
-def test_a_platform_that_is_not_there(line: CommandLine, real_images: RealImages) -> None:
-    """The error lists what there is."""
-    ended = line(
+def test_a_missing_platform_is_an_error(cli: CommandLine, real_images: RealImages) -> None:
+    """The error lists the platforms that there are."""
+    ended = cli(
         "pull",
         "--tls-verify=false",
         "--platform=linux/s390x",

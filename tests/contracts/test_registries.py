@@ -1,4 +1,4 @@
-"""The real registry in every set-up that people run: it gives its images, or says why not."""
+"""Pulls from a real registry in common set-ups: TLS, authentication, mirrors, errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support import certificates
 from tests.support.fault_proxy import Real, fault_proxy
 from tests.support.pushing import Puller, digest_of, push, small_image
 from tests.support.registry import PLAIN, NewRegistry, RegistryServer, RegistrySettings
-from tests.support.scripted_server import Line, Request, scripted
+from tests.support.scripted_server import Connection, Request, scripted
 from tests.support.token_issuer import IDENTITY_TOKEN, TokenIssuer, issuing
 from tests.support.towline_cli import CommandLine
 from towline.config.auth_json import Credentials
@@ -24,20 +24,20 @@ from towline.rules import Rules
 
 IMAGE = small_image("contract", layers=3, size=20_000)
 OTHER = small_image("other", layers=1, size=1_000)
-# bcrypt of "secret": the registry takes nothing else
+# bcrypt of "secret": the registry supports no other hash
 HTPASSWD = "u:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n"
 KNOWN = Credentials("u", "secret")
 
 
 @pytest.fixture
 def puller(tmp_path: Path) -> Puller:
-    """A fresh store and an empty configuration."""
+    """A new store and an empty configuration."""
     return Puller(tmp_path / "machine")
 
 
 @pytest.fixture(scope="module")
 def storage(registry: RegistryServer) -> Path:
-    """Blobs that any registry can serve: `public/x:1` and `private/x:1`."""
+    """Storage that registries share: `public/x:1` and `private/x:1`."""
     push(registry, "public/x:1", IMAGE)
     push(registry, "private/x:1", IMAGE)
     return registry.storage
@@ -45,13 +45,13 @@ def storage(registry: RegistryServer) -> Path:
 
 @pytest.fixture
 def issuer(tmp_path: Path) -> Iterator[TokenIssuer]:
-    """A token service."""
+    """A running token service."""
     with issuing(tmp_path / "issuer") as running:
         yield running
 
 
 def conf(host: str, *mirrors: str) -> str:
-    """Plain HTTP for a host and its mirrors."""
+    """A registries.conf with plain HTTP for a host and its mirrors."""
     lines = [f'[[registry]]\nlocation = "{host}"\ninsecure = true\n']
     lines += [f'[[registry.mirror]]\nlocation = "{it}"\ninsecure = true\n' for it in mirrors]
     return "".join(lines)
@@ -64,8 +64,10 @@ def error_of(failed: PullFailedError) -> TowlineError:
     return error
 
 
-def test_plain_http(puller: Puller, storage: Path, registry: RegistryServer) -> None:
-    """Only where the configuration says that the registry is insecure."""
+def test_plain_http_needs_an_insecure_registry(
+    puller: Puller, storage: Path, registry: RegistryServer
+) -> None:
+    """Plain HTTP is used only if the configuration has the registry as insecure."""
     name = registry.name("public/x:1")
     with pytest.raises(PullFailedError) as caught:
         puller.runtime().pull(name)
@@ -80,24 +82,24 @@ def test_plain_http(puller: Puller, storage: Path, registry: RegistryServer) -> 
 
 @pytest.fixture
 def secure(tmp_path: Path) -> tuple[certificates.KeyPair, certificates.KeyPair]:
-    """An authority of our own, and a server's certificate by it."""
+    """A private authority, and a server certificate that it signed."""
     signer = certificates.authority(tmp_path / "ca")
     return signer, certificates.issue(signer, tmp_path / "server")
 
 
 @pytest.mark.clause("REG-040")
 @pytest.mark.parametrize("base", ["etc/containers/certs.d", "etc/docker/certs.d", "home"])
-def test_tls_with_a_private_authority(
+def test_tls_with_an_authority_in_certs_d(
     puller: Puller,
     storage: Path,
     new_registry: NewRegistry,
     secure: tuple[certificates.KeyPair, certificates.KeyPair],
     base: str,
 ) -> None:
-    """The authority is trusted for the host under whose name certs.d has it."""
-    signer, shown = secure
+    """An authority in certs.d is trusted for the host of its folder."""
+    signer, server_pair = secure
     server = new_registry(
-        RegistrySettings(storage=storage, certificate=shown.certificate, key=shown.key)
+        RegistrySettings(storage=storage, certificate=server_pair.certificate, key=server_pair.key)
     )
     with pytest.raises(PullFailedError) as caught:
         puller.runtime().pull(server.name("public/x:1"))
@@ -117,14 +119,14 @@ def test_tls_with_a_client_certificate(
     new_registry: NewRegistry,
     secure: tuple[certificates.KeyPair, certificates.KeyPair],
 ) -> None:
-    """`client.cert` and `client.key` in the folder of the host are shown to it."""
-    signer, shown = secure
-    own = certificates.issue(signer, tmp_path / "client", "client")
+    """`client.cert` and `client.key` in the folder of a host are sent to it."""
+    signer, server_pair = secure
+    client_pair = certificates.issue(signer, tmp_path / "client", "client")
     server = new_registry(
         RegistrySettings(
             storage=storage,
-            certificate=shown.certificate,
-            key=shown.key,
+            certificate=server_pair.certificate,
+            key=server_pair.key,
             client_ca=signer.certificate,
         )
     )
@@ -132,11 +134,11 @@ def test_tls_with_a_client_certificate(
     puller.write(f"{folder}/ca.crt", signer.certificate.read_text())
     with pytest.raises(PullFailedError):
         puller.runtime().pull(server.name("public/x:1"))
-    certificate = puller.write(f"{folder}/client.cert", own.certificate.read_text())
+    certificate = puller.write(f"{folder}/client.cert", client_pair.certificate.read_text())
     with pytest.raises(PullFailedError) as caught:
         puller.runtime().pull(server.name("public/x:1"))
     assert error_of(caught.value).code == "certs.lacks_key"
-    puller.write(f"{folder}/client.key", own.key.read_text())
+    puller.write(f"{folder}/client.key", client_pair.key.read_text())
     puller.runtime().pull(server.name("public/x:1"))
     puller.assert_whole(IMAGE)
     given = Puller(tmp_path / "other")
@@ -145,7 +147,7 @@ def test_tls_with_a_client_certificate(
 
 
 def auth_json(**entries: str) -> str:
-    """An auth file with `name:password` by key."""
+    """An auth file with `name:password` for each key."""
     auths = {
         key: {"auth": base64.b64encode(value.encode()).decode()} for key, value in entries.items()
     }
@@ -154,14 +156,14 @@ def auth_json(**entries: str) -> str:
 
 @pytest.fixture
 def basic(storage: Path, tmp_path: Path, new_registry: NewRegistry) -> RegistryServer:
-    """A registry with users."""
+    """A registry with basic authentication."""
     users = tmp_path / "htpasswd"
     users.write_text(HTPASSWD)
     return new_registry(RegistrySettings(storage=storage, htpasswd=users))
 
 
-def test_basic(puller: Puller, basic: RegistryServer) -> None:
-    """Given credentials, an auth file and docker's config.json open it; nothing else does."""
+def test_basic_authentication(puller: Puller, basic: RegistryServer) -> None:
+    """The right credentials are accepted; none or wrong ones are an error."""
     name = basic.name("private/x:1")
     puller.conf(conf(basic.host))
     with pytest.raises(PullFailedError) as caught:
@@ -169,9 +171,9 @@ def test_basic(puller: Puller, basic: RegistryServer) -> None:
     assert error_of(caught.value).code == "registry.unauthorized"
     with pytest.raises(PullFailedError) as caught:
         puller.runtime(credentials=Credentials("u", "wrong-password")).pull(name)
-    told = str(error_of(caught.value))
-    assert "does not accept the credentials" in told
-    assert "wrong-password" not in told
+    message = str(error_of(caught.value))
+    assert "rejects the credentials" in message
+    assert "wrong-password" not in message
     puller.runtime(credentials=KNOWN).pull(name)
     puller.assert_whole(IMAGE)
 
@@ -186,7 +188,7 @@ def test_basic(puller: Puller, basic: RegistryServer) -> None:
     ],
 )
 def test_auth_files(tmp_path: Path, basic: RegistryServer, path: str, key: str) -> None:
-    """Keys name the repository, a namespace, the host or an address."""
+    """Keys are a repository, a namespace, a host or a URL."""
     puller = Puller(tmp_path / "machine")
     puller.conf(conf(basic.host))
     puller.write(path, auth_json(**{key.format(host=basic.host): "u:secret"}))
@@ -195,10 +197,10 @@ def test_auth_files(tmp_path: Path, basic: RegistryServer, path: str, key: str) 
 
 
 @pytest.mark.clause("REG-012")
-def test_tokens(
+def test_token_authentication(
     puller: Puller, storage: Path, new_registry: NewRegistry, issuer: TokenIssuer
 ) -> None:
-    """One token serves a whole pull; who may not have the image gets a clear no."""
+    """One token is used for a whole pull; a pull without access is an error."""
     server = new_registry(RegistrySettings(storage=storage, token=issuer.settings))
     puller.conf(conf(server.host))
     puller.runtime().pull(server.name("public/x:1"))
@@ -216,18 +218,18 @@ def test_tokens(
 
 
 @pytest.mark.clause("REG-014")
-def test_a_token_that_ends_in_the_middle_of_a_pull(
+def test_a_token_that_expires_during_a_pull(
     puller: Puller, storage: Path, new_registry: NewRegistry, issuer: TokenIssuer
 ) -> None:
-    """A new one is asked for once, and the pull goes on."""
+    """A new token is requested once, and the pull continues."""
     server = new_registry(RegistrySettings(storage=storage, token=issuer.settings))
     challenge = f'Bearer realm="{issuer.settings.realm}",service="{issuer.settings.service}"'
 
-    def ended(request: Request, line: Line, real: Real) -> None:
-        told = f'{challenge},scope="repository:public/x:pull",error="invalid_token"'
-        line.reply(401, b"", WWW_Authenticate=told)
+    def expired(request: Request, connection: Connection, real: Real) -> None:
+        header = f'{challenge},scope="repository:public/x:pull",error="invalid_token"'
+        connection.reply(401, b"", WWW_Authenticate=header)
 
-    with fault_proxy(server.host, ended, f"/blobs/{digest_of(IMAGE.layers[1])}", 1) as proxy:
+    with fault_proxy(server.host, expired, f"/blobs/{digest_of(IMAGE.layers[1])}", 1) as proxy:
         puller.conf(conf(proxy.host))
         puller.runtime().pull(f"{proxy.host}/public/x:1")
     puller.assert_whole(IMAGE)
@@ -237,7 +239,7 @@ def test_a_token_that_ends_in_the_middle_of_a_pull(
 def test_identity_tokens(
     puller: Puller, storage: Path, new_registry: NewRegistry, issuer: TokenIssuer
 ) -> None:
-    """An identity token is exchanged at the token service, and goes nowhere else."""
+    """An identity token is sent to the token service only."""
     server = new_registry(RegistrySettings(storage=storage, token=issuer.settings))
     puller.conf(conf(server.host))
     known = Credentials("", "", IDENTITY_TOKEN)
@@ -247,10 +249,10 @@ def test_identity_tokens(
     assert IDENTITY_TOKEN not in server.log.read_text()
 
 
-def test_a_pull_through_mirror(
+def test_a_pull_through_a_mirror(
     puller: Puller, storage: Path, registry: RegistryServer, new_registry: NewRegistry
 ) -> None:
-    """Everything comes from the mirror, under the name of the registry."""
+    """Everything is fetched from the mirror, and stored under the name of the registry."""
     mirror = new_registry(RegistrySettings(proxy=registry.url))
     puller.conf(conf(registry.host, mirror.host))
     result = puller.runtime().pull(registry.name("public/x:1"))
@@ -267,7 +269,7 @@ def test_a_pull_through_mirror(
 def test_a_mirror_that_lacks_a_blob(
     puller: Puller, storage: Path, registry: RegistryServer, new_registry: NewRegistry
 ) -> None:
-    """The blob comes from the registry itself, and only that one."""
+    """Only the missing blob is fetched from the registry itself."""
     mirror = new_registry(PLAIN)
     push(mirror, "copies/x:1", IMAGE)
     lost = json.loads(IMAGE.manifest)["layers"][1]["digest"]
@@ -291,17 +293,17 @@ def test_a_mirror_that_lacks_a_blob(
     assert [error.code for error in first.errors] == ["registry.not_found"]
 
 
-def nobody() -> str:
-    """An address at which connections are refused."""
+def closed_port() -> str:
+    """An address that refuses connections."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return f"127.0.0.1:{listener.getsockname()[1]}"
 
 
-def test_two_registries_of_which_one_is_down(
+def test_a_short_name_with_one_unreachable_registry(
     puller: Puller, storage: Path, registry: RegistryServer
 ) -> None:
-    """A short name is found in the second, and the first one's failure is told."""
-    down = nobody()
+    """A short name is found in the second registry, and the first one's error is reported."""
+    down = closed_port()
     puller.conf(
         f'unqualified-search-registries = ["{down}", "{registry.host}"]\n'
         + conf(down)
@@ -316,9 +318,9 @@ def test_two_registries_of_which_one_is_down(
 
 
 @pytest.mark.clause("CONF-042")
-def test_mirrors_that_all_fail(puller: Puller, storage: Path, registry: RegistryServer) -> None:
-    """The registry's own error is told, and each mirror's reason behind it."""
-    one, two = nobody(), nobody()
+def test_all_mirrors_fail(puller: Puller, storage: Path, registry: RegistryServer) -> None:
+    """The message has the error of the registry, and then that of each mirror."""
+    one, two = closed_port(), closed_port()
     puller.conf(conf(registry.host, one, two))
     with pytest.raises(PullFailedError) as caught:
         puller.runtime().pull(registry.name("public/absent:1"))
@@ -329,10 +331,10 @@ def test_mirrors_that_all_fail(puller: Puller, storage: Path, registry: Registry
 
 
 @pytest.mark.clause("CONF-041")
-def test_a_blocked_registry_is_asked_for_nothing(
+def test_a_blocked_registry_gets_no_requests(
     puller: Puller, storage: Path, registry: RegistryServer, new_registry: NewRegistry
 ) -> None:
-    """Its mirror may still give the image; without one the next search registry is tried."""
+    """Its mirror is still used; without a mirror the next search registry is tried."""
     blocked = new_registry(PLAIN)
     push(blocked, "public/x:1", OTHER)
     before = blocked.requests()
@@ -358,12 +360,12 @@ def test_a_blocked_registry_is_asked_for_nothing(
 
 @pytest.mark.clause("AUTH-010")
 @pytest.mark.clause("AUTH-007")
-def test_credentials_do_not_go_to_mirrors(
+def test_credentials_are_not_sent_to_mirrors(
     puller: Puller, basic: RegistryServer, registry: RegistryServer
 ) -> None:
-    """What was given for the registry is not even sent to a mirror that asks for it."""
+    """Given credentials are not sent to a mirror, even after its challenge."""
     with scripted(
-        lambda request, line: line.reply(401, b"", WWW_Authenticate='Basic realm="m"')
+        lambda request, connection: connection.reply(401, b"", WWW_Authenticate='Basic realm="m"')
     ) as mirror:
         puller.conf(conf(basic.host, mirror.host))
         result = puller.runtime(credentials=KNOWN).pull(basic.name("private/x:1"))
@@ -373,9 +375,9 @@ def test_credentials_do_not_go_to_mirrors(
     assert [error.code for error in result.attempts[0].endpoints[0].errors] == [
         "registry.unauthorized"
     ]
-    # What an auth file has for the mirror is another matter.
+    # Credentials for the mirror in an auth file are sent to it.
     with scripted(
-        lambda request, line: line.reply(401, b"", WWW_Authenticate='Basic realm="m"')
+        lambda request, connection: connection.reply(401, b"", WWW_Authenticate='Basic realm="m"')
     ) as mirror:
         puller.conf(conf(basic.host, mirror.host))
         puller.write("run/containers/0/auth.json", auth_json(**{mirror.host: "m:of-the-mirror"}))
@@ -384,14 +386,14 @@ def test_credentials_do_not_go_to_mirrors(
     assert sent == {None, "Basic " + base64.b64encode(b"m:of-the-mirror").decode()}
 
 
-def test_the_original_knows_no_mirrors(
+def test_libpod_1_3_ignores_mirrors(
     puller: Puller, storage: Path, registry: RegistryServer
 ) -> None:
-    """Under libpod-1.3 neither a mirror nor `blocked` has any effect."""
+    """In libpod-1.3 neither a mirror nor `blocked` has an effect."""
     puller.write(
         "etc/containers/registries.conf",
         f'[[registry]]\nurl = "{registry.host}"\ninsecure = true\nblocked = true\n'
-        f'[[registry.mirror]]\nurl = "{nobody()}"\n',
+        f'[[registry.mirror]]\nurl = "{closed_port()}"\n',
     )
     puller.write("etc/containers/policy.json", '{"default": [{"type": "insecureAcceptAnything"}]}')
     runtime = puller.runtime(rules=replace(Rules.LIBPOD_1_3, layers_must_apply=False))
@@ -399,19 +401,19 @@ def test_the_original_knows_no_mirrors(
     assert result.attempts[0].endpoints == ()
 
 
-def test_the_command_line_tells_of_mirrors(
+def test_the_command_line_reports_mirrors(
     tmp_path: Path, storage: Path, registry: RegistryServer
 ) -> None:
-    """A mirror that was passed over is a warning, and the JSON form says who gave what."""
-    line = CommandLine.below(tmp_path)
-    down = nobody()
-    line.registries_conf.write_text(conf(registry.host, down))
-    ended = line("pull", "--progress", "none", registry.name("public/x:1"))
+    """A failed mirror is a warning, and the JSON output has the blobs of each endpoint."""
+    cli = CommandLine.below(tmp_path)
+    down = closed_port()
+    cli.registries_conf.write_text(conf(registry.host, down))
+    ended = cli("pull", "--progress", "none", registry.name("public/x:1"))
     assert ended.status == 0, ended.stderr
     assert ended.lines == [registry.name("public/x:1")]
-    assert f"{down}/public/x was passed over: cannot connect to {down}" in ended.stderr
-    words = ("--progress", "none", "--format", "json", registry.name("private/x:1"))
-    (result,) = line("pull", *words).json()
+    assert f"{down}/public/x failed: cannot connect to {down}" in ended.stderr
+    arguments = ("--progress", "none", "--format", "json", registry.name("private/x:1"))
+    (result,) = cli("pull", *arguments).json()
     first, second = result["attempts"][0]["endpoints"]
     assert first["location"] == f"{down}/private/x"
     assert first["mirror"]

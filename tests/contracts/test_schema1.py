@@ -1,4 +1,4 @@
-"""Whole pulls of images of schema 1, and of manifests that name no config."""
+"""Complete pulls of images of schema 1, and of manifests without a config."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import towline
-from tests.support.scripted_server import Line, Request, ScriptedServer, scripted
+from tests.support.scripted_server import Connection, Request, ScriptedServer, scripted
 from tests.support.store_images import layer
 from tests.unit.test_schema1 import signed
 from towline.config.locations import Locations
@@ -26,7 +26,7 @@ LOW, LOW_DIFF_ID = layer(b"low")
 EMPTY, _ = layer(b"")
 HIGH, HIGH_DIFF_ID = layer(b"high")
 IDS = ("c" * 64, "b" * 64, "a" * 64)
-TOLD = (
+HISTORY = (
     {
         "id": IDS[0],
         "parent": IDS[1],
@@ -44,7 +44,7 @@ PLAIN = json.dumps(
         "name": "r",
         "tag": "latest",
         "fsLayers": [{"blobSum": str(sha256_of(data))} for data in (HIGH, EMPTY, LOW)],
-        "history": [{"v1Compatibility": json.dumps(entry)} for entry in TOLD],
+        "history": [{"v1Compatibility": json.dumps(entry)} for entry in HISTORY],
     }
 ).encode()
 SIGNED = signed(PLAIN)
@@ -68,7 +68,7 @@ MANIFESTS = {
     "null": (DOCKER_SCHEMA2, b"null"),
     "object": (DOCKER_SCHEMA2, b"{}"),
 }
-# Signatures around a manifest of OCI, and other layers behind them: the last of two keys counts.
+# A signed OCI manifest with other layers after the signatures; the last of two equal keys counts.
 IMAGE = b'{"schemaVersion":2,"config":{},"layers":[]}'
 WRAPPED = signed(IMAGE)[:-1] + b',"layers":[{}],"schemaVersion":1}'
 MANIFESTS["wrapped"] = (OCI_MANIFEST, WRAPPED)
@@ -76,32 +76,32 @@ BLOBS = {str(sha256_of(data)): data for data in (LOW, EMPTY, HIGH)}
 
 
 class Text:
-    """A writer that keeps what was written."""
+    """A writer that records the text."""
 
     def __init__(self) -> None:
-        self.told = ""
+        self.text = ""
 
     def write(self, text: str) -> None:
-        self.told += text
+        self.text += text
 
 
-def answer(request: Request, line: Line) -> None:
-    """A registry of these manifests and blobs."""
+def respond(request: Request, connection: Connection) -> None:
+    """Respond like a registry with these manifests and blobs."""
     match request.path.split("/"):
         case [_, "v2", ""]:
-            line.reply(200, b"{}")
+            connection.reply(200, b"{}")
         case [_, "v2", repository, "manifests", _]:
             media_type, data = MANIFESTS[repository]
-            line.reply(200, data, Content_Type=media_type)
+            connection.reply(200, data, Content_Type=media_type)
         case [_, "v2", _, "blobs", digest] if digest in BLOBS:
-            line.reply(200, BLOBS[digest])
+            connection.reply(200, BLOBS[digest])
         case _:
-            line.reply(404)
+            connection.reply(404)
 
 
 @pytest.fixture
 def server() -> Iterator[ScriptedServer]:
-    with scripted(answer) as running:
+    with scripted(respond) as running:
         yield running
 
 
@@ -111,7 +111,7 @@ def host(server: ScriptedServer) -> str:
 
 
 def runtime(root: Path, host: str, rules: towline.Rules) -> towline.Runtime:
-    """A runtime that looks at nothing of this machine; the registry is insecure for the check."""
+    """A runtime without this machine's configuration; the label check needs the insecure entry."""
     etc = root / "etc"
     (etc / "containers").mkdir(parents=True)
     policy = etc / "policy.json"
@@ -126,8 +126,10 @@ def runtime(root: Path, host: str, rules: towline.Rules) -> towline.Runtime:
 @pytest.mark.clause("MANIFEST-020", "MANIFEST-024", "TEXT-009")
 @pytest.mark.parametrize("repository", ["plain", "signed", "unsigned", "json", "unknown"])
 @pytest.mark.parametrize("label", [None, "version"])
-def test_pull(tmp_path: Path, host: str, repository: str, label: str | None) -> None:
-    """The image comes whole, with the config that follows from it; no config is announced."""
+def test_the_pulled_image_has_a_generated_config(
+    tmp_path: Path, host: str, repository: str, label: str | None
+) -> None:
+    """The complete image is stored with the generated config; no config is in the progress."""
     pulling = runtime(tmp_path, host, towline.Rules.LIBPOD_1_3)
     writer = Text()
     result = pulling.pull(f"{host}/{repository}", label, writer)
@@ -140,15 +142,17 @@ def test_pull(tmp_path: Path, host: str, repository: str, label: str | None) -> 
     assert store.image(f"{host}/{repository}") == image
     assert store.gc().blobs == 0
     assert store.verify().clean
-    lines = writer.told.splitlines()
+    lines = writer.text.splitlines()
     assert lines[0] == f"Trying to pull {host}/{repository}...Getting image source signatures"
     assert sorted(lines[1:4]) == sorted(f"Copying blob {digest}" for digest in BLOBS)
     assert lines[4:] == ["Writing manifest to image destination", "Storing signatures"]
 
 
 @pytest.mark.clause("MANIFEST-023")
-def test_pull_by_digest(tmp_path: Path, host: str) -> None:
-    """The digest is that of what was signed."""
+def test_a_signed_manifest_is_pulled_by_the_digest_of_its_payload(
+    tmp_path: Path, host: str
+) -> None:
+    """The digest is that of the manifest without its signatures."""
     pulling = runtime(tmp_path, host, towline.Rules.LIBPOD_1_3)
     name = f"{host}/signed@{sha256_of(PLAIN)}"
     assert pulling.pull(name).images == (name,)
@@ -157,8 +161,8 @@ def test_pull_by_digest(tmp_path: Path, host: str) -> None:
 
 
 @pytest.mark.clause("MANIFEST-020")
-def test_current_refuses(tmp_path: Path, host: str) -> None:
-    """An image of schema 1 is refused by its name, before anything of it is fetched."""
+def test_current_refuses_schema_1(tmp_path: Path, host: str) -> None:
+    """The message names schema version 1."""
     pulling = runtime(tmp_path, host, towline.Rules.CURRENT)
     for repository in ("plain", "signed", "json"):
         with pytest.raises(PullFailedError, match="schema version 1"):
@@ -166,8 +170,8 @@ def test_current_refuses(tmp_path: Path, host: str) -> None:
 
 
 @pytest.mark.clause("MANIFEST-025")
-def test_what_the_history_says(tmp_path: Path, host: str) -> None:
-    """A label that it lacks, and a system that is not this one."""
+def test_label_and_os_are_read_from_the_history(tmp_path: Path, host: str) -> None:
+    """A label that is missing there, and another operating system, are errors."""
     pulling = runtime(tmp_path, host, towline.Rules.LIBPOD_1_3)
     with pytest.raises(LabelMissingError):
         pulling.pull(f"{host}/plain", "nope")
@@ -180,15 +184,17 @@ def test_what_the_history_says(tmp_path: Path, host: str) -> None:
 def test_a_config_without_a_digest(
     tmp_path: Path, server: ScriptedServer, host: str, repository: str
 ) -> None:
-    """The registry does not have it, or its digest is wrong; either way nothing is asked for."""
-    said = "Invalid status code returned when fetching blob 404 (Not Found)"
+    """The error is that of a missing blob or of an invalid digest; no blob is requested."""
+    message = "Invalid status code returned when fetching blob 404 (Not Found)"
     old = runtime(tmp_path / "old", host, towline.Rules.LIBPOD_1_3)
     with pytest.raises(PullFailedError) as failed:
         old.pull(f"{host}/{repository}")
-    assert str(failed.value) == f"unable to pull image: Error parsing image configuration: {said}"
+    assert (
+        str(failed.value) == f"unable to pull image: Error parsing image configuration: {message}"
+    )
     with pytest.raises(TowlineError) as refused:
         old.pull(f"{host}/{repository}", "version")
-    assert str(refused.value) == said
+    assert str(refused.value) == message
     new = runtime(tmp_path / "new", host, towline.Rules.CURRENT)
     with pytest.raises(PullFailedError, match='the digest "" is not of the form'):
         new.pull(f"{host}/{repository}")
@@ -197,10 +203,10 @@ def test_a_config_without_a_digest(
 
 @pytest.mark.clause("MANIFEST-023", "REG-008")
 @pytest.mark.parametrize("rules", [towline.Rules.CURRENT, towline.Rules.LIBPOD_1_3])
-def test_signatures_lend_no_digest_to_other_manifests(
+def test_a_signed_wrapper_does_not_have_the_digest_of_its_payload(
     tmp_path: Path, host: str, rules: towline.Rules
 ) -> None:
-    """A server cannot append to an image under its digest by wrapping it as if it were signed."""
+    """A server cannot change an OCI image and keep its digest by adding signatures."""
     with pytest.raises(PullFailedError) as caught:
         runtime(tmp_path, host, rules).pull(f"{host}/wrapped@{sha256_of(IMAGE)}")
     assert caught.value.facts["errors"][0].code == "verify.manifest"

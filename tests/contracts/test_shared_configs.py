@@ -1,8 +1,8 @@
-"""Images that claim the config of a trusted one: whole pulls from every kind of source.
+"""Images with the config of a trusted image: complete pulls from every kind of source.
 
-An enemy's image has the public config of a trusted image, and so its ID, over layers of its own; or
-its archive asks for the trusted ID.  Whatever was pulled before, between and after, the trusted
-name gives the trusted bytes: from towline, in index.json, and to skopeo.
+The attacker's image has the public config of a trusted image, and so its ID, and other layers; or
+its archive requests the trusted ID.  In every order of pulls, the trusted name resolves to the
+trusted image: in towline, in index.json, and in skopeo.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ WAYS = ["tag", "digest", "verified", "docker-archive", "oci-archive", "dir"]
 
 
 def small(made: Made) -> SmallImage:
-    """The image as it is pushed."""
+    """The image in the form that `push` takes."""
     plan = made.plan
     layers = tuple(made.blobs[each.descriptor.digest_text] for each in plan.layers)
     return SmallImage(plan.manifest.data, plan.config, layers)
@@ -41,7 +41,7 @@ def small(made: Made) -> SmallImage:
 
 @pytest.fixture
 def puller(tmp_path: Path, registry: RegistryServer) -> Puller:
-    """A fresh store, and two repositories."""
+    """A new store, and two repositories."""
     push(registry, "trusted/app:1", small(GOOD))
     push(registry, "evil/app:1", small(EVIL))
     puller = Puller(tmp_path / "machine")
@@ -86,7 +86,7 @@ def layout(path: Path, made: Made, name: str) -> Path:
 
 
 def folder(path: Path, made: Made) -> Path:
-    """A `dir:` of one image."""
+    """A `dir:` folder of one image."""
     path.mkdir()
     (path / "version").write_text("Directory Transport Version: 1.1\n")
     (path / "manifest.json").write_bytes(made.plan.manifest.data)
@@ -96,7 +96,7 @@ def folder(path: Path, made: Made) -> Path:
 
 
 def pull_trusted(puller: Puller, registry: RegistryServer, way: str, rules: Rules) -> str:
-    """Pull the trusted image; the name that it was given."""
+    """Pull the trusted image; return its newest name."""
     work = puller.folder
     verified = way == "verified"
     runtime = puller.runtime(rules=rules, verify_diff_ids=verified, tls_verify=False)
@@ -119,7 +119,7 @@ def pull_trusted(puller: Puller, registry: RegistryServer, way: str, rules: Rule
                 folder(work / "good-dir", GOOD)
             name = f"dir:{work}/good-dir"
         case _:
-            pass  # as it is in the registry
+            pass  # by tag
     (attempt,) = runtime.pull(name).attempts
     assert attempt.stored is not None
     assert attempt.stored.config == GOOD.plan.config
@@ -128,7 +128,7 @@ def pull_trusted(puller: Puller, registry: RegistryServer, way: str, rules: Rule
 
 
 def attack(puller: Puller, registry: RegistryServer, rules: Rules, number: int) -> None:
-    """The enemy pulls what they have, under names of their own."""
+    """Pull the attacker's images, under the attacker's names."""
     work = puller.folder
     work.mkdir(exist_ok=True)
     runtime = puller.runtime(rules=rules, tls_verify=False)
@@ -136,20 +136,20 @@ def attack(puller: Puller, registry: RegistryServer, rules: Rules, number: int) 
     runtime.pull(f"{registry.name('evil/app')}@{EVIL.plan.manifest.digest}")
     path = layout(work / f"evil-oci-{number}", EVIL, f"localhost/evil-{number}:1")
     runtime.pull(f"oci-archive:{path}")
-    config = GOOD.plan.config.replace(b"amd64", b"amd64\\n")  # other bytes, as good as the same
+    config = GOOD.plan.config.replace(b"amd64", b"amd64\\n")  # a nearly equal config
     wanted = f"@{GOOD.plan.id}"
     path = archive(
         work / f"evil-{number}.tar", config, b"trusted", wanted, f"localhost/e{number}:1"
     )
     try:
         runtime.pull(f"docker-archive:{path}")
-    except PullFailedError as failed:  # libpod-1.3 pulls one image, and that ID is taken
+    except PullFailedError as failed:  # libpod-1.3 pulls one image, and its ID may be in use
         codes = {error.code for error in failed.facts["errors"] if isinstance(error, TowlineError)}
         assert codes == {"store.id_in_use"}
 
 
 def assert_trusted(puller: Puller, name: str, way: str) -> None:
-    """The name, the digest, the ID and skopeo give the trusted image."""
+    """Assert that the name, the digest, the ID and skopeo resolve to the trusted image."""
     store = puller.store
     tar = str(DIFF_ID)
     blobs = {tar} if way == "docker-archive" else set(GOOD.blobs)
@@ -165,7 +165,7 @@ def assert_trusted(puller: Puller, name: str, way: str) -> None:
         if entry["annotations"].get("org.opencontainers.image.ref.name") == name
     )
     assert entry["digest"] == str(image.digest)
-    if way != "docker-archive":  # older skopeo finds no schema 2 among several (STORE-009)
+    if way != "docker-archive":  # skopeo 1.9.3 does not find schema 2 by name (STORE-009)
         raw = skopeo.raw_manifest(f"oci:{puller.folder}/store:{name}")
         assert raw == GOOD.plan.manifest.data
 
@@ -173,10 +173,10 @@ def assert_trusted(puller: Puller, name: str, way: str) -> None:
 @pytest.mark.parametrize("rules", EDITIONS, ids=lambda rules: rules.wording.name)
 @pytest.mark.parametrize("when", ["before", "after", "around"])
 @pytest.mark.parametrize("way", WAYS)
-def test_a_trusted_name_gives_the_trusted_image(
+def test_a_trusted_name_resolves_to_the_trusted_image(
     puller: Puller, registry: RegistryServer, way: str, when: str, rules: Rules
 ) -> None:
-    """With the attacks before, after and between two pulls of the trusted image."""
+    """The attacks are before, after, and between two pulls of the trusted image."""
     if when != "after":
         attack(puller, registry, rules, 1)
     name = pull_trusted(puller, registry, way, rules)

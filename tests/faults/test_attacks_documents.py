@@ -1,4 +1,4 @@
-"""Archives, layouts and folders made by an enemy: refused soon, and nothing is kept."""
+"""Malicious archives, layouts and folders: they are pull_error soon, and nothing is stored."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ def store(tmp_path: Path) -> LayoutStore:
 
 
 def options(folder: Path, **others: Any) -> towline.Options:
-    """Choices without any file of this machine."""
+    """Options that use no configuration of this machine."""
     locations = Locations(
         environ={}, etc=str(folder / "etc"), run=str(folder), var=str(folder), uid=1
     )
     return towline.Options(locations=locations, **others)
 
 
-def refused(store: LayoutStore, location: str, **others: Any) -> TowlineError:
-    """How a pull ends that must fail: in one line, and with the store as it was."""
+def pull_error(store: LayoutStore, location: str, **others: Any) -> TowlineError:
+    """The error of a pull that must fail, with a message of one line and an empty store."""
     with pytest.raises(TowlineError) as caught:
         towline.Runtime(store, options(Path(store.root).parent, **others)).pull(location)
     text = str(caught.value)
@@ -62,7 +62,7 @@ def archive(path: Path, *members: tuple[str, bytes]) -> str:
     return f"docker-archive:{path}"
 
 
-def saved(path: Path, items: object, *members: tuple[str, bytes]) -> str:
+def docker_archive(path: Path, items: object, *members: tuple[str, bytes]) -> str:
     """A docker-archive with this manifest.json."""
     data = items if isinstance(items, bytes) else json.dumps(items).encode()
     return archive(path, ("manifest.json", data), *members)
@@ -73,7 +73,7 @@ def config(diff_ids: Sequence[str]) -> bytes:
 
 
 def blob(folder: Path, data: bytes) -> dict[str, Any]:
-    """Put a blob into a layout; its descriptor."""
+    """Add a blob to a layout; returns its descriptor."""
     digest = hashlib.sha256(data).hexdigest()
     (folder / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
     (folder / "blobs" / "sha256" / digest).write_bytes(data)
@@ -82,11 +82,11 @@ def blob(folder: Path, data: bytes) -> dict[str, Any]:
 
 def layout(folder: Path, layers: Sequence[object] = (), settings: bytes = CONFIG) -> str:
     document = {"schemaVersion": 2, "config": blob(folder, settings), "layers": layers}
-    return indexed(folder, json.dumps(document).encode(), MANIFEST)
+    return layout_of(folder, json.dumps(document).encode(), MANIFEST)
 
 
-def indexed(folder: Path, document: bytes, media_type: str) -> str:
-    """A layout whose one manifest this is."""
+def layout_of(folder: Path, document: bytes, media_type: str) -> str:
+    """A layout with this manifest."""
     entry = blob(folder, document) | {"mediaType": media_type}
     (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
     return f"oci:{folder}"
@@ -95,43 +95,46 @@ def indexed(folder: Path, document: bytes, media_type: str) -> str:
 # --- docker-archive ------------------------------------------------------------------------------
 
 
-def test_as_many_layers_as_fit_into_a_manifest(store: LayoutStore, tmp_path: Path) -> None:
-    """A hundred thousand layers are told from each other in linear time."""
+def test_a_manifest_with_100_000_layers(store: LayoutStore, tmp_path: Path) -> None:
+    """The time is linear in the number of layers."""
     many = range(100_000)
     items = [{"Config": "c", "RepoTags": ["x:1"], "Layers": [f"l{i}" for i in many]}]
-    location = saved(tmp_path / "x.tar", items, ("c", config([f"d{i}" for i in many])))
-    assert refused(store, location).code == "archive.layers_missing"
+    location = docker_archive(tmp_path / "x.tar", items, ("c", config([f"d{i}" for i in many])))
+    assert pull_error(store, location).code == "archive.layers_missing"
 
 
-def test_as_many_images_as_fit_into_a_manifest(store: LayoutStore, tmp_path: Path) -> None:
-    """A million images, or names of one, are refused before the first is looked at."""
-    images = saved(tmp_path / "images.tar", [{"Config": "c"}] * 100_000, ("c", CONFIG))
-    assert refused(store, images).code == "limit.archive"
+def test_a_manifest_with_too_many_images_or_names(store: LayoutStore, tmp_path: Path) -> None:
+    """It is refused before the first image is read."""
+    images = docker_archive(tmp_path / "images.tar", [{"Config": "c"}] * 100_000, ("c", CONFIG))
+    assert pull_error(store, images).code == "limit.archive"
     tags = [{"Config": "c", "RepoTags": [f"x:{i}" for i in range(100_000)]}]
-    assert refused(store, saved(tmp_path / "tags.tar", tags, ("c", CONFIG))).code == "limit.archive"
+    assert (
+        pull_error(store, docker_archive(tmp_path / "tags.tar", tags, ("c", CONFIG))).code
+        == "limit.archive"
+    )
 
 
 def test_the_manifest_of_many_images_is_read_once(tmp_path: Path) -> None:
-    """What an archive lists is not parsed again for each of its images."""
+    """manifest.json is not parsed again for each image."""
     items = [{"Config": "c", "RepoTags": [f"x:{i}"], "Layers": []} for i in range(3000)]
-    location = saved(tmp_path / "x.tar", items, ("c", config([])))
+    location = docker_archive(tmp_path / "x.tar", items, ("c", config([])))
     goal = towline.resolve(location, root=tmp_path / "store", options=options(tmp_path))
     assert len(goal.pairs) == 3000
-    unnamed = saved(tmp_path / "y.tar", [{"Config": "c"}] * 1000, ("c", config([])))
+    unnamed = docker_archive(tmp_path / "y.tar", [{"Config": "c"}] * 1000, ("c", config([])))
     goal = towline.resolve(unnamed, root=tmp_path / "store", options=options(tmp_path))
     assert len(goal.pairs) == 1000
 
 
 def test_a_member_name_of_a_million_folders(store: LayoutStore, tmp_path: Path) -> None:
-    """A path that no system opens is not taken apart folder by folder."""
+    """Such a path is not resolved folder by folder."""
     name = "a/" * 500_000
     items = [{"Config": "c", "RepoTags": ["x:1"], "Layers": [name]}]
-    refused(store, saved(tmp_path / "x.tar", items, ("c", config(["d"]))))
-    refused(store, saved(tmp_path / "y.tar", [{"Config": name}]))
+    pull_error(store, docker_archive(tmp_path / "x.tar", items, ("c", config(["d"]))))
+    pull_error(store, docker_archive(tmp_path / "y.tar", [{"Config": name}]))
 
 
 def test_links_that_grow(store: LayoutStore, tmp_path: Path) -> None:
-    """Links that lead to themselves below longer and longer paths end as a loop does."""
+    """Links that lead to themselves below ever longer paths are an error, like a loop."""
     path = tmp_path / "x.tar"
     with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
         for name, link in (
@@ -149,19 +152,19 @@ def test_links_that_grow(store: LayoutStore, tmp_path: Path) -> None:
         info = tarfile.TarInfo("manifest.json")
         info.size = len(items)
         tar.addfile(info, io.BytesIO(items))
-    refused(store, f"docker-archive:{path}")
+    pull_error(store, f"docker-archive:{path}")
 
 
 @pytest.mark.parametrize("link", ["/etc/passwd", "../../../../../../etc/passwd", "/proc/self/fd/0"])
 def test_links_out_of_the_archive(store: LayoutStore, tmp_path: Path, link: str) -> None:
-    """A link in an archive leads nowhere but into the archive."""
+    """Targets are only searched in the archive."""
     path = tmp_path / "x.tar"
-    saved(path, [{"Config": "c", "RepoTags": ["x:1"], "Layers": []}])
+    docker_archive(path, [{"Config": "c", "RepoTags": ["x:1"], "Layers": []}])
     with tarfile.open(path, "a") as tar:
         info = tarfile.TarInfo("c")
         info.type, info.linkname = tarfile.SYMTYPE, link
         tar.addfile(info)
-    assert refused(store, f"docker-archive:{path}").code == "archive.no_member"
+    assert pull_error(store, f"docker-archive:{path}").code == "archive.no_member"
 
 
 @pytest.mark.parametrize(
@@ -193,25 +196,25 @@ def test_links_out_of_the_archive(store: LayoutStore, tmp_path: Path, link: str)
         "utf-16",
     ],
 )
-def test_manifests_that_attack(store: LayoutStore, tmp_path: Path, manifest: bytes) -> None:
+def test_malicious_manifests(store: LayoutStore, tmp_path: Path, manifest: bytes) -> None:
     """Nothing in manifest.json reaches the terminal, the file system or the recursion limit."""
     big = ("big" + ESCAPES, b" " * (5 << 20))
     diff_ids = config([ESCAPES])
-    refused(store, saved(tmp_path / "x.tar", manifest, ("c", diff_ids), big))
+    pull_error(store, docker_archive(tmp_path / "x.tar", manifest, ("c", diff_ids), big))
 
 
 @pytest.mark.parametrize("path", ["/dev/zero", "/dev/random", "/dev/full"])
 @pytest.mark.parametrize("transport", ["docker-archive", "oci-archive", "tarball"])
-def test_devices_without_end(store: LayoutStore, transport: str, path: str) -> None:
-    """A device that never ends is no archive."""
-    assert refused(store, f"{transport}:{path}").code == "path.not_a_file"
+def test_endless_devices(store: LayoutStore, transport: str, path: str) -> None:
+    """A device that never ends is not read as an archive."""
+    assert pull_error(store, f"{transport}:{path}").code == "path.not_a_file"
 
 
 # --- tar and its compressions --------------------------------------------------------------------
 
 
 def header(name: bytes, size: bytes, kind: bytes = b"0") -> bytes:
-    """A tar header with this size field and a right checksum."""
+    """A tar header with this size field and a valid checksum."""
     block = bytearray(512)
     block[: len(name)] = name
     block[100:108] = b"0000644\0"
@@ -255,8 +258,8 @@ END = b"\0" * 1024
         "pax-minus", "pax-length", "pax-zero", "pax-text", "long-name", "long-link", "pax-8g",
     ],
 )  # fmt: skip
-def test_headers_that_lie(tmp_path: Path, data: bytes) -> None:
-    """Sizes that overflow, are negative or promise what is not there: an error, no allocation."""
+def test_false_headers(tmp_path: Path, data: bytes) -> None:
+    """Sizes that overflow, are negative or too large are an error and allocate nothing."""
     path = tmp_path / "x.tar"
     path.write_bytes(data)
     with pytest.raises(CoreError):
@@ -265,8 +268,8 @@ def test_headers_that_lie(tmp_path: Path, data: bytes) -> None:
     assert failure is not None
 
 
-def test_bombs(store: LayoutStore, tmp_path: Path) -> None:
-    """A gigabyte of zeros in a megabyte, and such a bomb in a bomb, pass no budget."""
+def test_decompression_bombs(store: LayoutStore, tmp_path: Path) -> None:
+    """The size of decompressed data is limited, also with several compressions."""
     path = tmp_path / "bomb.gz"
     zeros = gzip.compress(b"\0" * (8 << 20), mtime=0)
     path.write_bytes(gzip.compress(zeros * 200, mtime=0))
@@ -274,7 +277,7 @@ def test_bombs(store: LayoutStore, tmp_path: Path) -> None:
     assert not members
     assert failure is not None
     assert failure.code.startswith("limit_")
-    assert refused(store, f"docker-archive:{path}").code == "limit.archive"
+    assert pull_error(store, f"docker-archive:{path}").code == "limit.archive"
 
 
 # --- layouts and folders -------------------------------------------------------------------------
@@ -285,30 +288,30 @@ def test_bombs(store: LayoutStore, tmp_path: Path) -> None:
     [10**4200, -(10**4200), 2**63, 2**64, 2**63 - 1, -2, -(2**63), 0, 1.5, "1", True],
     ids=lambda size: str(size)[:6],
 )
-def test_sizes_out_of_this_world(store: LayoutStore, tmp_path: Path, size: object) -> None:
-    """Sizes that overflow, are negative or none refuse the image, and add up to no crash."""
+def test_invalid_sizes_of_layers(store: LayoutStore, tmp_path: Path, size: object) -> None:
+    """Sizes that overflow, are negative or not numbers are an error."""
     layers: list[dict[str, object]] = [
         {"digest": f"sha256:{number:064x}", "size": size} for number in range(20)
     ]
     (tmp_path / "image").mkdir()
     layers.append(blob(tmp_path / "image", b"layer") | {"size": size})
-    refused(store, layout(tmp_path / "image", layers))
+    pull_error(store, layout(tmp_path / "image", layers))
 
 
 def test_a_layer_longer_than_its_manifest_says(store: LayoutStore, tmp_path: Path) -> None:
-    """Four terabytes that are said to be three bytes are not copied to find that out."""
+    """A layer of four terabytes with a stated size of three bytes is not copied."""
     folder = tmp_path / "image"
     layer = blob(folder, b"abc")
     os.truncate(folder / "blobs" / "sha256" / layer["digest"].partition(":")[2], 4 << 40)
-    assert refused(store, layout(folder, [layer])).code == "verify.size"
+    assert pull_error(store, layout(folder, [layer])).code == "verify.size"
 
 
 @pytest.mark.parametrize("planted", ["fifo", "device", "folder", "sparse"])
 @pytest.mark.parametrize("what", ["index.json", "manifest", "layer"])
-def test_blobs_that_are_no_files(
+def test_blobs_that_are_not_regular_files(
     store: LayoutStore, tmp_path: Path, what: str, planted: str
 ) -> None:
-    """A FIFO nobody writes, an endless device or file, a folder: an error, and no waiting."""
+    """A FIFO, an endless device or file, and a folder are errors and do not block."""
     folder = tmp_path / "image"
     layer = blob(folder, b"abc")
     location = layout(folder, [layer])
@@ -329,30 +332,30 @@ def test_blobs_that_are_no_files(
     else:
         path.touch()
         os.truncate(path, 4 << 40)
-    refused(store, location)
+    pull_error(store, location)
 
 
-def test_platforms_that_write_to_the_terminal(store: LayoutStore, tmp_path: Path) -> None:
-    """What an index says of its platforms is quoted, and is not listed without end."""
+def test_escapes_in_platforms(store: LayoutStore, tmp_path: Path) -> None:
+    """Platforms in messages are quoted, and their number is limited."""
     entry = {"digest": "sha256:" + "a" * 64, "platform": {"os": ESCAPES, "architecture": "x"}}
     index = json.dumps({"schemaVersion": 2, "manifests": [entry] * 5000}).encode()
-    error = refused(store, indexed(tmp_path / "image", index, INDEX))
+    error = pull_error(store, layout_of(tmp_path / "image", index, INDEX))
     assert error.code == "platform.none"
 
 
-def test_names_that_write_to_the_terminal(store: LayoutStore, tmp_path: Path) -> None:
-    """The names in an index.json are quoted, and are not listed without end."""
+def test_escapes_in_names(store: LayoutStore, tmp_path: Path) -> None:
+    """Names in messages are quoted, and their number is limited."""
     folder = tmp_path / "image"
     layout(folder)
     index = json.loads((folder / "index.json").read_text())
     entry = index["manifests"][0] | {"annotations": {"org.opencontainers.image.ref.name": ESCAPES}}
     (folder / "index.json").write_text(json.dumps(index | {"manifests": [entry] * 5000}))
-    refused(store, f"oci:{folder}")
-    refused(store, f"oci:{folder}:x")
+    pull_error(store, f"oci:{folder}")
+    pull_error(store, f"oci:{folder}:x")
 
 
-def test_an_index_that_is_its_own_instance(store: LayoutStore, tmp_path: Path) -> None:
-    """Lists in lists end."""
+def test_deeply_nested_indexes(store: LayoutStore, tmp_path: Path) -> None:
+    """The depth of nested indexes is limited."""
     folder = tmp_path / "image"
     inner = blob(folder, json.dumps({"schemaVersion": 2, "manifests": []}).encode())
     for _ in range(20):
@@ -360,22 +363,22 @@ def test_an_index_that_is_its_own_instance(store: LayoutStore, tmp_path: Path) -
         document = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]})
         inner = blob(folder, document.encode())
     (folder / "index.json").write_text(json.dumps({"manifests": [inner | {"mediaType": INDEX}]}))
-    assert refused(store, f"oci:{folder}").code == "manifest.nested"
+    assert pull_error(store, f"oci:{folder}").code == "manifest.nested"
 
 
 @pytest.mark.parametrize("digest", ["sha256:../../../../etc/passwd", "../x", "sha256:" + "/" * 64])
 def test_digests_that_are_paths(store: LayoutStore, tmp_path: Path, digest: str) -> None:
-    """Nothing but a valid digest becomes part of a path."""
+    """Only a valid digest becomes part of a path."""
     layer = {"digest": digest, "size": 1}
-    assert refused(store, layout(tmp_path / "a", [layer])).code.startswith("digest.")
+    assert pull_error(store, layout(tmp_path / "a", [layer])).code.startswith("digest.")
     (tmp_path / "b").mkdir()
     entry = {"digest": digest, "size": 1, "mediaType": MANIFEST}
     (tmp_path / "b" / "index.json").write_text(json.dumps({"manifests": [entry]}))
-    assert refused(store, f"oci:{tmp_path}/b").code.startswith("digest.")
+    assert pull_error(store, f"oci:{tmp_path}/b").code.startswith("digest.")
 
 
 def test_one_layer_five_thousand_times(store: LayoutStore, tmp_path: Path) -> None:
-    """A layer that is repeated is one blob, however often."""
+    """A repeated layer is one blob."""
     folder = tmp_path / "image"
     layer = blob(folder, END)
     towline.Runtime(store, options(tmp_path)).pull(layout(folder, [layer] * 5_000))
@@ -383,8 +386,8 @@ def test_one_layer_five_thousand_times(store: LayoutStore, tmp_path: Path) -> No
     assert store.verify().clean
 
 
-def test_files_of_no_time(tmp_path: Path) -> None:
-    """A tarball from before 1970, or after the year 9999, becomes an image like others."""
+def test_invalid_file_times(tmp_path: Path) -> None:
+    """A tarball from before 1970, or after the year 9999, can be pulled."""
     folder = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else tmp_path
     path = folder / f"towline-attack-{os.getpid()}.tar"
     try:

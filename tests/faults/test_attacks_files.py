@@ -1,4 +1,4 @@
-"""Planted files in the store and the configuration: nothing waits, crashes or reads on."""
+"""Malicious files in the store and the configuration: nothing blocks, crashes or never ends."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ DEEP = b"[" * 100_000
 
 
 def options(folder: Path, **others: Any) -> towline.Options:
-    """Choices without any file of this machine."""
+    """Options that use no configuration of this machine."""
     locations = Locations(
         environ={}, etc=str(folder / "etc"), run=str(folder), var=str(folder), uid=1
     )
     return towline.Options(locations=locations, **others)
 
 
-def pulled(folder: Path) -> None:
+def pull(folder: Path) -> None:
     towline.pull(f"oci-archive:{EXAMPLE}", root=folder / "store", options=options(folder))
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> LayoutStore:
     """A store with the example in it."""
-    pulled(tmp_path)
+    pull(tmp_path)
     return open_store(tmp_path / "store")
 
 
-def told(error: TowlineError) -> str:
+def check_message(error: TowlineError) -> str:
     text = str(error)
     assert "\x1b" not in text, ascii(text)
     assert len(text) < 5000
@@ -100,10 +100,10 @@ PLANTED: dict[str, Callable[[Path], object]] = {
         "holder",
     ],
 )
-def test_whatever_is_planted_in_the_store(
+def test_planted_files_in_the_store(
     store: LayoutStore, tmp_path: Path, where: str, plant: str
 ) -> None:
-    """Each operation succeeds, or says what is wrong; none crashes, waits, or reads on."""
+    """Each operation succeeds or raises an error; none crashes, blocks, or never ends."""
     root = Path(store.root)
     own = root / "towline"
     paths = {
@@ -124,18 +124,18 @@ def test_whatever_is_planted_in_the_store(
         lambda: open_store(root).image(NAME).config,
         lambda: open_store(root).verify(),
         lambda: open_store(root).gc(),
-        lambda: pulled(tmp_path),
+        lambda: pull(tmp_path),
         lambda: open_store(root).remove(NAME),
     ]
     for operation in operations:
         try:
             operation()
         except TowlineError as error:
-            told(error)
+            check_message(error)
 
 
 def test_a_forged_index_with_its_checksum(store: LayoutStore, tmp_path: Path) -> None:
-    """An index.json that is no JSON, under a checksum that is right, costs the pull nothing."""
+    """With an invalid index.json whose checksum is right, a pull does not crash."""
     data = b'{"schemaVersion":2,"manifests":[\n"org.opencontainers.image.ref.name":"%s"' % (
         NAME.encode()
     )
@@ -143,14 +143,16 @@ def test_a_forged_index_with_its_checksum(store: LayoutStore, tmp_path: Path) ->
     (root / "index.json").write_bytes(data)
     (root / "towline" / "index.sha256").write_text(hashlib.sha256(data).hexdigest())
     try:
-        pulled(tmp_path)
+        pull(tmp_path)
     except TowlineError as error:
-        told(error)
+        check_message(error)
 
 
 @pytest.mark.parametrize("folder", ["blobs/sha512", "towline/partial/sha512"])
-def test_gc_removes_nothing_elsewhere(store: LayoutStore, tmp_path: Path, folder: str) -> None:
-    """A folder of blobs that is a link to another place is not swept."""
+def test_gc_removes_nothing_outside_the_store(
+    store: LayoutStore, tmp_path: Path, folder: str
+) -> None:
+    """It does not follow a folder of blobs that is a link."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / ("a" * 128)).write_text("precious")
@@ -159,39 +161,39 @@ def test_gc_removes_nothing_elsewhere(store: LayoutStore, tmp_path: Path, folder
     try:
         store.gc()
     except TowlineError as error:
-        told(error)
+        check_message(error)
     assert (elsewhere / ("a" * 128)).read_text() == "precious"
 
 
-def test_partial_blobs_that_lead_elsewhere(tmp_path: Path) -> None:
-    """A partial blob that is a link, or a second name of a file, is replaced and never written."""
+def test_partial_blobs_that_are_links(tmp_path: Path) -> None:
+    """A partial blob that is a symbolic or hard link is replaced, and its target is not written."""
     precious = tmp_path / "precious"
     ways: list[Callable[[Path, Path], None]] = [os.symlink, os.link]
     for number, plant in enumerate(ways):
         precious.write_text("x")
-        pulled(tmp_path / f"first{number}")
+        pull(tmp_path / f"first{number}")
         names = os.listdir(tmp_path / f"first{number}" / "store" / "blobs" / "sha256")
         folder = tmp_path / f"second{number}"
         open_store(folder / "store")
         for name in names:
             plant(precious, folder / "store" / "towline" / "partial" / "sha256" / name)
-        pulled(folder)
+        pull(folder)
         assert precious.read_text() == "x"
         assert open_store(folder / "store").verify().clean
 
 
-def test_blobs_that_lead_elsewhere(store: LayoutStore, tmp_path: Path) -> None:
-    """A blob that is a link is not taken for the blob; the next pull puts a file in its place."""
+def test_blobs_that_are_links(store: LayoutStore, tmp_path: Path) -> None:
+    """A blob that is a link is not used; the next pull replaces it with a file."""
     for blob in (Path(store.root) / "blobs" / "sha256").iterdir():
         blob.unlink()
         blob.symlink_to("/dev/zero")
     assert not store.verify().clean
-    pulled(tmp_path)
+    pull(tmp_path)
     assert store.verify().clean
 
 
-def test_descriptors_in_lists_in_lists(store: LayoutStore) -> None:
-    """gc looks for what other tools need in their manifests, however deep those go."""
+def test_deeply_nested_descriptors(store: LayoutStore) -> None:
+    """gc reads manifests in index.json however deep they are nested."""
     nested: list[Any] = []
     for _ in range(400):
         nested = [nested]
@@ -210,8 +212,8 @@ def test_descriptors_in_lists_in_lists(store: LayoutStore) -> None:
 )
 @pytest.mark.parametrize("plant", ["fifo", "device", "sparse", "deep", "digits", "no-utf-8"])
 @pytest.mark.parametrize("what", ["registries_conf", "policy", "authfile", "cert_dir"])
-def test_configuration_that_is_no_text(tmp_path: Path, what: str, plant: str, rules: Rules) -> None:
-    """A FIFO nobody writes, an endless device, ten thousand levels: an error, and no waiting."""
+def test_malicious_configuration(tmp_path: Path, what: str, plant: str, rules: Rules) -> None:
+    """A FIFO, an endless device and deep nesting are errors and do not block."""
     path = tmp_path / "planted"
     if what == "cert_dir":
         path.mkdir()
@@ -222,11 +224,11 @@ def test_configuration_that_is_no_text(tmp_path: Path, what: str, plant: str, ru
     name = "short" if what == "registries_conf" else "127.0.0.1:1/x"
     with pytest.raises(TowlineError) as caught:
         towline.pull(name, root=tmp_path / "store", options=chosen)
-    told(caught.value)
+    check_message(caught.value)
 
 
 def test_configuration_through_a_pipe(tmp_path: Path) -> None:
-    """What a shell passes as a FIFO, such as --policy <(...), is read to its end."""
+    """A file that a shell passes as a FIFO, such as --policy <(...), is read to its end."""
     reader, writer = os.pipe()
     os.write(writer, b'{"default": [{"type": "reject"}]}')
     os.close(writer)
@@ -234,7 +236,7 @@ def test_configuration_through_a_pipe(tmp_path: Path) -> None:
         chosen = options(tmp_path, policy=Path(f"/dev/fd/{reader}"))
         with pytest.raises(TowlineError) as caught:
             towline.pull(f"oci-archive:{EXAMPLE}", root=tmp_path / "store", options=chosen)
-        assert "policy" in told(caught.value)
+        assert "policy" in check_message(caught.value)
     finally:
         os.close(reader)
 
@@ -247,10 +249,10 @@ def line(tmp_path: Path) -> CommandLine:
     return CommandLine.below(tmp_path)
 
 
-def limited(line: CommandLine, limit: int, value: int, *words: str) -> tuple[int, str]:
-    """How a command ends under a limit of the system."""
+def run_limited(line: CommandLine, limit: int, value: int, *arguments: str) -> tuple[int, str]:
+    """Run a command with a resource limit; returns its status and stderr."""
     done = subprocess.run(
-        line.arguments(*words),
+        line.arguments(*arguments),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         env=line.environment,
@@ -261,12 +263,12 @@ def limited(line: CommandLine, limit: int, value: int, *words: str) -> tuple[int
 
 
 def test_output_that_cannot_be_written(line: CommandLine) -> None:
-    """A full disk behind stdout is told in a sentence."""
-    pulled(line.root.parent)
-    for words in (("images",), ("images", "--format", "json"), ("inspect", NAME)):
+    """If stdout is on a full disk, the command fails with one message."""
+    pull(line.root.parent)
+    for arguments in (("images",), ("images", "--format", "json"), ("inspect", NAME)):
         with open("/dev/full", "wb") as full:
             done = subprocess.run(
-                line.arguments(*words),
+                line.arguments(*arguments),
                 stdout=full,
                 stderr=subprocess.PIPE,
                 env=line.environment,
@@ -278,10 +280,10 @@ def test_output_that_cannot_be_written(line: CommandLine) -> None:
 
 
 def test_no_more_files_and_no_more_space(line: CommandLine) -> None:
-    """Out of descriptors or of space, a pull says so, and the next one succeeds."""
+    """Without file descriptors or space, a pull fails with one message; the next one succeeds."""
     location = f"oci-archive:{EXAMPLE}"
     for limit, value in ((resource.RLIMIT_NOFILE, 6), (resource.RLIMIT_FSIZE, 100)):
-        status, errors = limited(line, limit, value, "pull", "--quiet", location)
+        status, errors = run_limited(line, limit, value, "pull", "--quiet", location)
         assert status == 1
         assert errors.startswith("towline: ")
         assert errors.count("\n") == 1
@@ -290,8 +292,8 @@ def test_no_more_files_and_no_more_space(line: CommandLine) -> None:
 
 
 def test_interrupting_one_long_call(line: CommandLine) -> None:
-    """Ctrl-C ends the process also while the core reads a blob of four terabytes."""
-    pulled(line.root.parent)
+    """Ctrl-C ends the process while the core reads a blob of four terabytes."""
+    pull(line.root.parent)
     for blob in (line.root / "blobs" / "sha256").iterdir():
         os.truncate(blob, 4 << 40)
     process = subprocess.Popen(
@@ -312,8 +314,8 @@ def test_interrupting_one_long_call(line: CommandLine) -> None:
         process.wait()
 
 
-def test_a_config_that_writes_to_the_terminal(line: CommandLine, tmp_path: Path) -> None:
-    """What inspect and images print of a hostile image is JSON, and moves no cursor."""
+def test_escapes_in_a_config(line: CommandLine, tmp_path: Path) -> None:
+    """The output of inspect and images is JSON or quoted, without terminal escapes."""
     folder = tmp_path / "image"
     (folder / "blobs" / "sha256").mkdir(parents=True)
 
@@ -329,8 +331,8 @@ def test_a_config_that_writes_to_the_terminal(line: CommandLine, tmp_path: Path)
     manifest["annotations"] = {"org.opencontainers.image.ref.name": "localhost/evil:1"}
     (folder / "index.json").write_text(json.dumps({"manifests": [manifest]}))
     assert line("pull", "--quiet", f"oci:{folder}").status == 0
-    for words in (("images", "--format=json"), ("inspect", "localhost/evil:1"), ("images",)):
-        done = line(*words)
+    for arguments in (("images", "--format=json"), ("inspect", "localhost/evil:1"), ("images",)):
+        done = line(*arguments)
         assert done.status == 0
         assert all(text.isprintable() for text in done.stdout.split("\n"))
         assert done.stderr == ""
@@ -338,10 +340,10 @@ def test_a_config_that_writes_to_the_terminal(line: CommandLine, tmp_path: Path)
     assert next(iter(labels.values())).startswith("\x1b[2J")
 
 
-def test_configs_that_break_inspect(line: CommandLine, tmp_path: Path) -> None:
-    """An image whose config is no JSON, or ten thousand levels deep, is described all the same."""
+def test_malformed_configs(line: CommandLine, tmp_path: Path) -> None:
+    """inspect does not crash if the config is not JSON or is deeply nested."""
     store = open_store(line.root)
-    pulled(line.root.parent)
+    pull(line.root.parent)
     record = next((line.root / "towline" / "images").iterdir())
     document = json.loads(record.read_text())
     for data in (b"no json", b"[" * 10_000, b"9" * 5000, b'{"a":NaN}', b"\xff\xfe"):

@@ -1,4 +1,4 @@
-"""A machine that has not enough of something."""
+"""A machine without enough threads or memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from towline.core import BlobWriter, layer_pass
 
 with open("/proc/self/statm") as file:
     now = int(file.read().split()[0]) * resource.getpagesize()
-most = now + 3 * (1 << 19)  # there is no room for the stack of a thread
+most = now + 3 * (1 << 19)  # too little memory for the stack of a thread
 resource.setrlimit(resource.RLIMIT_AS, (most, most))
 facts = layer_pass(sys.argv[1])
 writer = BlobWriter(sys.argv[1] + ".copy")
@@ -56,8 +56,8 @@ over.set()
 
 
 @pytest.mark.clause("CORE-011")
-def test_nothing_needs_another_thread(tmp_path: Path) -> None:
-    """Where none can be begun, the one that is there does all the work."""
+def test_the_core_works_without_new_threads(tmp_path: Path) -> None:
+    """If no thread can be started, the calling thread does all the work."""
     path = str(tmp_path / "layer")
     (tmp_path / "layer").write_bytes(tar([("a", bytes(3 << 20))]))
     command = [sys.executable, "-c", WITHOUT_THREADS, path]
@@ -68,14 +68,14 @@ def test_nothing_needs_another_thread(tmp_path: Path) -> None:
 
 @pytest.mark.clause("CORE-011")
 def test_a_fork_of_a_busy_process(tmp_path: Path) -> None:
-    """What other threads held when it was forked off is not waited for."""
+    """The child does not wait for locks that other threads held during the fork."""
     command = [sys.executable, "-W", "ignore", "-c", FORKING, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_layer_that_will_not_come_is_not_read(tmp_path: Path) -> None:
-    """Who follows a fetch that broke off lets go, however much there is to decompress."""
+def test_following_ends_when_the_download_ends(tmp_path: Path) -> None:
+    """The follower stops, also with data left to decompress."""
     data = tar([("a", bytes(400_000))])
     writer = BlobWriter(str(tmp_path / "blob"))
     writer.write(data)

@@ -1,4 +1,4 @@
-"""A registry that attacks: whatever it sends ends in a clear error, soon, and in one line."""
+"""A malicious registry: all its responses give an error soon, with a message of one line."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pytest
 
 from tests.support.docker_images import (
     BLOB,
-    IMPATIENT,
     LAYER,
     MANIFEST,
+    SHORT_TIMEOUTS,
     Registry,
     descriptor,
     source,
 )
-from tests.support.scripted_server import Handler, Line, Request, ScriptedServer, scripted
+from tests.support.scripted_server import Connection, Handler, Request, ScriptedServer, scripted
 from towline.config.auth_json import Credentials
 from towline.core import BlobWriter
 from towline.errors import TowlineError
@@ -31,28 +31,28 @@ ESCAPES = "\x1b[2J\x1b]0;owned\x07\u009b31m\u202egnp\r\ntowline: all is well"
 
 
 def reply(status: int = 200, body: bytes = MANIFEST, **headers: str) -> Handler:
-    return lambda request, line: line.reply(status, body, **headers)
+    return lambda request, connection: connection.reply(status, body, **headers)
 
 
 def raw(data: bytes) -> Handler:
-    def send(request: Request, line: Line) -> None:
-        line.send(data)
-        line.hang_up()
+    def send(request: Request, connection: Connection) -> None:
+        connection.send(data)
+        connection.shutdown()
 
     return send
 
 
 def endlessly(head: bytes, piece: bytes) -> Handler:
-    def send(request: Request, line: Line) -> None:
-        line.send(head)
+    def send(request: Request, connection: Connection) -> None:
+        connection.send(head)
         while True:
-            line.send(piece)
+            connection.send(piece)
 
     return send
 
 
-def told(error: TowlineError) -> str:
-    """The sentence of an error, in which nothing reaches the terminal as a command."""
+def check_message(error: TowlineError) -> str:
+    """Check that the message of an error is printable and short; returns it."""
     text = str(error)
     assert text.isprintable(), ascii(text)
     assert len(text) < 5000
@@ -73,21 +73,21 @@ def _read(image: DockerSource, read: str, folder: Path | None) -> None:
         writer.abort()
 
 
-def refused(
+def read_error(
     odd: dict[str, Handler],
     credentials: Credentials | None = None,
     read: str = "manifest",
     folder: Path | None = None,
-    timeouts: Timeouts = IMPATIENT,
+    timeouts: Timeouts = SHORT_TIMEOUTS,
 ) -> tuple[TowlineError, ScriptedServer]:
-    """How the reading of an image ends whose registry gives these odd answers."""
+    """The error of reading an image from a registry with these handlers."""
     with (
         scripted(Registry(odd)) as server,
         source(server.host, credentials=credentials, timeouts=timeouts) as image,
         pytest.raises(TowlineError) as caught,
     ):
         _read(image, read, folder)
-    told(caught.value)
+    check_message(caught.value)
     return caught.value, server
 
 
@@ -95,14 +95,14 @@ def refused(
     "length", [HUGE, "-1", "+5", "0x10", "1, 2", "\xb2", "18446744073709551617"]
 )
 @pytest.mark.parametrize("read", ["manifest", "blob"])
-def test_content_length_that_is_no_length(length: str, read: str, tmp_path: Path) -> None:
-    """A length of five thousand digits, a negative or a doubled one crashes nothing."""
+def test_invalid_content_length(length: str, read: str, tmp_path: Path) -> None:
+    """Very long, negative or repeated lengths are errors."""
 
-    def odd(request: Request, line: Line) -> None:
-        line.send(f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\nx".encode("latin-1"))
-        line.hang_up()
+    def odd(request: Request, connection: Connection) -> None:
+        connection.send(f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\nx".encode("latin-1"))
+        connection.shutdown()
 
-    refused({TAG: odd, BLOB: odd}, read=read, folder=tmp_path)
+    read_error({TAG: odd, BLOB: odd}, read=read, folder=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -116,10 +116,10 @@ def test_content_length_that_is_no_length(length: str, read: str, tmp_path: Path
         ESCAPES.splitlines()[0],
     ],
 )
-def test_retry_after_beyond_all_time(wait: str) -> None:
-    """Whatever a server asks for, the wait stays within the timeouts."""
+def test_invalid_retry_after(wait: str) -> None:
+    """Whatever a server requests, the delay is within the timeouts."""
     sent = wait.encode("latin-1", "replace").decode("latin-1")
-    error, server = refused({TAG: reply(429, b"", Retry_After=sent)})
+    error, server = read_error({TAG: reply(429, b"", Retry_After=sent)})
     assert error.code == "registry.rate_limited"
     assert server.targets().count(TAG) > 1
 
@@ -137,9 +137,11 @@ def test_retry_after_beyond_all_time(wait: str) -> None:
     ],
     ids=["continue", "headers", "long-header", "long-reason", "status", "version", "zeros"],
 )
-def test_heads_without_end(head: bytes) -> None:
-    """A head that never comes to its end is given up."""
-    refused({TAG: endlessly(b"", head)}, timeouts=replace(IMPATIENT, connect=0.1, response=0.1))
+def test_endless_headers(head: bytes) -> None:
+    """Response headers that never end are an error."""
+    read_error(
+        {TAG: endlessly(b"", head)}, timeouts=replace(SHORT_TIMEOUTS, connect=0.1, response=0.1)
+    )
 
 
 @pytest.mark.parametrize(
@@ -155,10 +157,10 @@ def test_heads_without_end(head: bytes) -> None:
     ids=["negative", "overflow", "no-number", "empty", "extension", "trailers"],
 )
 @pytest.mark.parametrize("read", ["manifest", "blob"])
-def test_chunks_that_lie(body: bytes, read: str, tmp_path: Path) -> None:
-    """Chunks of impossible sizes end in an error, and never in a wrong blob."""
+def test_false_chunks(body: bytes, read: str, tmp_path: Path) -> None:
+    """Chunks with impossible sizes are an error, never a wrong blob."""
     odd = raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body)
-    refused({TAG: odd, BLOB: odd}, read=read, folder=tmp_path)
+    read_error({TAG: odd, BLOB: odd}, read=read, folder=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -174,15 +176,15 @@ def test_chunks_that_lie(body: bytes, read: str, tmp_path: Path) -> None:
         "javascript:alert(1)",
     ],
 )
-def test_redirects_to_where_nobody_should_go(location: str) -> None:
-    """A redirect leads to http or https, without a user, and to no file."""
-    _, server = refused({TAG: reply(302, b"", Location=location)})
+def test_redirects_to_forbidden_urls(location: str) -> None:
+    """Only http and https URLs without a user are followed."""
+    _, server = read_error({TAG: reply(302, b"", Location=location)})
     assert all(request.path in (TAG, "/v2/") for request in server.requests)
 
 
-def test_redirects_without_end() -> None:
-    """A registry that redirects for ever is given up."""
-    error, server = refused({TAG: reply(307, b"", Location=TAG)})
+def test_endless_redirects() -> None:
+    """The number of redirects is limited."""
+    error, server = read_error({TAG: reply(307, b"", Location=TAG)})
     assert error.code == "registry.redirects"
     assert len(server.requests) < 50
 
@@ -192,20 +194,20 @@ def test_redirects_without_end() -> None:
     ["sha256:../../x", "sha256:" + "../" * 21 + "a", "../../etc/passwd", "sha256:" + "A" * 64, ""],
 )
 def test_digests_that_are_paths(digest: str) -> None:
-    """A digest is checked before it becomes part of a path or of a URL."""
+    """A digest is checked before it becomes part of a path or URL."""
     index = {"schemaVersion": 2, "manifests": [{"digest": digest, "size": 1}]}
     odd = reply(body=json.dumps(index).encode(), Content_Type=OCI_INDEX)
     with scripted(Registry({TAG: odd})) as server, source(server.host) as image:
         entry = parse_index(image.manifest()).instances[0]
-        for ask in (
+        for read in (
             lambda: image.manifest(entry.digest),
             lambda: image.config(entry),
             lambda: image.open_blob(entry),
         ):
             with pytest.raises(TowlineError) as caught:
-                ask()
+                read()
             assert caught.value.code.startswith("digest.")
-            told(caught.value)
+            check_message(caught.value)
     assert not any(".." in target for target in server.targets())
 
 
@@ -225,9 +227,9 @@ def test_digests_that_are_paths(digest: str) -> None:
     ids=["lists", "objects", "open", "codes", "details", "text", "bytes", "number", "surrogates"],
 )
 @pytest.mark.parametrize("status", [401, 404])
-def test_error_bodies_that_attack_the_terminal(status: int, body: bytes) -> None:
-    """What a server says of its refusal is shown quoted, in one line, and not at length."""
-    refused({TAG: reply(status, body)})
+def test_escapes_in_error_bodies(status: int, body: bytes) -> None:
+    """The message quotes the error body, in one line of limited length."""
+    read_error({TAG: reply(status, body)})
 
 
 @pytest.mark.parametrize(
@@ -246,14 +248,14 @@ def test_error_bodies_that_attack_the_terminal(status: int, body: bytes) -> None
     ids=["lists", "objects", "digits", "size", "float", "shape", "two", "utf-16", "empty"],
 )
 @pytest.mark.parametrize("kind", [OCI_INDEX, ESCAPES])
-def test_manifests_that_attack_the_parser(kind: str, document: bytes) -> None:
-    """Ten thousand levels, numbers without end, two documents in one: a clear refusal of each."""
+def test_malicious_manifests(kind: str, document: bytes) -> None:
+    """Deep nesting, very long numbers and ambiguous documents are errors."""
     sent = kind.splitlines()[0].encode("latin-1", "replace").decode("latin-1")
-    refused({TAG: reply(body=document, Content_Type=sent)})
+    read_error({TAG: reply(body=document, Content_Type=sent)})
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "body",
     [
         b'{"token":"a\\r\\nX-Evil: 1"}',
         b'{"token":"\\u001b[2J"}',
@@ -265,14 +267,14 @@ def test_manifests_that_attack_the_parser(kind: str, document: bytes) -> None:
     ],
     ids=["crlf", "escape", "long", "deep", "for-ever", "infinite", "null"],
 )
-def test_tokens_that_are_weapons(answer: bytes) -> None:
-    """A token becomes a header, so nothing that is none gets through, however long it lives."""
+def test_malicious_tokens(body: bytes) -> None:
+    """A token that is not a valid header value is refused, whatever its lifetime."""
 
-    def ping(request: Request, line: Line) -> None:
+    def ping(request: Request, connection: Connection) -> None:
         realm = f'Bearer realm="http://{request.headers["host"]}/token"'
-        line.reply(401, WWW_Authenticate=realm)
+        connection.reply(401, WWW_Authenticate=realm)
 
-    refused({"/v2/": ping, "/token": reply(body=answer)})
+    read_error({"/v2/": ping, "/token": reply(body=body)})
 
 
 @pytest.mark.parametrize(
@@ -289,28 +291,28 @@ def test_tokens_that_are_weapons(answer: bytes) -> None:
     ],
     ids=["file", "user", "long", "many", "equals", "backslashes", "escape", "basics"],
 )
-def test_challenges_that_are_no_addresses(challenge: str) -> None:
-    """The place of tokens is an http or https address, and is read in time."""
+def test_malicious_challenges(challenge: str) -> None:
+    """The realm must be an http or https URL, and parsing takes linear time."""
     odd = reply(401, b"", WWW_Authenticate=challenge)
-    _, server = refused({"/v2/": odd, TAG: odd}, Credentials("user", "secret"))
+    _, server = read_error({"/v2/": odd, TAG: odd}, Credentials("user", "secret"))
     assert len(server.requests) < 50
 
 
-def test_refused_for_ever() -> None:
-    """A registry that asks for new authentication after each token is asked a few times only."""
+def test_endless_challenges() -> None:
+    """If a registry requires authentication after each token, the number of requests is limited."""
 
-    def always(request: Request, line: Line) -> None:
+    def always(request: Request, connection: Connection) -> None:
         realm = f'Bearer realm="http://{request.headers["host"]}/token",error="insufficient_scope"'
-        line.reply(401, WWW_Authenticate=f'{realm},scope="repository:{request.number}:pull"')
+        connection.reply(401, WWW_Authenticate=f'{realm},scope="repository:{request.number}:pull"')
 
     token = reply(body=b'{"token":"x"}')
-    error, server = refused({"/v2/": always, TAG: always, "/token": token})
+    error, server = read_error({"/v2/": always, TAG: always, "/token": token})
     assert error.code == "registry.unauthorized"
     assert len(server.requests) < 20
 
 
-def test_addresses_without_end(tmp_path: Path) -> None:
-    """A layer with ten thousand other addresses is looked for at a few of them."""
+def test_the_number_of_urls_is_limited(tmp_path: Path) -> None:
+    """A foreign layer with ten thousand URLs is requested from a few of them."""
     elsewhere: Handler = reply(404, b"")
     with scripted(elsewhere) as other, scripted(Registry({BLOB: reply(404)})) as server:
         urls = tuple(f"http://{other.host}/{number}" for number in range(10_000))
@@ -320,7 +322,7 @@ def test_addresses_without_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "span",
+    "content_range",
     [
         f"bytes 10-{HUGE}/{HUGE}",
         "bytes 10-5/6",
@@ -329,14 +331,14 @@ def test_addresses_without_end(tmp_path: Path) -> None:
         f"bytes 10-{len(LAYER) - 1}/{len(LAYER) * 2}",
     ],
 )
-def test_ranges_that_lie(span: str, tmp_path: Path) -> None:
-    """A part that is not the one asked for is not put behind what is here already."""
+def test_false_ranges(content_range: str, tmp_path: Path) -> None:
+    """A range other than the requested one is not appended to the partial blob."""
 
-    def odd(request: Request, line: Line) -> None:
+    def odd(request: Request, connection: Connection) -> None:
         if "range" in request.headers:
-            line.reply(206, b"x" * (len(LAYER) - 10), Content_Range=span)
+            connection.reply(206, b"x" * (len(LAYER) - 10), Content_Range=content_range)
         else:
-            line.reply(200, LAYER)
+            connection.reply(200, LAYER)
 
     path = tmp_path / "blob"
     path.write_bytes(LAYER[:10])
@@ -349,6 +351,6 @@ def test_ranges_that_lie(span: str, tmp_path: Path) -> None:
                 with pytest.raises(TowlineError):
                     blob.deliver(writer)
         except TowlineError as error:
-            told(error)
+            check_message(error)
         finally:
             writer.abort()

@@ -1,4 +1,4 @@
-"""Bad input ends with exit status 1 and one clear sentence, and the store is as it was."""
+"""Bad input gives exit status 1 and one message, and the store is unchanged."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "hello.tar"
 
 @pytest.fixture
 def line(tmp_path: Path) -> CommandLine:
-    """The command line, with an image in its store that must still be there in the end."""
+    """The command line, with an image in its store that must remain."""
     line = CommandLine.below(tmp_path)
     assert line("pull", "--quiet", f"oci-archive:{EXAMPLE}").status == 0
     return line
 
 
-def refused(line: CommandLine, location: str, *words: str) -> str:
-    """The one sentence with which a pull is refused."""
+def pull_error(line: CommandLine, location: str, *words: str) -> str:
+    """The message of a pull that must fail."""
     before = stored_state(line)
     ended = line("pull", "--quiet", *words, location)
     assert ended.status == 1
@@ -40,8 +40,8 @@ def refused(line: CommandLine, location: str, *words: str) -> str:
     return ended.stderr
 
 
-def rewritten(source: Path, target: Path, change: Callable[[dict[str, bytes]], None]) -> str:
-    """A copy of an archive whose members were changed; its location as a docker-archive."""
+def rewrite(source: Path, target: Path, change: Callable[[dict[str, bytes]], None]) -> str:
+    """Copy an archive with changed members; returns its location as a docker-archive."""
     with tarfile.open(source) as tar:
         members = {
             member.name: cast(IO[bytes], tar.extractfile(member)).read()
@@ -64,83 +64,83 @@ def layer_of(members: dict[str, bytes]) -> str:
 
 
 def test_missing_file(line: CommandLine, tmp_path: Path) -> None:
-    """Its path is named."""
-    assert "gone.tar" in refused(line, f"docker-archive:{tmp_path}/gone.tar")
+    """The message has its path."""
+    assert "gone.tar" in pull_error(line, f"docker-archive:{tmp_path}/gone.tar")
 
 
 def test_not_a_tar(line: CommandLine, tmp_path: Path) -> None:
-    """Text is no archive."""
+    """A text file is not an archive."""
     path = tmp_path / "text.tar"
     path.write_text("hello\n" * 400)
-    assert "text.tar" in refused(line, f"docker-archive:{path}")
-    assert "text.tar" in refused(line, f"oci-archive:{path}")
+    assert "text.tar" in pull_error(line, f"docker-archive:{path}")
+    assert "text.tar" in pull_error(line, f"oci-archive:{path}")
 
 
 def test_truncated_tar(line: CommandLine, tmp_path: Path, real_images: RealImages) -> None:
-    """Cut anywhere, it is refused."""
+    """It is an error wherever the archive is truncated."""
     for image in (real_images.docker_archive, real_images.oci_archive):
         whole = image.file.read_bytes()
         path = tmp_path / "cut.tar"
         for part in (0.3, 0.7):
             path.write_bytes(whole[: int(len(whole) * part)])
-            refused(line, f"{image.transport}:{path}")
+            pull_error(line, f"{image.transport}:{path}")
 
 
 def test_no_manifest_json(line: CommandLine, tmp_path: Path, real_images: RealImages) -> None:
-    """The archive is a tar, and no image."""
+    """A tar without manifest.json is not an image."""
 
     def drop(members: dict[str, bytes]) -> None:
         del members["manifest.json"]
 
-    location = rewritten(real_images.docker_archive.file, tmp_path / "x.tar", drop)
-    assert "manifest.json" in refused(line, location)
+    location = rewrite(real_images.docker_archive.file, tmp_path / "x.tar", drop)
+    assert "manifest.json" in pull_error(line, location)
 
 
 def test_manifest_that_is_not_json(
     line: CommandLine, tmp_path: Path, real_images: RealImages
 ) -> None:
-    """The sentence says what was read."""
-    location = rewritten(
+    """The message names the file."""
+    location = rewrite(
         real_images.docker_archive.file,
         tmp_path / "x.tar",
         lambda members: members.update({"manifest.json": b"not json"}),
     )
-    assert "manifest.json" in refused(line, location)
+    assert "manifest.json" in pull_error(line, location)
 
 
 def test_layer_missing_from_the_archive(
     line: CommandLine, tmp_path: Path, real_images: RealImages
 ) -> None:
-    """The layer is named."""
+    """The message names the layer."""
     names: list[str] = []
 
     def drop(members: dict[str, bytes]) -> None:
         names.append(layer_of(members))
         del members[names[0]]
 
-    location = rewritten(real_images.docker_archive.file, tmp_path / "x.tar", drop)
-    assert names[0] in refused(line, location)
+    location = rewrite(real_images.docker_archive.file, tmp_path / "x.tar", drop)
+    assert names[0] in pull_error(line, location)
 
 
 def test_digest_mismatch(line: CommandLine, tmp_path: Path, real_images: RealImages) -> None:
-    """A byte of a layer was changed: the digests that were wanted and found are told."""
+    """After a change of one byte in a layer, the message has both digests."""
 
     def change(members: dict[str, bytes]) -> None:
         name = layer_of(members)
         members[name] = members[name][:-1] + b"x"
 
-    location = rewritten(real_images.docker_archive.file, tmp_path / "x.tar", change)
-    assert refused(line, location).count("sha256:") >= 2
+    location = rewrite(real_images.docker_archive.file, tmp_path / "x.tar", change)
+    assert pull_error(line, location).count("sha256:") >= 2
 
     copy = tmp_path / "dir"
     shutil.copytree(real_images.dir_docker.file, copy)
     largest = max(copy.iterdir(), key=lambda path: path.stat().st_size)
     largest.write_bytes(largest.read_bytes()[:-1] + b"x")
-    assert refused(line, f"dir:{copy}").count("sha256:") >= 2
+    assert pull_error(line, f"dir:{copy}").count("sha256:") >= 2
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "expected"),
     [
         ("nonsense://x", "nonsense"),
         ("docker://UPPER", "UPPER"),
@@ -154,56 +154,56 @@ def test_digest_mismatch(line: CommandLine, tmp_path: Path, real_images: RealIma
         ("dir:/no-such-parent/x", "/no-such-parent"),
     ],
 )
-def test_names_that_cannot_be_pulled(line: CommandLine, name: str, told: str) -> None:
-    """Unknown transports, invalid names, transports that are not read."""
-    assert told in refused(line, name)
+def test_names_that_cannot_be_pulled(line: CommandLine, name: str, expected: str) -> None:
+    """Unknown transports, invalid names, unsupported transports."""
+    assert expected in pull_error(line, name)
 
 
 def test_unreachable_registry(line: CommandLine) -> None:
-    """Nothing listens there; the address is told."""
-    assert "127.0.0.1:1" in refused(line, "127.0.0.1:1/x")
+    """The message has the address."""
+    assert "127.0.0.1:1" in pull_error(line, "127.0.0.1:1/x")
 
 
 def test_unknown_tag(line: CommandLine, real_images: RealImages) -> None:
     """The registry has no such image."""
     name = real_images.registry_oci.name.replace(":1.0", ":nope")
-    assert "nope" in refused(line, name, "--tls-verify=false")
+    assert "nope" in pull_error(line, name, "--tls-verify=false")
 
 
 def test_plain_http_where_it_was_not_allowed(line: CommandLine, real_images: RealImages) -> None:
-    """The sentence says what can be done."""
-    assert "insecure" in refused(line, real_images.registry_oci.name)
+    """The message names the remedy."""
+    assert "insecure" in pull_error(line, real_images.registry_oci.name)
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"default": []}', '{"default": [{"type": "x"}]}', "[]"])
 def test_broken_policy(line: CommandLine, text: str) -> None:
-    """A policy file that exists and is broken is always an error; its path is told."""
+    """A broken policy file is always an error, and the message has its path."""
     line.policy.write_text(text)
-    assert "policy.json" in refused(line, f"oci-archive:{EXAMPLE}")
+    assert "policy.json" in pull_error(line, f"oci-archive:{EXAMPLE}")
 
 
 def test_broken_registries_conf(line: CommandLine) -> None:
-    """It is told to those who need it, with its path, and does not trouble the others."""
+    """It is an error with its path for short names, and is not read for other transports."""
     line.registries_conf.write_text("this is not toml\n")
-    assert "registries.conf" in refused(line, "short")
+    assert "registries.conf" in pull_error(line, "short")
     assert line("pull", "--quiet", f"oci-archive:{EXAMPLE}").status == 0
 
 
 def test_rejected_by_policy(line: CommandLine) -> None:
-    """Also where a signature is asked for, which cannot be judged yet."""
+    """Also by a requirement of a signature, which is not supported."""
     signed = {"type": "signedBy", "keyType": "GPGKeys", "keyPath": "/x"}
     for requirement in ({"type": "reject"}, signed):
         line.policy.write_text(json.dumps({"default": [requirement]}))
-        assert "policy" in refused(line, f"oci-archive:{EXAMPLE}")
+        assert "policy" in pull_error(line, f"oci-archive:{EXAMPLE}")
 
 
 def test_label_that_is_missing(line: CommandLine) -> None:
-    """The image and the label are told."""
-    assert "nobody" in refused(line, f"oci-archive:{EXAMPLE}", "--label=nobody")
+    """The message has the label."""
+    assert "nobody" in pull_error(line, f"oci-archive:{EXAMPLE}", "--label=nobody")
 
 
 def test_one_line_for_each_candidate(line: CommandLine) -> None:
-    """A short name that no registry has: one sentence, and below it a line for each attempt."""
+    """For a short name that no registry has: one sentence, then one line for each attempt."""
     line.registries_conf.write_text(
         'unqualified-search-registries = ["127.0.0.1:1", "127.0.0.1:2"]\n'
     )
@@ -215,15 +215,15 @@ def test_one_line_for_each_candidate(line: CommandLine) -> None:
 
 
 @pytest.mark.parametrize("host", ["localhost:99999", f"{'a' * 64}.example"])
-def test_no_address(line: CommandLine, host: str) -> None:
-    """What no host can be called is not asked for again and again."""
+def test_invalid_hosts(line: CommandLine, host: str) -> None:
+    """The request is not retried."""
     ended = line("pull", f"{host}/x")
     assert ended.status == 1
     assert f"cannot connect to {host}: no valid host and port" in ended.stderr
 
 
 def test_wrong_usage(line: CommandLine) -> None:
-    """Exit status 2, and where it stands how it is used."""
+    """Exit status 2, and the message mentions --help."""
     for words in ([], ["--nonsense", NAME], ["--tls-verify=perhaps", NAME]):
         ended = line("pull", *words)
         assert ended.status == 2

@@ -1,4 +1,4 @@
-"""A pull that is cancelled among its layers ends, wherever they come from, and can be taken up."""
+"""Cancelling a pull while it copies layers, from all kinds of sources, and pulling again."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.archives import dir_image, docker_archive, layout, oci_image, tar, unpacked
-from tests.support.pushing import BRIEF, OCI, Puller, digest_of, small_image
-from tests.support.scripted_server import Line, Request, scripted
+from tests.support.archives import dir_image, docker_archive, layout, oci_image, tar, write_files
+from tests.support.pushing import OCI, SHORT_TIMEOUTS, Puller, digest_of, small_image
+from tests.support.scripted_server import Connection, Request, scripted
 from towline.cancel import CancelToken
 from towline.errors import PullCancelledError
 from towline.progress import BlobProgress
@@ -36,7 +36,7 @@ def compressed_archive_of(folder: Path) -> str:
 
 def layout_of(folder: Path) -> str:
     blobs, image = oci_image(*LAYERS)
-    return f"oci:{unpacked(folder / 'layout', layout([image], blobs))}"
+    return f"oci:{write_files(folder / 'layout', layout([image], blobs))}"
 
 
 def oci_archive_of(folder: Path) -> str:
@@ -46,7 +46,7 @@ def oci_archive_of(folder: Path) -> str:
 
 
 def dir_of(folder: Path) -> str:
-    return f"dir:{unpacked(folder / 'dir', dir_image(*LAYERS))}"
+    return f"dir:{write_files(folder / 'dir', dir_image(*LAYERS))}"
 
 
 @pytest.mark.parametrize("verify_diff_ids", [False, True])
@@ -57,7 +57,7 @@ def dir_of(folder: Path) -> str:
 def test_a_local_source(
     made: Callable[[Path], str], state: str, verify_diff_ids: bool, tmp_path: Path
 ) -> None:
-    """Between two of its layers, or before the first byte of one."""
+    """Cancelled between two of its layers, or before the first byte of one."""
     puller, cancel = Puller(tmp_path), CancelToken()
 
     def watch(blob: BlobProgress) -> None:
@@ -74,8 +74,8 @@ def test_a_local_source(
     assert puller.store.verify(None).clean
 
 
-def test_a_tarball_that_is_read_before_anything_else(tmp_path: Path) -> None:
-    """Its digests are needed first, however long that takes."""
+def test_a_tarball_that_is_being_read(tmp_path: Path) -> None:
+    """Cancelled while the digests of its files are determined."""
     (tmp_path / "layer.tar").write_bytes(LAYERS[0])
     os.truncate(tmp_path / "layer.tar", 4 << 40)
     puller, cancel = Puller(tmp_path), CancelToken()
@@ -87,34 +87,34 @@ def test_a_tarball_that_is_read_before_anything_else(tmp_path: Path) -> None:
     assert puller.stored() == []
 
 
-def test_an_interrupt_ends_what_other_threads_fetch(tmp_path: Path) -> None:
-    """Ctrl-C in a program that uses towline: no layer is waited for, and the next pull is well."""
+def test_an_interrupt_cancels_the_downloads_of_other_threads(tmp_path: Path) -> None:
+    """After Ctrl-C in a program that uses towline, no download is waited for."""
     image = small_image("interrupted", layers=2, size=200_000)
     puller = Puller(tmp_path)
-    together, ended = threading.Barrier(2), threading.Semaphore(0)
-    patient = True
+    barrier, ended = threading.Barrier(2), threading.Semaphore(0)
+    stalling = True
 
-    def serve(request: Request, line: Line) -> None:
+    def serve(request: Request, connection: Connection) -> None:
         name = request.path.rpartition("/")[2]
         blobs = {digest_of(blob): blob for blob in image.blobs}
         if "/manifests/" in request.path:
-            line.reply(200, image.manifest, Content_Type=OCI)
-        elif name in blobs and patient and name != digest_of(image.config):
-            line.head(200, Content_Length=str(len(blobs[name])))
-            if together.wait(60) == 0:
+            connection.reply(200, image.manifest, Content_Type=OCI)
+        elif name in blobs and stalling and name != digest_of(image.config):
+            connection.head(200, Content_Length=str(len(blobs[name])))
+            if barrier.wait(60) == 0:
                 signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-            line.wait_for_the_end()
+            connection.wait_until_closed()
             ended.release()
         else:
-            line.reply(200, blobs.get(name, b"{}"))
+            connection.reply(200, blobs.get(name, b"{}"))
 
     with scripted(serve) as server:
-        timeouts = replace(BRIEF, response=1000.0, stall_window=1000.0)
+        timeouts = replace(SHORT_TIMEOUTS, response=1000.0, stall_window=1000.0)
         runtime = puller.runtime(tls_verify=False, timeouts=timeouts)
         with pytest.raises(KeyboardInterrupt):
             runtime.pull(f"{server.host}/r")
         for _ in range(2):
             assert ended.acquire(timeout=60)
-        patient = False
+        stalling = False
         runtime.pull(f"{server.host}/r")
     puller.assert_whole(image)

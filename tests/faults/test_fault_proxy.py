@@ -1,4 +1,4 @@
-"""Every fault on the way to a real registry: the right bytes, or one clear error and no change."""
+"""Faults between towline and a real registry: the image is right, or there is one error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from tests.support.fault_proxy import Fault, Real, fault_proxy
 from tests.support.pushing import Puller, SmallImage, digest_of, push, small_image
 from tests.support.registry import RegistryServer
-from tests.support.scripted_server import Line, Request, scripted
+from tests.support.scripted_server import Connection, Request, scripted
 from towline.config.auth_json import Credentials
 from towline.errors import PullFailedError, TowlineError
 
@@ -21,104 +21,104 @@ LAYER = IMAGE.layers[0]
 ALWAYS = 1_000_000
 
 
-def reset(request: Request, line: Line, real: Real) -> None:
-    line.head(real.status, Content_Length=str(len(real.body)))
-    line.send(real.body[: len(real.body) // 2])
-    line.reset()
+def reset(request: Request, connection: Connection, real: Real) -> None:
+    connection.head(real.status, Content_Length=str(len(real.body)))
+    connection.send(real.body[: len(real.body) // 2])
+    connection.reset()
 
 
-def stall(request: Request, line: Line, real: Real) -> None:
-    line.head(real.status, Content_Length=str(len(real.body)))
-    line.send(real.body[: len(real.body) // 2])
-    line.wait_for_the_end()
+def stall(request: Request, connection: Connection, real: Real) -> None:
+    connection.head(real.status, Content_Length=str(len(real.body)))
+    connection.send(real.body[: len(real.body) // 2])
+    connection.wait_until_closed()
 
 
-def short(request: Request, line: Line, real: Real) -> None:
-    line.head(real.status, Content_Length=str(len(real.body)))
-    line.send(real.body[:-10])
-    line.hang_up()
+def short(request: Request, connection: Connection, real: Real) -> None:
+    connection.head(real.status, Content_Length=str(len(real.body)))
+    connection.send(real.body[:-10])
+    connection.shutdown()
 
 
-def length_too_small(request: Request, line: Line, real: Real) -> None:
-    line.head(real.status, Content_Length=str(len(real.body) - 10))
-    line.send(real.body)
-    line.hang_up()
+def length_too_small(request: Request, connection: Connection, real: Real) -> None:
+    connection.head(real.status, Content_Length=str(len(real.body) - 10))
+    connection.send(real.body)
+    connection.shutdown()
 
 
-def length_too_large(request: Request, line: Line, real: Real) -> None:
-    line.head(real.status, Content_Length=str(len(real.body) + 10))
-    line.send(real.body)
-    line.hang_up()
+def length_too_large(request: Request, connection: Connection, real: Real) -> None:
+    connection.head(real.status, Content_Length=str(len(real.body) + 10))
+    connection.send(real.body)
+    connection.shutdown()
 
 
-def body_too_long(request: Request, line: Line, real: Real) -> None:
-    line.head(real.status, Transfer_Encoding="chunked")
+def body_too_long(request: Request, connection: Connection, real: Real) -> None:
+    connection.head(real.status, Transfer_Encoding="chunked")
     for piece in (real.body, b"and more of it"):
-        line.send(b"%x\r\n%s\r\n" % (len(piece), piece))
-    line.send(b"0\r\n\r\n")
+        connection.send(b"%x\r\n%s\r\n" % (len(piece), piece))
+    connection.send(b"0\r\n\r\n")
 
 
-def reset_then(then: Fault) -> Fault:
-    """Breaks off, and treats the request for the rest in its own way."""
+def reset_then(later: Fault) -> Fault:
+    """Break off, and use another fault for the request of the rest."""
 
-    def fault(request: Request, line: Line, real: Real) -> None:
-        (then if "range" in request.headers else reset)(request, line, real)
+    def fault(request: Request, connection: Connection, real: Real) -> None:
+        (later if "range" in request.headers else reset)(request, connection, real)
 
-    fault.__qualname__ = f"reset_then_{then.__qualname__}"
+    fault.__qualname__ = f"reset_then_{later.__qualname__}"
     return fault
 
 
-def wrong_range(request: Request, line: Line, real: Real) -> None:
-    line.reply(206, LAYER[7:], Content_Range=f"bytes 7-{len(LAYER) - 1}/{len(LAYER)}")
+def wrong_range(request: Request, connection: Connection, real: Real) -> None:
+    connection.reply(206, LAYER[7:], Content_Range=f"bytes 7-{len(LAYER) - 1}/{len(LAYER)}")
 
 
-def no_range(request: Request, line: Line, real: Real) -> None:
-    line.reply(206, real.body)
+def no_range(request: Request, connection: Connection, real: Real) -> None:
+    connection.reply(206, real.body)
 
 
-def whole_instead(request: Request, line: Line, real: Real) -> None:
+def whole_instead(request: Request, connection: Connection, real: Real) -> None:
     data = {digest_of(blob): blob for blob in IMAGE.blobs}[request.path.rpartition("/")[2]]
-    line.reply(200, data)
+    connection.reply(200, data)
 
 
 def status(number: int, **headers: str) -> Fault:
-    """Answers with a status and an empty body."""
+    """Respond with a status and an empty body."""
 
-    def fault(request: Request, line: Line, real: Real) -> None:
-        line.reply(number, b"", **headers)
+    def fault(request: Request, connection: Connection, real: Real) -> None:
+        connection.reply(number, b"", **headers)
 
     fault.__qualname__ = str(number) + "".join(f"_after_{text}" for text in headers.values())
     return fault
 
 
-def redirect_loop(request: Request, line: Line, real: Real) -> None:
-    line.reply(307, b"", Location=request.target)
+def redirect_loop(request: Request, connection: Connection, real: Real) -> None:
+    connection.reply(307, b"", Location=request.target)
 
 
-def swapped(request: Request, line: Line, real: Real) -> None:
-    real.send(line, body=bytes(len(real.body)))
+def swapped(request: Request, connection: Connection, real: Real) -> None:
+    real.send(connection, body=bytes(len(real.body)))
 
 
-def truncated(request: Request, line: Line, real: Real) -> None:
-    real.send(line, body=real.body[:-20])
+def truncated(request: Request, connection: Connection, real: Real) -> None:
+    real.send(connection, body=real.body[:-20])
 
 
-def invalid_json(request: Request, line: Line, real: Real) -> None:
-    real.send(line, body=b'{"schemaVersion": 2,, }')
+def invalid_json(request: Request, connection: Connection, real: Real) -> None:
+    real.send(connection, body=b'{"schemaVersion": 2,, }')
 
 
-def huge(request: Request, line: Line, real: Real) -> None:
-    real.send(line, body=real.body[:-1] + b" " * (5 << 20) + b"}")
+def huge(request: Request, connection: Connection, real: Real) -> None:
+    real.send(connection, body=real.body[:-1] + b" " * (5 << 20) + b"}")
 
 
-def slow_head(request: Request, line: Line, real: Real) -> None:
-    line.send(b"HTTP/1.1 200 OK\r\nContent-")
-    line.wait_for_the_end()
+def slow_head(request: Request, connection: Connection, real: Real) -> None:
+    connection.send(b"HTTP/1.1 200 OK\r\nContent-")
+    connection.wait_until_closed()
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A fault, and what comes of a pull: the code of the error, `""` where it succeeds."""
+    """A fault, and the error code of the pull, `""` if it succeeds."""
 
     fault: Fault
     where: str
@@ -129,13 +129,13 @@ class Case:
         name = self.fault.__qualname__
         often = "always" if self.times == ALWAYS else f"x{self.times}"
         what = {BLOB: "blob", CONFIG: "config", MANIFEST: "manifest"}[self.where]
-        return f"{name}-{what}-{often}-{self.code or 'pulled'}"
+        return f"{name}-{what}-{often}-{self.code or 'pull'}"
 
 
 BLOB = f"/blobs/{digest_of(LAYER)}"
 CONFIG = f"/blobs/{digest_of(IMAGE.config)}"
 MANIFEST = "/manifests/"
-PASSING = [
+TRANSIENT = [
     Case(fault, where)
     for fault in (reset, stall, short, slow_head, length_too_large)
     for where in (BLOB, CONFIG, MANIFEST)
@@ -161,7 +161,7 @@ STATUSES = [
     )
 ]
 CASES = [
-    *PASSING,
+    *TRANSIENT,
     *STATUSES,
     Case(reset, BLOB, "registry.broken", ALWAYS),
     Case(stall, BLOB, "registry.broken", ALWAYS),
@@ -192,7 +192,7 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def images(registry: RegistryServer) -> RegistryServer:
-    """The real registry with both images."""
+    """The real registry, with both images."""
     push(registry, "faults/wanted:1", IMAGE)
     push(registry, "faults/kept:1", KEPT)
     return registry
@@ -200,7 +200,7 @@ def images(registry: RegistryServer) -> RegistryServer:
 
 @pytest.fixture
 def puller(tmp_path: Path, images: RegistryServer) -> Puller:
-    """A store that has one image already."""
+    """A puller whose store has one image already."""
     puller = Puller(tmp_path)
     puller.runtime(tls_verify=False).pull(images.name("faults/kept:1"))
     return puller
@@ -211,23 +211,23 @@ def puller(tmp_path: Path, images: RegistryServer) -> Puller:
 @pytest.mark.clause("REG-025")
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_the_right_bytes_or_one_error(puller: Puller, images: RegistryServer, case: Case) -> None:
-    """A fault that passes costs repetitions; another one is told, and the store stays as it was.
+    """Transient faults are retried; other faults are an error, and the store is unchanged.
 
-    After that the same store takes the image from the registry itself.
+    After that, a pull from the registry itself into the same store succeeds.
     """
     before = puller.stored()
     with fault_proxy(images.host, case.fault, case.where, case.times) as proxy:
-        code = pulled(puller, f"{proxy.host}/faults/wanted:1")
+        code = pull(puller, f"{proxy.host}/faults/wanted:1")
     assert code == case.code
     if case.code:
         assert puller.stored() == before
         assert puller.store.verify(None).clean
-        assert pulled(puller, images.name("faults/wanted:1")) == ""
+        assert pull(puller, images.name("faults/wanted:1")) == ""
     puller.assert_whole(IMAGE)
 
 
-def pulled(puller: Puller, name: str, credentials: Credentials | None = None) -> str:
-    """Pull; the code of the one error, `""` where there was none."""
+def pull(puller: Puller, name: str, credentials: Credentials | None = None) -> str:
+    """Pull; returns the code of the error, `""` if there is none."""
     runtime = puller.runtime(tls_verify=False, credentials=credentials)
     try:
         runtime.pull(name)
@@ -240,51 +240,51 @@ def pulled(puller: Puller, name: str, credentials: Credentials | None = None) ->
 
 
 def test_a_registry_that_refuses_connections(puller: Puller) -> None:
-    """Nobody there is told at once, and changes nothing."""
-    with scripted(lambda request, line: None) as gone:
+    """This is an error at once, and the store is unchanged."""
+    with scripted(lambda request, connection: None) as closed:
         pass
     before = puller.stored()
-    assert pulled(puller, f"{gone.host}/faults/wanted:1") == "registry.unreachable"
+    assert pull(puller, f"{closed.host}/faults/wanted:1") == "registry.unreachable"
     assert puller.stored() == before
 
 
 @pytest.fixture
-def store_house() -> Iterator[tuple[str, list[Request]]]:
-    """Another host, to which blobs are redirected; and what it was asked."""
+def other_host() -> Iterator[tuple[str, list[Request]]]:
+    """Another host, to which blobs are redirected, and the requests that it gets."""
     blobs = {digest_of(blob): blob for blob in IMAGE.blobs}
 
-    def give(request: Request, line: Line) -> None:
-        line.reply(200, blobs[request.path.rpartition("/")[2]])
+    def give(request: Request, connection: Connection) -> None:
+        connection.reply(200, blobs[request.path.rpartition("/")[2]])
 
     with scripted(give) as server:
         yield server.host, server.requests
 
 
 @pytest.mark.clause("AUTH-010")
-def test_a_redirect_to_another_host_takes_no_credentials(
-    puller: Puller, images: RegistryServer, store_house: tuple[str, list[Request]]
+def test_a_redirect_to_another_host_drops_credentials(
+    puller: Puller, images: RegistryServer, other_host: tuple[str, list[Request]]
 ) -> None:
-    """The blobs come from there, and nobody there learns who we are."""
-    elsewhere, requests = store_house
+    """The blobs are from that host, and it gets no Authorization header."""
+    other, requests = other_host
 
-    def send_away(request: Request, line: Line, real: Real) -> None:
+    def send_away(request: Request, connection: Connection, real: Real) -> None:
         authorized = request.headers.get("authorization") == "Basic dTpzZWNyZXQ="
         if not authorized:
-            line.reply(401, b"", WWW_Authenticate='Basic realm="r"')
+            connection.reply(401, b"", WWW_Authenticate='Basic realm="r"')
         elif "/blobs/" in request.path:
-            line.reply(307, b"", Location=f"http://{elsewhere}{request.target}")
+            connection.reply(307, b"", Location=f"http://{other}{request.target}")
         else:
-            real.send(line)
+            real.send(connection)
 
     with fault_proxy(images.host, send_away, "/v2/") as proxy:
         name = f"{proxy.host}/faults/wanted:1"
-        assert pulled(puller, name, Credentials("u", "secret")) == ""
+        assert pull(puller, name, Credentials("u", "secret")) == ""
     puller.assert_whole(IMAGE)
     assert len(requests) == len(IMAGE.blobs)
     assert not [request for request in requests if "authorization" in request.headers]
 
 
-def spoilt(image: SmallImage) -> str:
+def first_layer_path(image: SmallImage) -> str:
     """The path of the first layer of an image."""
     return f"/blobs/{digest_of(image.layers[0])}"
 
@@ -302,11 +302,11 @@ def spoilt(image: SmallImage) -> str:
         (redirect_loop, "registry.redirects"),
     ],
 )
-def test_what_a_mirror_breaks_comes_from_the_registry(
+def test_a_broken_layer_of_a_mirror_is_fetched_from_the_registry(
     puller: Puller, images: RegistryServer, fault: Fault, code: str
 ) -> None:
-    """One bad layer of a mirror costs that layer, and the result says who gave what."""
-    with fault_proxy(images.host, fault, spoilt(IMAGE)) as mirror:
+    """The other blobs are from the mirror, and the result has what each endpoint served."""
+    with fault_proxy(images.host, fault, first_layer_path(IMAGE)) as mirror:
         puller.conf(
             f'[[registry]]\nlocation = "{images.host}"\ninsecure = true\n'
             f'[[registry.mirror]]\nlocation = "{mirror.host}"\ninsecure = true\n'
@@ -325,10 +325,10 @@ def test_what_a_mirror_breaks_comes_from_the_registry(
 @pytest.mark.parametrize(
     "fault", [status(404), status(403), status(503), truncated, huge, slow_head, swapped]
 )
-def test_a_mirror_without_a_usable_manifest_is_passed_over(
+def test_a_mirror_without_a_usable_manifest_is_skipped(
     puller: Puller, images: RegistryServer, fault: Fault
 ) -> None:
-    """The registry itself gives everything, and the mirror's failure is kept."""
+    """Everything is from the registry, and the result has the error of the mirror."""
     with fault_proxy(images.host, fault, MANIFEST) as mirror:
         puller.conf(
             f'[[registry]]\nlocation = "{images.host}"\ninsecure = true\n'

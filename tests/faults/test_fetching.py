@@ -1,4 +1,4 @@
-"""What a pull fetches is counted at a real registry: each blob once, and never what is here."""
+"""The requests of pulls at a real registry: each blob is fetched once, and no stored blob."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TYPES = "application/vnd.oci.image"
 
 
 def blob(seed: int, size: int) -> bytes:
-    """A layer with one file of that size."""
+    """A layer with one file of this size."""
     output = io.BytesIO()
     with tarfile.open(fileobj=output, mode="w") as tar:
         entry = tarfile.TarInfo("file")
@@ -40,17 +40,17 @@ def digest_of(data: bytes) -> str:
 
 
 def put(server: RegistryServer, layers: Sequence[bytes]) -> str:
-    """The name of a new image of these layers in the registry."""
+    """Upload a new image of these layers; returns its name."""
 
     def send(method: str, url: str, data: bytes = b"", kind: str = "") -> str:
         headers = {"Content-Type": kind or "application/octet-stream"}
         request = urllib.request.Request(url, data, headers, method=method)
-        with urllib.request.urlopen(request) as answer:
-            return str(answer.headers.get("Location", ""))
+        with urllib.request.urlopen(request) as response:
+            return str(response.headers.get("Location", ""))
 
-    def kept(data: bytes, kind: str) -> dict[str, object]:
-        place = send("POST", f"{server.url}/v2/image/blobs/uploads/")
-        send("PUT", f"{place}&digest={digest_of(data)}", data)
+    def upload(data: bytes, kind: str) -> dict[str, object]:
+        location = send("POST", f"{server.url}/v2/image/blobs/uploads/")
+        send("PUT", f"{location}&digest={digest_of(data)}", data)
         return {"mediaType": f"{_TYPES}.{kind}", "digest": digest_of(data), "size": len(data)}
 
     rootfs = {"type": "layers", "diff_ids": [digest_of(data) for data in layers]}
@@ -58,8 +58,8 @@ def put(server: RegistryServer, layers: Sequence[bytes]) -> str:
     manifest = {
         "schemaVersion": 2,
         "mediaType": f"{_TYPES}.manifest.v1+json",
-        "config": kept(json.dumps(config).encode(), "config.v1+json"),
-        "layers": [kept(data, "layer.v1.tar") for data in layers],
+        "config": upload(json.dumps(config).encode(), "config.v1+json"),
+        "layers": [upload(data, "layer.v1.tar") for data in layers],
     }
     document = json.dumps(manifest).encode()
     kind = f"{_TYPES}.manifest.v1+json"
@@ -81,7 +81,7 @@ def fetched(server: RegistryServer, layers: Sequence[bytes]) -> Counter[str]:
 def test_a_hundred_layers(
     new_registry: NewRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slots: int
 ) -> None:
-    """More layers than slots never wait for each other; each is fetched once."""
+    """More layers than slots do not block each other; each is fetched once."""
     server = new_registry()
     layers = [blob(number, 2_000) for number in range(100)]
     name = put(server, layers)
@@ -93,19 +93,19 @@ def test_a_hundred_layers(
     assert line("verify").status == 0
 
 
-def test_a_killed_pull_goes_on_where_it_was(new_registry: NewRegistry, tmp_path: Path) -> None:
-    """Killed with 70 % on the disk, it fetches at most 35 % again."""
+def test_a_killed_pull_is_resumed(new_registry: NewRegistry, tmp_path: Path) -> None:
+    """After it is killed with 70 % on the disk, at most 35 % is fetched."""
     server = new_registry()
     size = 200 << 20
     layers = [blob(1, size)]
     name = put(server, layers)
     line = CommandLine.below(tmp_path)
-    words = line.arguments("pull", "--quiet", "--tls-verify=false", name)
+    arguments = line.arguments("pull", "--quiet", "--tls-verify=false", name)
     store = line.root
-    with subprocess.Popen(words, env=line.environment, stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(arguments, env=line.environment, stdout=subprocess.DEVNULL) as process:
         while process.poll() is None:
-            held = [path.stat().st_size for path in store.rglob(digest_of(layers[0])[7:])]
-            if held and max(held) >= 0.7 * size:
+            sizes = [path.stat().st_size for path in store.rglob(digest_of(layers[0])[7:])]
+            if sizes and max(sizes) >= 0.7 * size:
                 process.send_signal(signal.SIGKILL)
                 break
             time.sleep(0.001)
@@ -116,29 +116,29 @@ def test_a_killed_pull_goes_on_where_it_was(new_registry: NewRegistry, tmp_path:
 
 
 def test_eight_processes_fetch_each_blob_once(new_registry: NewRegistry, tmp_path: Path) -> None:
-    """Whoever comes second waits for the blob, and takes it from the store."""
+    """Other processes wait for a blob, and take it from the store."""
     server = new_registry()
     layers = [blob(number, 3 << 20) for number in range(5)]
     name = put(server, layers)
     line = CommandLine.below(tmp_path)
-    words = line.arguments("pull", "--quiet", "--tls-verify=false", name)
-    processes = [subprocess.Popen(words, env=line.environment) for _ in range(8)]
+    arguments = line.arguments("pull", "--quiet", "--tls-verify=false", name)
+    processes = [subprocess.Popen(arguments, env=line.environment) for _ in range(8)]
     assert [process.wait() for process in processes] == [0] * 8
     assert fetched(server, layers) == Counter({digest_of(data): len(data) for data in layers})
     assert line("verify").status == 0
 
 
 def test_a_source_file_that_changes_while_it_is_read(tmp_path: Path) -> None:
-    """The digest is that of the bytes that were kept, whatever the source is by then."""
-    source, kept = tmp_path / "source", tmp_path / "kept"
+    """The digest is that of the written bytes."""
+    source, copy = tmp_path / "source", tmp_path / "copy"
     for _ in range(20):
         source.write_bytes(blob(1, 8 << 20))
         changing = subprocess.Popen(
             ["dd", "if=/dev/urandom", f"of={source}", "bs=64K", "count=128", "conv=notrunc"],
             stderr=subprocess.DEVNULL,
         )
-        writer = BlobWriter(str(kept))
+        writer = BlobWriter(str(copy))
         with source.open("rb") as file:
             writer.copy_range(file.fileno(), 0, 8 << 20)
-        assert writer.finish()[0] == digest_of(kept.read_bytes())
+        assert writer.finish()[0] == digest_of(copy.read_bytes())
         changing.wait()

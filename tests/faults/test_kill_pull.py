@@ -1,4 +1,4 @@
-"""A pull that is killed at any moment leaves a store that opens, lists and verifies."""
+"""After a pull is killed at any moment, the store can be opened, listed and verified."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KILLS = 20
 
 @pytest.mark.clause("STORE-008")
 def test_twenty_kills_at_random_moments(tmp_path: Path, real_images: RealImages) -> None:
-    """After each SIGKILL the store is whole, and in the end the pull completes."""
+    """After each SIGKILL the store is consistent, and the next pull succeeds."""
     line = CommandLine.below(tmp_path)
     name = real_images.registry_docker.name
     begun = time.monotonic()

@@ -1,4 +1,4 @@
-"""A killed process leaves a store that opens, lists and verifies, and the next one completes."""
+"""After a process is killed, the store is consistent, and the next pull succeeds."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from towline.store.layout.locks import acquire
 KILLS = 20
 
 
-def start(*words: str) -> subprocess.Popen[bytes]:
-    """Starts a process that stores; it finds what this one found."""
+def start(*arguments: str) -> subprocess.Popen[bytes]:
+    """Start a process that stores images, with the same import path as this one."""
     package = Path(towline.store.layout.__file__).parents[3]
     paths = [str(package), os.environ.get("PYTHONPATH", "")]
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.support.storing_process", *words],
+        [sys.executable, "-m", "tests.support.storing_process", *arguments],
         cwd=Path(__file__).parents[2],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
         stdin=subprocess.PIPE,
@@ -37,13 +37,13 @@ def start(*words: str) -> subprocess.Popen[bytes]:
 
 @pytest.mark.clause("STORE-008", "STORE-014")
 def test_a_store_survives_kills_at_random_moments(tmp_path: Path) -> None:
-    """Twenty times SIGKILL: the store opens, lists, verifies, and the next pull completes."""
+    """After each kill the store opens, lists and verifies, and the next pull succeeds."""
     root = str(tmp_path / "store")
-    chance = random.Random(os.urandom(8).hex())
+    moments = random.Random(os.urandom(8).hex())
     for kill in range(KILLS):
         with start("loop", root) as process:
             assert process.stdout is not None
-            for _ in range(chance.randrange(1, 60)):
+            for _ in range(moments.randrange(1, 60)):
                 assert process.stdout.readline()
             process.send_signal(signal.SIGKILL)
             assert process.wait() == -signal.SIGKILL
@@ -61,7 +61,7 @@ def test_a_store_survives_kills_at_random_moments(tmp_path: Path) -> None:
 @pytest.mark.clause("STORE-008")
 @pytest.mark.parametrize("mode", ["pull", "remove"])
 def test_every_change_is_all_or_nothing(tmp_path: Path, mode: str) -> None:
-    """Killed before any of its renames and removals, a change is not done or done."""
+    """If it is killed before any of its renames and removals, a change is done wholly or not."""
     before = tmp_path / "before"
     store = open_store(before)
     put(store, IMAGES[0])
@@ -100,10 +100,10 @@ def test_every_change_is_all_or_nothing(tmp_path: Path, mode: str) -> None:
 
 @pytest.mark.clause("STORE-008", "STORE-024")
 def test_an_image_that_loses_its_id_is_never_lost(tmp_path: Path) -> None:
-    """Killed while one image takes the ID of another, the store has both under their own names."""
+    """If a process is killed while one image takes the ID of another, both keep their names."""
     before = tmp_path / "before"
     put(open_store(before), CLAIMED)
-    (enemy,), (name,) = CLAIMED.plan.names, PROVEN.plan.names
+    (other_name,), (name,) = CLAIMED.plan.names, PROVEN.plan.names
     moved = set()
     for deaths in itertools.count(1):
         root = tmp_path / str(deaths)
@@ -112,18 +112,18 @@ def test_an_image_that_loses_its_id_is_never_lost(tmp_path: Path) -> None:
             done = process.wait() == 0
         store = open_store(root)
         for _ in range(2):  # as it was left, and after a repair
-            for key in (enemy, str(CLAIMED.plan.manifest.digest)):
+            for key in (other_name, str(CLAIMED.plan.manifest.digest)):
                 assert store.image(key).manifest == CLAIMED.plan.manifest
             if store.holds(name):
                 assert store.image(name).manifest == PROVEN.plan.manifest
-            moved.add((store.image(enemy).id, store.holds(name)))
+            moved.add((store.image(other_name).id, store.holds(name)))
             assert {fault.code for fault in store.verify().faults} == {"verify.diff_id"}
             store.recover()
         put(store, PROVEN)
         assert store.image(name).id == PROVEN.plan.id
-        assert store.image(enemy).id == CLAIMED.plan.manifest.digest.hex
+        assert store.image(other_name).id == CLAIMED.plan.manifest.digest.hex
         store.gc()
-        assert sorted(image.names for image in store.images()) == [(name,), (enemy,)]
+        assert sorted(image.names for image in store.images()) == [(name,), (other_name,)]
         shutil.rmtree(root)
         if done:
             break
@@ -133,7 +133,7 @@ def test_an_image_that_loses_its_id_is_never_lost(tmp_path: Path) -> None:
 
 @pytest.mark.clause("STORE-013")
 def test_two_processes_fetch_each_blob_once(tmp_path: Path) -> None:
-    """Whoever comes second waits for a blob and takes it from the store."""
+    """The second process waits for a blob and takes it from the store."""
     root = str(tmp_path / "store")
     open_store(root)
     with start("fetch", root) as first, start("fetch", root) as second:

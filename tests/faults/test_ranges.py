@@ -1,4 +1,4 @@
-"""A large blob over several connections: asked for once, and in order on the disk."""
+"""A large blob over several connections: each byte is requested once and written in order."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from types import SimpleNamespace
 import pytest
 
 from tests.support import certificates
-from tests.support.docker_images import IMPATIENT, Registry, descriptor, source
+from tests.support.docker_images import SHORT_TIMEOUTS, Registry, descriptor, source
 from tests.support.ranged_blobs import (
     EAGER,
     LARGE,
     PATH,
-    PIECE,
-    asked,
+    RANGE_SIZE,
     begin,
+    blob_requests,
     deliver,
-    is_piece,
-    pieces_by,
+    is_bounded_range,
     ranges,
+    ranges_from,
     send,
     slots,
     span,
 )
-from tests.support.scripted_server import Handler, Line, Request, scripted
+from tests.support.scripted_server import Connection, Handler, Request, scripted
 from towline.cancel import CancelToken
 from towline.config.certs_d import HostCertificates
 from towline.core import BlobWriter
@@ -37,75 +37,75 @@ from towline.errors import PullCancelledError, RegistryError
 from towline.registry.connection_slots import ConnectionSlots, Division
 from towline.rules import Rules
 from towline.source import docker_ranges
-from towline.source.docker_ranges import Pieces
+from towline.source.docker_ranges import ParallelRanges
 
 pytestmark = pytest.mark.clause("REG-029")
 
-#: No wait ends by itself.
-PATIENT = replace(IMPATIENT, response=1000.0, stall_window=1000.0)
+#: No read times out.
+LONG_TIMEOUTS = replace(SHORT_TIMEOUTS, response=1000.0, stall_window=1000.0)
 
 
 @pytest.fixture
 def tls(tmp_path: Path) -> tuple[ssl.SSLContext, HostCertificates]:
-    """What a server shows, and what a client trusts."""
+    """The TLS context of a server, and the certificates that a client trusts."""
     context, authority = certificates.server_context(tmp_path)
     return context, HostCertificates(authorities=(str(authority),))
 
 
 @pytest.mark.parametrize("offset", [0, 100_001])
-def test_each_piece_is_asked_for_once(tmp_path: Path, offset: int) -> None:
-    """Pieces cover what the first connection leaves, without a gap, and no byte comes twice."""
+def test_each_range_is_requested_once(tmp_path: Path, offset: int) -> None:
+    """The ranges cover what the first connection leaves, without gaps or overlaps."""
     shared = slots()
-    with scripted(pieces_by(send)) as server, source(server.host, slots=shared) as image:
+    with scripted(ranges_from(send)) as server, source(server.host, slots=shared) as image:
         assert deliver(image, tmp_path / "blob", offset) == LARGE
-    first, *others = asked(server)
+    first, *others = blob_requests(server)
     assert first.headers.get("range") == (f"bytes={offset}-" if offset else None)
-    assert all(is_piece(request) for request in others)
-    ends = [offset + PIECE, *(end for _, end in ranges(server))]
+    assert all(is_bounded_range(request) for request in others)
+    ends = [offset + RANGE_SIZE, *(end for _, end in ranges(server))]
     assert [begin for begin, _ in ranges(server)] == ends[:-1]
     assert ends[-1] == len(LARGE)
     assert 2 <= shared.peak <= 6
-    assert server.connections <= 2 + 6 + 1  # TLS tried, the first one, and what fetches
+    assert server.connections <= 2 + 6 + 1  # the TLS ping, the first one, and the fetchers
 
 
-def test_pieces_over_tls(tmp_path: Path, tls: tuple[ssl.SSLContext, HostCertificates]) -> None:
-    """The same where bytes come through TLS."""
+def test_ranges_over_tls(tmp_path: Path, tls: tuple[ssl.SSLContext, HostCertificates]) -> None:
+    """The same over TLS."""
     context, known = tls
     with (
-        scripted(pieces_by(send), context) as server,
+        scripted(ranges_from(send), context) as server,
         source(server.host, insecure=False, certificates=known, slots=slots()) as image,
     ):
         assert deliver(image, tmp_path / "blob") == LARGE
-    assert sum(end - begin for begin, end in ranges(server)) == len(LARGE) - PIECE
+    assert sum(end - begin for begin, end in ranges(server)) == len(LARGE) - RANGE_SIZE
 
 
-def test_connections_are_used_again(tmp_path: Path) -> None:
-    """A fetcher stays on its connection; the first one is closed, for nothing else ends it."""
-    with scripted(pieces_by(send)) as server, source(server.host, slots=slots(2)) as image:
+def test_connections_are_reused(tmp_path: Path) -> None:
+    """A fetcher reuses its connection; the first one, whose body is not read, is closed."""
+    with scripted(ranges_from(send)) as server, source(server.host, slots=slots(2)) as image:
         assert deliver(image, tmp_path / "blob") == LARGE
-    assert len(asked(server)) == 1 + -(-(len(LARGE) - PIECE) // PIECE)
+    assert len(blob_requests(server)) == 1 + -(-(len(LARGE) - RANGE_SIZE) // RANGE_SIZE)
     assert server.connections <= 4
 
 
-def chunked(request: Request, line: Line) -> None:
-    line.head(200, Transfer_Encoding="chunked", Accept_Ranges="bytes")
-    line.send(b"%x\r\n%s\r\n0\r\n\r\n" % (len(LARGE), LARGE))
+def chunked(request: Request, connection: Connection) -> None:
+    connection.head(200, Transfer_Encoding="chunked", Accept_Ranges="bytes")
+    connection.send(b"%x\r\n%s\r\n0\r\n\r\n" % (len(LARGE), LARGE))
 
 
-def without_ranges(request: Request, line: Line) -> None:
-    line.reply(200, LARGE)
+def without_ranges(request: Request, connection: Connection) -> None:
+    connection.reply(200, LARGE)
 
 
-def range_of_nothing(request: Request, line: Line) -> None:
-    line.reply(200, LARGE, Accept_Ranges="none")
+def accept_ranges_none(request: Request, connection: Connection) -> None:
+    connection.reply(200, LARGE, Accept_Ranges="none")
 
 
-@pytest.mark.parametrize("odd", [chunked, without_ranges, range_of_nothing])
-def test_a_server_that_does_not_say_that_it_gives_ranges(odd: Handler, tmp_path: Path) -> None:
-    """It is asked once."""
+@pytest.mark.parametrize("odd", [chunked, without_ranges, accept_ranges_none])
+def test_a_server_without_ranges(odd: Handler, tmp_path: Path) -> None:
+    """The blob is requested once."""
     with scripted(Registry({PATH: odd})) as server, source(server.host, slots=slots()) as image:
         assert deliver(image, tmp_path / "blob") == LARGE
-    assert len(asked(server)) == 1
+    assert len(blob_requests(server)) == 1
 
 
 @pytest.mark.parametrize(
@@ -113,113 +113,115 @@ def test_a_server_that_does_not_say_that_it_gives_ranges(odd: Handler, tmp_path:
     [
         (Rules.LIBPOD_1_3, EAGER, 0),
         (Rules.CURRENT, replace(EAGER, share=1.1), 0),
-        (Rules.CURRENT, replace(EAGER, worth=len(LARGE) + 1), 0),
+        (Rules.CURRENT, replace(EAGER, min_remaining=len(LARGE) + 1), 0),
         (Rules.CURRENT, replace(EAGER, after=1000.0), 0),
         (Rules.CURRENT, EAGER, 5),
         (Rules.CURRENT, Division(), 0),
     ],
     ids=["libpod-1.3", "fast", "small", "early", "no-slot", "as-usual"],
 )
-def test_where_one_connection_is_enough(
+def test_when_a_blob_is_not_divided(
     rules: Rules, division: Division, layers: int, tmp_path: Path
 ) -> None:
-    """One request brings the blob: of 2019, from a fast line, of a small blob, without a slot."""
+    """Under libpod-1.3, on a fast connection, for a small blob, without a free slot."""
     shared = ConnectionSlots(6, division)
     for _ in range(layers):
-        shared.begin()
+        shared.begin_layer()
     with (
-        scripted(pieces_by(send)) as server,
+        scripted(ranges_from(send)) as server,
         source(server.host, rules=rules, slots=shared) as image,
     ):
         assert deliver(image, tmp_path / "blob") == LARGE
-    assert len(asked(server)) == 1
+    assert len(blob_requests(server)) == 1
 
 
-def test_a_layer_that_begins_has_precedence(tmp_path: Path) -> None:
-    """It takes the helper's connection, and another one goes on with the helper's piece."""
+def test_a_new_layer_has_precedence_over_helpers(tmp_path: Path) -> None:
+    """It takes the slot of the helper, and another fetcher continues the helper's range."""
     shared = slots(2)
     joined, gone = threading.Event(), threading.Event()
 
-    def odd(request: Request, line: Line) -> None:
-        if span(request)[0] != PIECE:
+    def odd(request: Request, connection: Connection) -> None:
+        if span(request)[0] != RANGE_SIZE:
             joined.set()
-            send(request, line)
+            send(request, connection)
             return
-        begin(request, line, 1000)
+        begin(request, connection, 1000)
         assert joined.wait(60)
-        shared.begin()
-        line.wait_for_the_end()
+        shared.begin_layer()
+        connection.wait_until_closed()
         gone.set()
 
     with (
-        scripted(pieces_by(odd)) as server,
-        source(server.host, slots=shared, timeouts=PATIENT) as image,
+        scripted(ranges_from(odd)) as server,
+        source(server.host, slots=shared, timeouts=LONG_TIMEOUTS) as image,
     ):
         assert deliver(image, tmp_path / "blob") == LARGE
         assert gone.wait(60)
     assert shared.peak == 2
     begins = [begin for begin, _ in ranges(server)]
-    assert begins[0] == PIECE
-    assert PIECE <= begins[1] <= PIECE + 1000  # what came before the cut is kept
+    assert begins[0] == RANGE_SIZE
+    assert RANGE_SIZE <= begins[1] <= RANGE_SIZE + 1000  # the bytes received before are kept
 
 
-def test_a_helper_that_is_sent_away_has_not_failed() -> None:
-    """Not even one that was still opening its connection: it gets a successor later."""
+def test_a_stopped_helper_has_not_failed() -> None:
+    """Also if it was still opening its connection: it is replaced later."""
     shared = slots(1)
     helpers: Queue[threading.Thread] = Queue()
     gone = threading.Event()
 
-    def ask(first: int, last: int) -> None:
+    def request_range(first: int, last: int) -> None:
         helpers.put(threading.current_thread())
         assert gone.wait(60)
         raise RegistryError("registry.unreachable", host="localhost", reason="cut")
 
-    with closing(Pieces(ask, 0, 2 * PIECE, shared, 0, PATIENT, CancelToken())) as pieces:
-        assert pieces.help()
-        shared.begin()
+    with closing(
+        ParallelRanges(request_range, 0, 2 * RANGE_SIZE, shared, 0, LONG_TIMEOUTS, CancelToken())
+    ) as parallel:
+        assert parallel.start_helpers()
+        shared.begin_layer()
         gone.set()
         helpers.get(timeout=60).join(60)
-        shared.end()
-        pieces.help()
+        shared.end_layer()
+        parallel.start_helpers()
         helpers.get(timeout=60).join(60)
 
 
-@pytest.mark.parametrize("where", ["first-piece", "later"])
+@pytest.mark.parametrize("where", ["first-range", "later"])
 def test_cancelling_cuts_every_connection(where: str, tmp_path: Path) -> None:
-    """Readers that would wait for ever end at once: each of them, and who waits for them."""
+    """All reads that would never end are interrupted, and so is the thread that waits for them."""
     cancel = CancelToken()
-    together = threading.Barrier(4, action=cancel.cancel)
+    barrier = threading.Barrier(4, action=cancel.cancel)
     ended = threading.Semaphore(0)
 
-    def odd(request: Request, line: Line) -> None:
-        if not is_piece(request) and where == "later":
-            send(request, line)
+    def odd(request: Request, connection: Connection) -> None:
+        if not is_bounded_range(request) and where == "later":
+            send(request, connection)
             return
-        begin, end = span(request) if is_piece(request) else (0, len(LARGE))
+        begin, end = span(request) if is_bounded_range(request) else (0, len(LARGE))
         headers = {"Content_Range": f"bytes {begin}-{end - 1}/{len(LARGE)}"}
-        status = 206 if is_piece(request) else 200
-        line.head(status, Content_Length=str(end - begin), Accept_Ranges="bytes", **headers)
-        line.send(LARGE[begin : begin + 10])
-        together.wait(60)
-        line.wait_for_the_end()
+        status = 206 if is_bounded_range(request) else 200
+        connection.head(status, Content_Length=str(end - begin), Accept_Ranges="bytes", **headers)
+        connection.send(LARGE[begin : begin + 10])
+        barrier.wait(60)
+        connection.wait_until_closed()
         ended.release()
 
     with scripted(Registry({PATH: odd})) as server:
-        # Cancelling alone does it: the source is closed after the last of them has ended.
-        image = source(server.host, slots=slots(4), cancel=cancel, timeouts=PATIENT)
+        # The source is closed only after all connections have ended, so cancelling ended them.
+        image = source(server.host, slots=slots(4), cancel=cancel, timeouts=LONG_TIMEOUTS)
         with pytest.raises(PullCancelledError):
             deliver(image, tmp_path / "blob")
         for _ in range(4):
             assert ended.acquire(timeout=60)
         image.close()
-    assert len(asked(server)) == 4 + (where == "later")
+    assert len(blob_requests(server)) == 4 + (where == "later")
 
 
 @pytest.mark.parametrize("threads", [0, 1])
-def test_a_machine_without_more_threads(
+def test_threads_cannot_be_started(
     threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who cannot be begun takes no slot, and the blob comes all the same."""
+    """A thread that cannot be started takes no slot, and the blob is complete."""
 
     class Few(threading.Thread):
         left = threads
@@ -232,30 +234,30 @@ def test_a_machine_without_more_threads(
 
     monkeypatch.setattr(docker_ranges, "threading", SimpleNamespace(Thread=Few))
     shared = slots()
-    with scripted(pieces_by(send)) as server, source(server.host, slots=shared) as image:
+    with scripted(ranges_from(send)) as server, source(server.host, slots=shared) as image:
         assert deliver(image, tmp_path / "blob") == LARGE
     assert len(ranges(server)) >= threads
-    assert all(shared.help(lambda: None) for _ in range(6))
+    assert all(shared.add_helper(lambda: None) for _ in range(6))
 
 
-def test_a_writer_that_fails_ends_all_of_it(tmp_path: Path) -> None:
-    """Who stops the writer stops the fetchers, which would wait for ever."""
+def test_a_failing_writer_stops_all_fetchers(tmp_path: Path) -> None:
+    """Otherwise they would wait for ever."""
     waiting, ended = threading.Event(), threading.Semaphore(0)
     writer = BlobWriter(str(tmp_path / "blob"))
 
-    def odd(request: Request, line: Line) -> None:
-        if span(request)[0] == PIECE:
+    def odd(request: Request, connection: Connection) -> None:
+        if span(request)[0] == RANGE_SIZE:
             waiting.wait(60)
             writer.abort()
-            send(request, line)
+            send(request, connection)
             return
         waiting.set()
-        line.wait_for_the_end()
+        connection.wait_until_closed()
         ended.release()
 
     with (
-        scripted(pieces_by(odd)) as server,
-        source(server.host, slots=slots(3), timeouts=PATIENT) as image,
+        scripted(ranges_from(odd)) as server,
+        source(server.host, slots=slots(3), timeouts=LONG_TIMEOUTS) as image,
         image.open_blob(descriptor(LARGE)) as blob,
         pytest.raises(Exception, match="closed"),
     ):
@@ -264,16 +266,16 @@ def test_a_writer_that_fails_ends_all_of_it(tmp_path: Path) -> None:
 
 
 def test_memory_is_bounded(tmp_path: Path) -> None:
-    """No piece is asked for that is further from what is written than memory allows."""
+    """No range is requested that is further ahead of the written bytes than the limit allows."""
     path = tmp_path / "blob"
     ahead: list[int] = []
 
-    def odd(request: Request, line: Line) -> None:
-        # The file only grows: what it lacks now, it lacked when the piece was planned.
+    def odd(request: Request, connection: Connection) -> None:
+        # The file only grows, so the distance was at least as large when the range was chosen.
         ahead.append(span(request)[1] - path.stat().st_size)
-        send(request, line)
+        send(request, connection)
 
-    with scripted(pieces_by(odd)) as server, source(server.host, slots=slots()) as image:
+    with scripted(ranges_from(odd)) as server, source(server.host, slots=slots()) as image:
         assert deliver(image, path) == LARGE
-    # One piece beside them is being written.
-    assert max(ahead) <= EAGER.memory + 2 * PIECE
+    # One more range is being written.
+    assert max(ahead) <= EAGER.memory + 2 * RANGE_SIZE

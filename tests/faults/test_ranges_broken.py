@@ -1,4 +1,4 @@
-"""Servers that break, refuse or falsify the pieces of a large blob: it is never worse off."""
+"""Servers that break, refuse or falsify ranges of a large blob; the blob is fetched anyway."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from tests.support.docker_images import Registry, descriptor, digest_of, source
 from tests.support.ranged_blobs import (
     LARGE,
     PATH,
-    PIECE,
+    RANGE_SIZE,
     begin,
     deliver,
-    is_piece,
-    pieces_by,
+    is_bounded_range,
     ranges,
+    ranges_from,
     send,
     slots,
     span,
 )
-from tests.support.scripted_server import Handler, Line, Request, scripted
+from tests.support.scripted_server import Connection, Handler, Request, scripted
 from towline.core import BlobWriter
 from towline.errors import RegistryError
 from towline.registry.host_backoff import HOST_BACKOFF
@@ -33,59 +33,59 @@ from towline.rules import Rules
 pytestmark = pytest.mark.clause("REG-029")
 
 
-def reply_whole(request: Request, line: Line) -> None:
-    line.reply(200, LARGE)
+def reply_whole(request: Request, connection: Connection) -> None:
+    connection.reply(200, LARGE)
 
 
-def reply_other_range(request: Request, line: Line) -> None:
+def reply_other_range(request: Request, connection: Connection) -> None:
     begin, end = span(request)
     data = LARGE[begin + 1 : end + 1]
-    line.reply(206, data, Content_Range=f"bytes {begin + 1}-{end}/{len(LARGE)}")
+    connection.reply(206, data, Content_Range=f"bytes {begin + 1}-{end}/{len(LARGE)}")
 
 
-def reply_longer_range(request: Request, line: Line) -> None:
+def reply_longer_range(request: Request, connection: Connection) -> None:
     begin, _ = span(request)
     end = len(LARGE)
-    line.reply(206, LARGE[begin:], Content_Range=f"bytes {begin}-{end - 1}/{end}")
+    connection.reply(206, LARGE[begin:], Content_Range=f"bytes {begin}-{end - 1}/{end}")
 
 
-def reply_shorter_range(request: Request, line: Line) -> None:
+def reply_shorter_range(request: Request, connection: Connection) -> None:
     begin, end = span(request)
     data = LARGE[begin : end - 1]
-    line.reply(206, data, Content_Range=f"bytes {begin}-{end - 2}/{len(LARGE)}")
+    connection.reply(206, data, Content_Range=f"bytes {begin}-{end - 2}/{len(LARGE)}")
 
 
-def reply_other_size(request: Request, line: Line) -> None:
+def reply_other_size(request: Request, connection: Connection) -> None:
     begin, end = span(request)
     data = LARGE[begin:end]
-    line.reply(206, data, Content_Range=f"bytes {begin}-{end - 1}/{len(LARGE) + 1}")
+    connection.reply(206, data, Content_Range=f"bytes {begin}-{end - 1}/{len(LARGE) + 1}")
 
 
-def reply_many_parts(request: Request, line: Line) -> None:
-    line.reply(206, b"--x\r\n\r\n--x--", Content_Type="multipart/byteranges; boundary=x")
+def reply_many_parts(request: Request, connection: Connection) -> None:
+    connection.reply(206, b"--x\r\n\r\n--x--", Content_Type="multipart/byteranges; boundary=x")
 
 
-def reply_416(request: Request, line: Line) -> None:
-    line.reply(416, Content_Range=f"bytes */{len(LARGE)}")
+def reply_416(request: Request, connection: Connection) -> None:
+    connection.reply(416, Content_Range=f"bytes */{len(LARGE)}")
 
 
-def reply_429(request: Request, line: Line) -> None:
-    line.reply(429, Retry_After="0")
+def reply_429(request: Request, connection: Connection) -> None:
+    connection.reply(429, Retry_After="0")
 
 
-def cut_short(request: Request, line: Line) -> None:
-    begin(request, line, 100)
-    line.hang_up()
+def cut_short(request: Request, connection: Connection) -> None:
+    begin(request, connection, 100)
+    connection.shutdown()
 
 
-def cut_off(request: Request, line: Line) -> None:
-    begin(request, line, 100)
-    line.reset()
+def cut_off(request: Request, connection: Connection) -> None:
+    begin(request, connection, 100)
+    connection.reset()
 
 
-def stall(request: Request, line: Line) -> None:
-    begin(request, line, 10)
-    line.wait_for_the_end()
+def stall(request: Request, connection: Connection) -> None:
+    begin(request, connection, 10)
+    connection.wait_until_closed()
 
 
 @pytest.mark.parametrize(
@@ -101,9 +101,9 @@ def stall(request: Request, line: Line) -> None:
         reply_429,
     ],
 )
-def test_a_server_that_gives_something_else(odd: Handler, tmp_path: Path) -> None:
-    """The blob goes on over one connection, and the next blob does not try."""
-    with scripted(pieces_by(odd)) as server, source(server.host, slots=slots()) as image:
+def test_a_server_that_sends_something_else(odd: Handler, tmp_path: Path) -> None:
+    """The blob is continued over one connection, and the next blob is not divided."""
+    with scripted(ranges_from(odd)) as server, source(server.host, slots=slots()) as image:
         assert deliver(image, tmp_path / "blob") == LARGE
         assert not image.blobs.may_divide
         assert deliver(image, tmp_path / "again") == LARGE
@@ -111,29 +111,29 @@ def test_a_server_that_gives_something_else(odd: Handler, tmp_path: Path) -> Non
 
 
 @dataclass(slots=True)
-class OncePerPiece:
-    """Handles the first request for each piece in an odd way."""
+class OncePerRange:
+    """Handles the first request for each range with another handler."""
 
     odd: Handler
-    met: set[int] = field(default_factory=set)
+    seen: set[int] = field(default_factory=set)
 
-    def __call__(self, request: Request, line: Line) -> None:
+    def __call__(self, request: Request, connection: Connection) -> None:
         begin, _ = span(request)
-        if begin % PIECE == 0 and begin not in self.met:
-            self.met.add(begin)
-            self.odd(request, line)
+        if begin % RANGE_SIZE == 0 and begin not in self.seen:
+            self.seen.add(begin)
+            self.odd(request, connection)
         else:
-            send(request, line)
+            send(request, connection)
 
 
 @pytest.mark.parametrize(("odd", "most"), [(cut_short, 1), (cut_off, 2)])
-def test_pieces_that_break_off(odd: Handler, most: int, tmp_path: Path) -> None:
-    """Each goes on where it broke off, also when every piece does so once.
+def test_ranges_that_break_off(odd: Handler, most: int, tmp_path: Path) -> None:
+    """Each is continued where it broke off.
 
-    A reset may take bytes with it that were sent before.
+    A reset may discard bytes that were sent before.
     """
     with (
-        scripted(pieces_by(OncePerPiece(odd))) as server,
+        scripted(ranges_from(OncePerRange(odd))) as server,
         source(server.host, slots=slots()) as image,
     ):
         assert deliver(image, tmp_path / "blob") == LARGE
@@ -141,25 +141,25 @@ def test_pieces_that_break_off(odd: Handler, most: int, tmp_path: Path) -> None:
     assert max(map(begins.count, begins)) <= most
 
 
-def test_a_piece_that_stalls(tmp_path: Path) -> None:
-    """The rule of the window holds for each piece; another fetcher takes it over."""
+def test_a_range_that_stalls(tmp_path: Path) -> None:
+    """The stall limit applies to each range; another fetcher continues it."""
 
-    def odd(request: Request, line: Line) -> None:
-        (stall if span(request)[0] == 3 * PIECE else send)(request, line)
+    def odd(request: Request, connection: Connection) -> None:
+        (stall if span(request)[0] == 3 * RANGE_SIZE else send)(request, connection)
 
-    with scripted(pieces_by(odd)) as server, source(server.host, slots=slots()) as image:
+    with scripted(ranges_from(odd)) as server, source(server.host, slots=slots()) as image:
         assert deliver(image, tmp_path / "blob") == LARGE
-    assert 3 * PIECE + 10 in [begin for begin, _ in ranges(server)]
+    assert 3 * RANGE_SIZE + 10 in [begin for begin, _ in ranges(server)]
 
 
-def test_a_server_that_takes_two_connections(tmp_path: Path) -> None:
-    """Whoever comes third is turned away; fewer slots are used from then on, and the blob comes."""
+def test_a_server_that_allows_two_connections(tmp_path: Path) -> None:
+    """The third connection is refused; fewer slots are used from then on."""
     shared = slots()
     lock = threading.Lock()
     turned_away = threading.Event()
     now: set[int] = set()
 
-    def odd(request: Request, line: Line) -> None:
+    def odd(request: Request, connection: Connection) -> None:
         mark = id(request)
         with lock:
             now.add(mark)
@@ -167,11 +167,11 @@ def test_a_server_that_takes_two_connections(tmp_path: Path) -> None:
         try:
             if many:
                 turned_away.set()
-                line.hang_up()
+                connection.shutdown()
                 return
-            if is_piece(request):
-                assert turned_away.wait(60)  # so that a third one comes
-            send(request, line)
+            if is_bounded_range(request):
+                assert turned_away.wait(60)  # until there is a third connection
+            send(request, connection)
         finally:
             with lock:
                 now.discard(mark)
@@ -182,31 +182,33 @@ def test_a_server_that_takes_two_connections(tmp_path: Path) -> None:
     assert 1 <= shared.most < 6
 
 
-@pytest.mark.parametrize("odd", [cut_off, lambda request, line: line.reset()], ids=["late", "soon"])
-def test_a_server_that_breaks_every_piece(odd: Handler, tmp_path: Path) -> None:
-    """What pieces do not bring, one connection does; they are not tried for ever."""
+@pytest.mark.parametrize(
+    "odd", [cut_off, lambda request, connection: connection.reset()], ids=["late", "soon"]
+)
+def test_a_server_that_breaks_every_range(odd: Handler, tmp_path: Path) -> None:
+    """The rest is fetched over one connection, and the number of requests is limited."""
 
-    def hopeless(request: Request, line: Line) -> None:
-        odd(request, line)
+    def hopeless(request: Request, connection: Connection) -> None:
+        odd(request, connection)
 
-    with scripted(pieces_by(hopeless)) as server, source(server.host, slots=slots()) as image:
+    with scripted(ranges_from(hopeless)) as server, source(server.host, slots=slots()) as image:
         assert deliver(image, tmp_path / "blob") == LARGE
     assert len(ranges(server)) <= 6 * (1 + Rules.CURRENT.retries)
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 500, 503])
-def test_a_server_that_refuses_every_piece(status: int, tmp_path: Path) -> None:
-    """Its refusal counts only where one connection meets it too: then it is the error."""
+def test_a_server_that_refuses_every_range(status: int, tmp_path: Path) -> None:
+    """The error is raised only if the request over one connection fails too."""
 
-    def break_off(request: Request, line: Line) -> None:
-        line.head(200, Content_Length=str(len(LARGE)), Accept_Ranges="bytes")
-        line.send(LARGE[: 3 * PIECE])
-        line.hang_up()
+    def break_off(request: Request, connection: Connection) -> None:
+        connection.head(200, Content_Length=str(len(LARGE)), Accept_Ranges="bytes")
+        connection.send(LARGE[: 3 * RANGE_SIZE])
+        connection.shutdown()
 
-    def refuse(request: Request, line: Line) -> None:
-        line.reply(status)
+    def refuse(request: Request, connection: Connection) -> None:
+        connection.reply(status)
 
-    with scripted(pieces_by(refuse)) as server, source(server.host, slots=slots()) as image:
+    with scripted(ranges_from(refuse)) as server, source(server.host, slots=slots()) as image:
         assert deliver(image, tmp_path / "blob") == LARGE
     with (
         scripted(Registry({PATH: once(break_off, refuse)})) as server,
@@ -218,24 +220,26 @@ def test_a_server_that_refuses_every_piece(status: int, tmp_path: Path) -> None:
 
 
 def once(first: Handler, later: Handler) -> Handler:
-    """One answer to the first request, and another one to those after it."""
-    return lambda request, line: (first if request.number == 0 else later)(request, line)
+    """Use one handler for the first request, and another one for later requests."""
+    return lambda request, connection: (first if request.number == 0 else later)(
+        request, connection
+    )
 
 
-def test_wrong_bytes_are_found_by_the_digest(tmp_path: Path) -> None:
-    """One piece with other bytes spoils the blob, which the writer's digest tells."""
+def test_wrong_bytes_are_detected_by_the_digest(tmp_path: Path) -> None:
+    """One range with wrong bytes changes the digest of the blob."""
 
-    def odd(request: Request, line: Line) -> None:
+    def odd(request: Request, connection: Connection) -> None:
         begin, end = span(request)
-        if begin != 5 * PIECE:
-            send(request, line)
+        if begin != 5 * RANGE_SIZE:
+            send(request, connection)
             return
         data = bytes(end - begin)
-        line.reply(206, data, Content_Range=f"bytes {begin}-{end - 1}/{len(LARGE)}")
+        connection.reply(206, data, Content_Range=f"bytes {begin}-{end - 1}/{len(LARGE)}")
 
     writer = BlobWriter(str(tmp_path / "blob"))
     with (
-        scripted(pieces_by(odd)) as server,
+        scripted(ranges_from(odd)) as server,
         source(server.host, slots=slots()) as image,
         image.open_blob(descriptor(LARGE)) as blob,
     ):
@@ -253,30 +257,30 @@ ODD: dict[str, Handler] = {
     "size": reply_other_size,
     "416": reply_416,
     "429": reply_429,
-    "503": lambda request, line: line.reply(503),
-    "404": lambda request, line: line.reply(404),
+    "503": lambda request, connection: connection.reply(503),
+    "404": lambda request, connection: connection.reply(404),
     "short": cut_short,
     "reset": cut_off,
-    "hang up": lambda request, line: line.hang_up(),
-    "garbage": lambda request, line: line.send(b"SSH-2.0\r\n\r\n"),
+    "hang up": lambda request, connection: connection.shutdown(),
+    "garbage": lambda request, connection: connection.send(b"SSH-2.0\r\n\r\n"),
 }
 
 
 @given(st.lists(st.sampled_from([*GOOD, *ODD]), max_size=24), st.integers(1, 6))
-def test_whatever_pieces_do(
+def test_any_responses_to_ranges(
     tmp_path_factory: pytest.TempPathFactory, behaviours: list[str], most: int
 ) -> None:
-    """The blob comes, whatever the server does with the requests for pieces."""
+    """The blob is complete, however the server responds to requests for ranges."""
     lock = threading.Lock()
 
-    def odd(request: Request, line: Line) -> None:
+    def odd(request: Request, connection: Connection) -> None:
         with lock:
             name = behaviours.pop() if behaviours else "good"
-        ODD[name](request, line)
+        ODD[name](request, connection)
 
     shared = slots(most)
-    path = tmp_path_factory.mktemp("whatever") / "blob"
-    with scripted(pieces_by(odd)) as server, source(server.host, slots=shared) as image:
+    path = tmp_path_factory.mktemp("pull") / "blob"
+    with scripted(ranges_from(odd)) as server, source(server.host, slots=shared) as image:
         assert deliver(image, path) == LARGE
     assert shared.peak <= most
     assert HOST_BACKOFF.left(server.host) >= 0

@@ -1,4 +1,4 @@
-"""Whole pulls whose layer comes in pieces: over redirects, from liars and mirrors, and killed."""
+"""Pulls whose layer is divided: with redirects, wrong bytes and mirrors, and killed pulls."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 
 from tests.support import ranged_blobs
 from tests.support.pushing import OCI, Puller, digest_of, insecure, small_image
-from tests.support.ranged_blobs import EAGER, PIECE, send_of
-from tests.support.scripted_server import Handler, Line, Request, scripted
+from tests.support.ranged_blobs import EAGER, RANGE_SIZE, send_of
+from tests.support.scripted_server import Connection, Handler, Request, scripted
 from tests.support.towline_cli import CommandLine
 from towline.errors import TowlineError
 from towline.registry import connection_slots
@@ -27,16 +27,16 @@ NAME = digest_of(LAYER)
 
 @pytest.fixture
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every connection counts as slow, and pieces are small."""
+    """Every connection counts as slow, and ranges are small."""
     monkeypatch.setattr(connection_slots, "Division", lambda: EAGER)
 
 
-def is_piece(request: Request) -> bool:
-    return NAME in request.target and ranged_blobs.is_piece(request)
+def is_bounded_range(request: Request) -> bool:
+    return NAME in request.target and ranged_blobs.is_bounded_range(request)
 
 
-def send(request: Request, line: Line) -> None:
-    """A registry with the image."""
+def send(request: Request, line: Connection) -> None:
+    """Respond as a registry with the image."""
     name = request.path.rpartition("/")[2]
     if "/manifests/" in request.path:
         line.reply(200, IMAGE.manifest, Content_Type=OCI)
@@ -48,23 +48,23 @@ def send(request: Request, line: Line) -> None:
         line.reply(200, b"{}")
 
 
-def pieces_by(odd: Handler) -> Handler:
-    return lambda request, line: (odd if is_piece(request) else send)(request, line)
+def ranges_from(odd: Handler) -> Handler:
+    return lambda request, line: (odd if is_bounded_range(request) else send)(request, line)
 
 
-def spoil(request: Request, line: Line) -> None:
-    """The right range with other bytes."""
+def spoil(request: Request, line: Connection) -> None:
+    """Send the right range with wrong bytes."""
     first, last = request.headers["range"].removeprefix("bytes=").split("-")
     data = bytes(int(last) + 1 - int(first))
     line.reply(206, data, Content_Range=f"bytes {first}-{last}/{len(LAYER)}")
 
 
 @pytest.mark.usefixtures("eager")
-def test_each_piece_follows_the_redirect(tmp_path: Path) -> None:
-    """The registry sends each piece elsewhere, with an address of its own."""
+def test_each_range_follows_the_redirect(tmp_path: Path) -> None:
+    """The registry redirects each request to a different URL."""
     with scripted(send) as elsewhere:
 
-        def redirect(request: Request, line: Line) -> None:
+        def redirect(request: Request, line: Connection) -> None:
             if "/blobs/" not in request.path:
                 send(request, line)
                 return
@@ -75,29 +75,29 @@ def test_each_piece_follows_the_redirect(tmp_path: Path) -> None:
         with scripted(redirect) as registry:
             puller.runtime(tls_verify=False).pull(f"{registry.host}/r")
     puller.assert_whole(IMAGE)
-    assert [request for request in elsewhere.requests if is_piece(request)]
+    assert [request for request in elsewhere.requests if is_bounded_range(request)]
     blobs = [request.target for request in elsewhere.requests]
-    assert len(set(blobs)) == len(blobs)  # each was signed for itself
+    assert len(set(blobs)) == len(blobs)  # each request was redirected by the registry
 
 
 @pytest.mark.usefixtures("eager")
-def test_pieces_with_other_bytes(tmp_path: Path) -> None:
-    """The digest of the whole tells; the right bytes come over one connection."""
+def test_ranges_with_wrong_bytes(tmp_path: Path) -> None:
+    """The digest detects them, and the blob is fetched over one connection."""
     puller = Puller(tmp_path)
-    with scripted(pieces_by(spoil)) as server:
+    with scripted(ranges_from(spoil)) as server:
         puller.runtime(tls_verify=False).pull(f"{server.host}/r")
         blobs = [request for request in server.requests if NAME in request.target]
     puller.assert_whole(IMAGE)
     assert "range" not in blobs[-1].headers
-    assert [is_piece(request) for request in blobs].count(False) == 2
+    assert [is_bounded_range(request) for request in blobs].count(False) == 2
 
 
 @pytest.mark.usefixtures("eager")
-def test_other_bytes_in_any_case(tmp_path: Path) -> None:
-    """They are asked for twice; the store has no image, and the right bytes come later."""
+def test_wrong_bytes_also_without_ranges(tmp_path: Path) -> None:
+    """The blob is requested twice, and the store has no image; a later pull succeeds."""
     puller = Puller(tmp_path)
 
-    def odd(request: Request, line: Line) -> None:
+    def odd(request: Request, line: Connection) -> None:
         if NAME not in request.target:
             send(request, line)
         elif "range" in request.headers:
@@ -106,10 +106,12 @@ def test_other_bytes_in_any_case(tmp_path: Path) -> None:
             line.reply(200, bytes(len(LAYER)), Accept_Ranges="bytes")
 
     with scripted(odd) as server:
-        with pytest.raises(TowlineError, match="not those asked for"):
+        with pytest.raises(TowlineError, match="does not have the requested digest"):
             puller.runtime(tls_verify=False).pull(f"{server.host}/r")
         assert puller.stored() == []
-        whole = [each for each in server.requests if NAME in each.target and not is_piece(each)]
+        whole = [
+            each for each in server.requests if NAME in each.target and not is_bounded_range(each)
+        ]
         assert len(whole) == 2
     with scripted(send) as server:
         puller.runtime(tls_verify=False).pull(f"{server.host}/r")
@@ -118,21 +120,21 @@ def test_other_bytes_in_any_case(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("odd", [spoil, lambda request, line: line.reset()], ids=["lies", "dies"])
-def test_the_next_mirror_takes_over(odd: Handler, tmp_path: Path) -> None:
-    """A mirror whose pieces are bad, and which then gives nothing, is not the end of it."""
+def test_the_next_endpoint_is_used(odd: Handler, tmp_path: Path) -> None:
+    """If a mirror has wrong or broken ranges, and then breaks off the blob."""
     puller = Puller(tmp_path)
 
-    def mirror(request: Request, line: Line) -> None:
+    def mirror(request: Request, line: Connection) -> None:
         if NAME not in request.target:
             send(request, line)
-        elif is_piece(request):
+        elif is_bounded_range(request):
             odd(request, line)
         elif "range" in request.headers:
             line.reset()
         else:
             line.head(200, Content_Length=str(len(LAYER)), Accept_Ranges="bytes")
-            line.send(LAYER[: 3 * PIECE])
-            line.hang_up()
+            line.send(LAYER[: 3 * RANGE_SIZE])
+            line.shutdown()
 
     with scripted(mirror) as first, scripted(send) as second:
         puller.conf(
@@ -143,34 +145,34 @@ def test_the_next_mirror_takes_over(odd: Handler, tmp_path: Path) -> None:
     puller.assert_whole(IMAGE)
 
 
-def test_a_pull_killed_among_its_pieces_goes_on(tmp_path: Path) -> None:
-    """What is on the disk then is a prefix, and only the rest is fetched."""
+def test_a_pull_killed_during_ranges_is_resumed(tmp_path: Path) -> None:
+    """The partial file is a prefix of the blob, and only the rest is requested."""
     line = CommandLine.below(tmp_path)
     reached = threading.Event()
     code = (
-        "from towline.cli import main; from towline.registry import slots;"
-        f"eager = slots.{EAGER!r}; connection_slots.Division = lambda: eager; main()"
+        "from towline.cli import main; from towline.registry import connection_slots as slots;"
+        f"eager = slots.{EAGER!r}; slots.Division = lambda: eager; main()"
     )
 
-    def hold(request: Request, answer: Line) -> None:
+    def hold(request: Request, connection: Connection) -> None:
         first = int(request.headers["range"].removeprefix("bytes=").partition("-")[0])
-        if first < 10 * PIECE:
-            send(request, answer)
-        else:  # later pieces are under way for ever
+        if first < 10 * RANGE_SIZE:
+            send(request, connection)
+        else:  # later ranges never end
             reached.set()
-            answer.wait_for_the_end()
+            connection.wait_until_closed()
 
-    with scripted(pieces_by(hold)) as server:
+    with scripted(ranges_from(hold)) as server:
         words = line.arguments("pull", "--quiet", "--tls-verify=false", f"{server.host}/r")
         command = [sys.executable, "-c", code, *words[3:]]
         with subprocess.Popen(command, env=line.environment) as process:
             assert reached.wait(60)
             process.send_signal(signal.SIGKILL)
-    held = (line.root / "towline/partial/sha256" / NAME.removeprefix("sha256:")).read_bytes()
-    assert LAYER.startswith(held)
+    partial = (line.root / "towline/partial/sha256" / NAME.removeprefix("sha256:")).read_bytes()
+    assert LAYER.startswith(partial)
     with scripted(send) as server:
         pulled = line("pull", "--quiet", "--tls-verify=false", f"{server.host}/r")
         assert pulled.status == 0, pulled.stderr
-        (asked,) = [request for request in server.requests if NAME in request.target]
-    assert asked.headers.get("range") == (f"bytes={len(held)}-" if held else None)
+        (last,) = [request for request in server.requests if NAME in request.target]
+    assert last.headers.get("range") == (f"bytes={len(partial)}-" if partial else None)
     assert line("verify").status == 0

@@ -1,4 +1,4 @@
-"""A registry that breaks off, stalls, lies or floods costs repetitions, and then a clear error."""
+"""Faults of a registry: they are retried, and then are an error."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import pytest
 from tests.support.docker_images import (
     BLOB,
     CONFIG,
-    IMPATIENT,
     LAYER,
     MANIFEST,
+    SHORT_TIMEOUTS,
     Registry,
     descriptor,
     source,
 )
-from tests.support.scripted_server import Handler, Line, Request, scripted
+from tests.support.scripted_server import Connection, Handler, Request, scripted
 from towline.cancel import CancelToken
 from towline.core import BlobWriter
 from towline.errors import PullCancelledError, RegistryError, TowlineError
@@ -30,7 +30,7 @@ HALF = len(LAYER) // 2
 
 
 def deliver(image: DockerSource, path: Path, offset: int = 0) -> bytes:
-    """The layer, as a writer has it in the end; bytes before `offset` are there already."""
+    """Download the layer and return it; the bytes before `offset` are on the disk already."""
     path.write_bytes(LAYER[:offset])
     writer = BlobWriter(str(path), resume=offset > 0)
     try:
@@ -45,50 +45,50 @@ def deliver(image: DockerSource, path: Path, offset: int = 0) -> bytes:
 
 
 def first_then(odd: Handler, good: Handler) -> Handler:
-    """The odd answer once, and then good ones."""
-    return lambda request, line: (odd if request.number == 0 else good)(request, line)
+    """Use one handler for the first request, and another one for later requests."""
+    return lambda request, connection: (odd if request.number == 0 else good)(request, connection)
 
 
-def cut_short(request: Request, line: Line) -> None:
-    line.head(200, Content_Length=str(len(LAYER)))
-    line.send(LAYER[:HALF])
-    line.hang_up()
+def cut_short(request: Request, connection: Connection) -> None:
+    connection.head(200, Content_Length=str(len(LAYER)))
+    connection.send(LAYER[:HALF])
+    connection.shutdown()
 
 
-def cut_off(request: Request, line: Line) -> None:
-    line.head(200, Content_Length=str(len(LAYER)))
-    line.send(LAYER[:HALF])
-    line.reset()
+def cut_off(request: Request, connection: Connection) -> None:
+    connection.head(200, Content_Length=str(len(LAYER)))
+    connection.send(LAYER[:HALF])
+    connection.reset()
 
 
-def stall(request: Request, line: Line) -> None:
-    line.head(200, Content_Length=str(len(LAYER)))
-    line.send(LAYER[:HALF])
-    line.wait_for_the_end()
+def stall(request: Request, connection: Connection) -> None:
+    connection.head(200, Content_Length=str(len(LAYER)))
+    connection.send(LAYER[:HALF])
+    connection.wait_until_closed()
 
 
-def whole(request: Request, line: Line) -> None:
-    line.reply(200, LAYER)
+def whole(request: Request, connection: Connection) -> None:
+    connection.reply(200, LAYER)
 
 
-def wrong_range(request: Request, line: Line) -> None:
+def wrong_range(request: Request, connection: Connection) -> None:
     if "range" in request.headers:
-        line.reply(206, LAYER, Content_Range=f"bytes 0-{len(LAYER) - 1}/{len(LAYER)}")
+        connection.reply(206, LAYER, Content_Range=f"bytes 0-{len(LAYER) - 1}/{len(LAYER)}")
     else:
-        line.reply(200, LAYER)
+        connection.reply(200, LAYER)
 
 
-def no_range(request: Request, line: Line) -> None:
+def no_range(request: Request, connection: Connection) -> None:
     if "range" in request.headers:
-        line.reply(416)
+        connection.reply(416)
     else:
-        line.reply(200, LAYER)
+        connection.reply(200, LAYER)
 
 
 @pytest.mark.parametrize("odd", [cut_short, cut_off, stall])
 @pytest.mark.parametrize("good", [Registry().blob, whole, wrong_range, no_range])
-def test_a_broken_blob_is_taken_up_again(odd: Handler, good: Handler, tmp_path: Path) -> None:
-    """What is missing is asked for as a range, and passed over where the server sends all."""
+def test_a_broken_blob_is_resumed(odd: Handler, good: Handler, tmp_path: Path) -> None:
+    """The missing bytes are requested as a range, and skipped if the server sends all."""
     registry = Registry({BLOB: first_then(odd, good)})
     with scripted(registry) as server, source(server.host) as image:
         assert deliver(image, tmp_path / "blob") == LAYER
@@ -96,7 +96,7 @@ def test_a_broken_blob_is_taken_up_again(odd: Handler, good: Handler, tmp_path: 
 
 
 @pytest.mark.parametrize("odd", [cut_short, cut_off, stall])
-def test_the_original_does_not_take_up_blobs(odd: Handler, tmp_path: Path) -> None:
+def test_libpod_does_not_resume_blobs(odd: Handler, tmp_path: Path) -> None:
     """Under libpod-1.3 a broken blob is an error at once."""
     registry = Registry({BLOB: first_then(odd, whole)})
     with scripted(registry) as server, source(server.host, rules=Rules.LIBPOD_1_3) as image:
@@ -106,18 +106,18 @@ def test_the_original_does_not_take_up_blobs(odd: Handler, tmp_path: Path) -> No
     assert server.targets().count(BLOB) == 1
 
 
-def test_a_broken_manifest_is_asked_for_again() -> None:
-    """A manifest that breaks off is read anew, and under libpod-1.3 an error at once."""
+def test_a_broken_manifest_is_requested_again() -> None:
+    """Under libpod-1.3 it is an error at once."""
 
-    def odd(request: Request, line: Line) -> None:
-        line.head(200, Content_Length=str(len(MANIFEST)))
-        line.send(MANIFEST[:20])
-        line.hang_up()
+    def odd(request: Request, connection: Connection) -> None:
+        connection.head(200, Content_Length=str(len(MANIFEST)))
+        connection.send(MANIFEST[:20])
+        connection.shutdown()
 
     path = "/v2/r/manifests/latest"
     good = Registry()
-    mended = Registry({path: first_then(odd, good)})
-    with scripted(mended) as server, source(server.host) as image:
+    recovering = Registry({path: first_then(odd, good)})
+    with scripted(recovering) as server, source(server.host) as image:
         assert image.manifest().data == MANIFEST
     with scripted(Registry({path: odd})) as server:
         for rules in (Rules.CURRENT, Rules.LIBPOD_1_3):
@@ -130,12 +130,12 @@ def test_a_broken_manifest_is_asked_for_again() -> None:
     assert server.targets().count(path) == 5
 
 
-def test_repetitions_without_progress_end(tmp_path: Path) -> None:
-    """A server that never gets further is left after three repetitions."""
+def test_retries_without_progress_are_limited(tmp_path: Path) -> None:
+    """After three retries the pull fails."""
 
-    def nothing(request: Request, line: Line) -> None:
-        line.head(200, Content_Length=str(len(LAYER)))
-        line.hang_up()
+    def nothing(request: Request, connection: Connection) -> None:
+        connection.head(200, Content_Length=str(len(LAYER)))
+        connection.shutdown()
 
     with scripted(Registry({BLOB: nothing})) as server, source(server.host) as image:
         with pytest.raises(RegistryError) as caught:
@@ -153,7 +153,7 @@ def test_an_earlier_attempt_is_continued(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("odd", [whole, wrong_range, no_range])
 def test_a_server_without_ranges_sends_all(odd: Handler) -> None:
-    """Where no proper range comes, the blob begins at 0 and says so."""
+    """If the server does not send the range, the blob begins at offset 0."""
     with (
         scripted(Registry({BLOB: odd})) as server,
         source(server.host) as image,
@@ -163,66 +163,68 @@ def test_a_server_without_ranges_sends_all(odd: Handler) -> None:
         assert blob.size == len(LAYER)
 
 
-def drip(line: Line, data: bytes, over: threading.Event) -> None:
-    """Sends a byte now and then, so that no single read ever times out."""
+def drip(connection: Connection, data: bytes, finished: threading.Event) -> None:
+    """Send a byte now and then, so that no single read times out."""
     for index in range(len(data)):
-        line.send(data[index : index + 1])
-        if over.wait(0.05):
+        connection.send(data[index : index + 1])
+        if finished.wait(0.05):
             return
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_dripping_body_ends(chunked: bool, tmp_path: Path) -> None:
-    """A body that brings a byte now and then is a stalled one."""
-    over = threading.Event()
+def test_a_dripping_body_is_stalled(chunked: bool, tmp_path: Path) -> None:
+    """A body that brings a byte now and then is stalled."""
+    finished = threading.Event()
 
-    def odd(request: Request, line: Line) -> None:
+    def odd(request: Request, connection: Connection) -> None:
         if chunked:
-            line.head(200, Transfer_Encoding="chunked")
-            drip(line, b"1;" + b"x" * 1000, over)  # the head of a chunk that never ends
+            connection.head(200, Transfer_Encoding="chunked")
+            drip(
+                connection, b"1;" + b"x" * 1000, finished
+            )  # the header of a chunk, which never ends
         else:
-            line.head(200, Content_Length=str(len(LAYER)))
-            drip(line, LAYER, over)
+            connection.head(200, Content_Length=str(len(LAYER)))
+            drip(connection, LAYER, finished)
 
     with scripted(Registry({BLOB: odd})) as server:
         with source(server.host, rules=replace(Rules.CURRENT, retries=0)) as image:
             with pytest.raises(RegistryError) as caught:
                 deliver(image, tmp_path / "blob")
             assert caught.value.facts["cause"] == "stalled"
-        over.set()
+        finished.set()
 
 
 @pytest.mark.parametrize("path", ["/v2/", "/v2/r/manifests/latest"])
 @pytest.mark.parametrize("dripping", [False, True])
-def test_a_silent_server_ends(path: str, dripping: bool) -> None:
-    """No answer, or one whose head never ends, is an error after a while."""
-    over = threading.Event()
+def test_a_silent_server_is_an_error(path: str, dripping: bool) -> None:
+    """A response without headers, or whose headers never end, times out."""
+    finished = threading.Event()
 
-    def odd(request: Request, line: Line) -> None:
+    def odd(request: Request, connection: Connection) -> None:
         if dripping:
-            drip(line, b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1000, over)
+            drip(connection, b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1000, finished)
         else:
-            line.wait_for_the_end()
+            connection.wait_until_closed()
 
-    timeouts = replace(IMPATIENT, connect=0.3)
+    timeouts = replace(SHORT_TIMEOUTS, connect=0.3)
     with scripted(Registry({path: odd})) as server:
         with source(server.host, rules=Rules.LIBPOD_1_3, timeouts=timeouts) as image:
             with pytest.raises(RegistryError) as caught:
                 image.manifest()
             assert caught.value.code == "registry.unreachable"
             assert caught.value.facts["cause"] == "silent"
-        over.set()
+        finished.set()
 
 
 def reply_with(data: bytes) -> Handler:
-    return lambda request, line: line.reply(200, data)
+    return lambda request, connection: connection.reply(200, data)
 
 
 def chunks(*data: bytes) -> Handler:
-    def odd(request: Request, line: Line) -> None:
-        line.head(200, Transfer_Encoding="chunked")
+    def odd(request: Request, connection: Connection) -> None:
+        connection.head(200, Transfer_Encoding="chunked")
         for piece in (*data, b""):
-            line.send(b"%x\r\n%s\r\n" % (len(piece), piece))
+            connection.send(b"%x\r\n%s\r\n" % (len(piece), piece))
 
     return odd
 
@@ -231,7 +233,7 @@ def chunks(*data: bytes) -> Handler:
     "odd", [reply_with(LAYER + b"x"), reply_with(LAYER[:-1]), reply_with(b""), chunks(LAYER, b"x")]
 )
 def test_a_blob_of_another_size_is_refused(odd: Handler, tmp_path: Path) -> None:
-    """What is longer or shorter than the manifest says is not the blob, and is not asked again."""
+    """It is longer or shorter than in the manifest, and is not requested again."""
     with scripted(Registry({BLOB: odd})) as server, source(server.host) as image:
         with pytest.raises(RegistryError) as caught:
             deliver(image, tmp_path / "blob")
@@ -239,30 +241,30 @@ def test_a_blob_of_another_size_is_refused(odd: Handler, tmp_path: Path) -> None
     assert server.targets().count(BLOB) == 1
 
 
-def test_the_original_takes_the_size_of_the_answer(tmp_path: Path) -> None:
-    """Under libpod-1.3 the bytes come as they are sent; their digest is judged later."""
+def test_libpod_uses_the_size_of_the_response(tmp_path: Path) -> None:
+    """Under libpod-1.3 all bytes are delivered; their digest is checked later."""
     registry = Registry({BLOB: reply_with(LAYER + b"more")})
     with scripted(registry) as server, source(server.host, rules=Rules.LIBPOD_1_3) as image:
         assert deliver(image, tmp_path / "blob") == LAYER + b"more"
 
 
 def test_a_chunked_blob_keeps_its_connection(tmp_path: Path) -> None:
-    """A body in chunks is read to its end, so that the next request needs no new connection."""
+    """A chunked body is read to its end, so that the connection is reused."""
     registry = Registry({BLOB: chunks(LAYER[:HALF], LAYER[HALF:])})
     with scripted(registry) as server, source(server.host) as image:
         assert deliver(image, tmp_path / "blob") == LAYER
         assert deliver(image, tmp_path / "again") == LAYER
-    assert server.connections == 2  # one that tried TLS, and one for everything
+    assert server.connections == 2  # one for the TLS ping, and one for everything else
 
 
 @pytest.mark.parametrize("what", ["manifest", "config"])
-def test_endless_documents_end(what: str) -> None:
-    """A manifest or config is read up to its limit and no further."""
+def test_the_size_of_documents_is_limited(what: str) -> None:
+    """A manifest or config is read up to its limit."""
 
-    def endless(request: Request, line: Line) -> None:
-        line.head(200, Transfer_Encoding="chunked")
+    def endless(request: Request, connection: Connection) -> None:
+        connection.head(200, Transfer_Encoding="chunked")
         while True:
-            line.send(b"10000\r\n" + b" " * 65536 + b"\r\n")
+            connection.send(b"10000\r\n" + b" " * 65536 + b"\r\n")
 
     config = descriptor(CONFIG)
     paths = {"manifest": "/v2/r/manifests/latest", "config": f"/v2/r/blobs/{config.digest}"}
@@ -277,18 +279,18 @@ def test_endless_documents_end(what: str) -> None:
 
 
 @pytest.mark.parametrize("where", ["head", "body"])
-def test_cancelling_wakes_whoever_waits(where: str, tmp_path: Path) -> None:
-    """Cancelling closes the sockets: a read that would last for ever ends at once."""
+def test_cancelling_interrupts_a_read(where: str, tmp_path: Path) -> None:
+    """Cancelling shuts the sockets down: a read that would never end is interrupted."""
     cancel = CancelToken()
 
-    def odd(request: Request, line: Line) -> None:
+    def odd(request: Request, connection: Connection) -> None:
         if where == "body":
-            line.head(200, Content_Length=str(len(LAYER)))
-            line.send(LAYER[:10])
+            connection.head(200, Content_Length=str(len(LAYER)))
+            connection.send(LAYER[:10])
         cancel.cancel()
-        line.wait_for_the_end()
+        connection.wait_until_closed()
 
-    timeouts = replace(IMPATIENT, response=1000.0, stall_window=1000.0)
+    timeouts = replace(SHORT_TIMEOUTS, response=1000.0, stall_window=1000.0)
     with (
         scripted(Registry({BLOB: odd})) as server,
         source(server.host, cancel=cancel, timeouts=timeouts) as image,
@@ -297,14 +299,14 @@ def test_cancelling_wakes_whoever_waits(where: str, tmp_path: Path) -> None:
         deliver(image, tmp_path / "blob")
 
 
-def test_a_connection_that_died_in_the_pool_costs_nothing() -> None:
-    """A kept connection that the server closes on the next request is no failed attempt."""
+def test_a_dead_pooled_connection_is_not_a_failed_attempt() -> None:
+    """The server closes a pooled connection on the next request."""
 
-    def odd(request: Request, line: Line) -> None:
+    def odd(request: Request, connection: Connection) -> None:
         if len(server.requests) % 3 == 0:
-            line.hang_up()  # the third request on every connection is not answered
+            connection.shutdown()  # the third request on every connection is not answered
         else:
-            line.reply(200, MANIFEST)
+            connection.reply(200, MANIFEST)
 
     registry = Registry({"/v2/r/manifests/latest": odd})
     with scripted(registry) as server, source(server.host, rules=Rules.LIBPOD_1_3) as image:
@@ -312,10 +314,10 @@ def test_a_connection_that_died_in_the_pool_costs_nothing() -> None:
             assert image.manifest().data == MANIFEST
 
 
-def test_malformed_answers() -> None:
-    """What is no HTTP is told as such."""
+def test_malformed_responses() -> None:
+    """Data that is not HTTP has its own error code."""
     registry = Registry(
-        {"/v2/r/manifests/latest": lambda request, line: line.send(b"SSH-2.0\r\n\r\n")}
+        {"/v2/r/manifests/latest": lambda request, connection: connection.send(b"SSH-2.0\r\n\r\n")}
     )
     with scripted(registry) as server, source(server.host, rules=Rules.LIBPOD_1_3) as image:
         with pytest.raises(RegistryError) as caught:
@@ -324,14 +326,14 @@ def test_malformed_answers() -> None:
 
 
 def test_foreign_layers(tmp_path: Path) -> None:
-    """A layer that the registry lacks comes from its addresses, which learn nothing of us.
+    """A layer that the registry lacks is requested from its URLs, without credentials.
 
-    The original goes there first.
+    libpod-1.3 requests it from the URLs first.
     """
     elsewhere = Registry()
     elsewhere.odd["/layer"] = whole
-    for rules, asked in ((Rules.CURRENT, 1), (Rules.LIBPOD_1_3, 0)):
-        registry = Registry({BLOB: lambda request, line: line.reply(404)})
+    for rules, request_count in ((Rules.CURRENT, 1), (Rules.LIBPOD_1_3, 0)):
+        registry = Registry({BLOB: lambda request, connection: connection.reply(404)})
         with scripted(registry) as server, scripted(elsewhere) as other:
             urls = ("ipfs://x", f"http://{other.host}/gone", f"http://{other.host}/layer")
             with source(server.host, rules=rules) as image:
@@ -340,17 +342,17 @@ def test_foreign_layers(tmp_path: Path) -> None:
                     blob.deliver(writer)
                 writer.finish()
         assert (tmp_path / rules.edition).read_bytes() == LAYER
-        assert server.targets().count(BLOB) == asked
+        assert server.targets().count(BLOB) == request_count
         assert all("authorization" not in request.headers for request in other.requests)
 
 
-def test_six_at_once(tmp_path: Path) -> None:
-    """Six blobs at once go over six connections, with one ping."""
-    together = threading.Barrier(6)
+def test_six_blobs_at_once(tmp_path: Path) -> None:
+    """They use six connections, with one ping."""
+    barrier = threading.Barrier(6)
 
-    def odd(request: Request, line: Line) -> None:
-        together.wait(30)
-        whole(request, line)
+    def odd(request: Request, connection: Connection) -> None:
+        barrier.wait(30)
+        whole(request, connection)
 
     with scripted(Registry({BLOB: odd})) as server, source(server.host) as image:
         results: list[bytes] = []

@@ -1,4 +1,4 @@
-"""Blobs through TLS, where bytes come by records: broken, stalled and cancelled as without it."""
+"""Blobs over TLS: broken, stalled and cancelled transfers, as over plain HTTP."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 
 from tests.faults.test_registry import cut_off, cut_short, deliver, drip, first_then, stall, whole
 from tests.support import certificates
-from tests.support.docker_images import BLOB, IMPATIENT, LAYER, Registry, source
-from tests.support.scripted_server import Handler, Line, Request, scripted
+from tests.support.docker_images import BLOB, LAYER, SHORT_TIMEOUTS, Registry, source
+from tests.support.scripted_server import Connection, Handler, Request, scripted
 from towline.cancel import CancelToken
 from towline.config.certs_d import HostCertificates
 from towline.errors import PullCancelledError, RegistryError
@@ -23,13 +23,13 @@ Ends = tuple[ssl.SSLContext, HostCertificates]
 
 @pytest.fixture(scope="module")
 def ends(tmp_path_factory: pytest.TempPathFactory) -> Ends:
-    """What a server shows, and what a client trusts."""
+    """The TLS context of a server, and the certificates that a client trusts."""
     context, authority = certificates.server_context(tmp_path_factory.mktemp("tls"))
     return context, HostCertificates(authorities=(str(authority),))
 
 
 def test_blobs_keep_their_connection(ends: Ends, tmp_path: Path) -> None:
-    """A body is read to its end and not beyond."""
+    """The connection is reused, because a body is read exactly to its end."""
     with (
         scripted(Registry(), ends[0]) as server,
         source(server.host, insecure=False, certificates=ends[1]) as image,
@@ -43,10 +43,8 @@ def test_blobs_keep_their_connection(ends: Ends, tmp_path: Path) -> None:
 @pytest.mark.clause("REG-024")
 @pytest.mark.parametrize("odd", [cut_short, cut_off, stall])
 @pytest.mark.parametrize("good", [Registry().blob, whole])
-def test_a_broken_blob_is_taken_up_again(
-    odd: Handler, good: Handler, ends: Ends, tmp_path: Path
-) -> None:
-    """What is missing is asked for as a range."""
+def test_a_broken_blob_is_resumed(odd: Handler, good: Handler, ends: Ends, tmp_path: Path) -> None:
+    """The missing bytes are requested as a range."""
     registry = Registry({BLOB: first_then(odd, good)})
     with (
         scripted(registry, ends[0]) as server,
@@ -58,16 +56,16 @@ def test_a_broken_blob_is_taken_up_again(
 
 @pytest.mark.parametrize("dripping", [False, True])
 def test_a_server_that_sends_too_little(dripping: bool, ends: Ends, tmp_path: Path) -> None:
-    """A body that stops, or brings a byte now and then, is a stalled one."""
-    over = threading.Event()
+    """A body that stops, or that brings a byte now and then, is stalled."""
+    finished = threading.Event()
 
-    def odd(request: Request, line: Line) -> None:
-        line.head(200, Content_Length=str(len(LAYER)))
+    def odd(request: Request, connection: Connection) -> None:
+        connection.head(200, Content_Length=str(len(LAYER)))
         if dripping:
-            drip(line, LAYER, over)
+            drip(connection, LAYER, finished)
         else:
-            line.send(LAYER[:100])
-            over.wait(60)
+            connection.send(LAYER[:100])
+            finished.wait(60)
 
     rules = replace(Rules.CURRENT, retries=0)
     with scripted(Registry({BLOB: odd}), ends[0]) as server:
@@ -75,20 +73,20 @@ def test_a_server_that_sends_too_little(dripping: bool, ends: Ends, tmp_path: Pa
             with pytest.raises(RegistryError) as caught:
                 deliver(image, tmp_path / "blob")
             assert caught.value.facts["cause"] == "stalled"
-        over.set()
+        finished.set()
 
 
-def test_cancelling_wakes_whoever_waits(ends: Ends, tmp_path: Path) -> None:
-    """A read that would last for ever ends at once."""
+def test_cancelling_interrupts_a_read(ends: Ends, tmp_path: Path) -> None:
+    """A read that would never end is interrupted at once."""
     cancel = CancelToken()
 
-    def odd(request: Request, line: Line) -> None:
-        line.head(200, Content_Length=str(len(LAYER)))
-        line.send(LAYER[:10])
+    def odd(request: Request, connection: Connection) -> None:
+        connection.head(200, Content_Length=str(len(LAYER)))
+        connection.send(LAYER[:10])
         cancel.cancel()
-        line.wait_for_the_end()
+        connection.wait_until_closed()
 
-    timeouts = replace(IMPATIENT, response=1000.0, stall_window=1000.0)
+    timeouts = replace(SHORT_TIMEOUTS, response=1000.0, stall_window=1000.0)
     with (
         scripted(Registry({BLOB: odd}), ends[0]) as server,
         source(

@@ -1,4 +1,4 @@
-"""Blobs of the store that its reader may not read (STORE-022)."""
+"""Blobs in the store without read permission (STORE-022)."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def options(tmp_path: Path) -> towline.Options:
     return towline.Options(policy=policy, tls_verify=False)
 
 
-def shut(store: LayoutStore, kind: str) -> Path:
-    """One blob of the only image, that nobody may read any more."""
+def make_unreadable(store: LayoutStore, kind: str) -> Path:
+    """Remove the permissions of a blob of the only image; returns its path."""
     (image,) = store.images()
     digests = {
         "manifest": image.digest,
@@ -41,33 +41,33 @@ def shut(store: LayoutStore, kind: str) -> Path:
 
 @pytest.mark.parametrize("kind", ["manifest", "config", "layer"])
 @pytest.mark.parametrize("form", ["archive", "registry"])
-def test_a_pull_fetches_it_again(
+def test_a_pull_fetches_an_unreadable_blob_again(
     tmp_path: Path, options: towline.Options, real_images: RealImages, kind: str, form: str
 ) -> None:
-    """Whatever it is, and wherever the image comes from."""
+    """Any kind of blob, from any kind of source."""
     store = towline.open_store(tmp_path / "store")
     name = f"oci-archive:{EXAMPLE}" if form == "archive" else real_images.registry_oci.name
     runtime = towline.Runtime(store, options)
     runtime.pull(name)
-    path = shut(store, kind)
+    path = make_unreadable(store, kind)
     with bound_by_file_modes():
         (fault,) = store.verify().faults
         assert fault.code == "store.blob_closed"
         assert f'"{path}"' in str(fault)
-        assert "permission denied; pull the image again" in str(fault)
+        assert "permission denied; make the file readable, or pull the image again" in str(fault)
         runtime.pull(name)
         assert store.verify().clean
     assert path.stat().st_mode & 0o400
 
 
 @pytest.mark.parametrize("kind", ["manifest", "config"])
-def test_who_reads_it_is_told_which_file(
+def test_reading_an_unreadable_blob_names_its_file(
     tmp_path: Path, options: towline.Options, kind: str
 ) -> None:
-    """An image is still found; what is read of it names the file."""
+    """The image is found, and reading its manifest or config is an error with the path."""
     store = towline.open_store(tmp_path / "store")
     towline.Runtime(store, options).pull(f"oci-archive:{EXAMPLE}")
-    path = shut(store, kind)
+    path = make_unreadable(store, kind)
     with bound_by_file_modes():
         image = store.image("hello")
         with pytest.raises(StoreError) as caught:
@@ -76,22 +76,20 @@ def test_who_reads_it_is_told_which_file(
         assert caught.value.facts["path"] == str(path)
 
 
-def test_gc_needs_to_read_none_of_them(tmp_path: Path, options: towline.Options) -> None:
-    """What an image needs stands in its record, and what nothing needs is only removed."""
+def test_gc_reads_no_blobs(tmp_path: Path, options: towline.Options) -> None:
+    """The record has the blobs of an image, and unused blobs are removed without reading."""
     store = towline.open_store(tmp_path / "store")
     towline.Runtime(store, options).pull(f"oci-archive:{EXAMPLE}")
     with bound_by_file_modes():
         for kind in ("layer", "config", "manifest"):
-            shut(store, kind)
+            make_unreadable(store, kind)
         assert store.gc().blobs == 0
         store.remove("hello")
         assert store.gc().blobs == 3
 
 
-def test_a_beginning_that_cannot_be_read_is_dropped(
-    tmp_path: Path, options: towline.Options
-) -> None:
-    """The blob is taken from its first byte."""
+def test_an_unreadable_partial_blob_is_replaced(tmp_path: Path, options: towline.Options) -> None:
+    """The blob is fetched from its first byte."""
     store = towline.open_store(tmp_path / "store")
     runtime = towline.Runtime(store, options)
     runtime.pull(f"oci-archive:{EXAMPLE}")
@@ -104,8 +102,10 @@ def test_a_beginning_that_cannot_be_read_is_dropped(
         assert store.verify().clean
 
 
-def test_one_image_does_not_hide_the_others(tmp_path: Path, real_images: RealImages) -> None:
-    """`images` lists them all, and says what is wrong with one."""
+def test_images_lists_all_images_despite_a_broken_one(
+    tmp_path: Path, real_images: RealImages
+) -> None:
+    """It reports the fault of the broken image."""
     line = CommandLine.below(tmp_path)
     assert (
         line("pull", "-q", f"oci-archive:{EXAMPLE}", real_images.oci_archive.location).status == 0

@@ -1,4 +1,4 @@
-"""Laws of transports and goals."""
+"""Properties of transports and goals."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ EDITIONS = pytest.mark.parametrize(
 @EDITIONS
 @given(text=image_texts)
 def test_any_text_gives_a_goal_or_a_typed_error(rules: Rules, text: str) -> None:
-    """Nothing but a TowlineError leaves the building of a goal, told in either wording."""
+    """Goal building raises nothing but TowlineError, which has a message in either wording."""
     facts = FrozenFacts(registries=("docker.io", "example.com:5000/ns"))
-    told = ""
+    message = ""
     try:
         goal = goal_from_name(text, facts, rules)
     except TowlineError as error:
-        told = error.told(rules.wording)
+        message = error.render(rules.wording)
     else:
         assert goal.to_json()["pairs"]
         return
-    assert told or not text
+    assert message or not text
 
 
 @EDITIONS
 @given(text=image_texts)
-def test_a_printed_image_reference_reads_as_itself(rules: Rules, text: str) -> None:
-    """Parsing `transport:rest` as it was printed gives an equivalent reference."""
+def test_parsing_a_formatted_image_reference_gives_an_equal_one(rules: Rules, text: str) -> None:
+    """Parsing the output of `image_name` gives an equal reference."""
     facts = FrozenFacts()
     try:
         reference = parse_image_name(text, facts, rules)
@@ -56,7 +56,7 @@ def test_a_printed_image_reference_reads_as_itself(rules: Rules, text: str) -> N
 def test_pairs_follow_the_search_registries(
     rules: Rules, name: str, searched: Sequence[str]
 ) -> None:
-    """One pair for each registry, in the order of the configuration, repeats included."""
+    """One pair for each registry, in the order of the configuration, including repeats."""
     parts = decompose(name)
     if parts.has_registry:
         return
@@ -73,8 +73,8 @@ def test_pairs_follow_the_search_registries(
 @pytest.mark.clause("GOAL-030")
 @EDITIONS
 @given(name=full_names)
-def test_a_full_name_is_one_pair_and_asks_for_no_configuration(rules: Rules, name: str) -> None:
-    """A broken registries.conf cannot trouble a qualified name."""
+def test_a_full_name_is_one_pair_and_reads_no_configuration(rules: Rules, name: str) -> None:
+    """An invalid registries.conf does not affect a qualified name."""
     facts = FrozenFacts(registries=ConfigurationError("registries_conf.unreadable", path="x"))
     goal = goal_from_name(name, facts, rules)
     assert [pair.image for pair in goal.pairs] == [name]
@@ -88,7 +88,7 @@ TAGS = st.lists(st.one_of(short_names, full_names), max_size=4)
 @pytest.mark.clause("GOAL-011", "GOAL-012")
 @given(TAGS)
 def test_every_name_of_an_archive_becomes_a_pair(names: Sequence[str]) -> None:
-    """All RepoTags are pulled; one without a registry is put under localhost/."""
+    """All RepoTags are pulled; one without a registry gets the registry localhost."""
     facts = FrozenFacts(archives={"x.tar": [names]})
     goal = goal_from_name("docker-archive:x.tar", facts, Rules.LIBPOD_1_3)
     if not names:
@@ -103,7 +103,7 @@ def test_every_name_of_an_archive_becomes_a_pair(names: Sequence[str]) -> None:
 
 @pytest.mark.clause("GOAL-011")
 def test_several_images_in_one_archive() -> None:
-    """The original knows the names of the first image only; today every image is pulled."""
+    """libpod-1.3 pulls the names of the first image only; the current edition every image."""
     archives = {"x.tar": [["one:1", "one:2"], [], ["two:1"]]}
     configs = {"docker-archive:x.tar": "d" * 64}
 
@@ -124,8 +124,8 @@ def test_several_images_in_one_archive() -> None:
 
 @pytest.mark.clause("GOAL-018", "TRANS-023")
 @given(st.lists(TAGS, max_size=4), st.integers(0, 5))
-def test_a_number_chooses_one_image_of_an_archive(archive: list[list[str]], index: int) -> None:
-    """With all its names; one without a name, or that is not there, is asked for its config."""
+def test_an_index_chooses_one_image_of_an_archive(archive: list[list[str]], index: int) -> None:
+    """All its names are pulled; an unnamed or missing item gets a name from its config."""
     source = f"docker-archive:x.tar:@{index}"
     facts = FrozenFacts(archives={"x.tar": archive}, configs={source: "d" * 64})
     goal = goal_from_name(source, facts, Rules.CURRENT)
@@ -155,25 +155,25 @@ def test_a_number_chooses_one_image_of_an_archive(archive: list[list[str]], inde
         ("containers-storage:abc", ["image_id abc"]),
     ],
 )
-def test_the_order_of_the_questions(text: str, questions: list[str]) -> None:
-    """What is asked of the world, and when, decides which error a user sees."""
+def test_the_order_in_which_facts_are_read(text: str, questions: list[str]) -> None:
+    """The facts that are read, and their order, decide which error a user sees."""
     facts = FrozenFacts(registries=("docker.io",))
     goal_from_name(text, facts, Rules.CURRENT)
     assert facts.questions == questions
 
 
 @pytest.mark.clause("GOAL-001")
-def test_a_directory_whose_parent_is_missing_turns_into_a_short_name() -> None:
-    """Text that no transport reads is tried as a name, whatever the reason was (GOAL-001)."""
+def test_a_directory_whose_parent_is_missing_becomes_a_short_name() -> None:
+    """Text that its transport rejects is tried as a name, for any reason (GOAL-001)."""
     facts = FrozenFacts(registries=("example.com",), missing_paths=["gone"])
     goal = goal_from_name("dir:gone", facts, Rules.CURRENT)
     assert [pair.image for pair in goal.pairs] == ["example.com/dir:gone"]
 
 
 @pytest.mark.clause("GOAL-002")
-def test_a_failed_transport_is_told_where_the_text_is_no_name() -> None:
-    """Today the transport's reason is kept; the original loses it (GOAL-002)."""
-    for rules, told in ((Rules.CURRENT, "lower case"), (Rules.LIBPOD_1_3, "reference format")):
+def test_the_error_of_the_transport_if_the_text_is_not_a_name() -> None:
+    """The current edition keeps the transport's error; libpod-1.3 loses it (GOAL-002)."""
+    for rules, part in ((Rules.CURRENT, "lower case"), (Rules.LIBPOD_1_3, "reference format")):
         with pytest.raises(TowlineError) as caught:
             goal_from_name("docker://Busybox", FrozenFacts(), rules)
-        assert told in caught.value.told(rules.wording)
+        assert part in caught.value.render(rules.wording)

@@ -1,4 +1,4 @@
-"""No secret is shown: not by an error, a log, a text, an event, a result, a record or a repr."""
+"""No secret appears in errors, logs, texts, events, results, records or reprs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.docker_images import BLOB, CONFIG, IMPATIENT, Registry, digest_of
-from tests.support.scripted_server import Handler, Line, Request, scripted
+from tests.support.docker_images import BLOB, CONFIG, SHORT_TIMEOUTS, Registry, digest_of
+from tests.support.scripted_server import Connection, Handler, Request, scripted
 from towline.config.auth_json import Credentials
 from towline.config.locations import Locations
 from towline.errors import TowlineError
@@ -25,31 +25,32 @@ from towline.store.layout import open_store
 PASSWORD, IDENTITY, TOKEN = "pass-Zk3w9", "identity-Qm7x2", "token-Vn5t8"
 BASIC = base64.b64encode(f"me:{PASSWORD}".encode()).decode()
 SECRETS = (PASSWORD, IDENTITY, TOKEN, BASIC)
-WHO = Credentials("me", PASSWORD, IDENTITY)
+CREDENTIALS = Credentials("me", PASSWORD, IDENTITY)
 
 
 def _reply(status: int, body: bytes = b"") -> Handler:
-    return lambda request, line: line.reply(status, body)
+    return lambda request, connection: connection.reply(status, body)
 
 
-def _challenge(request: Request, line: Line) -> None:
-    line.reply(401, WWW_Authenticate='Basic realm="r"')
+def _challenge(request: Request, connection: Connection) -> None:
+    connection.reply(401, WWW_Authenticate='Basic realm="r"')
 
 
 def _bearer(token: Handler) -> Mapping[str, Handler]:
-    def asked(request: Request, line: Line) -> None:
+    def challenge(request: Request, connection: Connection) -> None:
         realm = f'Bearer realm="http://{request.headers["host"]}/token",service="s"'
-        line.reply(401, WWW_Authenticate=realm)
+        connection.reply(401, WWW_Authenticate=realm)
 
-    return {"/v2/": asked, "/token": token}
-
-
-def _reset(request: Request, line: Line) -> None:
-    line.reset()
+    return {"/v2/": challenge, "/token": token}
 
 
-def _signed(request: Request, line: Line) -> None:
-    line.reply(302, Location=f"http://{request.headers['host']}/there?signature={TOKEN}")
+def _reset(request: Request, connection: Connection) -> None:
+    connection.reset()
+
+
+def _signed(request: Request, connection: Connection) -> None:
+    location = f"http://{request.headers['host']}/elsewhere?signature={TOKEN}"
+    connection.reply(302, Location=location)
 
 
 TOKENS = json.dumps({"token": TOKEN, "access_token": TOKEN}).encode()
@@ -74,41 +75,41 @@ ODD: Mapping[str, Mapping[str, Handler]] = {
     "blob elsewhere, and broken": {
         **_bearer(_reply(200, TOKENS)),
         BLOB: _signed,
-        "/there": _reply(500, b"no"),
+        "/elsewhere": _reply(500, b"no"),
     },
-    "blob elsewhere, and lost": {BLOB: _signed, "/there": _reset},
+    "blob elsewhere, and lost": {BLOB: _signed, "/elsewhere": _reset},
     "blob of another": {**_bearer(_reply(200, TOKENS)), BLOB: _reply(200, b"other")},
     "server error": {MANIFEST_PATH: _reply(500, b"no")},
-    "nobody answers": {"/v2/": _reset},
+    "every connection is reset": {"/v2/": _reset},
 }
 
 
-def _options(folder: Path, rules: Rules, told: list[object]) -> Options:
+def _options(folder: Path, rules: Rules, received: list[object]) -> Options:
     policy = folder / "policy.json"
     policy.write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
     return Options(
         rules=rules,
         policy=policy,
-        credentials=WHO,
+        credentials=CREDENTIALS,
         tls_verify=False,
-        timeouts=IMPATIENT,
+        timeouts=SHORT_TIMEOUTS,
         locations=Locations(environ={}, etc=str(folder / "etc"), run=str(folder)),
-        on_event=told.append,
-        on_progress=told.append,
+        on_event=received.append,
+        on_progress=received.append,
     )
 
 
 def _shown(error: BaseException | None) -> list[str]:
-    """All that an error and what led to it can tell."""
-    told: list[str] = []
+    """Every text of an error, its inner errors and its causes."""
+    texts: list[str] = []
     while error is not None:
-        told += [str(error), repr(error), repr(error.args), repr(vars(error))]
+        texts += [str(error), repr(error), repr(error.args), repr(vars(error))]
         if isinstance(error, TowlineError):
-            told += [error.told(rules.wording) for rules in (Rules.CURRENT, Rules.LIBPOD_1_3)]
+            texts += [error.render(rules.wording) for rules in (Rules.CURRENT, Rules.LIBPOD_1_3)]
             for inner in error.facts.get("errors", ()):
-                told += _shown(inner)
+                texts += _shown(inner)
         error = error.__cause__ or error.__context__
-    return told
+    return texts
 
 
 @pytest.mark.clause("AUTH-007")
@@ -118,11 +119,11 @@ def _shown(error: BaseException | None) -> list[str]:
 def test_no_secret_is_shown(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, rules: Rules, case: str, given: str
 ) -> None:
-    """Whatever goes wrong, and where nothing does."""
-    heard: list[object] = []
-    options = _options(tmp_path, rules, heard)
+    """In no case of `ODD`, with or without an error."""
+    received: list[object] = []
+    options = _options(tmp_path, rules, received)
     writer = io.StringIO()
-    told: list[str] = []
+    texts: list[str] = []
     with caplog.at_level(logging.DEBUG, "towline"), scripted(Registry(dict(ODD[case]))) as server:
         if given == "by an auth file":
             auth = tmp_path / "auth.json"
@@ -133,15 +134,15 @@ def test_no_secret_is_shown(
         for label in (None, "version"):
             try:
                 result = runtime.pull(f"{server.host}/r", label, writer)
-                told += [json.dumps(result.to_json()), repr(result)]
+                texts += [json.dumps(result.to_json()), repr(result)]
             except TowlineError as error:
-                told += _shown(error)
-    told += [repr(options), repr(runtime), repr(heard), writer.getvalue(), caplog.text]
-    told += [repr(vars(record)) for record in caplog.records]
+                texts += _shown(error)
+    texts += [repr(options), repr(runtime), repr(received), writer.getvalue(), caplog.text]
+    texts += [repr(vars(record)) for record in caplog.records]
     for path in (tmp_path / "store").rglob("*"):
         if path.is_file():
-            told.append(path.read_bytes().decode("latin-1"))
-    assert not [text for text in told for secret in SECRETS if secret in text]
+            texts.append(path.read_bytes().decode("latin-1"))
+    assert not [text for text in texts for secret in SECRETS if secret in text]
 
 
 @pytest.mark.clause("AUTH-007", "AUTH-006")
@@ -159,10 +160,10 @@ def test_no_secret_is_shown(
     ],
 )
 def test_a_broken_auth_file_shows_no_secret(tmp_path: Path, rules: Rules, text: str) -> None:
-    """The message says where the fault is, not what stands there."""
+    """The message has the location of the error in the file, not the text there."""
     auth = tmp_path / "auth.json"
     auth.write_text(text)
     options = replace(_options(tmp_path, rules, []), credentials=None, authfile=auth)
     with pytest.raises(TowlineError) as caught:
         Runtime(open_store(tmp_path / "store"), options).pull("a.example:1/r")
-    assert not [told for told in _shown(caught.value) for secret in SECRETS if secret in told]
+    assert not [shown for shown in _shown(caught.value) for secret in SECRETS if secret in shown]

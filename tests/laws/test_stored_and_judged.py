@@ -1,4 +1,4 @@
-"""Laws of store references, policy scopes, editions and results."""
+"""Properties of store references, policy scopes, editions and results."""
 
 from __future__ import annotations
 
@@ -37,24 +37,24 @@ stored_texts = st.one_of(
 
 @pytest.mark.clause("TRANS-092", "STORE-020")
 @given(text=stored_texts)
-def test_a_printed_store_reference_reads_as_itself(text: str) -> None:
-    """With its store in front and without, what was printed gives an equal reference."""
+def test_parsing_a_formatted_store_reference_gives_an_equal_one(text: str) -> None:
+    """With and without the store in the text."""
     facts = FrozenFacts()
     try:
         reference = parse_store_reference(text, facts)
     except TowlineError:
         return
     assert parse_store_reference(reference.name_and_id, facts) == reference
-    printed = image_name(reference)
-    assert printed.startswith(f"containers-storage:{facts.store}")
-    assert parse_image_name(printed, facts, Rules.CURRENT) == reference
+    formatted = image_name(reference)
+    assert formatted.startswith(f"containers-storage:{facts.store}")
+    assert parse_image_name(formatted, facts, Rules.CURRENT) == reference
 
 
 @pytest.mark.clause("POLICY-010", "POLICY-011")
 @EDITIONS
 @given(name=full_names)
-def test_every_scope_of_an_image_can_be_written_and_decides(rules: Rules, name: str) -> None:
-    """A policy may name the identity and each namespace; the nearest that is there decides."""
+def test_every_scope_of_an_image_is_valid_and_decides(rules: Rules, name: str) -> None:
+    """A policy may have the identity and each namespace as scopes; the narrowest decides."""
     own = parse_normalized(name)
     reference = DockerReference(own if own.digest else own.tagged())
     _check_scopes(reference, rules)
@@ -63,8 +63,8 @@ def test_every_scope_of_an_image_can_be_written_and_decides(rules: Rules, name: 
 @pytest.mark.clause("POLICY-010", "POLICY-011")
 @EDITIONS
 @given(parts=st.lists(st.text("abcAB. :-é", min_size=1, max_size=6), min_size=1, max_size=4))
-def test_every_scope_of_a_folder_can_be_written_and_decides(rules: Rules, parts: list[str]) -> None:
-    """So it is for paths."""
+def test_every_scope_of_a_folder_is_valid_and_decides(rules: Rules, parts: list[str]) -> None:
+    """The same for the scopes of paths."""
     path = "/" + "/".join(part for part in parts if part.strip(".") or len(part) > 2)
     if path != "/":
         _check_scopes(DirReference(path, path), rules)
@@ -73,10 +73,10 @@ def test_every_scope_of_a_folder_can_be_written_and_decides(rules: Rules, parts:
 def _check_scopes(reference: ImageReference, rules: Rules) -> None:
     scopes = [reference.policy_identity, *reference.policy_namespaces, ""]
     reject = [{"type": "reject"}]
-    for place, scope in enumerate(scopes):
+    for index, scope in enumerate(scopes):
         if scope.startswith("*") and not rules.scope_wildcards:
             continue
-        table = {other: [{"type": "insecureAcceptAnything"}] for other in scopes[place + 1 :]}
+        table = {other: [{"type": "insecureAcceptAnything"}] for other in scopes[index + 1 :]}
         document = {
             "default": [{"type": "insecureAcceptAnything"}],
             "transports": {reference.transport: {**table, scope: reject}},
@@ -88,7 +88,7 @@ def _check_scopes(reference: ImageReference, rules: Rules) -> None:
 
 
 def test_every_decision_differs_between_the_editions() -> None:
-    """A field of the rules that is the same in both would be no decision."""
+    """A field of `Rules` with the same value in both editions would be useless."""
     old, new = Rules.LIBPOD_1_3, Rules.CURRENT
     same = [
         field.name
@@ -106,8 +106,8 @@ def _attempt(name: str, reason: str | None) -> Attempt:
     try:
         with step("retrieving-manifest"):
             raise error
-    except SourceError as told:
-        return Attempt(name, reference, error=told)
+    except SourceError as raised:
+        return Attempt(name, reference, error=raised)
 
 
 @given(
@@ -115,10 +115,10 @@ def _attempt(name: str, reason: str | None) -> Attempt:
     reasons=st.lists(st.one_of(st.none(), st.text(max_size=20)), max_size=3),
     origin=st.text(max_size=10),
 )
-def test_a_result_as_json_comes_back(
+def test_a_result_as_json_keeps_its_values(
     images: list[str], reasons: list[str | None], origin: str
 ) -> None:
-    """Whatever names and reasons hold, the document is JSON and nothing of it is lost."""
+    """For any names and reasons the document is JSON and complete."""
     attempts = tuple(_attempt(name, why) for name, why in zip(images, reasons, strict=False))
     document = PullResult(tuple(images), attempts, origin).to_json()
     assert json.loads(json.dumps(document)) == document

@@ -1,4 +1,4 @@
-"""What a pull does, to be read beside goals.md and pulling.md.  `old` is libpod-1.3."""
+"""A model of a pull, according to goals.md and pulling.md.  `old` is libpod-1.3."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Model:
     policy_file: str
     registries: dict[str, Registry]
     archives: dict[str, list[tuple[list[str], Image]]] = field(default_factory=dict)
-    search: list[str] = field(default_factory=list)  # as the file says now
-    read: list[str] | None = None  # as this process has read it
+    search: list[str] = field(default_factory=list)  # as the file has it now
+    read: list[str] | None = None  # as this process has read it from the file
     policy: dict[str, str] | None = field(default_factory=lambda: {"default": "accept"})
     store: Store = field(default_factory=Store)
 
@@ -70,10 +70,10 @@ class Model:
         repository, tag, digest = split(name)
         if self.old and tag and digest:  # TRANS-012; else the digest decides
             raise FailedError("reference.tag_and_digest", "name", name=name)
-        asked = f"@{digest}" if digest else f":{tag or 'latest'}"  # NAME-015
-        own, registry = repository + asked, self.registries[name.partition("/")[0]]  # GOAL-004
-        here = Store() if self.old else self.store  # REG-052
-        return Pair(shown, f"docker://{own}", own, (), registry, repository, asked, here)
+        suffix = f"@{digest}" if digest else f":{tag or 'latest'}"  # NAME-015
+        full, registry = repository + suffix, self.registries[name.partition("/")[0]]  # GOAL-004
+        store = Store() if self.old else self.store  # REG-052
+        return Pair(shown, f"docker://{full}", full, (), registry, repository, suffix, store)
 
     def archive_goal(self, typed: str, path: str) -> tuple[list[Pair], bool, list[str] | None]:
         if path not in self.archives:

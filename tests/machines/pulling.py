@@ -1,4 +1,4 @@
-"""The machine of pulling: every step is taken by towline and by the model, and they must agree."""
+"""The state machine of pulls: each step is done by towline and the model and compared."""
 
 from __future__ import annotations
 
@@ -64,25 +64,28 @@ REQUIREMENTS = {"accept": "insecureAcceptAnything", "reject": "reject"}
 
 
 class _Log(logging.Handler):
-    """Keeps what is logged."""
+    """Records the log messages."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.told: list[str] = []
+        self.messages: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.told.append(record.getMessage())
+        self.messages.append(record.getMessage())
 
 
 class PullMachine(RuleBasedStateMachine):
-    """Registries, archives, configuration and a store, and pulls among them.
+    """Registries, archives, configuration and a store, and pulls from and into them.
 
-    What a machine says of its registries: `hosts` are those that images are pushed to, `breakable`
-    the digests that may be broken there, `exact` whether layers come one after another.
+    Attributes:
+        hosts: the registries to which images are pushed.
+        others: registries to which nothing is pushed.
+        breakable: the digests of blobs that may be damaged or removed in a registry.
+        exact: whether layers are fetched one after another.
     """
 
     hosts: ClassVar[Sequence[str]] = ()
-    others: ClassVar[Sequence[str]] = ()  # where nothing is ever pushed
+    others: ClassVar[Sequence[str]] = ()
     breakable: ClassVar[Sequence[str]] = ()
     exact = True
 
@@ -94,29 +97,29 @@ class PullMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         shutil.rmtree(self.folder)
 
-    # --- what another kind of registry does otherwise -----------------------
+    # --- overridden for each kind of registry -------------------------------
 
     def registry(self, host: str) -> Registry:
-        """The model of a registry, as it is in the beginning."""
+        """The initial model of a registry."""
         return Registry(f"http://{host}")
 
     def do_push(self, host: str, repository: str, tag: str, form: forms.Pushed) -> None:
-        """Push."""
+        """Push an image."""
 
     def do_forget(self, host: str, repository: str, digest: str) -> None:
         """Delete a manifest and its tags."""
 
     def do_break(self, host: str, digest: str, *, gone: bool) -> None:
-        """Break a blob."""
+        """Damage or remove a blob."""
 
     def do_mend(self, host: str, digest: str) -> None:
-        """Mend it."""
+        """Restore a blob."""
 
     def runtime(self, options: Options) -> Runtime:
-        """A runtime that reaches the registries."""
+        """A runtime with access to the registries."""
         raise NotImplementedError
 
-    # --- the world ----------------------------------------------------------
+    # --- environment --------------------------------------------------------
 
     @initialize(old=st.booleans())
     def begin(self, old: bool) -> None:
@@ -138,7 +141,7 @@ class PullMachine(RuleBasedStateMachine):
 
     @rule()
     def start_again(self) -> None:
-        """A new process: what it has read of registries.conf is forgotten."""
+        """Start a new process, which reads registries.conf again."""
         self.model.read = None
         options = Options(
             rules=Rules.LIBPOD_1_3 if self.model.old else Rules.CURRENT,
@@ -179,10 +182,10 @@ class PullMachine(RuleBasedStateMachine):
         host = data.draw(st.sampled_from(self.hosts))
         digests = st.lists(st.sampled_from(self.breakable), min_size=1, max_size=4, unique=True)
         for digest in data.draw(digests):
-            lost = gone and digest not in TYPES  # a manifest that is gone is one that is deleted
+            lost = gone and digest not in TYPES  # manifests are removed by `forget`
             self.do_break(host, digest, gone=lost)
-            there = "" if lost else forms.sha256(forms.broken(CONTENTS[digest]))
-            self.model.registries[host].broken[digest] = there
+            served = "" if lost else forms.sha256(forms.broken(CONTENTS[digest]))
+            self.model.registries[host].broken[digest] = served
 
     @precondition(lambda self: any(each.broken for each in self.model.registries.values()))
     @rule(data=st.data())
@@ -212,7 +215,7 @@ class PullMachine(RuleBasedStateMachine):
     def search(self, hosts: Sequence[str], *, tables: bool = False) -> None:
         self.model.search = list(hosts)
         if tables:
-            if self.model.old:  # one entry for each name, however often it stands there
+            if self.model.old:  # repeated names count once
                 self.model.search = list(dict.fromkeys(hosts))
             text = f"[registries.search]\nregistries = {json.dumps(list(hosts))}\n"
         elif self.model.old:
@@ -234,10 +237,10 @@ class PullMachine(RuleBasedStateMachine):
 
     def set_policy(self, scopes: dict[str, str], default: str) -> None:
         self.model.policy = {**scopes, "default": default}
-        asked = {scope: [{"type": REQUIREMENTS[say]}] for scope, say in scopes.items()}
+        docker = {scope: [{"type": REQUIREMENTS[each]}] for scope, each in scopes.items()}
         document = {
             "default": [{"type": REQUIREMENTS[default]}],
-            "transports": {"docker": asked} if asked else {},
+            "transports": {"docker": docker} if docker else {},
         }
         self.policy_file.write_text(json.dumps(document))
 
@@ -313,9 +316,9 @@ class PullMachine(RuleBasedStateMachine):
         event(expected.error.code if expected.error else "pulled")
         for failed in expected.failed:
             event(f"a pair: {failed.code}")
-        self.compare_texts(writer.getvalue(), log.told, expected)
+        self.compare_texts(writer.getvalue(), log.messages, expected)
         if not self.exact and not self.model.old and (error or expected.failed):
-            self.collect()  # which of its other layers came, nobody can say
+            self.collect()  # it is not certain which other layers were fetched
 
     def compare_texts(self, text: str, log: Sequence[str], expected: Outcome) -> None:
         layers = self.exact or self.model.old
@@ -356,12 +359,12 @@ class PullMachine(RuleBasedStateMachine):
 
 def _in_order(text: str, layers: bool) -> list[str]:
     """Lines of the progress text; those of layers come in any order (TEXT-005)."""
-    told: list[str] = []
+    ordered: list[str] = []
     for is_layer, lines in itertools.groupby(
         text.splitlines(keepends=True), lambda line: line.startswith("Copying blob ")
     ):
         if not is_layer:
-            told += lines
+            ordered += lines
         elif layers:
-            told += sorted(lines)
-    return told
+            ordered += sorted(lines)
+    return ordered

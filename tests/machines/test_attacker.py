@@ -1,7 +1,7 @@
-"""A store that an attacker shares: names and digests lead to what was pulled by them, always.
+"""A store shared with an attacker: names and digests resolve to the manifests pulled by them.
 
-The attacker knows every trusted image, pulls what they like under names of their own, asks for
-trusted IDs, and removes at will.  The model is a table of names.
+The attacker can read every trusted image, pull any image under the attacker's names, request
+trusted IDs, and remove images.  The model is a table of names.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ ENEMY = [
             OTHERS[3].plan.manifest.digest.hex,
         )
     ),
-    # Trusted images that are parked under requested IDs.
+    # Trusted images under requested IDs.
     APP.under(MANIFEST.digest.hex),
     FORMS[1].under(MANIFEST.digest.hex),
     APP.under(FORMS[1].plan.manifest.digest.hex),
@@ -79,7 +79,7 @@ ENEMY = [
 
 
 class AttackedStore(RuleBasedStateMachine):
-    """The names of the model lead to its manifests, and the trusted ID to trusted layers."""
+    """Names resolve to the manifests of the model, and a trusted ID to trusted layers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class AttackedStore(RuleBasedStateMachine):
     )
     def user_pulls(self, made: Made, name: str, decompress: bool) -> None:
         self.pull(made, name, decompress=decompress)
-        # While it is here, its ID can be nobody else's.
+        # While it is stored, no other image has its ID.
         assert self.store.image(name).id == made.plan.id
 
     @rule(made=st.sampled_from(ENEMY), name=st.sampled_from(ENEMY_NAMES), decompress=st.booleans())
@@ -124,13 +124,13 @@ class AttackedStore(RuleBasedStateMachine):
 
     @precondition(lambda self: self.model)
     @rule(data=st.data(), way=st.sampled_from(["name", "id", "digest"]))
-    def somebody_removes(self, data: st.DataObject, way: str) -> None:
+    def name_or_image_is_removed(self, data: st.DataObject, way: str) -> None:
         name = data.draw(st.sampled_from(sorted(self.model)))
         image = self.store.image(name)
         wanted = {"name": name, "id": image.id, "digest": str(image.digest)}[way]
-        meant = self.store.image(wanted)
+        image = self.store.image(wanted)
         removed = self.store.remove(wanted)
-        assert set(removed.names) <= set(meant.names)
+        assert set(removed.names) <= set(image.names)
         for lost in removed.names:
             del self.model[lost]
 
@@ -143,7 +143,7 @@ class AttackedStore(RuleBasedStateMachine):
         self.store = open_store(self.root)
 
     @rule()
-    def killed_before_its_end(self) -> None:
+    def change_is_left_unfinished(self) -> None:
         Path(self.root, "towline/unfinished").touch()
 
     @rule()
@@ -152,27 +152,27 @@ class AttackedStore(RuleBasedStateMachine):
         index.write_text(json.dumps(json.loads(index.read_bytes()), indent=2))
 
     @invariant()
-    def names_and_digests_lead_to_what_was_pulled(self) -> None:
+    def names_and_digests_resolve_to_the_pulled_manifests(self) -> None:
         for name, made in self.model.items():
             assert same(self.store.image(name), made)
             assert same(self.store.image(str(made.plan.manifest.digest)), made)
 
     @invariant()
-    def other_tools_see_the_same(self) -> None:
+    def index_json_has_the_same_names(self) -> None:
         index = json.loads(Path(self.root, "index.json").read_bytes())
-        shown = {}
+        entries = {}
         for entry in index["manifests"]:
             name = entry["annotations"].get("org.opencontainers.image.ref.name")
             if name is not None:
-                assert name not in shown
-                shown[name] = entry["digest"], entry["mediaType"]
-        assert shown == {
+                assert name not in entries
+                entries[name] = entry["digest"], entry["mediaType"]
+        assert entries == {
             name: (str(made.plan.manifest.digest), made.plan.manifest.media_type)
             for name, made in self.model.items()
         }
 
     @invariant()
-    def images_are_told_apart(self) -> None:
+    def each_image_has_one_content(self) -> None:
         images = self.store.images()
         assert len({image.id for image in images}) == len(images)
         names = [name for image in images for name in image.names]
@@ -182,7 +182,7 @@ class AttackedStore(RuleBasedStateMachine):
             assert len(contents) <= 1
 
     @invariant()
-    def trusted_ids_are_those_of_trusted_images(self) -> None:
+    def trusted_ids_belong_to_trusted_images(self) -> None:
         for name, made in self.model.items():
             if made in TRUSTED:
                 image = self.store.image(made.plan.id)
@@ -192,13 +192,13 @@ class AttackedStore(RuleBasedStateMachine):
                 assert layers == uncompressed(made)[1]
 
     @invariant()
-    def only_the_lies_of_the_attacker_are_found(self) -> None:
+    def verify_reports_only_images_of_the_attacker(self) -> None:
         faults = {fault.code for fault in self.store.verify().faults}
         assert faults <= ({"verify.diff_id"} if self.attacked else set())
 
 
 def same(image: StoredImage, made: Made) -> bool:
-    """Whether an image of the store has the manifest, config and layers that were pulled."""
+    """Whether a stored image has the manifest, config and layers that were pulled."""
     return (
         image.manifest == made.plan.manifest
         and image.config == made.plan.config
@@ -207,7 +207,7 @@ def same(image: StoredImage, made: Made) -> bool:
 
 
 def uncompressed(made: Made) -> tuple[bytes, list[object]]:
-    """The config of an image and the diff IDs that its layers really have."""
+    """The config of an image and the real diff IDs of its layers."""
     layers = [LAYERS[planned.descriptor.digest_text][1] for planned in made.plan.layers]
     return made.plan.config, list(layers)
 
@@ -219,8 +219,8 @@ LAYERS = {
 }
 
 
-def test_the_attacker_claims_what_is_trusted() -> None:
-    """The attacker's images have trusted configs or ask for trusted IDs; none is a trusted one."""
+def test_the_attacker_has_trusted_configs() -> None:
+    """The attacker's images have trusted configs and other layers, or request trusted IDs."""
     assert all(made.plan.config == CONFIG for made in CLAIMS)
     assert all(uncompressed(made) != uncompressed(APP) for made in CLAIMS)
     assert OTHERS[2].plan.id == MANIFEST.digest.hex

@@ -1,4 +1,4 @@
-"""Pulling against a model of 150 lines: once among registries in memory, once among real ones."""
+"""Pulls compared with a model of 150 lines, from registries in memory and from real ones."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tests.support.registry import NewRegistry
 from towline.runtime.options import Options
 from towline.runtime.runtime import Runtime
 
-pytestmark = pytest.mark.timeout(3600)  # the slow profile takes its time
+pytestmark = pytest.mark.timeout(3600)  # for the slow profile
 
 
 class InMemory(PullMachine):
-    """Any part of any image may be broken, and any registry out of order."""
+    """Registries in memory: any blob may be damaged, and any registry may fail."""
 
     hosts = ("a.example", "b.example:5000")
     breakable = tuple(sorted(CONTENTS))
@@ -36,7 +36,7 @@ class InMemory(PullMachine):
         fault=st.sampled_from(["", "", "registry.unreachable", "registry.unexpected_status"]),
     )
     def change_fault(self, host: str, fault: str) -> None:
-        """A registry goes out of order, or comes back."""
+        """Let all requests to a registry fail, or succeed again."""
         self.model.registries[host].fault = fault
 
 
@@ -84,23 +84,23 @@ TestInMemory = pytest.mark.clause(
 
 
 def _tops() -> set[str]:
-    """The config and the top layer of each image: what breaks there has one consequence only."""
+    """The config and the top layer of each image; damage in them has only one effect."""
     images = [form.model for form in forms.PUSHED.values() if isinstance(form.model, Image)]
     layers = {image.layers[-1] for image in images if image.layers}
     return layers | {f"sha256:{image.id}" for image in images}
 
 
 @pytest.mark.clause("PULL-003", "PULL-020", "ERR-010", "ERR-011", "LABEL-003", "STORE-002")
-def test_among_real_registries(new_registry: NewRegistry) -> None:
-    """The same machine against two real registry servers, and a port where nobody listens."""
+def test_pulls_from_real_registries(new_registry: NewRegistry) -> None:
+    """The same machine with two real registry servers, and a port that refuses connections."""
     servers = {server.host: server for server in (new_registry(), new_registry())}
-    with socket.socket() as deaf:
-        deaf.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
-        nobody = f"127.0.0.1:{deaf.getsockname()[1]}"
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
+        closed_port = f"127.0.0.1:{bound.getsockname()[1]}"
 
         class AmongRealRegistries(PullMachine):
             hosts = tuple(servers)
-            others = (nobody,)
+            others = (closed_port,)
             breakable = tuple(sorted(_tops()))
             exact = False
 

@@ -1,4 +1,4 @@
-"""The embedded store against a model of a few lines, over every sequence of steps."""
+"""The embedded store compared with a small model, over random sequences of steps."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from hypothesis.stateful import (
 from tests.support.store_images import make, put, state
 from towline.store.layout import open_store
 
-pytestmark = pytest.mark.timeout(3600)  # the slow profile takes its time
+pytestmark = pytest.mark.timeout(3600)  # for the slow profile
 
 NAMES = ["localhost/a:1", "localhost/a:2", "docker.io/library/b:latest", "localhost/c__d:1"]
-# The same image by two manifests; images that share a layer; one without layers.
+# One image with two manifests; images that share a layer; one image without layers.
 IMAGES = [
     make(b"1", b"shared"),
     make(b"1", b"shared", annotation="another manifest"),
@@ -36,7 +36,7 @@ images = st.sampled_from(IMAGES)
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """What the store lists is what the model says, whatever was done before."""
+    """The store lists the images of the model after every step."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,10 +56,10 @@ class StoreMachine(RuleBasedStateMachine):
         assert made in IMAGES
         chosen = IMAGES[IMAGES.index(made)].named(*given)
         put(self.store, chosen)
-        for held in self.model.values():
-            held[:] = [name for name in held if name not in given]
-        held = self.model.setdefault(chosen.plan.id, [])
-        held[:0] = given
+        for stored in self.model.values():
+            stored[:] = [name for name in stored if name not in given]
+        stored = self.model.setdefault(chosen.plan.id, [])
+        stored[:0] = given
         self.first.setdefault(chosen.plan.id, str(chosen.plan.manifest.digest))
 
     @precondition(lambda self: self.model)
@@ -76,7 +76,7 @@ class StoreMachine(RuleBasedStateMachine):
             del self.first[image_id]
 
     @rule(made=images, share=st.floats(0, 1))
-    def give_up(self, made: object, share: float) -> None:
+    def abort_a_pull(self, made: object, share: float) -> None:
         chosen = IMAGES[IMAGES.index(made)] if made in IMAGES else IMAGES[0]
         with self.store.begin(chosen.plan) as ingest:
             for missing in ingest.missing()[:1]:
@@ -102,7 +102,7 @@ class StoreMachine(RuleBasedStateMachine):
         index.write_text(json.dumps(json.loads(index.read_bytes()), indent=2))
 
     @rule()
-    def killed_before_its_end(self) -> None:
+    def change_is_left_unfinished(self) -> None:
         Path(self.root, "towline/unfinished").touch()
 
     @invariant()
@@ -112,8 +112,8 @@ class StoreMachine(RuleBasedStateMachine):
             assert str(image.digest) == self.first[image.id]
 
     @invariant()
-    def names_and_digests_find_their_image(self) -> None:
-        holders = {name: key for key, held in self.model.items() for name in held}
+    def names_and_digests_resolve_to_their_image(self) -> None:
+        holders = {name: key for key, stored in self.model.items() for name in stored}
         for name in NAMES:
             if name in holders:
                 assert self.store.image(name).id == holders[name]

@@ -1,1 +1,1 @@
-"""Helpers of the tests: real tools, a real registry, real images."""
+"""Test helpers: real tools, a real registry, real images, scripted servers."""

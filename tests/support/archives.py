@@ -1,4 +1,4 @@
-"""Archives and layouts made in code, as odd as a test needs them."""
+"""Archives and layouts built in code, valid or invalid."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def link(name: str, target: str, *, hard: bool = False) -> Entry:
 
 
 def special(name: str, kind: bytes) -> Entry:
-    """A member of a type that has no bytes of its own."""
+    """A member of a type without content."""
     member = tarfile.TarInfo(name)
     member.type = kind
     return name, member
 
 
 def tar(entries: Sequence[Entry]) -> bytes:
-    """A tar of entries, in their order, under exactly their names."""
+    """A tar of the entries, in this order and with exactly these names."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for name, content in entries:
@@ -52,18 +52,18 @@ def tar(entries: Sequence[Entry]) -> bytes:
 
 
 def layer(text: str) -> bytes:
-    """A layer of one file."""
+    """A layer with one file."""
     return tar([(f"{text}.txt", text.encode())])
 
 
-def hexed(data: bytes) -> str:
-    """The hex of a SHA-256 digest."""
+def sha256_hex(data: bytes) -> str:
+    """The SHA-256 digest of bytes, in hex."""
     return hashlib.sha256(data).hexdigest()
 
 
 def config(layers: Sequence[bytes], **more: Any) -> bytes:
-    """A config for layers given as plain tars."""
-    diff_ids = [f"sha256:{hexed(data)}" for data in layers]
+    """An image config for layers given as uncompressed tars."""
+    diff_ids = [f"sha256:{sha256_hex(data)}" for data in layers]
     rootfs = {"type": "layers", "diff_ids": diff_ids}
     return json.dumps({"os": "linux", "architecture": "amd64", "rootfs": rootfs, **more}).encode()
 
@@ -71,19 +71,22 @@ def config(layers: Sequence[bytes], **more: Any) -> bytes:
 def docker_archive(
     *images: tuple[Sequence[str], Sequence[bytes]], more: Sequence[Entry] = ()
 ) -> list[Entry]:
-    """The entries of a docker-archive of images, each names and layers; manifest.json is last."""
+    """The entries of a docker-archive; an image is its names and its layers.
+
+    manifest.json is last.
+    """
     entries: dict[str, bytes] = {}
     listed = []
     for names, layers in images:
         document = config(layers)
-        entries[f"{hexed(document)}.json"] = document
+        entries[f"{sha256_hex(document)}.json"] = document
         for data in layers:
-            entries[f"{hexed(data)}.tar"] = data
+            entries[f"{sha256_hex(data)}.tar"] = data
         listed.append(
             {
-                "Config": f"{hexed(document)}.json",
+                "Config": f"{sha256_hex(document)}.json",
                 "RepoTags": list(names),
-                "Layers": [f"{hexed(data)}.tar" for data in layers],
+                "Layers": [f"{sha256_hex(data)}.tar" for data in layers],
             }
         )
     return [*entries.items(), *more, ("manifest.json", json.dumps(listed).encode())]
@@ -102,12 +105,12 @@ def oci_image(*layers: bytes) -> tuple[dict[str, bytes], dict[str, Any]]:
             ],
         }
     ).encode()
-    blobs = {f"blobs/sha256/{hexed(data)}": data for data in [*packed, document, manifest]}
+    blobs = {f"blobs/sha256/{sha256_hex(data)}": data for data in [*packed, document, manifest]}
     return blobs, descriptor(OCI_MANIFEST, manifest)
 
 
 def descriptor(media_type: str, data: bytes, **more: Any) -> dict[str, Any]:
-    """A descriptor of some bytes."""
+    """A descriptor of bytes."""
     return {"mediaType": media_type, "digest": str(sha256_of(data)), "size": len(data), **more}
 
 
@@ -117,13 +120,13 @@ def layout(
     """The files of an OCI layout."""
     files = {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}'}
     files["index.json"] = json.dumps({"schemaVersion": 2, "manifests": list(descriptors)}).encode()
-    for some in blobs:
-        files.update(some)
+    for group in blobs:
+        files.update(group)
     return files
 
 
-def unpacked(folder: Path, files: Mapping[str, bytes]) -> Path:
-    """Files in a folder."""
+def write_files(folder: Path, files: Mapping[str, bytes]) -> Path:
+    """Write files into a folder, and return it."""
     for name, data in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
@@ -143,13 +146,13 @@ def dir_image(*layers: bytes) -> dict[str, bytes]:
             ],
         }
     ).encode()
-    return {"manifest.json": manifest, **{hexed(data): data for data in [document, *layers]}}
+    return {"manifest.json": manifest, **{sha256_hex(data): data for data in [document, *layers]}}
 
 
-def delivered(blob: OpenBlob, folder: Path, held: bytes = b"") -> bytes:
-    """What a blob delivers, after what an earlier attempt left."""
-    path = folder / "delivered"
-    path.write_bytes(held)
+def read_blob(blob: OpenBlob, folder: Path, prefix: bytes = b"") -> bytes:
+    """The bytes of a blob; `prefix` is the content that an earlier attempt left in the file."""
+    path = folder / "blob"
+    path.write_bytes(prefix)
     writer = BlobWriter(str(path), resume=True)
     with blob:
         blob.deliver(writer)
@@ -158,10 +161,10 @@ def delivered(blob: OpenBlob, folder: Path, held: bytes = b"") -> bytes:
 
 
 def layers_of(source: Source, folder: Path) -> list[bytes]:
-    """Every layer of a source's image, each delivered and compared with its digest."""
+    """Read every layer of a source's image, and check its digest and size."""
     found = []
     for wanted in parse_manifest(source.manifest()).layers:
-        data = delivered(source.open_blob(wanted), folder)
+        data = read_blob(source.open_blob(wanted), folder)
         assert sha256_of(data) == wanted.digest
         assert len(data) == wanted.size
         found.append(data)

@@ -1,4 +1,4 @@
-"""Certificates for registries that speak HTTPS, made by openssl and valid on loopback only."""
+"""Certificates for HTTPS registries on loopback, created with openssl."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class KeyPair:
 
 
 def authority(directory: Path, name: str = "towline test authority") -> KeyPair:
-    """Makes a certificate authority of its own; trust `certificate` to trust what it issues."""
+    """Create a certificate authority; `certificate` is its root certificate."""
     made = _pair(directory, "ca")
     openssl = tools.require("openssl")
     out = ("-out", made.certificate, "-keyout", made.key)
@@ -31,9 +31,10 @@ def authority(directory: Path, name: str = "towline test authority") -> KeyPair:
 def issue(
     signer: KeyPair, directory: Path, stem: str = "server", alternative: str = "IP:127.0.0.1"
 ) -> KeyPair:
-    """Makes a certificate signed by `signer`, for a server or a client.
+    """Create a certificate signed by `signer`, for a server or a client.
 
-    `alternative` is the name that it proves, in openssl's words: `IP:127.0.0.1`, `DNS:localhost`.
+    `alternative` is the subject alternative name as openssl writes it: `IP:127.0.0.1`,
+    `DNS:localhost`.
     """
     made = _pair(directory, stem)
     openssl, request = tools.require("openssl"), directory / f"{stem}.csr"
@@ -48,7 +49,7 @@ def issue(
 
 
 def server_context(directory: Path) -> tuple[ssl.SSLContext, Path]:
-    """What a server on loopback shows, and the authority that a client has to trust for it."""
+    """A TLS context for a server on loopback, and the root certificate that clients must trust."""
     signer = authority(directory / "ca")
     pair = issue(signer, directory / "server")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

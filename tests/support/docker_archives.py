@@ -1,4 +1,4 @@
-"""The sources of docker-archives made in code, and the errors that they give."""
+"""Sources of docker-archives that are built in code, and the errors that they raise."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BOTH = pytest.mark.parametrize(
 def source_of(
     data: bytes, folder: Path, rules: Rules = Rules.CURRENT, *, name: str = "", index: int = 0
 ) -> Iterator[DockerArchiveSource]:
-    """The source of an archive with these bytes."""
+    """A source of an archive with these bytes."""
     path = folder / "image.tar"
     path.write_bytes(data)
     own = parse_normalized(name).tagged() if name else None
@@ -36,16 +36,16 @@ def source_of(
 
 
 def fault(data: bytes, folder: Path, rules: Rules = Rules.CURRENT, index: int = 0) -> str:
-    """The code of the error that an archive gives, and of nothing else."""
+    """The code of the error that an archive raises; its sentence must not be empty."""
     with (
         pytest.raises(TowlineError) as caught,
         source_of(data, folder, rules, index=index) as source,
     ):
         source.manifest()
-    assert caught.value.told(rules.wording)
+    assert caught.value.render(rules.wording)
     return caught.value.code
 
 
 def listed(**item: object) -> bytes:
-    """A manifest.json of one image."""
+    """A manifest.json with one item."""
     return json.dumps([item]).encode()

@@ -1,4 +1,4 @@
-"""A small image as a registry holds it, and a source that reads it from a scripted server."""
+"""A small image on a scripted registry server, and a source that reads it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 
-from tests.support.scripted_server import Handler, Line, Request
+from tests.support.scripted_server import Connection, Handler, Request
 from towline.cancel import CancelToken
 from towline.config.auth_json import Credentials
 from towline.image.descriptor import Descriptor
@@ -23,16 +23,16 @@ __all__ = [
     "BLOB",
     "CONFIG",
     "DIGEST",
-    "IMPATIENT",
     "LAYER",
     "MANIFEST",
+    "SHORT_TIMEOUTS",
     "Registry",
     "descriptor",
     "source",
 ]
 
-#: Short waits, so that a test of a silent server ends soon; none of them is asserted.
-IMPATIENT = Timeouts(
+#: Short timeouts, so that tests of a silent server end soon; no test asserts them.
+SHORT_TIMEOUTS = Timeouts(
     connect=5.0, response=0.4, stall_window=0.4, stall_bytes=64, backoff=0.0, longest_delay=0.01
 )
 
@@ -64,39 +64,39 @@ BLOB = f"/v2/r/blobs/{digest_of(LAYER)}"
 def descriptor(
     data: bytes = LAYER, *, size: int | None = None, urls: tuple[str, ...] = ()
 ) -> Descriptor:
-    """The descriptor of some bytes."""
+    """The descriptor of bytes."""
     return Descriptor("", digest_of(data), len(data) if size is None else size, urls=urls)
 
 
 @dataclass(slots=True)
 class Registry:
-    """A registry that behaves; tests replace single answers through `odd`."""
+    """A correct registry; `odd` replaces the handlers of single paths."""
 
     odd: dict[str, Handler] = field(default_factory=dict)
 
-    def __call__(self, request: Request, line: Line) -> None:
+    def __call__(self, request: Request, connection: Connection) -> None:
         odd = self.odd.get(request.path)
         if odd is not None:
-            odd(request, line)
+            odd(request, connection)
         elif request.path == "/v2/":
-            line.reply(200, b"{}")
+            connection.reply(200, b"{}")
         elif request.path.startswith("/v2/r/manifests/"):
-            line.reply(200, MANIFEST, Content_Type=SCHEMA2)
+            connection.reply(200, MANIFEST, Content_Type=SCHEMA2)
         elif request.path.startswith("/v2/r/blobs/"):
-            self.blob(request, line)
+            self.blob(request, connection)
         else:
-            line.reply(404)
+            connection.reply(404)
 
-    def blob(self, request: Request, line: Line) -> None:
-        """Sends a blob, or the part that was asked for."""
+    def blob(self, request: Request, connection: Connection) -> None:
+        """Send a blob, or the requested range of it."""
         data = {digest_of(each): each for each in (CONFIG, LAYER)}[request.path.rpartition("/")[2]]
         wanted = request.headers.get("range")
         if wanted is None:
-            line.reply(200, data)
+            connection.reply(200, data)
             return
         first = int(wanted.removeprefix("bytes=").removesuffix("-"))
         span = f"bytes {first}-{len(data) - 1}/{len(data)}"
-        line.reply(206, data[first:], Content_Range=span)
+        connection.reply(206, data[first:], Content_Range=span)
 
 
 def source(
@@ -106,12 +106,12 @@ def source(
     rules: Rules = Rules.CURRENT,
     insecure: bool | None = True,
     credentials: Credentials | None = None,
-    timeouts: Timeouts = IMPATIENT,
+    timeouts: Timeouts = SHORT_TIMEOUTS,
     cancel: CancelToken | None = None,
     certificates: Certificates | None = None,
     slots: ConnectionSlots | None = None,
 ) -> DockerSource:
-    """A source for an image on a server, without timeouts."""
+    """A source of an image on a server, by default with short timeouts."""
     reference = DockerReference(parse_normalized(f"{host}/{name}").tagged())
     access = DockerAccess(
         rules,

@@ -1,4 +1,4 @@
-"""Hosts from which nothing can be pulled: nobody listens, or a registry that has no images."""
+"""Hosts from which nothing can be pulled: a closed port, and a registry without images."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-__all__ = ["empty_registry", "nobody"]
+__all__ = ["empty_registry", "refusing_address"]
 
 
 @contextmanager
-def nobody() -> Iterator[str]:
+def refusing_address() -> Iterator[str]:
     """An address at which connections are refused."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
@@ -21,25 +21,25 @@ def nobody() -> Iterator[str]:
 
 
 class _NoImages(BaseHTTPRequestHandler):
-    """A registry that has nothing, in the words of docker-registry."""
+    """A registry without images, with the error responses of docker-registry."""
 
     def do_GET(self) -> None:
-        here = self.path == "/v2/"
-        wrong = {"code": "MANIFEST_UNKNOWN", "message": "manifest unknown", "detail": {"Tag": "x"}}
-        body = b"{}" if here else json.dumps({"errors": [wrong]}).encode()
-        self.send_response(200 if here else 404)
+        is_ping = self.path == "/v2/"
+        error = {"code": "MANIFEST_UNKNOWN", "message": "manifest unknown", "detail": {"Tag": "x"}}
+        body = b"{}" if is_ping else json.dumps({"errors": [error]}).encode()
+        self.send_response(200 if is_ping else 404)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing."""
+        """Write no log."""
 
 
 @contextmanager
 def empty_registry() -> Iterator[str]:
-    """The address of a registry that has no image."""
+    """Run a registry that has no image, and yield its address."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _NoImages)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()

@@ -1,4 +1,4 @@
-"""A proxy in front of a real registry that spoils the answers that a test wants spoilt."""
+"""A proxy in front of a real registry that corrupts the responses a test selects."""
 
 from __future__ import annotations
 
@@ -8,33 +8,35 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from tests.support.scripted_server import Line, Request, ScriptedServer, scripted
+from tests.support.scripted_server import Connection, Request, ScriptedServer, scripted
 
 __all__ = ["Fault", "Real", "fault_proxy"]
 
-_OF_THE_CONNECTION = ("connection", "content-length", "date", "transfer-encoding")
+_CONNECTION_HEADERS = ("connection", "content-length", "date", "transfer-encoding")
 
 
 @dataclass(frozen=True, slots=True)
 class Real:
-    """What the real registry answered."""
+    """The response of the real registry."""
 
     status: int
     headers: dict[str, str]
     body: bytes
 
-    def send(self, line: Line, status: int | None = None, body: bytes | None = None) -> None:
-        """Pass it on, as it is or changed."""
+    def send(
+        self, connection: Connection, status: int | None = None, body: bytes | None = None
+    ) -> None:
+        """Send the response, unchanged or with another status or body."""
         headers = {name.replace("-", "_"): value for name, value in self.headers.items()}
-        line.reply(status or self.status, self.body if body is None else body, **headers)
+        connection.reply(status or self.status, self.body if body is None else body, **headers)
 
 
 class Fault(Protocol):
-    """What becomes of an answer; a function, whose name names the test."""
+    """A function that sends a corrupted response; its name becomes part of the test's id."""
 
     __qualname__: str
 
-    def __call__(self, request: Request, line: Line, real: Real, /) -> None: ...
+    def __call__(self, request: Request, connection: Connection, real: Real, /) -> None: ...
 
 
 @dataclass(slots=True)
@@ -45,15 +47,15 @@ class _Proxy:
     times: int
     done: list[str] = field(default_factory=list)
 
-    def __call__(self, request: Request, line: Line) -> None:
-        real = self._ask(request)
+    def __call__(self, request: Request, connection: Connection) -> None:
+        real = self._forward(request)
         if self.where in request.path and len(self.done) < self.times:
             self.done.append(request.target)
-            self.fault(request, line, real)
+            self.fault(request, connection, real)
         else:
-            real.send(line)
+            real.send(connection)
 
-    def _ask(self, request: Request) -> Real:
+    def _forward(self, request: Request) -> Real:
         kept = {
             name: value
             for name, value in request.headers.items()
@@ -61,26 +63,26 @@ class _Proxy:
         }
         with contextlib.closing(http.client.HTTPConnection(self.upstream, timeout=30)) as real:
             real.request(request.method, request.target, headers=kept)
-            answer = real.getresponse()
+            response = real.getresponse()
             headers = {
                 name: value
-                for name, value in answer.getheaders()
-                if name.lower() not in _OF_THE_CONNECTION
+                for name, value in response.getheaders()
+                if name.lower() not in _CONNECTION_HEADERS
             }
-            return Real(answer.status, headers, answer.read())
+            return Real(response.status, headers, response.read())
 
 
 @contextlib.contextmanager
 def fault_proxy(
     upstream: str, fault: Fault, where: str, times: int = 1_000_000
 ) -> Iterator[ScriptedServer]:
-    """Runs the proxy until the context ends.
+    """Run the proxy until the context ends.
 
     Args:
         upstream: `host:port` of the real registry.
-        fault: what becomes of an answer that is to be spoilt.
-        where: a part of the paths that it is done to, such as `/blobs/`.
-        times: how often it is done; later answers pass unchanged.
+        fault: sends the corrupted responses.
+        where: a part of the paths whose responses are corrupted, such as `/blobs/`.
+        times: how many responses are corrupted; later ones pass unchanged.
     """
     with scripted(_Proxy(upstream, fault, where, times)) as server:
         yield server

@@ -1,4 +1,4 @@
-"""Facts from frozen values, which also note what they were asked."""
+"""An implementation of `Facts` with fixed values, which records what is read."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _STORE = StoreIdentity("vfs", "/graph", "/run")
 
 @dataclass
 class FrozenFacts:
-    """Answers from values; a `TowlineError` among them is raised.
+    """Facts with fixed values; a value that is a `TowlineError` is raised.
 
     Attributes:
-        questions: what was asked, in order.
+        questions: the facts that were read, in order.
     """
 
     registries: Sequence[str] | TowlineError = ()
@@ -61,7 +61,7 @@ class FrozenFacts:
 
     def layout_name(self, path: str, image: str, *, archive: bool) -> str:
         self.questions.append(f"layout_name {path}:{image}")
-        return str(_answer(self.layouts.get(path, image)))
+        return str(_value_or_raise(self.layouts.get(path, image)))
 
     def config_hex(self, source: object) -> str:
         name = image_name(cast(ImageReference, source))
@@ -78,10 +78,10 @@ class FrozenFacts:
 
     def search_registries(self) -> tuple[str, ...]:
         self.questions.append("search_registries")
-        return tuple(_answer(self.registries))
+        return tuple(_value_or_raise(self.registries))
 
 
-def _answer(value: Any) -> Any:
+def _value_or_raise(value: Any) -> Any:
     if isinstance(value, TowlineError):
         raise value
     return value

@@ -1,4 +1,4 @@
-"""The images of the machines, in the forms in which registries and archives have them."""
+"""The images of the state machines, in the forms that registries and archives store."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ OCI = "application/vnd.oci.image.manifest.v1+json"
 
 
 def sha256(data: bytes) -> str:
-    """The digest of some bytes."""
+    """The SHA-256 digest of bytes."""
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def broken(data: bytes) -> bytes:
-    """Other bytes of the same length, which are no JSON."""
+    """Other bytes of the same length, which are not JSON."""
     return (b"broken" * len(data))[: len(data)]
 
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """An image or list as a registry has it; of a list, the instances that lie beside it."""
+    """An image or a manifest list as a registry stores it; `instances` are those of a list."""
 
     model: Image | ImageList
     data: bytes
@@ -54,7 +54,7 @@ class Pushed:
 
     @property
     def everything(self) -> dict[str, bytes]:
-        """All its bytes by digest, manifests among them."""
+        """All blobs and manifests, including those of the instances, by digest."""
         own = {sha256(self.data): self.data, **self.blobs}
         for instance in self.instances:
             own |= instance.everything
@@ -63,7 +63,7 @@ class Pushed:
 
 @dataclass(frozen=True, slots=True)
 class Archived:
-    """An image as a docker-archive has it."""
+    """An image as a docker-archive stores it."""
 
     model: Image
     config: bytes
@@ -118,13 +118,14 @@ def _forms(
     data = manifest(packed)
     layers = tuple(sha256(each) for each in packed)
     pushed = Pushed(Image(sha256(data), key, layers, tuple(labels)), data, media_type, blobs)
-    made = manifest(tars)  # ARCH-020
+    generated = manifest(tars)  # ARCH-020
     plain = tuple(sha256(tar) for tar in tars)
-    return pushed, Archived(Image(sha256(made), key, plain, tuple(labels)), config, tuple(tars))
+    image = Image(sha256(generated), key, plain, tuple(labels))
+    return pushed, Archived(image, config, tuple(tars))
 
 
 def listing(*instances: tuple[str, Pushed]) -> Pushed:
-    """A list of instances with their architectures."""
+    """A manifest list of instances with their architectures."""
     document = {
         "schemaVersion": 2,
         "mediaType": DOCKER_LIST,
@@ -137,14 +138,14 @@ def listing(*instances: tuple[str, Pushed]) -> Pushed:
         ],
     }
     data = json.dumps(document).encode()
-    mine = [each.model for arch, each in instances if arch == "amd64"]
-    image = mine[0] if mine and isinstance(mine[0], Image) else None
+    matching = [each.model for arch, each in instances if arch == "amd64"]
+    image = matching[0] if matching and isinstance(matching[0], Image) else None
     model = ImageList(sha256(data), image)
     return Pushed(model, data, DOCKER_LIST, {}, tuple(each for _, each in instances))
 
 
 def with_layer(layer: bytes, os: str = "linux") -> Pushed:
-    """An image of one layer of any bytes, for any operating system."""
+    """An image with one layer of these bytes, for this operating system."""
     config = json.dumps({"os": os, "architecture": "amd64"}).encode()
     document = {
         "schemaVersion": 2,
@@ -160,7 +161,7 @@ def with_layer(layer: bytes, os: str = "linux") -> Pushed:
 
 _ONE, _ONE_ARCHIVED = _forms(["base", "one"], ["Version", "maintainer"])
 _TWO, _TWO_ARCHIVED = _forms(["base", "two"])
-_AGAIN, _ = _forms(["base", "one"], ["Version", "maintainer"], OCI)  # one's ID, another manifest
+_AGAIN, _ = _forms(["base", "one"], ["Version", "maintainer"], OCI)  # the same ID, another manifest
 _TWICE, _TWICE_ARCHIVED = _forms(["three", "three"], ["version"])
 _NONE, _NONE_ARCHIVED = _forms([])
 _OTHER, _ = _forms(["other"], architecture="s390x")
@@ -183,7 +184,7 @@ ARCHIVED = {
 
 
 def write_archive(path: Path, items: Sequence[tuple[Sequence[str], Archived]]) -> None:
-    """A docker-archive of images with their names."""
+    """Write a docker-archive of images with their names."""
     files: dict[str, bytes] = {}
     listed = []
     for names, image in items:

@@ -1,4 +1,4 @@
-"""Real images, made on this machine by the tools that people use, in every form we read."""
+"""Real images in every form that towline reads, created on this machine by common tools."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from tests.support.registry import RegistryServer, RegistrySettings, serve
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "hello.tar"
 
-#: The name that every archive of the main image carries.
+#: The name of the main image in every archive.
 NAME = "localhost/real:1.0"
 #: Its second name, in the archive of podman.
 SECOND_NAME = "localhost/real:again"
-#: The image beside it in archives of several images.
+#: The second image in archives of several images.
 OTHER_NAME = "localhost/small-amd64:1.0"
 LABELS = {"org.opencontainers.image.title": "real", "Example.Mixed-Case": "kept as written"}
 PLATFORMS = (("amd64", ""), ("arm64", "v8"), ("arm", "v7"))
 
-_EPOCH = "1767225600"  # 2026-01-01: every file and image carries this time
+_EPOCH = "1767225600"  # 2026-01-01: the time of every file and image
 
 
 @dataclass(frozen=True, slots=True)
 class RealImage:
-    """One image where a real tool wrote it.
+    """One image, written by a real tool.
 
     Attributes:
         transport: `docker-archive`, `oci`, `oci-archive`, `dir`, `tarball` or `docker`.
         path: the file or folder; None in a registry.
-        name: what follows the path, or the whole name in a registry; may be empty.
+        name: the text after the path, or the whole name in a registry; may be empty.
     """
 
     transport: str
@@ -46,7 +46,7 @@ class RealImage:
 
     @property
     def location(self) -> str:
-        """The image as `transport:rest`, the form that towline and skopeo share."""
+        """The image as `transport:rest`, which both towline and skopeo accept."""
         if self.path is None:
             return f"{self.transport}://{self.name}"
         return f"{self.transport}:{self.path}{':' if self.name else ''}{self.name}"
@@ -54,14 +54,16 @@ class RealImage:
     @property
     def file(self) -> Path:
         """The path of an image that is not in a registry."""
-        assert self.path is not None, f"{self.location} lies in a registry"
+        assert self.path is not None, f"{self.location} is in a registry"
         return self.path
 
 
 @dataclass(frozen=True, slots=True)
 class RealImages:
-    """One image of three layers (a program; some hundred files of this machine's Python; changes
-    to them with whiteouts, links and odd names) in every form, and a small one per platform.
+    """The main image in every form, and a small image per platform.
+
+    The main image has three layers: a program; some hundred files of this machine's Python;
+    changes to these files with whiteouts, links and unusual names.
 
     Attributes:
         docker_archive: by skopeo, named `NAME`.
@@ -72,17 +74,17 @@ class RealImages:
         oci_archive: by skopeo, named `NAME`, layers in gzip.
         oci_archive_unnamed: the same without a name.
         oci_archive_podman: by podman.
-        oci_layout: by skopeo, two images in one layout, this one found as `NAME`.
+        oci_layout: by skopeo, two images in one layout, this one named `NAME`.
         oci_layout_zstd: by skopeo, layers in zstd.
-        oci_layout_umoci: by umoci, an image of its own with two layers, found as `v1`.
-        dir_oci: by skopeo, an OCI manifest, layers as bare tars.
+        oci_layout_umoci: by umoci, a different image with two layers, named `v1`.
+        dir_oci: by skopeo, an OCI manifest, uncompressed layers.
         dir_docker: by skopeo, a schema 2 manifest, layers in gzip.
-        tarball: the files of a layer as one tar in gzip, by tar.
+        tarball: by tar, the files of a layer as one tar in gzip.
         registry_docker: in the registry with a schema 2 manifest.
         registry_oci: in the registry with an OCI manifest.
         registry_list: in the registry, a Docker manifest list of the small image.
         registry_index: in the registry, an OCI index of the small image.
-        registry: the server that holds the last four.
+        registry: the server that has the last four.
     """
 
     docker_archive: RealImage
@@ -106,14 +108,14 @@ class RealImages:
     registry: RegistryServer
 
 
-#: The names of the images in `RealImages`, for parametrised tests.
+#: The names of the images in `RealImages`, for test parameters.
 EVERY_FORM = tuple(
     field.name for field in dataclasses.fields(RealImages) if field.name != "registry"
 )
 
 
 def made_once(directory: Path) -> Path:
-    """Makes the images below `directory`, unless another process of this test run has done it."""
+    """Create the images below `directory`, unless another process of this run has done so."""
     made, done = directory / "images", directory / "done"
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "lock").open("w") as lock:
@@ -121,7 +123,7 @@ def made_once(directory: Path) -> Path:
         if not done.exists():
             shutil.rmtree(made, ignore_errors=True)
             with serve(
-                directory / "registry-of-the-making", RegistrySettings(storage=made / "registry")
+                directory / "registry-for-pushes", RegistrySettings(storage=made / "registry")
             ) as registry:
                 _make_all(made, registry)
             done.touch()
@@ -129,7 +131,7 @@ def made_once(directory: Path) -> Path:
 
 
 def found(made: Path, registry: RegistryServer) -> RealImages:
-    """The images that `made_once` made, those in the registry behind a server of its storage."""
+    """The images that `made_once` created; `registry` serves their storage."""
     return RealImages(
         docker_archive=RealImage("docker-archive", made / "docker.tar"),
         docker_archive_unnamed=RealImage("docker-archive", made / "docker-unnamed.tar"),
@@ -154,19 +156,19 @@ def found(made: Path, registry: RegistryServer) -> RealImages:
 
 
 def _make_all(made: Path, registry: RegistryServer) -> None:
-    # Podman refuses a run root of more than 50 characters, so this is not below the run's folder.
+    # Podman rejects a run root of more than 50 characters, so this is not below the run's folder.
     with tempfile.TemporaryDirectory(prefix="towline-", dir="/tmp") as directory:
         _Workshop(Path(directory), made).make_all(registry)
 
 
 class _Workshop:
-    """A store of buildah and podman of its own (vfs: it needs no mounts), and what leaves it."""
+    """A private store of buildah and podman (vfs: it needs no mounts), and the exports from it."""
 
     def __init__(self, directory: Path, made: Path) -> None:
         self.directory, self.made = directory, made
         self.policy = skopeo.write_policy(directory / "policy.json")
         self.root, self.runroot = directory / "root", directory / "run"
-        configuration = directory / "storage.conf"  # instead of the machine's, and its options
+        configuration = directory / "storage.conf"  # replaces the machine's, including its options
         configuration.write_text(
             f'[storage]\ndriver = "vfs"\ngraphroot = "{self.root}"\nrunroot = "{self.runroot}"\n'
         )
@@ -202,7 +204,7 @@ class _Workshop:
         self._commit(container, NAME)
 
     def _files_of_this_machine(self) -> Path:
-        """A copy of some hundred real files, text and machine code, in folders."""
+        """Copy some hundred real files, text and machine code, in folders."""
         library, copies = Path(sysconfig.get_path("stdlib")), self.directory / "python"
         patterns = {"*.py": 200, "encodings/*.py": 80, "email/**/*.py": 80, "lib-dynload/*.so": 20}
         chosen = itertools.chain.from_iterable(
@@ -215,7 +217,7 @@ class _Workshop:
         return copies
 
     def _change_files(self, container: str) -> None:
-        # In one shell, since a user who is not root sees a mount only inside a namespace.
+        # In one shell, because for a user who is not root the mount exists only in a namespace.
         shell = ["sh", "-euc", _CHANGES, "sh", container, "buildah", *self.store]
         if os.geteuid() != 0:
             shell = ["buildah", "unshare", *shell]
@@ -285,19 +287,19 @@ class _Workshop:
         policy = f"--signature-policy={self.policy}"
         self._buildah("commit", *options, policy, container, name)
 
-    def _buildah(self, command: str, *words: str | Path) -> str:
-        return self._in_store("buildah", [command, *words])
+    def _buildah(self, command: str, *arguments: str | Path) -> str:
+        return self._in_store("buildah", [command, *arguments])
 
-    def _podman(self, command: str, *words: str | Path) -> str:
-        return self._in_store("podman", [command, *words])
+    def _podman(self, command: str, *arguments: str | Path) -> str:
+        return self._in_store("podman", [command, *arguments])
 
-    def _in_store(self, tool: str, words: Sequence[str | Path]) -> str:
-        done = tools.run(tools.require(tool), *self.store, *words, env=self.env)
+    def _in_store(self, tool: str, arguments: Sequence[str | Path]) -> str:
+        done = tools.run(tools.require(tool), *self.store, *arguments, env=self.env)
         return done.stdout.decode().strip()
 
 
-# What the third layer does to the files of the second: changed, removed (a whiteout), replaced
-# whole (an opaque folder), linked both ways, named oddly and at length, and kept without content.
+# The changes of the third layer: files are changed, removed (a whiteout), replaced as a folder (an
+# opaque whiteout), linked by hard and symbolic links, given unusual and long names, and emptied.
 _CHANGES = """
 container=$1; shift
 root=$("$@" mount "$container")
@@ -320,6 +322,6 @@ cd /
 
 
 def served(made: Path, directory: Path) -> Iterator[RealImages]:
-    """Serves the images' registry from `directory` and yields all of them; for a fixture."""
+    """Serve the images' registry from `directory`, and yield all images; for a fixture."""
     with serve(directory, RegistrySettings(storage=made / "registry")) as registry:
         yield found(made, registry)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the real tools that the tests run against, as Debian packages, where that is possible:
-# as root, on a machine with apt. Elsewhere it says which tests will be left out, and goes on.
+# Installs the real tools that the tests run against, as Debian packages, if possible:
+# as root, on a machine with apt. Otherwise it prints which tests will be skipped.
 # With TOWLINE_REQUIRE_ALL_TOOLS=1 a tool that is still missing at the end is an error.
 set -euo pipefail
 
@@ -48,6 +48,6 @@ if ((${#wanted[@]} == 0)); then
 fi
 for entry in "${wanted[@]}"; do
   IFS='|' read -r command package needs <<<"$entry"
-  echo "left out: $needs ($command is not on this machine; install the package $package)" >&2
+  echo "skipped: $needs ($command is not on this machine; install the package $package)" >&2
 done
 [[ ${TOWLINE_REQUIRE_ALL_TOOLS:-} != 1 ]]

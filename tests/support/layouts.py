@@ -1,4 +1,4 @@
-"""The sources of layouts made in code, in folders and in archives."""
+"""Sources of OCI layouts that are built in code, in folders and in archives."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.archives import REF_NAME, delivered, layer, oci_image, tar, unpacked
+from tests.support.archives import REF_NAME, layer, oci_image, read_blob, tar, write_files
 from towline.image.manifest import parse_manifest
 from towline.name.digest import sha256_of
 from towline.rules import Rules
@@ -29,7 +29,7 @@ FORMS = pytest.mark.parametrize("form", ["folder", "archive", "gzip"])
 
 
 def named(image: Mapping[str, Any], name: str, **more: Any) -> dict[str, Any]:
-    """A descriptor with a name."""
+    """A descriptor with a name annotation."""
     return {**image, "annotations": {REF_NAME: name}, **more}
 
 
@@ -42,9 +42,9 @@ def source_of(
     image: str = "",
     rules: Rules = Rules.CURRENT,
 ) -> Iterator[LayoutSource]:
-    """The source of a layout in a folder or an archive."""
+    """A source of a layout in a folder or an archive."""
     if form == "folder":
-        path = str(unpacked(folder / "layout", files))
+        path = str(write_files(folder / "layout", files))
         source = oci.open_source(OciReference(path, image, path), rules)
     else:
         data = tar(list(files.items()))
@@ -56,8 +56,8 @@ def source_of(
 
 
 def only_layer(source: LayoutSource, folder: Path) -> bytes:
-    """The one layer of a source's image, decompressed."""
+    """The only layer of a source's image, decompressed."""
     (wanted,) = parse_manifest(source.manifest()).layers
-    data = delivered(source.open_blob(wanted), folder)
+    data = read_blob(source.open_blob(wanted), folder)
     assert (sha256_of(data), len(data)) == (wanted.digest, wanted.size)
     return gzip.decompress(data)

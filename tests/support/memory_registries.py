@@ -1,4 +1,4 @@
-"""Registries that are kept in memory, and the sources that read them."""
+"""Registries in memory, and the sources that read them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _UNKNOWN = {"errors": [{"code": "MANIFEST_UNKNOWN", "message": "manifest unknown
 
 
 class MemoryRegistries:
-    """Opens sources for images in these registries: the runtime's `open_source`."""
+    """A set of registries; `open` replaces the runtime's `open_source`."""
 
     def __init__(
         self,
@@ -44,14 +44,14 @@ class MemoryRegistries:
         return _MemorySource(self, self.registries[reference.reference.domain], reference)
 
     def read(self, registry: Registry, digest: str) -> bytes | None:
-        """What the registry has under a digest; None where that is gone."""
+        """The bytes that the registry has under a digest; None if they are missing."""
         if digest not in registry.broken:
             return self.contents[digest]
         return broken(self.contents[digest]) if registry.broken[digest] else None
 
 
 class _MemorySource:
-    """One image in memory; says what the real source would say."""
+    """A source of one image in memory, with the errors of the real source."""
 
     parallel = 1
 
@@ -65,8 +65,8 @@ class _MemorySource:
 
     def manifest(self, instance: Digest | None = None) -> RawManifest:
         digest = instance or self._named.digest
-        asked = str(digest) if digest else self._named.tagged().tag or ""
-        path = f"{self._named.path}{'@' if digest else ':'}{asked}"
+        requested = str(digest) if digest else self._named.tagged().tag or ""
+        path = f"{self._named.path}{'@' if digest else ':'}{requested}"
         if self._registry.fault == "registry.unreachable":
             url, reason = f"{self._registry.url}/v2/", "connection refused"
             with step("pinging"):
@@ -77,12 +77,12 @@ class _MemorySource:
                     url=url,
                     host=self._named.domain,
                 )
-        with step("fetching-manifest", reference=asked, repository=self._named.name):
+        with step("fetching-manifest", reference=requested, repository=self._named.name):
             if self._registry.fault:
-                raise self._refused("manifest", asked, 500, "500 Internal Server Error", b"")
+                raise self._error("manifest", requested, 500, "500 Internal Server Error", b"")
             if path not in self._registry.images:
                 body = json.dumps(_UNKNOWN).encode()
-                raise self._refused("manifest", asked, 404, "404 Not Found", body)
+                raise self._error("manifest", requested, 404, "404 Not Found", body)
         found = self._registry.images[path]
         data = self._holder.read(self._registry, found.digest) or b""
         if digest and (got := digest_of(data, "sha256")) != digest:
@@ -116,20 +116,20 @@ class _MemorySource:
     def _blob(self, wanted: Requested, descriptor: Descriptor) -> bytes:
         data = self._holder.read(self._registry, descriptor.digest_text)
         if data is None:
-            raise self._refused(wanted, descriptor.digest_text, 404, "404 Not Found", b"")
+            raise self._error(wanted, descriptor.digest_text, 404, "404 Not Found", b"")
         return data
 
-    def _refused(
-        self, wanted: Requested, asked: str, status: int, line: str, body: bytes
+    def _error(
+        self, wanted: Requested, requested: str, status: int, status_line: str, body: bytes
     ) -> RegistryError:
         return response_error(
             wanted,
             status=status,
-            status_line=line,
+            status_line=status_line,
             body=body,
             url=f"{self._registry.url}/v2/",
             repository=self._named.name,
-            reference=asked,
+            reference=requested,
             credentials=False,
         )
 

@@ -1,4 +1,4 @@
-"""File modes that hold for root as well."""
+"""Apply file modes to root as well, by dropping capabilities."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 __all__ = ["bound_by_file_modes"]
 
 _VERSION = 0x20080522  # _LINUX_CAPABILITY_VERSION_3: two words of 32 capabilities each
-_PASSING_BY = 1 << 1 | 1 << 2  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+_OVERRIDE = 1 << 1 | 1 << 2  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
 
 
 class _Header(ctypes.Structure):
@@ -27,15 +27,15 @@ class _Data(ctypes.Structure):
 
 @contextlib.contextmanager
 def bound_by_file_modes() -> Iterator[None]:
-    """This thread, and those that it starts, may do with a file what its mode allows.
+    """Drop the capabilities by which root ignores file modes, in this thread and its new threads.
 
-    Others never could do more.  Programs that are started have the rights of root again.
+    For other users nothing changes.  Programs that are started as root regain the capabilities.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     header, data = _Header(_VERSION, 0), (_Data * 2)()
     _checked(libc.capget(ctypes.byref(header), data))
     effective = data[0].effective
-    data[0].effective = effective & ~_PASSING_BY
+    data[0].effective = effective & ~_OVERRIDE
     _checked(libc.capset(ctypes.byref(header), data))
     try:
         yield

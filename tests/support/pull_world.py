@@ -1,6 +1,6 @@
-"""What the model of pulling speaks of: failures, images, registries, a store.
+"""The values of the model of pulling: failures, images, registries, a store.
 
-Nothing of towline is imported.  The sentences are those of libpod-1.3.
+The model does not import towline.  The sentences are those of libpod-1.3.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = [
     "split",
 ]
 
-#: Where in the copying of an image something failed (ERR-021).
+#: The prefix of an error, by the step that failed (ERR-021).
 WHERE = {
     "": "",
     "goal": 'error determining pull goal for image "{typed}": ',
@@ -39,7 +39,7 @@ SENTENCES = {
     "archive.item_count": "Unexpected tar manifest.json: expected 1 item, got {count}",
     "blob.gone": "Invalid status code returned when fetching blob 404 (Not Found)",
     "label.missing": "{shown} has no label {label}",
-    # libpod-1.3 goes on "looking for beginning of value"; towline tells the place instead
+    # libpod-1.3 continues with "looking for beginning of value"; towline has the offset instead
     "manifest.not_json": "invalid character 'b' at byte 0",
     "path.unusable": "open {path}: no such file or directory",
     "platform.none": "no image found in manifest list for architecture amd64, OS linux",
@@ -62,7 +62,7 @@ SENTENCES = {
 
 
 class FailedError(Exception):
-    """A failure: `text` is how libpod-1.3 tells it, `bare` the same without saying where."""
+    """A failure: `text` is the message of libpod-1.3, `bare` the same without the step."""
 
     def __init__(self, code: str, where: str = "", **facts: object) -> None:
         super().__init__(code)
@@ -87,7 +87,7 @@ def split(name: str) -> tuple[str, str, str]:
 
 @dataclass(frozen=True)
 class Image:
-    """One image in one form; a list refers to it."""
+    """One image in one form; a list may contain it."""
 
     digest: str  # of its manifest
     id: str  # the hex of its config's digest
@@ -102,7 +102,7 @@ class Image:
 
 @dataclass(frozen=True)
 class ImageList:
-    """A manifest list, with the instance for this platform."""
+    """A manifest list; `image` is the instance for this platform, None if there is none."""
 
     digest: str
     image: Image | None
@@ -110,17 +110,17 @@ class ImageList:
 
 @dataclass
 class Registry:
-    """What a registry holds: by `repository:tag` and `repository@digest`."""
+    """A registry; its images are keyed by `repository:tag` and `repository@digest`."""
 
     url: str = ""
     images: dict[str, Image | ImageList] = field(default_factory=dict)
-    fault: str = ""  # the code of what every request meets
-    broken: dict[str, str] = field(default_factory=dict)  # what other bytes hash to, "" if gone
+    fault: str = ""  # the error code of every request
+    broken: dict[str, str] = field(default_factory=dict)  # digest of the wrong bytes, "" if missing
 
 
 @dataclass
 class Stored:
-    """An image in the store: names newest first, and the digest that it keeps."""
+    """An image in the store: its names, newest first, and its manifest digest."""
 
     names: list[str]
     digest: str
@@ -129,13 +129,13 @@ class Stored:
 
 @dataclass
 class Store:
-    """Images by ID, and the blobs that are here."""
+    """A store: images by ID, and blobs."""
 
     images: dict[str, Stored] = field(default_factory=dict)
     blobs: set[str] = field(default_factory=set)
 
     def put(self, image: Image, name: str | None, through: str = "") -> None:
-        """A name belongs to one image, and comes in front (STORE-002 to STORE-004)."""
+        """Store an image; a name is moved to it and becomes its first (STORE-002 to STORE-004)."""
         for stored in self.images.values():
             stored.names = [other for other in stored.names if other != name]
         kept = self.images.setdefault(image.id, Stored([], image.digest))
@@ -144,7 +144,7 @@ class Store:
         self.blobs |= kept.blobs
 
     def remove(self, name: str) -> None:
-        """By the last name or the ID the image itself (STORE-016)."""
+        """Remove a name; removing the last name or the ID removes the image (STORE-016)."""
         for key, stored in list(self.images.items()):
             if name in stored.names and len(stored.names) > 1:
                 stored.names.remove(name)
@@ -152,17 +152,17 @@ class Store:
                 del self.images[key]
 
     def holds(self, name: str | None) -> bool:
-        """Whether an image has this name, or is known by this digest."""
+        """Whether an image has this name or a blob with this digest."""
         return any(name in (*each.names, *each.blobs) for each in self.images.values())
 
     def gc(self) -> None:
-        """Blobs that no image needs go (STORE-017)."""
+        """Remove the blobs that no image needs (STORE-017)."""
         self.blobs = {blob for stored in self.images.values() for blob in stored.blobs}
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One thing to try.  An archive's pair knows what the archive lists for it."""
+    """A source and its name in the store; `items` are the images that an archive lists for it."""
 
     shown: str
     source: str
@@ -171,7 +171,7 @@ class Pair:
     registry: Registry = field(default_factory=Registry)
     repository: str = ""
     asked: str = ""  # :tag or @digest
-    here: Store = field(default_factory=Store)  # what need not be asked for
+    here: Store = field(default_factory=Store)  # the store before the pull
 
     def failed(self, code: str, where: str = "", **facts: object) -> FailedError:
         """A failure of this pair."""
@@ -181,16 +181,16 @@ class Pair:
 
     @property
     def found(self) -> Image | ImageList | None:
-        """What the registry has under the name."""
+        """The image or list that the registry has under the name."""
         return self.registry.images.get(self.repository.partition("/")[2] + self.asked)
 
     def announced(self) -> bool:
-        """Whether the registry says that the name still means what is here (REG-052)."""
+        """Whether a HEAD response confirms the stored manifest of this name (REG-052)."""
         known = self.found is not None and self.found.digest in self.here.blobs
         return known and self.here.holds(self.asked[1:] if self.asked[0] == "@" else self.stored)
 
     def image(self) -> Image:
-        """The image that is read, in the order of ERR-020."""
+        """The image of this pair; errors are raised in the order of ERR-020."""
         if self.items:
             if len(self.items) > 1:  # ARCH-012
                 raise self.failed("archive.item_count", "manifest", count=len(self.items))
@@ -217,7 +217,7 @@ class Pair:
         return found.image
 
     def check_config(self, image: Image) -> None:
-        """Manifest and config can be read."""
+        """Check that the manifest and the config can be read."""
         manifest, config = image.documents
         if not (isinstance(self.found, ImageList) or self.announced()):
             self.check(manifest, "manifest.not_json", "image")
@@ -225,7 +225,7 @@ class Pair:
             self.check(config, "verify.config", "config")
 
     def check(self, digest: str, code: str, where: str) -> None:
-        """The bytes of a digest are there, and are they."""
+        """Check that the registry has the right bytes for a digest."""
         got = self.registry.broken.get(digest)
         if got is not None:
             raise self.failed(code if got else "blob.gone", where, want=digest, got=got)
@@ -233,7 +233,7 @@ class Pair:
 
 @dataclass
 class Outcome:
-    """All that a pull shows."""
+    """The observable results of a pull."""
 
     images: list[str] = field(default_factory=list)
     text: str = ""

@@ -1,4 +1,4 @@
-"""Small images of our own making in a real registry, and pulls apart from this machine."""
+"""Push small generated images to a real registry, and pull with an isolated configuration."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from towline.runtime.runtime import Runtime
 from towline.store.layout import LayoutStore, open_store
 from towline.timeouts import Timeouts
 
-__all__ = ["BRIEF", "Puller", "SmallImage", "digest_of", "push", "small_image"]
+__all__ = ["SHORT_TIMEOUTS", "Puller", "SmallImage", "digest_of", "push", "small_image"]
 
 OCI = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
-#: Short waits, so that a test of a bad registry ends soon; none of them is asserted.
-BRIEF = Timeouts(
+#: Short timeouts, so that tests of a bad registry end soon; no test asserts them.
+SHORT_TIMEOUTS = Timeouts(
     connect=5.0, response=0.4, stall_window=0.4, stall_bytes=64, backoff=0.0, longest_delay=0.05
 )
 
 
 def digest_of(data: bytes) -> str:
-    """The digest of some bytes, in SHA-256."""
+    """The SHA-256 digest of bytes."""
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
 def entry(media_type: str, data: bytes) -> dict[str, Any]:
-    """The descriptor of some bytes."""
+    """The descriptor of bytes."""
     return {"mediaType": media_type, "size": len(data), "digest": digest_of(data)}
 
 
@@ -54,7 +54,7 @@ class SmallImage:
 
     @property
     def digest(self) -> str:
-        """Of the manifest."""
+        """The digest of the manifest."""
         return digest_of(self.manifest)
 
     @property
@@ -64,7 +64,7 @@ class SmallImage:
 
 
 def small_image(seed: str, layers: int = 2, size: int = 300_000) -> SmallImage:
-    """An image of some layers that hardly compress, the same for the same seed."""
+    """An image with layers that hardly compress; the same seed gives the same image."""
     chance = random.Random(seed)
     made = tuple(gzip.compress(chance.randbytes(size), 1, mtime=0) for _ in range(layers))
     config = json.dumps(
@@ -85,41 +85,43 @@ def small_image(seed: str, layers: int = 2, size: int = 300_000) -> SmallImage:
 
 
 def push(server: RegistryServer, name: str, image: SmallImage) -> None:
-    """Push an image as `repository:tag` into a registry of plain HTTP that asks for nothing."""
+    """Push an image as `repository:tag` to a registry over plain HTTP, without credentials."""
     repository, _, tag = name.partition(":")
-    with contextlib.closing(http.client.HTTPConnection(server.host, timeout=30)) as line:
+    with contextlib.closing(http.client.HTTPConnection(server.host, timeout=30)) as connection:
         for blob in image.blobs:
-            upload = _ask(line, "POST", f"/v2/{repository}/blobs/uploads/", b"", {}, 202)
-            place = upload["Location"].removeprefix(server.url)
-            mark = "&" if "?" in place else "?"
+            target = f"/v2/{repository}/blobs/uploads/"
+            upload = _request(connection, "POST", target, b"", {}, 202)
+            target = upload["Location"].removeprefix(server.url)
+            target += f"{'&' if '?' in target else '?'}digest={digest_of(blob)}"
             headers = {"Content-Type": "application/octet-stream"}
-            _ask(line, "PUT", f"{place}{mark}digest={digest_of(blob)}", blob, headers, 201)
+            _request(connection, "PUT", target, blob, headers, 201)
         headers = {"Content-Type": image.media_type}
-        _ask(line, "PUT", f"/v2/{repository}/manifests/{tag}", image.manifest, headers, 201)
+        target = f"/v2/{repository}/manifests/{tag}"
+        _request(connection, "PUT", target, image.manifest, headers, 201)
 
 
-def _ask(
-    line: http.client.HTTPConnection,
+def _request(
+    connection: http.client.HTTPConnection,
     method: str,
     target: str,
     body: bytes,
     headers: Mapping[str, str],
     status: int,
 ) -> dict[str, str]:
-    line.request(method, target, body, dict(headers))
-    answer = line.getresponse()
-    said = answer.read()
-    assert answer.status == status, (method, target, answer.status, said)
-    return dict(answer.getheaders())
+    connection.request(method, target, body, dict(headers))
+    response = connection.getresponse()
+    content = response.read()
+    assert response.status == status, (method, target, response.status, content)
+    return dict(response.getheaders())
 
 
 @dataclass
 class Puller:
-    """A store and configuration files of its own, and nothing of this machine's.
+    """A store and configuration files in a folder, independent of this machine's.
 
     Attributes:
-        folder: where all of it lies.
-        environ: the environment of the configuration.
+        folder: contains all of it.
+        environ: the environment variables for the configuration.
     """
 
     folder: Path
@@ -127,20 +129,20 @@ class Puller:
 
     @property
     def locations(self) -> Locations:
-        """Where configuration is looked for."""
+        """The locations of the configuration files, all below `folder`."""
         etc, run, var = (str(self.folder / name) for name in ("etc", "run", "var"))
         environ = {"HOME": str(self.folder / "home"), **self.environ}
         return Locations(environ=environ, etc=etc, run=run, uid=0, var=var)
 
     def write(self, name: str, text: str) -> Path:
-        """A file of the configuration, such as `etc/containers/registries.conf`."""
+        """Write a configuration file, such as `etc/containers/registries.conf`."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         return path
 
     def conf(self, text: str) -> None:
-        """The machine's registries.conf."""
+        """Write `etc/containers/registries.conf`."""
         self.write("etc/containers/registries.conf", text)
 
     @property
@@ -151,7 +153,8 @@ class Puller:
     def runtime(self, **options: Any) -> Runtime:
         """A runtime with short timeouts."""
         return Runtime(
-            self.store, Options(**{"locations": self.locations, "timeouts": BRIEF, **options})
+            self.store,
+            Options(**{"locations": self.locations, "timeouts": SHORT_TIMEOUTS, **options}),
         )
 
     def stored(self) -> list[tuple[str, tuple[str, ...]]]:
@@ -159,7 +162,7 @@ class Puller:
         return sorted((image.id, image.names) for image in self.store.images())
 
     def assert_whole(self, image: SmallImage) -> None:
-        """The store has every byte of an image, under the digests that it verified."""
+        """Assert that the store has every blob of an image, and that it verifies."""
         for blob in (image.manifest, *image.blobs):
             path = self.folder / "store/blobs/sha256" / digest_of(blob).partition(":")[2]
             assert path.read_bytes() == blob
@@ -168,6 +171,6 @@ class Puller:
 
 
 def insecure(*hosts: str) -> Iterator[str]:
-    """Lines of registries.conf by which plain HTTP is spoken to hosts."""
+    """Entries of registries.conf that allow plain HTTP for hosts."""
     for host in hosts:
         yield f'[[registry]]\nlocation = "{host}"\ninsecure = true\n'

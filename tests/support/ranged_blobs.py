@@ -1,6 +1,6 @@
-"""A server that sends ranges of a blob, and downloads that ask for them at once.
+"""A server that sends ranges of a blob, and downloads that request ranges in parallel.
 
-Every connection counts as slow here, and pieces are small; what decides is counted at the server.
+Every connection counts as slow here, and ranges are small.  Tests count the requests at the server.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.support.docker_images import Registry, descriptor, digest_of
-from tests.support.scripted_server import Handler, Line, Request, ScriptedServer
+from tests.support.scripted_server import Connection, Handler, Request, ScriptedServer
 from towline.core import BlobWriter
 from towline.errors import TowlineError
 from towline.registry.connection_slots import ConnectionSlots, Division
@@ -18,77 +18,83 @@ __all__ = [
     "EAGER",
     "LARGE",
     "PATH",
-    "PIECE",
-    "asked",
+    "RANGE_SIZE",
     "begin",
+    "blob_requests",
     "deliver",
-    "is_piece",
-    "pieces_by",
+    "is_bounded_range",
     "ranges",
+    "ranges_from",
     "send",
     "send_of",
     "slots",
     "span",
 ]
 
-PIECE = 64 << 10
+RANGE_SIZE = 64 << 10
 LARGE = b"".join(b"%015d\n" % number for number in range(1 << 16)) + b"the end"
 PATH = f"/v2/r/blobs/{digest_of(LARGE)}"
-EAGER = Division(worth=2 * PIECE, piece=PIECE, memory=6 * PIECE, after=0.0, share=0.0)
+EAGER = Division(
+    min_remaining=2 * RANGE_SIZE, range_size=RANGE_SIZE, memory=6 * RANGE_SIZE, after=0.0, share=0.0
+)
 
 
 def slots(most: int = 6) -> ConnectionSlots:
-    """Slots that divide every blob as soon as they may."""
+    """Connection slots that divide every blob immediately."""
     return ConnectionSlots(most, EAGER)
 
 
 def span(request: Request) -> tuple[int, int]:
-    """The range of a request for a piece, its end excluded."""
+    """The range that a request asks for, as start and exclusive end."""
     first, last = request.headers["range"].removeprefix("bytes=").split("-")
     return int(first), int(last) + 1
 
 
-def is_piece(request: Request) -> bool:
-    """Whether a range with an end is asked for, as helpers do it."""
+def is_bounded_range(request: Request) -> bool:
+    """Whether a request has a range with an end, as those of the helper threads do."""
     return not request.headers.get("range", "-").endswith("-")
 
 
-def send_of(data: bytes, request: Request, line: Line) -> None:
-    """What a good server does: all of a blob, or the range that was asked for."""
+def send_of(data: bytes, request: Request, connection: Connection) -> None:
+    """Respond correctly: with the whole blob, or with the requested range."""
     wanted = request.headers.get("range")
     if wanted is None:
-        line.reply(200, data, Accept_Ranges="bytes")
+        connection.reply(200, data, Accept_Ranges="bytes")
         return
     first, last = wanted.removeprefix("bytes=").split("-")
     part = data[int(first) : int(last or len(data)) + bool(last)]
     end = int(first) + len(part) - 1
-    line.reply(206, part, Content_Range=f"bytes {first}-{end}/{len(data)}")
+    connection.reply(206, part, Content_Range=f"bytes {first}-{end}/{len(data)}")
 
 
-def send(request: Request, line: Line) -> None:
-    """The same of `LARGE`."""
-    send_of(LARGE, request, line)
+def send(request: Request, connection: Connection) -> None:
+    """Respond correctly to a request for `LARGE`."""
+    send_of(LARGE, request, connection)
 
 
-def pieces_by(odd: Handler) -> Registry:
-    """A registry whose pieces are sent by a handler of the test."""
+def ranges_from(odd: Handler) -> Registry:
+    """A registry in which a test's handler responds to the requests with a bounded range."""
     return Registry(
-        {PATH: lambda request, line: (odd if is_piece(request) else send)(request, line)}
+        {
+            PATH: lambda request, connection: (odd if is_bounded_range(request) else send)(
+                request, connection
+            )
+        }
     )
 
 
-def asked(server: ScriptedServer) -> list[Request]:
+def blob_requests(server: ScriptedServer) -> list[Request]:
     """The requests for the blob."""
     return [request for request in server.requests if request.path == PATH]
 
 
 def ranges(server: ScriptedServer) -> list[tuple[int, int]]:
-    """The pieces that were asked for, sorted."""
-    return sorted(span(request) for request in asked(server) if is_piece(request))
+    """The bounded ranges that were requested, sorted."""
+    return sorted(span(request) for request in blob_requests(server) if is_bounded_range(request))
 
 
 def deliver(image: DockerSource, path: Path, offset: int = 0) -> bytes:
-    """The blob, as a writer has it in the end; after an error the file is a prefix."""
+    """Download the blob and return it; after an error the file must be a prefix of it."""
     path.write_bytes(LARGE[:offset])
     writer = BlobWriter(str(path), resume=offset > 0)
     try:
@@ -102,9 +108,9 @@ def deliver(image: DockerSource, path: Path, offset: int = 0) -> bytes:
     return path.read_bytes()
 
 
-def begin(request: Request, line: Line, count: int) -> None:
-    """The head of a piece, and its first bytes."""
+def begin(request: Request, connection: Connection, count: int) -> None:
+    """Send the response headers for a range, and its first `count` bytes."""
     first, end = span(request)
     headers = {"Content_Range": f"bytes {first}-{end - 1}/{len(LARGE)}"}
-    line.head(206, Content_Length=str(end - first), **headers)
-    line.send(LARGE[first : first + count])
+    connection.head(206, Content_Length=str(end - first), **headers)
+    connection.send(LARGE[first : first + count])

@@ -1,4 +1,4 @@
-"""The recorded cases, and how a test takes those of one operation."""
+"""The recorded cases, and a parametrisation by operation."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ CURRENT = [case for case in ALL if case.edition == "current"]
 
 
 def each(operation: str) -> pytest.MarkDecorator:
-    """Runs a test once for each case of an operation."""
+    """Parametrise a test with the cases of an operation."""
     cases = [case for case in LIBPOD if case.operation == operation]
     return pytest.mark.parametrize("case", cases, ids=[case.id for case in cases])
 
 
 def assert_passed(outcome: Outcome) -> None:
-    """Fails with all that is known of a case that did not pass."""
+    """Fail with a full description of the case if it did not pass."""
     if outcome.verdict != "passed":
-        told = [f"{outcome.case.id} {outcome.verdict} {outcome.reason}", outcome.case.why]
-        told += [f"input {dict(outcome.case.input)}"]
+        lines = [f"{outcome.case.id} {outcome.verdict} {outcome.reason}", outcome.case.why]
+        lines += [f"input {dict(outcome.case.input)}"]
         for one in outcome.differences:
-            told += [one.where, f"  wanted {one.wanted!r}", f"  got    {one.got!r}"]
-        pytest.fail("\n".join(told), pytrace=False)
+            lines += [one.where, f"  wanted {one.wanted!r}", f"  got    {one.got!r}"]
+        pytest.fail("\n".join(lines), pytrace=False)
 
 
 def case(
@@ -35,5 +35,5 @@ def case(
     expect: dict[str, object] | None = None,
     **arguments: object,
 ) -> Case:
-    """A case that no file holds."""
+    """A case that is in no vector file."""
     return Case("made-up", operation, "libpod-1.3", VECTORS, arguments, expect or {"ok": {}})

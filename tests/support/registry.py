@@ -19,7 +19,7 @@ from tests.support import tools
 
 _LISTENING = re.compile(r"listening on (127\.0\.0\.1:\d+)")
 _ACCESS = re.compile(r'(?m)^127\.0\.0\.1 \S+ \S+ \[[^]]*\] "(\S+) (\S+) [^"]*" (\d+) (\d+)')
-_TIMEOUT = 30.0  # seconds; only a machine in trouble needs more than one
+_TIMEOUT = 30.0  # seconds; normally one is enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,10 @@ class TokenSettings:
     """The token service that a registry trusts.
 
     Attributes:
-        realm: where clients get a token.
-        service: the name of the registry to it.
-        issuer: its own name.
-        certificate: a PEM file; what signs the tokens must be certified by it.
+        realm: the URL from which clients get a token.
+        service: the name of the registry in token requests.
+        issuer: the name of the token service.
+        certificate: a PEM file that certifies the key of the tokens.
     """
 
     realm: str
@@ -41,17 +41,17 @@ class TokenSettings:
 
 @dataclass(frozen=True, slots=True)
 class RegistrySettings:
-    """How a registry differs from the plain one: anonymous, plain HTTP, deleting allowed.
+    """Settings of a registry; the default is anonymous access over plain HTTP.
 
     Attributes:
-        storage: the folder of its blobs, kept when it ends; else one of its own.
+        storage: the folder of its blobs; if None, a folder of its own.
         htpasswd: a file of users, with bcrypt passwords.
-        certificate: the PEM certificate that it shows; makes it speak HTTPS, with `key`.
+        certificate: the PEM certificate; with `key` it enables HTTPS.
         key: the PEM key of the certificate.
-        client_ca: a PEM file; clients must then show a certificate that it signed.
-        proxy: the URL of a registry that this one is a pull-through cache of.
+        client_ca: a PEM file; clients must then present a certificate signed by it.
+        proxy: the URL of the upstream registry; this one is then a pull-through cache.
         delete: whether manifests and blobs may be deleted.
-        token: clients must show a token of this service.
+        token: if set, clients must present a token of this service.
     """
 
     storage: Path | None = None
@@ -69,7 +69,7 @@ PLAIN = RegistrySettings()
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request that the registry answered, with the size of the body that it sent."""
+    """One request in the registry's access log; `size` is the size of the response body."""
 
     method: str
     target: str
@@ -82,10 +82,10 @@ class RegistryServer:
     """A running registry.
 
     Attributes:
-        host: `127.0.0.1:PORT`, as it stands in an image name.
+        host: `127.0.0.1:PORT`, as in an image name.
         scheme: `http` or `https`.
-        storage: the folder that holds its blobs.
-        log: the file that holds what it printed, an access log among it.
+        storage: the folder of its blobs.
+        log: the file with its output, including the access log.
     """
 
     host: str
@@ -95,7 +95,7 @@ class RegistryServer:
 
     @property
     def url(self) -> str:
-        """The base of every request, without a slash at its end."""
+        """The base URL, without a trailing slash."""
         return f"{self.scheme}://{self.host}"
 
     def name(self, rest: str) -> str:
@@ -103,13 +103,13 @@ class RegistryServer:
         return f"{self.host}/{rest}"
 
     def location(self, rest: str) -> str:
-        """The same as `docker://` location, for skopeo and for towline."""
+        """The same as a `docker://` location, for skopeo and towline."""
         return f"docker://{self.name(rest)}"
 
     def requests(self) -> list[Request]:
-        """Every request answered so far, in the order of their ends. Only over plain HTTP."""
-        # An answer reaches its client a little before its log line reaches the file: a request
-        # of our own, sent afterwards, marks the place up to which the log is complete.
+        """Every request answered so far, in the order of completion. Only over plain HTTP."""
+        # A response reaches its client slightly before its log line is written.  A request sent
+        # here marks the position up to which the log is complete.
         mark = f"/v2/?mark={next(_MARKS)}"
         with urllib.request.urlopen(f"{self.url}{mark}", timeout=_TIMEOUT):
             pass
@@ -128,15 +128,15 @@ _MARKS = count(1)
 
 
 class NewRegistry(Protocol):
-    """The type of the fixture `new_registry`: starts a registry that ends with the test."""
+    """The type of the fixture `new_registry`: starts a registry that is stopped after the test."""
 
     def __call__(self, settings: RegistrySettings = PLAIN) -> RegistryServer:
-        """Starts a registry with these settings."""
+        """Start a registry with these settings."""
 
 
 @contextlib.contextmanager
 def serve(directory: Path, settings: RegistrySettings = PLAIN) -> Iterator[RegistryServer]:
-    """Runs a registry whose files lie in `directory`, until the context ends."""
+    """Run a registry with its files in `directory` until the context ends."""
     command = tools.require("docker-registry")
     directory.mkdir(parents=True, exist_ok=True)
     storage = settings.storage or directory / "storage"
@@ -157,14 +157,14 @@ def serve(directory: Path, settings: RegistrySettings = PLAIN) -> Iterator[Regis
             scheme = "https" if settings.certificate else "http"
             server = RegistryServer(_host(process, log), scheme, storage, log)
             if scheme == "http":
-                _wait_until_it_answers(server)
+                _wait_until_ready(server)
             yield server
         finally:
-            process.kill()  # it keeps nothing in memory that the storage lacks
+            process.kill()  # it has no unwritten state
 
 
 def _configuration(storage: Path, settings: RegistrySettings) -> dict[str, object]:
-    # Port 0: the kernel picks a free one and the registry logs it, so nothing can take it first.
+    # Port 0: the kernel picks a free port and the registry logs it, so there is no race for it.
     http: dict[str, object] = {"addr": "127.0.0.1:0", "secret": "of no use on loopback"}
     if settings.certificate is not None:
         tls: dict[str, object] = {
@@ -212,9 +212,9 @@ def _host(process: subprocess.Popen[bytes], log: Path) -> str:
     return found[1]
 
 
-def _wait_until_it_answers(server: RegistryServer) -> None:
+def _wait_until_ready(server: RegistryServer) -> None:
     try:
         with urllib.request.urlopen(f"{server.url}/v2/?", timeout=_TIMEOUT):
             pass
-    except urllib.error.HTTPError as refused:  # an answer as well: 401 where users are asked for
+    except urllib.error.HTTPError as refused:  # it is ready: 401 if it requires users
         refused.close()

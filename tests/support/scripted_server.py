@@ -1,4 +1,4 @@
-"""A server on loopback that does with each request what a test says, well-behaved or not."""
+"""A server on loopback whose responses a test's handler sends, valid or invalid."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["Handler", "Line", "Request", "ScriptedServer", "scripted"]
+__all__ = ["Connection", "Handler", "Request", "ScriptedServer", "scripted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +19,8 @@ class Request:
     """One request.
 
     Attributes:
-        number: of requests for the same target so far, from 0.
-        headers: by name in lower case; several of one name joined by a comma.
+        number: the number of earlier requests for the same target.
+        headers: by name in lower case; several with one name are joined by a comma.
     """
 
     method: str
@@ -34,7 +34,7 @@ class Request:
         return self.target.partition("?")[0]
 
 
-class Line:
+class Connection:
     """The server's end of a connection."""
 
     def __init__(self, sock: socket.socket) -> None:
@@ -42,52 +42,52 @@ class Line:
 
     @property
     def secure(self) -> bool:
-        """Whether it is one of TLS."""
+        """Whether the connection uses TLS."""
         return isinstance(self._sock, ssl.SSLSocket)
 
     def send(self, data: bytes) -> None:
-        """Sends bytes as they are."""
+        """Send bytes unchanged."""
         self._sock.sendall(data)
 
     def reply(self, status: int, body: bytes = b"", **headers: str) -> None:
-        """Sends a whole answer; a header's name is written with underscores."""
+        """Send a whole response; underscores in header names become hyphens."""
         self.head(status, Content_Length=str(len(body)), **headers)
         self.send(body)
 
     def head(self, status: int, **headers: str) -> None:
-        """Sends the head of an answer."""
+        """Send the status line and the headers of a response."""
         lines = [f"HTTP/1.1 {status} Whatever"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         self.send("\r\n".join([*lines, "", ""]).encode("latin-1"))
 
-    def hang_up(self) -> None:
-        """Ends the connection in good order."""
+    def shutdown(self) -> None:
+        """Close the connection without a reset."""
         self._sock.shutdown(socket.SHUT_RDWR)
 
     def reset(self) -> None:
-        """Ends the connection with a reset."""
+        """Close the connection with a reset."""
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._sock.close()
 
-    def wait_for_the_end(self) -> None:
-        """Returns when the client has closed the connection."""
+    def wait_until_closed(self) -> None:
+        """Wait until the client has closed the connection."""
         while self._sock.recv(65536):
             pass
 
 
-Handler = Callable[[Request, Line], None]
+Handler = Callable[[Request, Connection], None]
 
 
 @dataclass(slots=True)
 class ScriptedServer:
-    """A running server; `requests` are those that it read, in order."""
+    """A running server; `requests` are those it has received, in order."""
 
     host: str
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
 
     def targets(self) -> list[str]:
-        """What was asked for, in order."""
+        """The targets of the requests, in order."""
         return [request.target for request in self.requests]
 
 
@@ -95,11 +95,11 @@ class ScriptedServer:
 def scripted(
     handler: Handler, tls: ssl.SSLContext | None = None, *, plain: bool = False
 ) -> Iterator[ScriptedServer]:
-    """Runs a server until the context ends; with `plain`, HTTP is spoken beside TLS."""
+    """Run a server until the context ends; with `plain` it accepts plain HTTP besides TLS."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = ScriptedServer(f"127.0.0.1:{listener.getsockname()[1]}")
         threads: list[threading.Thread] = []
-        lines: list[socket.socket] = []
+        sockets: list[socket.socket] = []
 
         def accept() -> None:
             while True:
@@ -107,7 +107,7 @@ def scripted(
                     sock, _ = listener.accept()
                 except OSError:
                     return
-                lines.append(sock)
+                sockets.append(sock)
                 server.connections += 1
                 thread = threading.Thread(target=serve, args=(sock,), daemon=True)
                 threads.append(thread)
@@ -117,13 +117,13 @@ def scripted(
             with contextlib.suppress(OSError, _ConnectionGoneError):
                 if tls is not None and not (plain and sock.recv(1, socket.MSG_PEEK) != b"\x16"):
                     sock = tls.wrap_socket(sock, server_side=True)
-                    lines.append(sock)
+                    sockets.append(sock)
                 with sock:
                     buffer = bytearray()
                     while True:
                         request = _read(sock, buffer, server)
                         server.requests.append(request)
-                        handler(request, Line(sock))
+                        handler(request, Connection(sock))
             sock.close()
 
         accepting = threading.Thread(target=accept, daemon=True)
@@ -133,7 +133,7 @@ def scripted(
         finally:
             with contextlib.suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
-            for sock in lines:
+            for sock in sockets:
                 with contextlib.suppress(OSError):
                     socket.socket.shutdown(sock, socket.SHUT_RDWR)
             for thread in [accepting, *threads]:
@@ -147,7 +147,7 @@ class _ConnectionGoneError(Exception):
 def _read(sock: socket.socket, buffer: bytearray, server: ScriptedServer) -> Request:
     while b"\r\n\r\n" not in buffer:
         _more(sock, buffer)
-        if buffer[:1] == b"\x16":  # TLS, to a server of plain HTTP: real ones say so and hang up
+        if buffer[:1] == b"\x16":  # TLS on plain HTTP: real servers respond 400 and close
             sock.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
             raise _ConnectionGoneError
     head, _, _ = bytes(buffer).partition(b"\r\n\r\n")

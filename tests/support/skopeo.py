@@ -1,4 +1,4 @@
-"""What skopeo says of an image: the second opinion on everything that towline stores."""
+"""Inspect and copy images with skopeo, which is independent of towline."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.support import tools
 
-# A policy of our own, so that a test does not depend on the machine's.
+# Used instead of the machine's policy, so that tests do not depend on it.
 POLICY = {"default": [{"type": "insecureAcceptAnything"}]}
 
 
@@ -25,17 +25,17 @@ def manifest_digest(location: str, *, tls_verify: bool = False) -> str:
 
 
 def inspect(location: str, *, tls_verify: bool = False) -> dict[str, Any]:
-    """What `skopeo inspect` says of `transport:rest`: Digest, Labels, Layers and more."""
+    """The output of `skopeo inspect` for `transport:rest`: Digest, Labels, Layers and more."""
     return _json(_inspect(location, tls_verify=tls_verify))
 
 
 def config(location: str, *, tls_verify: bool = False) -> dict[str, Any]:
-    """The configuration of the image at `transport:rest`, in its OCI form."""
+    """The config of the image at `transport:rest`, in OCI form."""
     return _json(_inspect("--config", location, tls_verify=tls_verify))
 
 
 def copy(source: str, destination: str, *options: str, policy: Path) -> None:
-    """Copies an image; `options` such as `--format v2s2` are those of `skopeo copy`."""
+    """Copy an image; `options` such as `--format v2s2` are those of `skopeo copy`."""
     tls = [
         f"--{side}-tls-verify=false"
         for side, location in (("src", source), ("dest", destination))
@@ -46,14 +46,14 @@ def copy(source: str, destination: str, *options: str, policy: Path) -> None:
 
 
 def write_policy(path: Path) -> Path:
-    """Writes a policy.json that accepts everything, and gives the path back."""
+    """Write a policy.json that accepts every image, and return its path."""
     path.write_text(json.dumps(POLICY))
     return path
 
 
-def _inspect(*words: str, tls_verify: bool) -> bytes:
+def _inspect(*arguments: str, tls_verify: bool) -> bytes:
     verify = f"--tls-verify={str(tls_verify).lower()}"
-    return tools.run(tools.require("skopeo"), "inspect", verify, *words).stdout
+    return tools.run(tools.require("skopeo"), "inspect", verify, *arguments).stdout
 
 
 def _json(text: bytes) -> dict[str, Any]:

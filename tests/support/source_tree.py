@@ -1,4 +1,4 @@
-"""What the house tests read of the package: its modules, as syntax trees."""
+"""The modules of the package as syntax trees, for the architecture tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Module:
     tree: ast.Module
 
     def imports(self) -> set[str]:
-        """The towline modules that it imports, anywhere in it."""
+        """The towline modules that this module imports, at any level of nesting."""
         found: set[str] = set()
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Import):

@@ -1,4 +1,4 @@
-"""Runs the examples of the spec: reads a block, and compares what comes of each line."""
+"""Run the examples of the spec: parse a block, and compare the result of each line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CODE = re.compile(r"error: ([a-z_0-9]+\.[a-z_0-9]+)")
 
 
 def mismatches(lines: Sequence[str], edition: str, folder: Path) -> list[str]:
-    """What in a block of examples does not hold in an edition; empty where all does."""
+    """The lines of a block of examples that fail in an edition, with a description."""
     operations = Operations(Rules.named(edition), folder)
     found = []
     with operations:
@@ -25,29 +25,29 @@ def mismatches(lines: Sequence[str], edition: str, folder: Path) -> list[str]:
             if line.startswith("given "):
                 operations.given(_expanded(line.removeprefix("given ")), block)
                 continue
-            asked, arrow, wanted = (_expanded(line) + " ").partition(" => ")
+            operation, arrow, first = (_expanded(line) + " ").partition(" => ")
             if not arrow:
                 found.append(f"{line}: there is no => in it")
                 continue
-            told = "\n".join([part for part in (wanted.strip(), *map(_expanded, block)) if part])
-            got, code = operations.answer(asked)
-            if not _fits(told, got, code):
+            wanted = "\n".join([part for part in (first.strip(), *map(_expanded, block)) if part])
+            got, code = operations.run(operation)
+            if not _matches(wanted, got, code):
                 found.append(
-                    f"{line}\n    wanted {told!r}\n    got    {got!r} ({code or 'no error'})"
+                    f"{line}\n    wanted {wanted!r}\n    got    {got!r} ({code or 'no error'})"
                 )
     return found
 
 
 def _statements(lines: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     """Each line with the indented lines below it, without their first two spaces."""
-    at = 0
-    while at < len(lines):
-        head = lines[at]
-        at += 1
+    index = 0
+    while index < len(lines):
+        head = lines[index]
+        index += 1
         block = []
-        while at < len(lines) and lines[at].startswith("  "):
-            block.append(lines[at][2:])
-            at += 1
+        while index < len(lines) and lines[index].startswith("  "):
+            block.append(lines[index][2:])
+            index += 1
         yield head, block
 
 
@@ -56,7 +56,7 @@ def _expanded(text: str) -> str:
     return re.sub(r"\b(HEX)+\b", lambda match: HEX * (len(match[0]) // 3), text)
 
 
-def _fits(wanted: str, got: str, code: str) -> bool:
+def _matches(wanted: str, got: str, code: str) -> bool:
     if named := _CODE.fullmatch(wanted):
         return code == named[1]
     if got == wanted:

@@ -1,4 +1,4 @@
-"""What the examples of the spec ask for: one method for each word at the head of a line."""
+"""The operations of the spec's examples: one method for each first word of a line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from tests.support.empty_hosts import empty_registry, nobody
+from tests.support.empty_hosts import empty_registry, refusing_address
 from tests.support.frozen_facts import FrozenFacts
 from towline.config import registries_conf, registries_conf_2019
 from towline.config.credentials import find_credentials
@@ -50,17 +50,17 @@ def _plain(text: str) -> str:
     return str(json.loads(text)) if text.startswith('"') else text
 
 
-def _pairs(words: Iterable[str]) -> dict[str, Any]:
+def _pairs(arguments: Iterable[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for word in words:
-        key, _, value = word.partition("=")
+    for argument in arguments:
+        key, _, value = argument.partition("=")
         found[key] = int(value) if value.isdigit() else value
     return found
 
 
 @dataclass
 class Operations:
-    """The facts that a block states, and the operations that it asks for."""
+    """The facts that a block of examples states, and its operations."""
 
     rules: Rules
     folder: Path
@@ -75,16 +75,16 @@ class Operations:
     image_ids: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     hosts: dict[str, str] = field(default_factory=dict)
-    running: ExitStack = field(default_factory=ExitStack)
+    servers: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> None:
-        self.running.__enter__()
+        self.servers.__enter__()
 
     def __exit__(self, *raised: object) -> None:
-        self.running.close()
+        self.servers.close()
 
     def given(self, text: str, block: list[str]) -> None:
-        """State a fact."""
+        """Set a fact."""
         if text == "registries.conf:":
             self.conf = "\n".join(block) + "\n"
         elif text == "drop-in:":
@@ -107,19 +107,19 @@ class Operations:
         elif found := re.fullmatch(r"missing path (.+)", text):
             self.missing.append(found[1])
         elif found := re.fullmatch(r"registry (\S+) (without images|down)", text):
-            serving = empty_registry() if found[2] == "without images" else nobody()
-            self.hosts[found[1]] = self.running.enter_context(serving)
+            serving = empty_registry() if found[2] == "without images" else refusing_address()
+            self.hosts[found[1]] = self.servers.enter_context(serving)
         else:
-            raise ValueError(f"nobody knows the fact {text!r}")
+            raise ValueError(f"unknown fact: {text!r}")
 
-    def answer(self, asked: str) -> tuple[str, str]:
-        """What comes of an operation, and the code of the error where it is one."""
-        word, _, rest = asked.strip().partition(" ")
-        operation: Callable[[str], str] = getattr(self, f"op_{word}")
+    def run(self, line: str) -> tuple[str, str]:
+        """The result of an operation, and the code of its error, ``""`` if there is none."""
+        name, _, rest = line.strip().partition(" ")
+        operation: Callable[[str], str] = getattr(self, f"op_{name}")
         try:
             return operation(rest), ""
         except TowlineError as error:
-            return self._shown(error.told(self.rules.wording)), error.code
+            return self._shown(error.render(self.rules.wording)), error.code
 
     def _shown(self, text: str) -> str:
         text = text.replace(str(self.folder), "")
@@ -156,8 +156,8 @@ class Operations:
     def op_decompose(self, text: str) -> str:
         parts = decompose(_plain(text))
         name = parts.unnormalized
-        told = {"domain": name.domain, "path": name.path, "tag": name.tag, "digest": name.digest}
-        shown = [f"{key} {value}" for key, value in told.items() if value]
+        fields = {"domain": name.domain, "path": name.path, "tag": name.tag, "digest": name.digest}
+        shown = [f"{key} {value}" for key, value in fields.items() if value]
         return ", ".join([*shown, "registry" if parts.has_registry else "no registry"])
 
     def op_normalize(self, text: str) -> str:
@@ -229,23 +229,23 @@ class Operations:
         entry = self.registries().find(text)
         if entry is None:
             return "none"
-        told = [entry.prefix]
-        told += [word for word in ("insecure", "blocked") if getattr(entry, word)]
+        shown = [entry.prefix]
+        shown += [flag for flag in ("insecure", "blocked") if getattr(entry, flag)]
         if entry.mirrors:
-            told.append("mirrors " + ", ".join(mirror.location for mirror in entry.mirrors))
-        return " ".join(told)
+            shown.append("mirrors " + ", ".join(mirror.location for mirror in entry.mirrors))
+        return " ".join(shown)
 
     def op_endpoints(self, text: str) -> str:
         reference = parse_normalized(text)
-        told = []
+        lines = []
         for endpoint in endpoints_of(self.registries(), reference):
-            words = ["mirror" if endpoint.mirror else "registry", str(endpoint.reference)]
+            shown = ["mirror" if endpoint.mirror else "registry", str(endpoint.reference)]
             if endpoint.insecure:
-                words.append("insecure")
+                shown.append("insecure")
             if endpoint.problem is not None:
-                words.append(f"error: {endpoint.problem.code}")
-            told.append(" ".join(words))
-        return "\n".join(told)
+                shown.append(f"error: {endpoint.problem.code}")
+            lines.append(" ".join(shown))
+        return "\n".join(lines)
 
     def op_credentials(self, text: str) -> str:
         path = self._file("auth.json", self.auth_text)
@@ -285,11 +285,11 @@ class Operations:
         return str(RawManifest(text.encode(), OCI_MANIFEST).digest)
 
     def op_challenge(self, text: str) -> str:
-        told = [
+        shown = [
             " ".join([each.scheme, *(f"{key}={value}" for key, value in each.parameters.items())])
             for each in parse_challenges([text])
         ]
-        return "; ".join(told) or "none"
+        return "; ".join(shown) or "none"
 
     def op_wait(self, text: str) -> str:
         return str(delay(0, text, Timeouts()))
@@ -335,14 +335,14 @@ class Operations:
 
     def op_step(self, text: str) -> str:
         name, *facts = text.split()
-        happened = [Step(name, _pairs(facts))]
-        return self.rules.wording.error("label.missing", {"image": "i", "label": "l"}, happened)
+        steps = [Step(name, _pairs(facts))]
+        return self.rules.wording.error("label.missing", {"image": "i", "label": "l"}, steps)
 
     def op_final(self, text: str) -> str:
-        name, *words = text.split()
-        failed = _pairs(word for word in words if word != "searched")
+        name, *arguments = text.split()
+        failed = _pairs(argument for argument in arguments if argument != "searched")
         code = "pull.failed"
-        if "searched" in words:
+        if "searched" in arguments:
             code = "pull.all_failed" if failed else "pull.no_search_registries"
         images, errors = list(failed), list(failed.values())
         raise PullFailedError(code, name=name, images=images, errors=errors)
@@ -414,7 +414,7 @@ class _Instance:
 
 @dataclass(frozen=True)
 class _Config:
-    """Stands for the reading of an image whose config has these labels."""
+    """Replaces the reader of an image; its config has these labels."""
 
     labels: dict[str, str]
 
@@ -429,7 +429,7 @@ class _Config:
 
 
 def _names_in(folder: Path, manifest: str, rules: Rules) -> tuple[str, ...]:
-    """The names in a docker-archive whose manifest.json is this text."""
+    """The image names in a docker-archive with this manifest.json."""
     path = folder / "x.tar"
     with tarfile.open(path, "w") as archive:
         member = tarfile.TarInfo("manifest.json")

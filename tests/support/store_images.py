@@ -1,4 +1,4 @@
-"""Small images in memory, and how they come into a store."""
+"""Small images in memory, and a function that stores them."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """An image: what is to be stored, and the bytes of its layers by digest."""
+    """An image: the plan for storing it, and the bytes of its layers by digest."""
 
     plan: ImagePlan
     blobs: Mapping[str, bytes]
 
     def named(self, *names: str) -> Made:
-        """The same image under other names."""
+        """The same image with other names."""
         return replace(self, plan=replace(self.plan, names=names))
 
     def under(self, image_id: str) -> Made:
-        """The same image under another ID."""
+        """The same image with another ID."""
         return replace(self, plan=replace(self.plan, id=image_id))
 
 
 def layer(content: bytes, level: int = 9) -> tuple[bytes, Digest]:
-    """A tar of one file in gzip, and its diff ID."""
+    """A layer with one file, compressed by gzip, and its diff ID."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         member = tarfile.TarInfo("file")
@@ -63,7 +63,7 @@ def make(
     level: int = 9,
     config: bytes = b"",
 ) -> Made:
-    """An image with one layer for each content; of another `level`, it has other blobs."""
+    """An image with one layer for each content; another `level` gives other blobs."""
     layers = [layer(content, level) for content in contents]
     rootfs = [str(diff_id) for diff_id in diff_ids or [diff_id for _, diff_id in layers]]
     config = (
@@ -114,7 +114,7 @@ def make(
 def put(
     store: LayoutStore, made: Made, diff_ids: Mapping[Digest, Digest] | None = None
 ) -> StoredImage:
-    """Store an image, fetching what is missing of it."""
+    """Store an image: write the missing blobs, and publish."""
     with store.begin(made.plan) as ingest:
         for missing in ingest.missing():
             sink = ingest.sink(missing)
@@ -127,5 +127,5 @@ def put(
 
 
 def state(store: LayoutStore) -> dict[str, tuple[str, ...]]:
-    """The names of each image."""
+    """The names of each stored image, by ID."""
     return {image.id: image.names for image in store.images()}

@@ -1,8 +1,8 @@
 """A process that stores images and is killed: `python -m tests.support.storing_process`.
 
-Modes: `loop` stores images for ever and prints a line before each step; `fetch` waits for a line,
-stores one image and prints each blob that it fetched; `pull`, `evict` and `remove` change the store
-once and kill themselves at the Nth change of a folder.
+Modes: `loop` stores images forever and prints a line before each step; `fetch` waits for a line of
+input, stores one image and prints each blob that it wrote; `pull`, `evict` and `remove` change the
+store once and kill the process at the Nth change of a folder.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ IMAGES = [
     make(bytes([n]) * 50_000, b"shared" * 10_000, names=[MOVING, f"localhost/image-{n}:1"])
     for n in range(4)
 ]
-# Of one config, with layers of its own each: the first has an ID that is the second one's.
+# Both have the same config and therefore the same ID, but different layers; only the layers of
+# PROVEN match the config's diff IDs.
 CLAIMED = make(b"enemy", names=["evil.example.com/x:1"], diff_ids=[layer(b"trusted")[1]])
 PROVEN = make(b"trusted", names=["docker.io/library/trusted:1"])
 LARGE = make(*(bytes([n]) * 300_000 for n in range(8)))
@@ -45,9 +46,9 @@ def loop(root: str) -> None:
                 assert sink is not None
                 with sink:
                     data = made.blobs[missing.descriptor.digest_text]
-                    for at in range(sink.offset, len(data), 64):
+                    for offset in range(sink.offset, len(data), 64):
                         print("write", flush=True)
-                        sink.writer.write(data[at : at + 64])
+                        sink.writer.write(data[offset : offset + 64])
                     print("commit", flush=True)
                     sink.commit()
             print("publish", flush=True)
@@ -67,24 +68,24 @@ def fetch(root: str) -> None:
         ingest.publish()
 
 
-def mortal(deaths: int) -> None:
-    """From now on the process kills itself instead of its Nth rename or removal."""
-    left = itertools.count(1)
+def kill_at_change(number: int) -> None:
+    """Make the process kill itself instead of its Nth rename or removal."""
+    calls = itertools.count(1)
 
     def wrapped(call: Callable[..., Any]) -> Callable[..., Any]:
-        def instead(*arguments: Any) -> Any:
-            if next(left) == deaths:
+        def counted(*arguments: Any) -> Any:
+            if next(calls) == number:
                 os.kill(os.getpid(), signal.SIGKILL)
             return call(*arguments)
 
-        return instead
+        return counted
 
     os.replace, os.unlink = wrapped(os.replace), wrapped(os.unlink)
 
 
-def change(what: Callable[[], object], deaths: int) -> None:
-    mortal(deaths)
-    what()
+def run_and_kill(action: Callable[[], object], number: int) -> None:
+    kill_at_change(number)
+    action()
 
 
 def one_change(mode: str, root: str) -> Callable[[], object]:
@@ -102,6 +103,6 @@ if __name__ == "__main__":
         case ["fetch", root]:
             fetch(root)
         case [("pull" | "evict" | "remove") as mode, root, number]:
-            change(one_change(mode, root), int(number))
-        case words:
-            raise SystemExit(f"unknown: {words}")
+            run_and_kill(one_change(mode, root), int(number))
+        case arguments:
+            raise SystemExit(f"unknown: {arguments}")

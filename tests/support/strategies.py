@@ -1,4 +1,4 @@
-"""Hypothesis strategies for what towline reads; new nouns join here, and laws grow with them."""
+"""Hypothesis strategies for the names and references that towline parses."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _SEPARATORS = st.sampled_from([".", "_", "__", "-", "--", "---"])
 @st.composite
 def path_parts(draw: st.DrawFn) -> str:
     """One component of a repository path."""
-    words = draw(st.lists(st.text(_ALNUM, min_size=1, max_size=6), min_size=1, max_size=3))
-    text = words[0]
-    for word in words[1:]:
-        text += draw(_SEPARATORS) + word
+    parts = draw(st.lists(st.text(_ALNUM, min_size=1, max_size=6), min_size=1, max_size=3))
+    text = parts[0]
+    for part in parts[1:]:
+        text += draw(_SEPARATORS) + part
     return text
 
 
 @st.composite
 def domains(draw: st.DrawFn) -> str:
-    """A host that is a registry without doubt: with a dot, a port, or ``localhost``."""
+    """A host that counts as a registry: with a dot, a port, or ``localhost``."""
     label = st.from_regex(r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,6}[a-zA-Z0-9])?", fullmatch=True)
     return draw(
         st.one_of(
@@ -47,7 +47,7 @@ def domains(draw: st.DrawFn) -> str:
 tags = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,12}", fullmatch=True)
 digests = st.builds("sha256:{}".format, st.text("0123456789abcdef", min_size=64, max_size=64))
 _suffixes = st.one_of(st.just(""), st.builds(":{}".format, tags), st.builds("@{}".format, digests))
-# Not 64 hex digits, which name an image ID; part counts keep names below 255 characters.
+# The limits exclude 64 hex digits, which would be an image ID, and names above 255 characters.
 _paths = st.lists(path_parts(), min_size=1, max_size=3).map("/".join)
 short_names = st.builds("{}{}".format, _paths, _suffixes).filter(lambda name: len(name) < 200)
 full_names = st.builds("{}/{}{}".format, domains(), _paths, _suffixes).filter(

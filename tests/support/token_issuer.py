@@ -1,4 +1,4 @@
-"""A token service for the real registry, which signs with a key of its own."""
+"""A token service for the real registry, which signs tokens with its own key."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from tests.support import tools
 from tests.support.registry import TokenSettings
-from tests.support.scripted_server import Line, Request, scripted
+from tests.support.scripted_server import Connection, Request, scripted
 
 __all__ = ["TokenIssuer", "issuing"]
 
@@ -27,12 +27,12 @@ _NUMBERS = count(1)
 
 @dataclass(slots=True)
 class TokenIssuer:
-    """A running issuer: everybody may pull `public/…`, only its user anything else.
+    """A running token service: anyone may pull `public/…`, only its user anything else.
 
     Attributes:
         settings: for the registry that trusts it.
-        requests: what it was asked.
-        seconds: how long its tokens last.
+        requests: the requests it has received.
+        seconds: how long its tokens are valid.
     """
 
     key: Path
@@ -45,23 +45,23 @@ class TokenIssuer:
     def settings(self) -> TokenSettings:
         return TokenSettings(f"http://{self.host}/token", SERVICE, ISSUER, self.certificate)
 
-    def __call__(self, request: Request, line: Line) -> None:
+    def __call__(self, request: Request, connection: Connection) -> None:
         self.requests.append(request)
-        asked = parse_qs(urlsplit(request.target).query or request.body.decode())
+        parameters = parse_qs(urlsplit(request.target).query or request.body.decode())
         known = False
         if request.method == "POST":
-            known = asked.get("refresh_token") == [IDENTITY_TOKEN]
+            known = parameters.get("refresh_token") == [IDENTITY_TOKEN]
             if not known:
-                line.reply(401, b"{}")
+                connection.reply(401, b"{}")
                 return
         elif "authorization" in request.headers:
             wanted = "Basic " + base64.b64encode(USER.encode()).decode()
             known = request.headers["authorization"] == wanted
             if not known:
-                line.reply(401, b"{}")
+                connection.reply(401, b"{}")
                 return
-        body = json.dumps({"token": self._token(asked.get("scope", []), known)}).encode()
-        line.reply(200, body, Content_Type="application/json")
+        body = json.dumps({"token": self._token(parameters.get("scope", []), known)}).encode()
+        connection.reply(200, body, Content_Type="application/json")
 
     def _token(self, scopes: list[str], known: bool) -> str:
         access = []
@@ -83,23 +83,25 @@ class TokenIssuer:
             "jti": str(next(_NUMBERS)),
             "access": access,
         }
-        signed = f"{_packed(json.dumps(head).encode())}.{_packed(json.dumps(claims).encode())}"
+        signed = (
+            f"{_base64url(json.dumps(head).encode())}.{_base64url(json.dumps(claims).encode())}"
+        )
         made = subprocess.run(
             [tools.require("openssl"), "dgst", "-sha256", "-sign", self.key],
             input=signed.encode(),
             capture_output=True,
             check=True,
         )
-        return f"{signed}.{_packed(made.stdout)}"
+        return f"{signed}.{_base64url(made.stdout)}"
 
 
-def _packed(data: bytes) -> str:
+def _base64url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 @contextlib.contextmanager
 def issuing(directory: Path) -> Iterator[TokenIssuer]:
-    """Runs an issuer until the context ends."""
+    """Run a token service until the context ends."""
     directory.mkdir(parents=True, exist_ok=True)
     issuer = TokenIssuer(directory / "tokens.key", directory / "tokens.crt")
     new = ("-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=tokens of tests")

@@ -1,4 +1,4 @@
-"""The real tools on this machine, and what becomes of a test whose tool is missing."""
+"""Run the real tools on this machine, and skip tests whose tool is missing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import pytest
 
-#: Turns every test that would be left out into a failure. `.ci/run` sets it.
+#: Turns every skipped test into a failure. `.ci/run` sets it.
 REQUIRE_ALL = "TOWLINE_REQUIRE_ALL_TOOLS"
 
 # Debian keeps some daemons in directories that are not on every user's PATH.
@@ -19,26 +19,26 @@ _SEARCH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/
 
 
 class ToolError(AssertionError):
-    """A real tool ended with an error; the message holds the command and what it wrote."""
+    """A real tool failed; the message contains the command and its output."""
 
 
 def all_required() -> bool:
-    """Whether a test may not be left out for want of a tool."""
+    """Whether a missing tool is a failure and not a reason to skip."""
     return os.environ.get(REQUIRE_ALL) == "1"
 
 
-def leave_out(reason: str) -> NoReturn:
-    """Leaves the running test out and says why, or fails it where no test may be left out."""
+def skip(reason: str) -> NoReturn:
+    """Skip the running test with a reason, or fail it if every tool is required."""
     if all_required():
         pytest.fail(f"{reason}, and {REQUIRE_ALL}=1 leaves no test out", pytrace=False)
-    pytest.skip(reason)  # the only one: whatever cannot run here comes through this door
+    pytest.skip(reason)  # test_project.py checks that no other code skips tests
 
 
 def require(command: str) -> Path:
-    """The path of a real tool, or the running test is left out."""
+    """The path of a real tool; skips the running test if the tool is missing."""
     found = shutil.which(command, path=_SEARCH)
     if found is None:
-        leave_out(f"{command} is not on this machine")
+        skip(f"{command} is not on this machine")
     return Path(found)
 
 
@@ -48,19 +48,19 @@ def run(
     cwd: Path | None = None,
     check: bool = True,
 ) -> subprocess.CompletedProcess[bytes]:
-    """Runs a tool to its end, with nothing on its standard input.
+    """Run a tool to its end, with an empty standard input.
 
     Raises:
-        ToolError: it ended with another status than 0, and `check` was left on.
+        ToolError: `check` is set and the exit status is not 0.
     """
     return _run([str(argument) for argument in arguments], env, cwd, check)
 
 
 def _run(
-    words: Sequence[str], env: Mapping[str, str] | None, cwd: Path | None, check: bool
+    command: Sequence[str], env: Mapping[str, str] | None, cwd: Path | None, check: bool
 ) -> subprocess.CompletedProcess[bytes]:
     done = subprocess.run(
-        words,
+        command,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         cwd=cwd,
@@ -68,6 +68,6 @@ def _run(
         check=False,
     )
     if check and done.returncode != 0:
-        said = (done.stdout + done.stderr).decode(errors="replace").strip()
-        raise ToolError(f"{' '.join(words)}\nended with {done.returncode}:\n{said}")
+        output = (done.stdout + done.stderr).decode(errors="replace").strip()
+        raise ToolError(f"{' '.join(command)}\nended with {done.returncode}:\n{output}")
     return done

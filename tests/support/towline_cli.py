@@ -1,4 +1,4 @@
-"""Running the real command line, as a user would, apart from the machine's own configuration."""
+"""Run the real command line in a process, isolated from the machine's configuration."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["CommandLine", "Ended", "stored_state"]
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a command ended."""
+    """The exit status and the output of a command."""
 
     status: int
     stdout: str
@@ -24,21 +24,21 @@ class Ended:
 
     @property
     def lines(self) -> list[str]:
-        """What it printed, line by line."""
+        """The lines of the standard output."""
         return self.stdout.splitlines()
 
     def json(self) -> Any:
-        """What it printed, as a JSON document."""
+        """The standard output as a JSON document."""
         return json.loads(self.stdout)
 
 
 @dataclass(frozen=True, slots=True)
 class CommandLine:
-    """`towline` with a home, a store and configuration files of its own.
+    """`towline` with its own home directory, store and configuration files.
 
     Attributes:
-        home: its home directory; `policy.json` and `registries.conf` lie in it.
-        root: its store.
+        home: the home directory, with `policy.json` and `registries.conf`.
+        root: the store.
     """
 
     home: Path
@@ -46,7 +46,7 @@ class CommandLine:
 
     @classmethod
     def below(cls, directory: Path) -> CommandLine:
-        """One that accepts every image and searches no registry."""
+        """A command line that accepts every image and searches no registry."""
         home = directory / "home"
         home.mkdir(parents=True)
         line = cls(home, directory / "store")
@@ -56,37 +56,37 @@ class CommandLine:
 
     @property
     def policy(self) -> Path:
-        """The policy.json that is used."""
+        """The path of its policy.json."""
         return self.home / "policy.json"
 
     @property
     def registries_conf(self) -> Path:
-        """The registries.conf that is used."""
+        """The path of its registries.conf."""
         return self.home / "registries.conf"
 
-    def arguments(self, command: str, *words: str | Path) -> list[str]:
+    def arguments(self, command: str, *arguments: str | Path) -> list[str]:
         """The whole command."""
         shared = ["--root", str(self.root)]
         if command in ("pull", "resolve"):
             shared += ["--registries-conf", str(self.registries_conf)]
         if command == "pull":
             shared += ["--policy", str(self.policy)]
-        return [sys.executable, "-m", "towline", command, *shared, *map(str, words)]
+        return [sys.executable, "-m", "towline", command, *shared, *map(str, arguments)]
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment, without what would lead to files of the machine."""
+        """The environment, without variables that select files of the machine."""
         drop = ("XDG_", "CONTAINERS_", "REGISTR", "DOCKER_", "TOWLINE_ROOT")
         kept = {key: value for key, value in os.environ.items() if not key.startswith(drop)}
         return kept | {"HOME": str(self.home)}
 
-    def __call__(self, command: str, *words: str | Path) -> Ended:
+    def __call__(self, command: str, *arguments: str | Path) -> Ended:
         """Run a command to its end."""
-        return self._ended(self.arguments(command, *words))
+        return self._ended(self.arguments(command, *arguments))
 
-    def run(self, *words: str | Path) -> Ended:
-        """Run exactly these words to their end."""
-        return self._ended([sys.executable, "-m", "towline", *map(str, words)])
+    def run(self, *arguments: str | Path) -> Ended:
+        """Run `towline` with exactly these arguments to its end."""
+        return self._ended([sys.executable, "-m", "towline", *map(str, arguments)])
 
     def _ended(self, arguments: list[str]) -> Ended:
         done = subprocess.run(
@@ -102,10 +102,13 @@ class CommandLine:
             done.stderr.decode(errors="surrogateescape"),
         )
 
-    def killed(self, after: float, command: str, *words: str | Path) -> int:
-        """Run it and send SIGKILL after so many seconds; its status, negative where it was hit."""
+    def killed(self, after: float, command: str, *arguments: str | Path) -> int:
+        """Run a command, send SIGKILL after some seconds, and return the status.
+
+        The status is negative if the signal ended the command.
+        """
         process = subprocess.Popen(
-            self.arguments(command, *words),
+            self.arguments(command, *arguments),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -119,5 +122,5 @@ class CommandLine:
 
 
 def stored_state(line: CommandLine) -> Any:
-    """What the store has: names, images, and all that they reach."""
+    """The images in the store, as `towline images` prints them."""
     return line("images", "--format", "json").json()

@@ -1,4 +1,4 @@
-"""What the tests do to both cores, and how an answer is compared."""
+"""Run actions on both cores, and compare the results."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast
 from towline.core import _native, twin
 from towline.core.failure import CoreError
 
-__all__ = ["CORES", "Core", "archive_facts", "both", "judged", "layer_facts", "native", "python"]
+__all__ = ["CORES", "Core", "archive_facts", "both", "layer_facts", "native", "python", "result_of"]
 
 
 class Core(Protocol):
@@ -36,8 +36,8 @@ def failure_facts(failure: CoreError) -> tuple[str, str, int]:
     return ("failed", failure.code, failure.offset)
 
 
-def judged(action: Callable[[], Any]) -> Any:
-    """What an action answers, or code and offset of its failure."""
+def result_of(action: Callable[[], Any]) -> Any:
+    """The result of an action, or the code and offset of its failure."""
     try:
         return action()
     except CoreError as failure:
@@ -45,19 +45,19 @@ def judged(action: Callable[[], Any]) -> Any:
 
 
 def both(action: Callable[[Core], Any]) -> Any:
-    """The one answer of both cores."""
-    one, other = judged(lambda: action(native)), judged(lambda: action(python))
+    """The result of both cores, which must be equal."""
+    one, other = result_of(lambda: action(native)), result_of(lambda: action(python))
     assert one == other
     return one
 
 
 def chosen(core: Core, limits: dict[str, int] | None) -> Any:
-    """Limits of that core, or its own choice."""
+    """Limits as an object of that core; None for its defaults."""
     return None if limits is None else core.Limits(**limits)
 
 
-def members_of(answer: tuple[list[Any], CoreError | None]) -> Any:
-    members, failure = answer
+def members_of(index: tuple[list[Any], CoreError | None]) -> Any:
+    members, failure = index
     plain = [tuple(getattr(member, field) for field in FIELDS) for member in members]
     return plain, failure and failure_facts(failure)
 
@@ -69,19 +69,19 @@ def archive_facts(
     noting: dict[str, Any] | None = None,
     **how: Any,
 ) -> Any:
-    """All that an archive says of itself after its index was asked for."""
+    """Everything that an archive reports after it was indexed."""
     archive = core.Archive(path, limits=chosen(core, limits), **how)
     members, failure = members_of(archive.index(**(noting or {})))
     ranges = [(member[4], member[3]) for member in members]
-    reads = judged(lambda: archive.read(ranges[::-1]))
-    measures = [judged(partial(archive.measure, *at)) for at in ranges[:6]]
+    reads = result_of(lambda: archive.read(ranges[::-1]))
+    measures = [result_of(partial(archive.measure, *at)) for at in ranges[:6]]
     facts = archive.framing, members, failure, reads, measures, archive.inflated
     archive.close()
     return facts
 
 
 def layer_facts(core: Core, path: str, limits: dict[str, int] | None = None) -> Any:
-    """All that a layer pass says."""
+    """Everything that a layer pass reports."""
     facts = core.layer_pass(path, limits=chosen(core, limits))
     names = ("digest", "size", "compression", "diff_id", "tar_size", "entries")
     return tuple(getattr(facts, name) for name in names)

@@ -1,4 +1,4 @@
-"""Tars built block by block, compressions and nestings of them, and damage."""
+"""Hypothesis strategies for tars: valid and invalid, compressed several times, and damaged."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
 
 
 def in_pieces(compress: Callable[[bytes], bytes], data: bytes, cuts: Sequence[int]) -> bytes:
-    """Each piece between the cuts as a frame of its own."""
-    places = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    return b"".join(compress(data[a:b]) for a, b in pairwise(places))
+    """Compress the data between each two cuts as a separate frame."""
+    offsets = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    return b"".join(compress(data[a:b]) for a, b in pairwise(offsets))
 
 
 def octal(value: int, width: int) -> bytes:
@@ -79,7 +79,7 @@ def block(
     tail: bytes = b"",
     signed: bool = False,
 ) -> bytes:
-    """A header block with a right checksum."""
+    """A header block with a correct checksum."""
     head = name[:100].ljust(100, b"\0") + b"0000644\0" + 2 * b"0000000\0"
     head += size.ljust(12, b"\0")[:12] + b"00000000000\0" + b" " * 8 + kind
     head += link[:100].ljust(100, b"\0") + magic.ljust(8, b"\0")[:8]
@@ -183,17 +183,17 @@ ends = st.sampled_from([END, END, END + bytes(9000), b"", bytes(512), END + b"ju
 
 
 def tars() -> st.SearchStrategy[bytes]:
-    """Tars, right ones and odd ones."""
+    """Tars, valid and invalid."""
     return st.one_of(
         st.builds(
-            lambda some, end: b"".join(some) + end, st.lists(plain_entries, max_size=6), ends
+            lambda blocks, end: b"".join(blocks) + end, st.lists(plain_entries, max_size=6), ends
         ),
-        st.builds(lambda some, end: b"".join(some) + end, st.lists(parts, max_size=8), ends),
+        st.builds(lambda blocks, end: b"".join(blocks) + end, st.lists(parts, max_size=8), ends),
     )
 
 
 def compressions() -> st.SearchStrategy[Callable[[bytes], bytes]]:
-    """A way to compress: whole, or in several frames."""
+    """A compression: as a whole, or in several frames."""
     return st.builds(
         lambda name, cuts: lambda data: in_pieces(COMPRESSIONS[name], data, cuts),
         st.sampled_from(sorted(COMPRESSIONS)),
@@ -213,24 +213,24 @@ def compressed(most: int = 3) -> st.SearchStrategy[bytes]:
 
 
 def damaged(whole: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
-    """What is cut, changed in a few bits, or has something behind it."""
-    places = st.one_of(st.integers(0, 1 << 20), st.integers(-600, -1))
+    """Data that is truncated, changed in a few bits, or followed by other bytes."""
+    offsets = st.one_of(st.integers(0, 1 << 20), st.integers(-600, -1))
 
-    def cut(data: bytes, place: int) -> bytes:
-        return data[: place % (len(data) + 1)]
+    def cut(data: bytes, offset: int) -> bytes:
+        return data[: offset % (len(data) + 1)]
 
     def flip(data: bytes, changes: list[tuple[int, int]]) -> bytes:
         changed = bytearray(data or b"\0")
-        for place, value in changes:
-            changed[place % len(changed)] ^= value
+        for offset, value in changes:
+            changed[offset % len(changed)] ^= value
         return bytes(changed)
 
-    bits = st.lists(st.tuples(places, st.integers(1, 255)), min_size=1, max_size=3)
+    bits = st.lists(st.tuples(offsets, st.integers(1, 255)), min_size=1, max_size=3)
     more = st.sampled_from(
         [b"\0", bytes(4), bytes(5), b"\x1f", b"\x1f\x8b", b"BZ", b"junk", b"\x28"]
     )
     return st.one_of(
-        st.builds(cut, whole, places),
+        st.builds(cut, whole, offsets),
         st.builds(flip, whole, bits),
         st.builds(bytes.__add__, whole, more),
     )

@@ -1,1 +1,1 @@
-"""The Rust core and its Python twin make the same judgements."""
+"""Tests that the Rust core and its Python twin give the same results."""

@@ -1,4 +1,4 @@
-"""Which core answers is one word of the environment."""
+"""TOWLINE_CORE selects the core."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from towline import core
 from towline.core.failure import CODES
 
 
-def names(value: str | None) -> subprocess.CompletedProcess[str]:
-    environment = {key: word for key, word in os.environ.items() if key != "TOWLINE_CORE"}
+def run_with(value: str | None) -> subprocess.CompletedProcess[str]:
+    environment = {key: text for key, text in os.environ.items() if key != "TOWLINE_CORE"}
     if value is not None:
         environment["TOWLINE_CORE"] = value
     show = "from towline import core; print(core.NAME, core.Archive.__module__)"
@@ -23,7 +23,7 @@ def names(value: str | None) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "expected"),
     [
         (None, "native towline.core._native"),
         ("", "native towline.core._native"),
@@ -31,20 +31,20 @@ def names(value: str | None) -> subprocess.CompletedProcess[str]:
         ("twin", "twin towline.core.twin.archive"),
     ],
 )
-def test_the_choice(value: str | None, told: str) -> None:
-    """Native unless told otherwise."""
-    assert names(value).stdout.strip() == told
+def test_the_selected_core(value: str | None, expected: str) -> None:
+    """The native core is the default."""
+    assert run_with(value).stdout.strip() == expected
 
 
-def test_a_wrong_word() -> None:
-    """The error says what is possible."""
-    ended = names("fast")
+def test_an_invalid_value_is_an_error() -> None:
+    """The message lists the valid values."""
+    ended = run_with("fast")
     assert ended.returncode == 1
     assert "TOWLINE_CORE is 'fast': it can be 'native' (the default) or 'twin'" in ended.stderr
 
 
-def test_names_are_sorted_and_there() -> None:
-    """`__all__` is what can be imported; the codes are in order."""
+def test_exported_names_and_codes_are_sorted() -> None:
+    """All names in `__all__` exist, and the codes are sorted."""
     assert sorted(core.__all__) == sorted(set(core.__all__))
     assert all(hasattr(core, name) for name in core.__all__)
     assert list(CODES) == sorted(CODES)

@@ -1,4 +1,4 @@
-"""Both writers take the same bytes from a socket, and judge the same of a layer that is written."""
+"""Both writers receive the same bytes from a socket, and compute the same diff IDs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.twin_actions import CORES, Core, judged
+from tests.support.twin_actions import CORES, Core, result_of
 
 every_core = pytest.mark.parametrize("core", CORES)
 
@@ -36,84 +36,84 @@ def layer(size: int, *, packed: bool) -> tuple[bytes, str]:
 @every_core
 @pytest.mark.parametrize("size", [0, 1, 262_144, 1_000_001])
 def test_receiving_up_to_a_number_of_bytes(tmp_path: Path, core: Core, size: int) -> None:
-    """Not a byte more than asked for is taken; the end of the other side ends it."""
+    """At most the given number of bytes is received; it ends when the peer closes."""
     data = hashlib.shake_128(b"sent").digest(size + 100)
-    here, there = socket.socketpair()
-    with here, there:
+    local, peer = socket.socketpair()
+    with local, peer:
 
         def send() -> None:
-            there.sendall(data)
-            there.close()
+            peer.sendall(data)
+            peer.close()
 
         sender = threading.Thread(target=send)
         sender.start()
         writer = core.BlobWriter(str(tmp_path / "blob"))
-        assert writer.receive(here.fileno(), size, 60.0)[0] == size
+        assert writer.receive(local.fileno(), size, 60.0)[0] == size
         assert writer.offset == size
-        assert writer.receive(here.fileno(), 1 << 20, 60.0)[0] == 100
+        assert writer.receive(local.fileno(), 1 << 20, 60.0)[0] == 100
         sender.join()
     assert writer.finish() == (f"sha256:{hashlib.sha256(data).hexdigest()}", len(data))
     assert (tmp_path / "blob").read_bytes() == data
 
 
 @every_core
-def test_patience_is_bounded(tmp_path: Path, core: Core) -> None:
-    """Where nothing comes, it ends when it has waited long enough, and keeps what came."""
-    here, there = socket.socketpair()
-    with here, there:
-        there.sendall(b"some")
+def test_receiving_ends_after_the_timeout(tmp_path: Path, core: Core) -> None:
+    """Without further bytes the call ends after the timeout, and keeps the received bytes."""
+    local, peer = socket.socketpair()
+    with local, peer:
+        peer.sendall(b"some")
         writer = core.BlobWriter(str(tmp_path / "blob"))
-        count, waited = writer.receive(here.fileno(), 100, 0.05)
+        count, waited = writer.receive(local.fileno(), 100, 0.05)
         assert (count, writer.offset) == (4, 4)
         assert waited >= 0.05
-        assert writer.receive(here.fileno(), 100, 0.0)[0] == 0
+        assert writer.receive(local.fileno(), 100, 0.0)[0] == 0
     writer.abort()
 
 
 @every_core
-def test_sockets_that_are_none(tmp_path: Path, core: Core) -> None:
-    """What is no socket, or no number, is refused, and the writer goes on."""
+def test_invalid_arguments_of_receive(tmp_path: Path, core: Core) -> None:
+    """A file that is not a socket, or an invalid timeout, is refused; the writer is usable."""
     writer = core.BlobWriter(str(tmp_path / "blob"))
     with (tmp_path / "file").open("wb") as file, pytest.raises(OSError, match="socket"):
         writer.receive(file.fileno(), 1, 1.0)
-    for timeouts in (-1.0, float("nan"), float("inf")):
+    for timeout in (-1.0, float("nan"), float("inf")):
         with pytest.raises(ValueError, match=r"."):
-            writer.receive(0, 1, timeouts)
+            writer.receive(0, 1, timeout)
     writer.write(b"more")
     assert writer.finish()[1] == 4
 
 
-def followed(core: Core, path: Path, data: bytes, size: int) -> Any:
-    """What `follow` says of a layer that is written meanwhile."""
+def diff_id_while_writing(core: Core, path: Path, data: bytes, size: int) -> Any:
+    """The result of `follow` for a layer that is written at the same time."""
     writer = core.BlobWriter(str(path))
-    told: list[Any] = []
-    reader = threading.Thread(target=lambda: told.append(judged(lambda: writer.follow(size))))
+    results: list[Any] = []
+    reader = threading.Thread(target=lambda: results.append(result_of(lambda: writer.follow(size))))
     reader.start()
     for at in range(0, len(data), 100_000):
         writer.write(data[at : at + 100_000])
     writer.end_following()
     reader.join()
     writer.finish()
-    return told[0]
+    return results[0]
 
 
 @every_core
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("size", [0, 5_000, 1_000_000])
 def test_following_a_layer(tmp_path: Path, core: Core, size: int, packed: bool) -> None:
-    """The diff ID is known with the last byte; damage is judged as a layer pass judges it."""
+    """The diff ID, or the error of a damaged layer, is that of the layer pass."""
     data, diff_id = layer(size, packed=packed)
     path = tmp_path / "blob"
-    assert followed(core, path, data, len(data)) == diff_id
+    assert diff_id_while_writing(core, path, data, len(data)) == diff_id
     assert core.layer_pass(str(path)).diff_id == diff_id
     damaged = data[: len(data) // 2] + b"\xff" * (len(data) - len(data) // 2)
-    told = followed(core, path, damaged, len(damaged))
-    found = judged(lambda: core.layer_pass(str(path)).diff_id)
-    assert told == found
+    result = diff_id_while_writing(core, path, damaged, len(damaged))
+    expected = result_of(lambda: core.layer_pass(str(path)).diff_id)
+    assert result == expected
 
 
 @every_core
-def test_following_what_ends_early(tmp_path: Path, core: Core) -> None:
-    """Who waits for bytes that do not come is told, and the writer is as good as before."""
+def test_following_a_layer_that_ends_early(tmp_path: Path, core: Core) -> None:
+    """`follow` raises `cancelled` if the writing ends early, and the writer is usable."""
     data, _ = layer(5_000, packed=False)
-    assert followed(core, tmp_path / "blob", data, len(data) + 1)[1] == "cancelled"
+    assert diff_id_while_writing(core, tmp_path / "blob", data, len(data) + 1)[1] == "cancelled"

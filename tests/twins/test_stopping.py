@@ -1,4 +1,4 @@
-"""Both cores end what is stopped, however much there is left to do."""
+"""Both cores end a stopped operation early."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from towline.core.failure import CoreError
 
 pytestmark = [pytest.mark.clause("CORE-010"), pytest.mark.parametrize("core", CORES)]
 
-ENDLESS = 4 << 40  # bytes, none of which takes a place on the disk
+ENDLESS = 4 << 40  # bytes of a sparse file
 
 
 @pytest.fixture
 def endless(tmp_path: Path) -> str:
-    """A tar whose one file never ends, as far as a test is concerned."""
+    """A tar with one file that is too large to be read in a test."""
     path = tmp_path / "endless"
     header = bytearray(tar([("a", b"")])[:512])
     header[124:136] = b"\x80" + ENDLESS.to_bytes(11, "big")  # a size in base 256
@@ -36,7 +36,7 @@ def endless(tmp_path: Path) -> str:
 
 @contextmanager
 def stopped(core: Core) -> Iterator[Any]:
-    """A stop that is set a little later; what was given it ends."""
+    """A stop that is set after 0.1 s; the operation in the context must end with it."""
     stop = core.Stop()
     timer = threading.Timer(0.1, stop.set)
     timer.start()
@@ -54,21 +54,23 @@ def stopped(core: Core) -> Iterator[Any]:
     ],
     ids=["hash_file", "layer_pass"],
 )
-def test_reading(core: Core, endless: str, read: Callable[[Core, str, Any], object]) -> None:
-    """One call that reads a file."""
+def test_reading_a_file_is_stopped(
+    core: Core, endless: str, read: Callable[[Core, str, Any], object]
+) -> None:
+    """A call that reads a file ends."""
     with stopped(core) as stop:
         read(core, endless, stop)
 
 
-def test_a_member_of_an_archive(core: Core, endless: str) -> None:
-    """A call of an archive that was given the stop."""
+def test_measuring_a_member_is_stopped(core: Core, endless: str) -> None:
+    """A call of an archive with the stop ends."""
     with stopped(core) as stop:
         archive = core.Archive(endless, stop=stop)
         archive.measure(512, ENDLESS - 512)
 
 
-def test_following(core: Core, tmp_path: Path) -> None:
-    """Who waits for what a writer will never be given."""
+def test_following_is_stopped(core: Core, tmp_path: Path) -> None:
+    """`follow` ends although it waits for bytes that are never written."""
     with stopped(core) as stop:
         writer = core.BlobWriter(str(tmp_path / "blob"), stop=stop)
         writer.follow(1000)
@@ -83,10 +85,10 @@ def test_following(core: Core, tmp_path: Path) -> None:
     ],
     ids=["hash_file", "layer_pass", "archive"],
 )
-def test_an_interrupt_in_the_main_thread(
+def test_an_interrupt_in_the_main_thread_ends_a_call(
     core: Core, endless: str, call: Callable[[Core, str], object]
 ) -> None:
-    """Ctrl-C ends a long call, and so does any handler that raises."""
+    """Ctrl-C ends a long call."""
     main = threading.main_thread().ident or 0
     timer = threading.Timer(0.2, signal.pthread_kill, (main, signal.SIGINT))
     timer.start()
@@ -95,8 +97,8 @@ def test_an_interrupt_in_the_main_thread(
     timer.join()
 
 
-def test_a_writer_leaves_a_prefix(core: Core, tmp_path: Path) -> None:
-    """And does nothing any more."""
+def test_a_stopped_writer_leaves_a_prefix(core: Core, tmp_path: Path) -> None:
+    """All further operations of the writer raise `cancelled`."""
     stop = core.Stop()
     writer = core.BlobWriter(str(tmp_path / "blob"), stop=stop)
     writer.write(b"begun")
@@ -115,8 +117,8 @@ def test_a_writer_leaves_a_prefix(core: Core, tmp_path: Path) -> None:
     assert (tmp_path / "blob").read_bytes() == b"begun"
 
 
-def test_without_a_stop_nothing_is_stopped(core: Core, tmp_path: Path) -> None:
-    """One that is not set changes nothing."""
+def test_a_stop_that_is_not_set_has_no_effect(core: Core, tmp_path: Path) -> None:
+    """The results with and without the stop are equal."""
     path = tmp_path / "layer"
     path.write_bytes(tar([("a", b"b")]))
     assert core.layer_pass(str(path), stop=core.Stop()) == core.layer_pass(str(path))

@@ -1,4 +1,4 @@
-"""Both writers leave the same file and know the same digest."""
+"""Both writers write the same file and compute the same digest."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.twin_actions import CORES, Core, both, judged
+from tests.support.twin_actions import CORES, Core, both, result_of
 from tests.support.twin_strategies import COMPRESSIONS, entry
 from towline.core.failure import CoreError
 
@@ -34,7 +34,7 @@ def sha256(data: bytes) -> str:
 def test_writing(
     tmp_path: Path, before: bytes, some: list[bytes], resume: bool, sync: bool
 ) -> None:
-    """Digest, size, offsets and file, with and without what was there before."""
+    """Digest, size, offsets and file are the same, with and without previous content."""
 
     def act(core: Core) -> Any:
         path = tmp_path / "blob"
@@ -56,7 +56,7 @@ def test_writing(
 def test_a_writer_that_stops_can_be_resumed_anywhere(
     tmp_path: Path, some: list[bytes], cut: int
 ) -> None:
-    """What an aborted writer leaves is a prefix; a shorter prefix serves as well."""
+    """The file of an aborted writer is a prefix, and so is every truncation of it."""
     whole = b"".join(some)
 
     def act(core: Core) -> Any:
@@ -83,38 +83,38 @@ def test_a_writer_that_stops_can_be_resumed_anywhere(
         max_size=5,
     ),
 )
-def test_copies_of_ranges(
+def test_copying_ranges(
     tmp_path: Path, source: bytes, steps: list[bytes | tuple[int, int]]
 ) -> None:
-    """Ranges between writes, also such as the source does not have."""
+    """Ranges are copied between writes; a range beyond the end of the source is an error."""
     (tmp_path / "source").write_bytes(source)
 
     def act(core: Core) -> Any:
         path = tmp_path / "blob"
         writer = core.BlobWriter(str(path))
         fd = os.open(tmp_path / "source", os.O_RDONLY)
-        answers = []
+        results = []
         for step in steps:
             if isinstance(step, bytes):
                 writer.write(step)
             else:
-                answers.append(judged(partial(writer.copy_range, fd, *step)))
+                results.append(result_of(partial(writer.copy_range, fd, *step)))
         os.close(fd)
-        return answers, writer.finish(), path.read_bytes()
+        return results, writer.finish(), path.read_bytes()
 
-    answers, (digest, size), written = both(act)
+    results, (digest, size), written = both(act)
     assert (digest, size) == (sha256(written), len(written))
     ranges = [step for step in steps if not isinstance(step, bytes)]
-    for (offset, wanted), answer in zip(ranges, answers, strict=True):
+    for (offset, wanted), result in zip(ranges, results, strict=True):
         if wanted and offset + wanted > len(source):
-            assert answer == ("failed", "truncated", max(offset, len(source)))
+            assert result == ("failed", "truncated", max(offset, len(source)))
         else:
-            assert answer is None
+            assert result is None
 
 
 @every_core
 def test_a_whole_file_is_copied(tmp_path: Path, core: Core) -> None:
-    """The way on which a file system may share blocks."""
+    """A large copy can use the shared blocks of a file system."""
     data = os.urandom(1 << 20) * 9
     (tmp_path / "source").write_bytes(data)
     with (tmp_path / "source").open("rb") as source:
@@ -125,8 +125,8 @@ def test_a_whole_file_is_copied(tmp_path: Path, core: Core) -> None:
 
 
 @every_core
-def test_a_file_that_gets_shorter_while_copied(tmp_path: Path, core: Core) -> None:
-    """An archive that was cut after its index is truncated, not padded."""
+def test_copying_from_a_truncated_file(tmp_path: Path, core: Core) -> None:
+    """An archive that was truncated after its index raises `truncated`."""
     path = tmp_path / "tar"
     path.write_bytes(entry(b"a", b"hello" * 2000))
     archive = core.Archive(str(path))
@@ -147,10 +147,10 @@ def test_a_file_that_gets_shorter_while_copied(tmp_path: Path, core: Core) -> No
     decompress=st.booleans(),
     cut=st.integers(0, 3),
 )
-def test_members_into_writers(
+def test_copying_members(
     tmp_path: Path, data: bytes, inner: str, outer: list[str], decompress: bool, cut: int
 ) -> None:
-    """As they are, or decompressed once, from archives of any framing; also damaged ones."""
+    """Members are copied as stored or decompressed once, with any framing and damage."""
     stored = COMPRESSIONS[inner](data) if inner else data
     whole = len(stored)
     stored = stored[: max(0, whole - cut)]
@@ -162,44 +162,44 @@ def test_members_into_writers(
     def act(core: Core) -> Any:
         archive = core.Archive(str(tmp_path / "tar"))
         members, _ = archive.index()
-        answers = []
+        results = []
         for at in (1, 2, 0, 1):
             writer = core.BlobWriter(str(tmp_path / "blob"))
             member = members[at]
-            place = member.offset, member.size
-            failure = judged(partial(archive.copy_to, *place, writer, decompress))
-            # The next one opens the same file: nothing may be on its way to it then.
-            writer_says = writer.abort() if failure else writer.finish()
-            answers.append((failure, writer_says))
-        return answers
+            extent = member.offset, member.size
+            failure = result_of(partial(archive.copy_to, *extent, writer, decompress))
+            # The next writer opens the same file, so all writes must be finished.
+            finished = writer.abort() if failure else writer.finish()
+            results.append((failure, finished))
+        return results
 
-    answers = both(act)
-    assert answers[0] == answers[3]
+    results = both(act)
+    assert results[0] == results[3]
     if not cut:
         expected = data if decompress else stored
-        # Random data may happen to begin like a compression.
+        # Random data may begin like compressed data.
         if inner or not decompress:
-            assert answers[0] == (None, (sha256(expected), len(expected)))
+            assert results[0] == (None, (sha256(expected), len(expected)))
 
 
 @every_core
-def test_a_closed_writer_says_so(tmp_path: Path, core: Core) -> None:
-    """After `abort` and after `finish`, everything but `abort` is cancelled."""
+def test_a_closed_writer_raises_cancelled(tmp_path: Path, core: Core) -> None:
+    """After `abort` or `finish`, every call except `abort` raises `cancelled`."""
     for close in ("abort", "finish"):
         writer = core.BlobWriter(str(tmp_path / "blob"))
         writer.write(b"hello")
         getattr(writer, close)()
         writer.abort()
         cancelled = ("failed", "cancelled", 5)
-        assert judged(partial(writer.write, b"more")) == cancelled
-        assert judged(partial(writer.copy_range, 0, 0, 1)) == cancelled
-        assert judged(writer.finish) == cancelled
+        assert result_of(partial(writer.write, b"more")) == cancelled
+        assert result_of(partial(writer.copy_range, 0, 0, 1)) == cancelled
+        assert result_of(writer.finish) == cancelled
 
 
 @pytest.mark.clause("CORE-003")
 @every_core
-def test_collected_writers_leave_a_prefix(tmp_path: Path, core: Core) -> None:
-    """A writer that nobody holds any more has written what it was given."""
+def test_a_deleted_writer_has_written_its_bytes(tmp_path: Path, core: Core) -> None:
+    """A writer that is garbage-collected has written all bytes that were passed to it."""
     writer = core.BlobWriter(str(tmp_path / "blob"))
     for _ in range(9):
         writer.write(b"x" * 300_000)
@@ -208,14 +208,14 @@ def test_collected_writers_leave_a_prefix(tmp_path: Path, core: Core) -> None:
 
 
 def write_much(writer: Any) -> None:
-    """More than can wait for a thread."""
+    """Write more bytes than can be queued for hashing."""
     for _ in range(10_000):
         writer.write(b"x" * 4096)
 
 
 @every_core
 def test_a_full_disk(core: Core) -> None:
-    """What the operating system said comes back, and stays."""
+    """The error of the operating system is raised by this and every later call."""
     writer = core.BlobWriter("/dev/full")
     with pytest.raises(CoreError, match="/dev/full: No space left on device") as caught:
         write_much(writer)
@@ -226,22 +226,22 @@ def test_a_full_disk(core: Core) -> None:
 
 @pytest.mark.clause("CORE-002")
 @every_core
-def test_somebody_else_changes_the_file(tmp_path: Path, core: Core) -> None:
-    """A file that is longer than what was written is not vouched for."""
+def test_a_file_that_another_process_extends(tmp_path: Path, core: Core) -> None:
+    """A file that is longer than the written bytes is an error."""
     path = tmp_path / "blob"
     writer = core.BlobWriter(str(path))
     writer.write(b"hello")
     with path.open("r+b") as other:
         other.seek(9)
         other.write(b"!")
-    assert judged(writer.finish) == ("failed", "changed", 5)
+    assert result_of(writer.finish) == ("failed", "changed", 5)
 
 
 @pytest.mark.clause("CORE-002")
 @one_file
 @given(data=st.binary(max_size=5000), algorithm=st.sampled_from(["sha256", "sha384", "sha512"]))
 def test_digests(tmp_path: Path, data: bytes, algorithm: str) -> None:
-    """As hashlib has them, of files and of what is written."""
+    """The digests of files and of written bytes are those of hashlib."""
     (tmp_path / "file").write_bytes(data)
     expected = (f"{algorithm}:{hashlib.new(algorithm, data).hexdigest()}", len(data))
     assert both(lambda core: core.hash_file(str(tmp_path / "file"), algorithm)) == expected

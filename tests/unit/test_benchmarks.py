@@ -1,4 +1,4 @@
-"""What the benchmarks say is what was measured: spreads, scales, tables, charts, the page."""
+"""The report of the benchmarks matches the samples: spreads, scales, tables, charts, the page."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from pathlib import Path
 import pytest
 
 from benchmarks.measuring.run import CommandError, Sample, run, spread
-from benchmarks.measuring.turns import Contender, take_turns
-from benchmarks.report.asked import asked_table, losses
+from benchmarks.measuring.turns import Contender, run_in_turn
 from benchmarks.report.charts import bars, lines
 from benchmarks.report.document import Curve, Document, Part, Point, Row, read, write
 from benchmarks.report.page import write_page
 from benchmarks.report.scale import linear, logarithmic, short
-from benchmarks.workloads.content import PIECE, joined, pack
+from benchmarks.report.targets import losses, target_table
+from benchmarks.workloads.content import PIECE, append_crc, pack
 from benchmarks.workloads.images import sized_image
-from benchmarks.workloads.layers import file_layer, packed_in_turn, write_layer
+from benchmarks.workloads.layers import compressed_in_order, file_tar, write_layer
 from benchmarks.workloads.stores import fill_store, publish
 
 
@@ -57,22 +57,22 @@ def document() -> Document:
     return made
 
 
-def test_a_spread_is_of_all_samples() -> None:
-    """Median, lowest and highest, whatever their order."""
-    told = spread([3.0, 1.0, 2.0])
-    assert (told.median, told.low, told.high) == (2.0, 1.0, 3.0)
+def test_a_spread_covers_all_samples() -> None:
+    """It has the median, lowest and highest of unsorted numbers."""
+    found = spread([3.0, 1.0, 2.0])
+    assert (found.median, found.low, found.high) == (2.0, 1.0, 3.0)
 
 
 @pytest.mark.parametrize(("high", "last"), [(0.93, 1.0), (4.05, 5.0), (12.1, 15.0), (0, 1.0)])
 def test_a_linear_axis_ends_at_a_round_number(high: float, last: float) -> None:
-    """It begins at 0, holds everything, and marks equal steps."""
+    """It begins at 0, contains every value, and has ticks at equal steps."""
     scale = linear(high, 100, 200)
     assert scale.ticks[-1] == last
-    assert [scale.at(place) for place in (0, last / 2, last)] == [100, 150, 200]
+    assert [scale.at(number) for number in (0, last / 2, last)] == [100, 150, 200]
 
 
 def test_a_logarithmic_axis_marks_round_numbers() -> None:
-    """Equal factors take equal room; both ends hold the numbers; a wide one marks powers only."""
+    """Equal factors have equal lengths; the ends include the numbers; a wide axis marks powers."""
     scale = logarithmic(64, 4096, 0, 100)
     assert list(scale.ticks) == [50, 100, 200, 500, 1000, 2000, 5000]
     assert scale.at(500) == pytest.approx(50)
@@ -81,15 +81,15 @@ def test_a_logarithmic_axis_marks_round_numbers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "told"), [(0, "0"), (0.05, "0.05"), (1.5, "1.5"), (20.0, "20"), (12_345, "12,345")]
+    ("number", "text"), [(0, "0"), (0.05, "0.05"), (1.5, "1.5"), (20.0, "20"), (12_345, "12,345")]
 )
-def test_numbers_are_written_short(number: float, told: str) -> None:
-    """Without digits that say nothing."""
-    assert short(number) == told
+def test_numbers_are_formatted_with_few_digits(number: float, text: str) -> None:
+    """Trailing zeros are omitted, and thousands are separated."""
+    assert short(number) == text
 
 
-def test_a_document_comes_back_as_it_was_kept(tmp_path: Path) -> None:
-    """JSON and back; a sample stands on one line of the file."""
+def test_a_document_is_read_as_it_was_written(tmp_path: Path) -> None:
+    """JSON and back; a sample is one line of the file."""
     path = tmp_path / "made/one.json"
     write(document(), path)
     assert read(path) == document()
@@ -97,8 +97,8 @@ def test_a_document_comes_back_as_it_was_kept(tmp_path: Path) -> None:
     assert '{"wall": 1.0, "cpu": 1.0' in path.read_text()
 
 
-def test_charts_are_svg_for_both_modes() -> None:
-    """They parse, name every contender, and have colours for light and for dark pages."""
+def test_charts_are_svg_for_light_and_dark_pages() -> None:
+    """They parse, name every contender, and have colours for light and dark pages."""
     made = document()
     for svg in (bars("a & b", made.rows), lines(made.curves[0])):
         ET.fromstring(svg)
@@ -108,68 +108,68 @@ def test_charts_are_svg_for_both_modes() -> None:
 
 
 def test_the_page_has_every_row_and_its_charts(tmp_path: Path) -> None:
-    """Medians with their spread, refusals, what is left out; each picture is there."""
+    """It has medians with their spread, failures and omissions; each linked chart exists."""
     write_page(document(), "one.json", tmp_path)
     page = (tmp_path / "RESULTS.md").read_text()
     assert "| towline | 3 | 1.50 | 1.00 to 3.00 |" in page
-    assert "podman does not read it: `it 'broke'`" in page
+    assert "podman fails: `it 'broke'`" in page
     assert "<crane>" in page
-    assert "3.00 ms beyond it" in page
+    assert "a difference of 3.00 ms" in page
     pictures = re.findall(r"\]\((results/\S+\.svg)\)", page)
     assert pictures
     assert all((tmp_path / picture).is_file() for picture in pictures)
 
 
-def test_what_is_lost_is_said() -> None:
-    """A peer with less wall time or CPU has its line, with what it is short of; others do not."""
-    told = "\n".join(losses(document()))
-    assert "| real files | skopeo to oci: | 0.33 | 2.00 |" in told
-    assert "| real files | curl | 1.07 | 1.00 |" in told
-    assert "towline |" not in told
+def test_faster_peers_are_listed() -> None:
+    """A peer with less wall time or CPU time than towline has a row, with the ratios."""
+    table = "\n".join(losses(document()))
+    assert "| real files | skopeo to oci: | 0.33 | 2.00 |" in table
+    assert "| real files | curl | 1.07 | 1.00 |" in table
+    assert "towline |" not in table
 
 
-def test_what_is_asked_for_is_judged() -> None:
-    """By the medians: three times as fast as skopeo holds."""
-    told = asked_table(document())
-    assert "| registry, beside skopeo | 2.5 times as fast | 3.00 | yes |" in told
-    assert "| second pull, in process | at most 5 ms beyond a request | 3.0 ms | yes |" in told
+def test_targets_are_compared_with_medians() -> None:
+    """The median is three times as fast as skopeo, so the target of 2.5 is reached."""
+    table = target_table(document())
+    assert "| registry, against skopeo | 2.5 times as fast | 3.00 | yes |" in table
+    assert "| second pull, in process | at most 5 ms more than a request | 3.0 ms | yes |" in table
 
 
 def test_contenders_take_turns(tmp_path: Path) -> None:
-    """Another one begins each round; what fails in the rehearsal is left out and told."""
+    """Each round begins with another contender; one that fails in the rehearsal is omitted."""
     order, log = tmp_path / "order", tmp_path / "log"
     names = ("a", "b")
     taking = [Contender(name, ["sh", "-c", f"printf {name} >> {order}"]) for name in names]
     broken = Contender("c", ["sh", "-c", "echo why; exit 3"])
-    runs = take_turns([*taking, broken], 2, log, lambda: None)
+    runs = run_in_turn([*taking, broken], 2, log, lambda: None)
     assert order.read_text() == "ab" + "ab" + "ba"
     assert [len(samples) for samples in runs.samples.values()] == [2, 2]
     assert "ended with 3: why" in runs.refused["c"]
 
 
-def test_a_failure_of_towline_is_never_left_out(tmp_path: Path) -> None:
-    """It ends the benchmarks."""
+def test_a_failure_of_towline_ends_the_benchmarks(tmp_path: Path) -> None:
+    """It is raised and not omitted like a failure of a peer."""
     ours = Contender("towline", ["false"], ours=True)
     with pytest.raises(CommandError):
-        take_turns([ours], 1, tmp_path / "log", lambda: None)
+        run_in_turn([ours], 1, tmp_path / "log", lambda: None)
 
 
 def test_a_run_counts_the_children_of_its_command(tmp_path: Path) -> None:
-    """CPU and peak are theirs too; nothing is flushed, and the command does not notice."""
+    """CPU time and peak memory include children; `fsync` succeeds without an effect."""
     code = f"import os; f = open({str(tmp_path / 'x')!r}, 'wb'); f.write(bytes(10**6)); os.fsync(f)"
-    told = run(["sh", "-c", f'{sys.executable} -I -S -c "{code}"; true'], tmp_path / "log")
+    result = run(["sh", "-c", f'{sys.executable} -I -S -c "{code}"; true'], tmp_path / "log")
     assert (tmp_path / "x").stat().st_size == 10**6
-    assert told.cpu > 0
-    assert told.peak > 1_000_000
+    assert result.cpu > 0
+    assert result.peak > 1_000_000
 
 
-def test_pieces_make_one_gzip_stream(tmp_path: Path) -> None:
-    """Their CRC is that of the whole, without reading a piece again."""
+def test_pieces_form_one_gzip_stream(tmp_path: Path) -> None:
+    """The CRC of the stream is computed from the CRCs of the pieces."""
     data = [b"a" * PIECE, b"b" * 700, b"c" * PIECE]
     crc = 0
     for each in data:
-        crc = joined(crc, pack(each))
-    layer = write_layer(tmp_path, packed_in_turn(data, 6), "x")
+        crc = append_crc(crc, pack(each))
+    layer = write_layer(tmp_path, compressed_in_order(data, 6), "x")
     stored = (tmp_path / layer.digest).read_bytes()
     assert gzip.decompress(stored) == b"".join(data)
     assert crc == int.from_bytes(stored[-8:-4], "little")
@@ -178,16 +178,16 @@ def test_pieces_make_one_gzip_stream(tmp_path: Path) -> None:
 
 
 def test_real_files_become_a_layer(tmp_path: Path) -> None:
-    """As plain files, by their own names."""
+    """The layer contains existing files as regular files; missing ones are omitted."""
     path = tmp_path / "one"
     path.write_bytes(b"x" * 600)
-    layer = write_layer(tmp_path, packed_in_turn(file_layer([path, tmp_path / "gone"]), 1), "x")
+    layer = write_layer(tmp_path, compressed_in_order(file_tar([path, tmp_path / "gone"]), 1), "x")
     with tarfile.open(tmp_path / layer.digest) as tar:
         assert [entry.size for entry in tar] == [600]
 
 
-def test_an_image_is_made_once(tmp_path: Path) -> None:
-    """Of the size that was asked for; the same seed gives the same digests."""
+def test_an_image_is_created_once(tmp_path: Path) -> None:
+    """It has about the requested size; the same seed gives the same digests."""
     made = sized_image(tmp_path / "a", 2, 100_000)
     assert abs(made.size - 200_000) < 20_000
     kept = sized_image(tmp_path / "a", 2, 100_000)
@@ -197,8 +197,8 @@ def test_an_image_is_made_once(tmp_path: Path) -> None:
     assert all(made.blob(digest).is_file() for digest in made.blobs())
 
 
-def test_a_store_that_was_filled_is_a_whole_store(tmp_path: Path) -> None:
-    """As if every image had been pulled: it lists, verifies and takes the next one."""
+def test_a_filled_store_is_valid(tmp_path: Path) -> None:
+    """It lists its images, verifies, and accepts another image, as after real pulls."""
     store = fill_store(tmp_path / "store", 5)
     publish(store, 5)
     assert len(store.images()) == 6
@@ -207,8 +207,8 @@ def test_a_store_that_was_filled_is_a_whole_store(tmp_path: Path) -> None:
     assert len(index["manifests"]) == 6
 
 
-def test_without_a_registry_it_says_what_to_install(tmp_path: Path) -> None:
-    """`make bench` ends by itself, with one line."""
+def test_without_a_registry_the_message_names_the_package(tmp_path: Path) -> None:
+    """`make bench` exits with one line that says which package to install."""
     ran = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--cache", str(tmp_path / "cache")],
         cwd=Path(__file__).parents[2],

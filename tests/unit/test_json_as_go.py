@@ -1,4 +1,4 @@
-"""JSON as the original's decoder reads it."""
+"""JSON as Go's decoder reads it."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def field(document: bytes, name: str) -> object:
     return struct(decode(document)).get(name, string, "")
 
 
-def test_keys_are_matched_without_regard_to_case() -> None:
-    """`REPOTAGS`, `repotags` and the Kelvin sign's k all find their field."""
+def test_keys_match_case_insensitively() -> None:
+    """Upper case, and the Kelvin sign for k, match the field."""
     assert field(b'{"MEDIATYPE": "x"}', "mediaType") == "x"
     assert field('{"\u212aey": "x"}'.encode(), "key") == "x"
 
 
 def test_the_last_of_duplicate_keys_wins() -> None:
-    """Also where the duplicates differ in case."""
+    """This also applies to duplicates that differ in case."""
     assert field(b'{"a": "1", "A": "2", "a": "3"}', "a") == "3"
 
 
 def test_null_leaves_a_string_and_clears_a_list() -> None:
-    """As the original's decoder does with what it was given before."""
+    """After an earlier value, ``null`` keeps a string and resets a list."""
     assert field(b'{"a": "1", "a": null}', "a") == "1"
     none: list[str] = []
     assert struct(decode(b'{"a": ["1"], "a": null}')).get("a", list_of(string, ""), none) == none
@@ -72,20 +72,20 @@ def test_a_null_item_is_an_empty_one() -> None:
     ],
     ids=lambda document: repr(document[:12]),
 )
-def test_what_is_not_json(document: bytes) -> None:
-    """A fault with words, whatever is wrong."""
+def test_invalid_json_is_an_error(document: bytes) -> None:
+    """The error has a message."""
     with pytest.raises(GoJsonError) as caught:
         decode(document)
     assert str(caught.value)
 
 
-def test_the_first_document_may_be_followed_by_anything() -> None:
-    """Where only the first value is read, what follows it is not looked at."""
+def test_decode_first_ignores_text_after_the_document() -> None:
+    """Text after the first value is not parsed."""
     assert struct(decode_first(b'{"a": "1"} garbage')).get("a", string, "") == "1"
 
 
-def test_text_that_is_no_unicode_is_replaced() -> None:
-    """Bytes that are no UTF-8, and lone surrogates, become U+FFFD."""
+def test_invalid_unicode_is_replaced() -> None:
+    """Bytes that are not UTF-8, and lone surrogates, become U+FFFD."""
     assert decode(b'"a\xff"') == "a\ufffd"
     assert decode(b'["a\\ud800"]') == ["a\ufffd"]
     assert decode(b'{"\\udfff": 1}').keys() == ["\ufffd"]
@@ -104,10 +104,10 @@ def test_text_that_is_no_unicode_is_replaced() -> None:
         (strings_by_key, []),
     ],
 )
-def test_a_value_of_the_wrong_type_is_a_fault(
+def test_a_value_of_the_wrong_type_is_an_error(
     read: Callable[[object], object], value: object
 ) -> None:
-    """The words say what was there and what was wanted."""
+    """The message names the actual and the expected type."""
     with pytest.raises(GoJsonError, match="cannot use"):
         read(value)
 
@@ -120,12 +120,12 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_well_formed_documents_are_read(document: object) -> None:
-    """Whatever another tool wrote is read, and trailing white space is fine."""
+    """Every valid document is decoded, also with trailing white space."""
     decode(json.dumps(document).encode() + b" \n")
 
 
 @given(st.binary())
-def test_any_bytes_give_a_value_or_a_fault(data: bytes) -> None:
-    """Nothing else leaves the decoder."""
+def test_any_bytes_give_a_value_or_an_error(data: bytes) -> None:
+    """The decoder raises nothing but GoJsonError."""
     with suppress(GoJsonError):
         decode(data)

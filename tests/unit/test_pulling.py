@@ -1,4 +1,4 @@
-"""Pulls of images in memory, one behaviour at a time; the machines take what is common."""
+"""Pulls of images in memory, one behaviour per test; the state machines test common sequences."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ ONE, TWICE = _image("one"), _image("twice")
 
 @dataclass
 class World:
-    """A store, one registry in memory, and options that see nothing of this machine."""
+    """A store, one registry in memory, and options independent of this machine."""
 
     folder: Path
     store: LayoutStore
@@ -59,7 +59,7 @@ class World:
     types: dict[str, str] = field(default_factory=lambda: dict(TYPES))
 
     def options(self, rules: Rules) -> Options:
-        """Options of that edition."""
+        """Options with the rules of an edition."""
         etc = str(self.folder / "etc")
         return Options(
             rules=rules,
@@ -77,7 +77,7 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    """A registry that has every image under its own name."""
+    """A registry that has every image of `PUSHED` under its name."""
     (tmp_path / "policy.json").write_text(ACCEPT)
     registry = Registry("http://a.example")
     for name, form in forms.PUSHED.items():
@@ -89,8 +89,8 @@ def world(tmp_path: Path) -> World:
 
 @pytest.mark.clause("EVENT-003", "TEXT-011")
 @EDITIONS
-def test_nobody_needs_to_listen(world: World, rules: Rules) -> None:
-    """Without listener, reporter and writer the image is pulled all the same."""
+def test_a_pull_needs_no_listener(world: World, rules: Rules) -> None:
+    """An image is pulled without an event listener, progress reporter or writer."""
     result = world.runtime(rules).pull("a.example/one")
     assert result.images == ("a.example/one",)
     assert state(world.store) == {ONE.id: ("a.example/one:latest",)}
@@ -99,23 +99,23 @@ def test_nobody_needs_to_listen(world: World, rules: Rules) -> None:
 @pytest.mark.clause("EVENT-001", "EVENT-002")
 @EDITIONS
 def test_the_event_comes_after_the_image(world: World, rules: Rules) -> None:
-    """Whoever hears of the pull finds the image in the store."""
-    heard: list[tuple[Event, int]] = []
+    """When the listener is called, the image is in the store."""
+    received: list[tuple[Event, int]] = []
 
     def listen(event: Event) -> None:
-        heard.append((event, len(world.store.images())))
+        received.append((event, len(world.store.images())))
 
     world.runtime(rules, on_event=listen).pull("a.example/one")
     name = "" if rules is Rules.LIBPOD_1_3 else "a.example/one"
-    assert heard == [(Event("image", "pull", name), 1)]
+    assert received == [(Event("image", "pull", name), 1)]
 
 
 @pytest.mark.clause("PULL-006")
 @EDITIONS
-def test_cancelling_is_no_failure_of_a_pair(
+def test_cancelling_is_not_a_failure_of_a_pair(
     world: World, rules: Rules, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nothing further is tried, written or logged."""
+    """No other pair is tried, and nothing more is written or logged."""
     (world.folder / "registries.conf").write_text(
         "[registries.search]\nregistries = ['a.example', 'b.example']\n"
     )
@@ -139,8 +139,8 @@ def test_cancelling_is_no_failure_of_a_pair(
 @pytest.mark.clause("PULL-019", "TEXT-005")
 @EDITIONS
 def test_a_repeated_layer_is_fetched_once_and_announced_twice(world: World, rules: Rules) -> None:
-    """Once on the wire, twice in the text and in the image."""
-    fetched = _counting(world, rules, "twice")
+    """The blob is requested once; the text and the image have it twice."""
+    fetched = _pull_counting_reads(world, rules, "twice")
     layer = TWICE.layers[0]
     assert fetched.digests.count(layer) == 1
     assert fetched.text.count(f"Copying blob {layer}\n") == 2
@@ -149,8 +149,8 @@ def test_a_repeated_layer_is_fetched_once_and_announced_twice(world: World, rule
 
 @pytest.mark.clause("TEXT-006", "PULL-019")
 @EDITIONS
-def test_a_repeated_layer_that_is_gone_is_not_announced(world: World, rules: Rules) -> None:
-    """A blob that cannot be opened is not announced, however often it is listed."""
+def test_a_repeated_layer_that_is_missing_is_not_announced(world: World, rules: Rules) -> None:
+    """A blob that cannot be opened is not announced, even if it is listed twice."""
     layer = TWICE.layers[0]
     world.registry.broken[layer] = ""
     writer = io.StringIO()
@@ -165,7 +165,7 @@ class _Fetched:
     text: str
 
 
-def _counting(world: World, rules: Rules, name: str) -> _Fetched:
+def _pull_counting_reads(world: World, rules: Rules, name: str) -> _Fetched:
     digests: list[str] = []
 
     class Counting(MemoryRegistries):
@@ -182,8 +182,8 @@ def _counting(world: World, rules: Rules, name: str) -> _Fetched:
 
 @pytest.mark.clause("PULL-018")
 @EDITIONS
-def test_layers_after_a_failure(world: World, rules: Rules) -> None:
-    """The error of the lowest layer is told; the original fetches the others all the same."""
+def test_other_layers_after_a_failed_layer(world: World, rules: Rules) -> None:
+    """The error is that of the lowest layer; libpod-1.3 still fetches the other layers."""
     low, top = ONE.layers
     world.registry.broken[low] = ""
     with pytest.raises(PullFailedError) as caught:
@@ -198,7 +198,7 @@ def test_layers_after_a_failure(world: World, rules: Rules) -> None:
 @EDITIONS
 @pytest.mark.parametrize("got", ["", "sha256:" + "0" * 64], ids=["gone", "another"])
 def test_a_config_that_cannot_be_copied(world: World, rules: Rules, got: str) -> None:
-    """It fails the pair before the first layer is fetched, and nothing is stored."""
+    """The pair fails before the first layer is fetched, and nothing is stored."""
     world.registry.broken[f"sha256:{ONE.id}"] = got
     writer = io.StringIO()
     with pytest.raises(PullFailedError) as caught:
@@ -212,10 +212,10 @@ def test_a_config_that_cannot_be_copied(world: World, rules: Rules, got: str) ->
 @pytest.mark.clause("PULL-023")
 @EDITIONS
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
-def test_no_temporary_files_stay(
+def test_temporary_files_are_removed(
     world: World, rules: Rules, packed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither after a pull, nor after one that failed, nor after a label check."""
+    """They are removed after a pull, after a failed pull, and after a label check."""
     archive = world.folder / "x.tar"
     forms.write_archive(archive, [(["x:1"], forms.ARCHIVED["one"])])
     if packed:
@@ -236,8 +236,8 @@ def test_no_temporary_files_stay(
 
 
 @pytest.mark.clause("PLAT-006")
-def test_a_list_in_a_list_is_followed(world: World) -> None:
-    """Up to four deep, choosing anew in each; the digest that is kept is that of the first."""
+def test_nested_lists_are_followed(world: World) -> None:
+    """Up to four levels, with a choice in each; the stored digest is that of the outermost list."""
     form = forms.PUSHED["list"]
     outer = form
     for depth in range(1, 4):
@@ -266,8 +266,8 @@ def _serve(world: World, name: str, form: forms.Pushed) -> None:
 
 @pytest.mark.clause("STORE-011")
 @EDITIONS
-def test_a_layer_that_is_no_tar(world: World, rules: Rules) -> None:
-    """The original refuses the image when it is put in its place; today the bytes are the image."""
+def test_a_layer_that_is_not_a_tar(world: World, rules: Rules) -> None:
+    """libpod-1.3 rejects the image when it is committed; the current edition stores it."""
     form = forms.with_layer(b"no tar at all" * 100)
     _serve(world, "odd", form)
     writer = io.StringIO()
@@ -283,7 +283,7 @@ def test_a_layer_that_is_no_tar(world: World, rules: Rules) -> None:
 @pytest.mark.clause("PULL-016")
 @EDITIONS
 def test_an_image_for_windows(world: World, rules: Rules) -> None:
-    """The original refuses it before the first layer; today it is stored."""
+    """libpod-1.3 rejects it before the first layer; the current edition stores it."""
     _serve(world, "windows", forms.with_layer(b"", os="windows"))
     writer = io.StringIO()
     if rules is Rules.CURRENT:
@@ -297,7 +297,7 @@ def test_an_image_for_windows(world: World, rules: Rules) -> None:
 @pytest.mark.clause("PULL-015")
 @EDITIONS
 def test_a_list_by_its_own_digest(world: World, rules: Rules) -> None:
-    """The original compares the instance with it, and refuses."""
+    """libpod-1.3 compares the digest with that of the instance, and rejects the image."""
     name = f"a.example/list@{forms.PUSHED['list'].model.digest}"
     if rules is Rules.LIBPOD_1_3:
         with pytest.raises(PullFailedError, match="would not match destination reference"):
@@ -327,10 +327,10 @@ def test_a_broken_policy_comes_before_the_label_and_any_request(world: World, ru
 
 @pytest.mark.clause("LABEL-003", "PULL-007")
 @EDITIONS
-def test_what_label_check_and_copy_know_of_the_call(
+def test_which_options_label_check_and_copy_use(
     world: World, rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The copy has credentials, certificates and TLS choice; the original's check has none."""
+    """The copy uses credentials, certificates and TLS options; libpod-1.3's label check none."""
     secret = Credentials("me", "hunter2")
     seen = _accesses(monkeypatch)
     certs = world.folder / "certs"
@@ -348,7 +348,7 @@ def test_what_label_check_and_copy_know_of_the_call(
 
 
 def _accesses(monkeypatch: pytest.MonkeyPatch) -> list[DockerAccess]:
-    """How registries would be spoken to, in order; nothing is asked."""
+    """Record the access options of each source; no request is made."""
     seen: list[DockerAccess] = []
 
     def open_source(reference: DockerReference, access: DockerAccess) -> DockerSource:

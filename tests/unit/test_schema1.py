@@ -1,4 +1,4 @@
-"""Manifests of schema 1, and the configs that are made of them."""
+"""Manifests of schema 1, and the configs that are built from them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from towline.errors import SourceError
 from towline.go.go_json import GoJsonError, compacted, quoted, raw_members
 from towline.image.manifest import DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED, RawManifest
-from towline.image.schema1 import Schema1, known_digest, parse_schema1
+from towline.image.schema1 import Schema1, manifest_digest, parse_schema1
 from towline.name.digest import Digest, parse_digest, sha256_of
 
 NEW, MIDDLE, OLD = "c" * 64, "b" * 64, "a" * 64
@@ -22,46 +22,46 @@ BLOBS = {NEW: "sha256:" + "3" * 64, MIDDLE: "sha256:" + "2" * 64, OLD: "sha256:"
 
 def entry(name: str, parent: str = "", **more: Any) -> str:
     """An entry of a history."""
-    told = {"id": name, "created": "2019-01-02T03:04:05Z", **more}
-    return json.dumps({**told, "parent": parent} if parent else told)
+    fields = {"id": name, "created": "2019-01-02T03:04:05Z", **more}
+    return json.dumps({**fields, "parent": parent} if parent else fields)
 
 
 def document(*entries: str, **more: Any) -> bytes:
     """A manifest with one layer for each entry, newest first."""
     listed = [{"blobSum": BLOBS.get(json.loads(text).get("id"), "")} for text in entries]
     history = [{"v1Compatibility": text} for text in entries]
-    told = {"schemaVersion": 1, "fsLayers": listed, "history": history}
-    return json.dumps({**told, **more}).encode()
+    fields = {"schemaVersion": 1, "fsLayers": listed, "history": history}
+    return json.dumps({**fields, **more}).encode()
 
 
 def known(data: bytes) -> Digest:
-    """The digest of a manifest that is read as schema 1."""
-    return known_digest(RawManifest(data, DOCKER_SCHEMA1_SIGNED))
+    """The digest of a manifest with the media type of signed schema 1."""
+    return manifest_digest(RawManifest(data, DOCKER_SCHEMA1_SIGNED))
 
 
 def signed(payload: bytes, *, tail: str | None = None, cut: int = 1) -> bytes:
-    """The document with a signature in the form of libtrust; nobody checks the signature itself."""
+    """The document with a signature in the form of libtrust; the signature is not verified."""
     end = payload[-cut:].decode() if tail is None else tail
     header = json.dumps(
-        {"formatLength": len(payload) - cut, "formatTail": wrapped(end.encode())}
+        {"formatLength": len(payload) - cut, "formatTail": base64url(end.encode())}
     ).encode()
-    told = json.dumps([{"header": {}, "signature": "x", "protected": wrapped(header)}])
-    return payload[:-cut] + b',"signatures":' + told.encode() + b"}"
+    signatures = json.dumps([{"header": {}, "signature": "x", "protected": base64url(header)}])
+    return payload[:-cut] + b',"signatures":' + signatures.encode() + b"}"
 
 
-def wrapped(data: bytes) -> str:
+def base64url(data: bytes) -> str:
     """Bytes in base64url without padding."""
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 def parse(data: bytes, media_type: str = "text/plain") -> Schema1:
-    """What is read of a document."""
+    """Parse a document."""
     return parse_schema1(RawManifest(data, media_type))
 
 
 @pytest.mark.clause("MANIFEST-024")
-def test_the_config_that_is_made() -> None:
-    """Written by hand: keys sorted, values untouched, history and diff IDs lowest first."""
+def test_the_config_that_is_built() -> None:
+    """Keys are sorted, values unchanged, and history and diff IDs are lowest first."""
     newest = (
         '{"Size": 12, "id": "NEW", "parent": "MIDDLE", "throwaway": false, "layer_id": "x",'
         ' "zeta": [1.50, {"b": "<\\u003e&", "a": 1e3}], "created": "2019-01-02T03:04:05.120Z",'
@@ -96,8 +96,8 @@ def test_the_config_that_is_made() -> None:
 
 
 @pytest.mark.clause("MANIFEST-022")
-def test_layers_lowest_first() -> None:
-    """Throwaway layers are listed, and are none of the image's."""
+def test_layers_are_lowest_first() -> None:
+    """Throwaway layers are in `layers` and `empty`, and not in `content`."""
     manifest = parse(document(entry(NEW, MIDDLE), entry(MIDDLE, OLD, throwaway=True), entry(OLD)))
     assert [layer.digest_text for layer in manifest.layers] == [
         BLOBS[OLD],
@@ -111,7 +111,7 @@ def test_layers_lowest_first() -> None:
 
 @pytest.mark.clause("MANIFEST-022")
 def test_neighbours_with_one_id_are_one_layer() -> None:
-    """The lowest of them counts."""
+    """The lowest of them is kept."""
     top = entry(NEW, OLD, comment="upper")
     manifest = parse(document(top, entry(NEW, OLD, comment="lower"), entry(OLD)))
     assert len(manifest.layers) == 2
@@ -119,10 +119,10 @@ def test_neighbours_with_one_id_are_one_layer() -> None:
 
 
 @pytest.mark.clause("MANIFEST-025")
-def test_what_it_says_of_the_image() -> None:
-    """System, architecture and labels are those of the newest entry."""
-    told = {"os": "windows", "architecture": "arm64", "config": {"Labels": {"A": "b"}}}
-    config = parse(document(entry(NEW, OLD, **told), entry(OLD, os="linux"))).described()
+def test_platform_and_labels_are_those_of_the_newest_entry() -> None:
+    """Older entries are ignored."""
+    fields = {"os": "windows", "architecture": "arm64", "config": {"Labels": {"A": "b"}}}
+    config = parse(document(entry(NEW, OLD, **fields), entry(OLD, os="linux"))).partial_config()
     assert (config.os, config.architecture, dict(config.labels)) == (
         "windows",
         "arm64",
@@ -158,8 +158,8 @@ def test_what_it_says_of_the_image() -> None:
         (document(entry(OLD), signatures=[{"protected": "bnVsbA"}]), "manifest.schema1_signatures"),
     ],
 )
-def test_what_is_refused(data: bytes, code: str) -> None:
-    """Each fault has its code."""
+def test_invalid_manifests_are_rejected(data: bytes, code: str) -> None:
+    """Each defect has its error code."""
     with pytest.raises(SourceError) as caught:
         parse(data)
     assert caught.value.code == code
@@ -167,7 +167,7 @@ def test_what_is_refused(data: bytes, code: str) -> None:
 
 @pytest.mark.clause("MANIFEST-023")
 def test_the_digest_of_a_signed_manifest() -> None:
-    """It is that of what was signed, and the type is told by the content."""
+    """It is the digest of the signed part, and the content decides the media type."""
     payload = document(entry(OLD))
     raw = signed(payload)
     assert known(raw) == sha256_of(payload) != sha256_of(raw)
@@ -181,8 +181,8 @@ def test_the_digest_of_a_signed_manifest() -> None:
 
 
 @pytest.mark.clause("MANIFEST-023")
-def test_nothing_outside_of_the_signed_part_is_read() -> None:
-    """A second list of layers behind the signed part is nobody's."""
+def test_nothing_outside_the_signed_part_is_parsed() -> None:
+    """A second list of layers after the signed part is ignored."""
     raw = signed(document(entry(OLD)))
     forged = raw[:-1] + b',"fsLayers":[{"blobSum":"%s"}]}' % BLOBS[NEW].encode()
     assert known(forged) == known(raw)
@@ -191,7 +191,7 @@ def test_nothing_outside_of_the_signed_part_is_read() -> None:
 
 @pytest.mark.clause("MANIFEST-023")
 def test_signatures_must_agree() -> None:
-    """Two that sign different parts sign nothing."""
+    """Signatures of different parts are an error."""
     payload = document(entry(OLD))
     one, other = json.loads(signed(payload)), json.loads(signed(payload, tail="} "))
     one["signatures"] += other["signatures"]
@@ -201,7 +201,7 @@ def test_signatures_must_agree() -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "told"),
+    ("written", "normalized"),
     [
         ("2019-01-02T03:04:05Z", "2019-01-02T03:04:05Z"),
         ("2019-01-02T03:04:05.000Z", "2019-01-02T03:04:05Z"),
@@ -211,13 +211,13 @@ def test_signatures_must_agree() -> None:
         (None, "0001-01-01T00:00:00Z"),
     ],
 )
-def test_times_are_written_anew(written: str | None, told: str) -> None:
-    """As RFC 3339 has them, without zeros at the end of a fraction."""
-    assert parse(document(entry(OLD, created=written))).history[0].created == told
+def test_times_are_normalized(written: str | None, normalized: str) -> None:
+    """They are in RFC 3339 form, without trailing zeros in the fraction."""
+    assert parse(document(entry(OLD, created=written))).history[0].created == normalized
 
 
-def test_raw_members_and_how_they_are_written() -> None:
-    """Values stay as written; strings keep their white space, and markup is escaped."""
+def test_raw_members_are_compacted_and_quoted() -> None:
+    """Values stay as written; strings keep their white space, and HTML characters are escaped."""
     members = raw_members(' {"a" : 1.0 , "b":{ "c" : "d  e" }, "a":\n[ 1,\t2 ], "\\u00e9": null} ')
     assert members == {"a": "[ 1,\t2 ]", "b": '{ "c" : "d  e" }', "é": "null"}
     assert compacted('{ "c" : "d  \\" e<" }') == '{"c":"d  \\" e\\u003c"}'
@@ -239,10 +239,10 @@ VALUES = st.recursive(
 
 
 @given(st.dictionaries(st.text(), VALUES), st.booleans(), st.sampled_from([None, 1, "\t"]))
-def test_what_is_written_means_the_same(
+def test_compacting_changes_no_value(
     document: dict[str, Any], ascii_only: bool, indent: int | str | None
 ) -> None:
-    """However a document was written, taking it apart and compacting it changes no value."""
+    """Splitting a document into members and compacting them keeps every value."""
     text = json.dumps(document, ensure_ascii=ascii_only, indent=indent)
     members = raw_members(text)
     assert {key: json.loads(value) for key, value in members.items()} == document

@@ -1,4 +1,4 @@
-"""The helpers of the tests do what the tests believe of them."""
+"""The test helpers work as the tests expect."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def chosen(real_images: RealImages, form: str) -> RealImage:
     return image
 
 
-# Skopeo 1.9.3 reads a docker-archive in bzip2 and refuses one in gzip ("invalid tar header"); a
-# tarball has no manifest until something is made of it.
+# Skopeo 1.9.3 reads a docker-archive in bzip2 and rejects one in gzip ("invalid tar header"); a
+# tarball has no manifest.
 SKOPEO_READS = [form for form in EVERY_FORM if form not in ("docker_archive_gzip", "tarball")]
 ARCHIVES = [form for form in SKOPEO_READS if form.startswith(("docker_archive", "oci_archive"))]
 
 
 @pytest.mark.parametrize("form", SKOPEO_READS)
 def test_skopeo_reads_every_form(real_images: RealImages, form: str) -> None:
-    """Every image that the fixture made is one that skopeo can inspect."""
+    """Skopeo can inspect every image of the fixture."""
     found = skopeo.inspect(chosen(real_images, form).location)
     assert found["Os"] == "linux"
     assert found["Layers"]
@@ -44,20 +44,20 @@ def test_skopeo_reads_every_form(real_images: RealImages, form: str) -> None:
 
 @pytest.mark.parametrize("form", ARCHIVES)
 def test_the_main_image_has_its_layers_and_labels(real_images: RealImages, form: str) -> None:
-    """Every copy of the main image has three layers, and labels with their keys as written."""
+    """Every copy of the main image has three layers and labels with unchanged keys."""
     found = skopeo.inspect(chosen(real_images, form).location)
     assert len(found["Layers"]) == 3
     assert LABELS.items() <= found["Labels"].items()
 
 
-def test_the_compressed_archive_holds_the_plain_one(real_images: RealImages) -> None:
+def test_the_compressed_archive_contains_the_plain_one(real_images: RealImages) -> None:
     """The gzip form of the docker-archive decompresses to its plain form."""
     compressed = real_images.docker_archive_gzip.file.read_bytes()
     assert gzip.decompress(compressed) == real_images.docker_archive.file.read_bytes()
 
 
-def test_the_tarball_holds_files_of_this_machine(real_images: RealImages) -> None:
-    """The tarball is a real tar of some hundred files."""
+def test_the_tarball_contains_files_of_this_machine(real_images: RealImages) -> None:
+    """The tarball is a real tar of more than a hundred files."""
     with tarfile.open(real_images.tarball.file) as tar:
         assert sum(member.isfile() for member in tar) > 100
 
@@ -74,16 +74,16 @@ def test_the_tarball_holds_files_of_this_machine(real_images: RealImages) -> Non
         ("registry_index", OCI_INDEX),
     ],
 )
-def test_manifests_have_the_form_that_is_asked_for(
+def test_manifests_have_the_requested_media_type(
     real_images: RealImages, form: str, media_type: str
 ) -> None:
-    """Each kind of manifest that towline reads stands in one of the images."""
+    """Each kind of manifest that towline reads is in one of the images."""
     manifest = skopeo.raw_manifest(chosen(real_images, form).location)
     assert f'"mediaType":"{media_type}"'.encode() in manifest.replace(b" ", b"")
 
 
-def test_the_lists_offer_every_platform(real_images: RealImages) -> None:
-    """The list and the index name all platforms, variants included."""
+def test_the_lists_have_every_platform(real_images: RealImages) -> None:
+    """The list and the index have all platforms with their variants."""
     for image in (real_images.registry_list, real_images.registry_index):
         manifest = skopeo.raw_manifest(image.location)
         for architecture, variant in images.PLATFORMS:
@@ -91,8 +91,8 @@ def test_the_lists_offer_every_platform(real_images: RealImages) -> None:
             assert f'"variant":"{variant}"'.encode() in manifest or not variant
 
 
-def test_the_example_image_is_what_the_readme_says(hello_archive: Path) -> None:
-    """The example is small, carries its name, and has an OCI manifest and a version."""
+def test_the_example_image_matches_the_readme(hello_archive: Path) -> None:
+    """The example is small and has its name, an OCI manifest and a version."""
     assert hello_archive.stat().st_size < 20_000
     location = f"oci-archive:{hello_archive}:localhost/hello:latest"
     assert OCI_MANIFEST.encode() in skopeo.raw_manifest(location)
@@ -102,15 +102,15 @@ def test_the_example_image_is_what_the_readme_says(hello_archive: Path) -> None:
 
 
 def test_a_registry_reports_the_requests_that_it_answered(registry: RegistryServer) -> None:
-    """The registry is real, and what it was asked can be asked of it."""
-    with urllib.request.urlopen(f"{registry.url}/v2/_catalog?n=7") as answer:
-        body = answer.read()
+    """`requests` lists the requests in the registry's access log."""
+    with urllib.request.urlopen(f"{registry.url}/v2/_catalog?n=7") as response:
+        body = response.read()
     last = registry.requests()[-1]
     assert (last.method, last.target, last.status) == ("GET", "/v2/_catalog?n=7", 200)
     assert last.size == len(body)
 
 
-def test_a_new_registry_keeps_to_its_settings(
+def test_a_new_registry_applies_its_settings(
     new_registry: NewRegistry, real_images: RealImages
 ) -> None:
     """A registry on the storage of another serves the same manifests."""
@@ -120,8 +120,8 @@ def test_a_new_registry_keeps_to_its_settings(
     assert skopeo.manifest_digest(again.location("real/oci:1.0")) == want
 
 
-def test_a_registry_may_ask_for_a_password(new_registry: NewRegistry, tmp_path: Path) -> None:
-    """With an htpasswd file the registry challenges strangers and admits its users."""
+def test_a_registry_may_require_a_password(new_registry: NewRegistry, tmp_path: Path) -> None:
+    """With an htpasswd file the registry challenges anonymous requests and accepts its users."""
     htpasswd = tmp_path / "htpasswd"  # user:secret
     htpasswd.write_text("user:$2b$04$d9JAGhDyjDORer/kXtB/cub3v.kHtvxuVj3iPjQNyWxQNEEx6qLry\n")
     server = new_registry(RegistrySettings(htpasswd=htpasswd))
@@ -136,14 +136,14 @@ def test_a_registry_may_ask_for_a_password(new_registry: NewRegistry, tmp_path: 
         assert admitted.status == 200
 
 
-def test_a_registry_may_speak_https(new_registry: NewRegistry, tmp_path: Path) -> None:
-    """With a certificate the registry speaks HTTPS, to those who trust its authority."""
+def test_a_registry_may_use_https(new_registry: NewRegistry, tmp_path: Path) -> None:
+    """With a certificate the registry uses HTTPS; clients must trust its authority."""
     authority = certificates.authority(tmp_path)
     pair = certificates.issue(authority, tmp_path)
     server = new_registry(RegistrySettings(certificate=pair.certificate, key=pair.key))
     trusting = ssl.create_default_context(cafile=authority.certificate)
-    with urllib.request.urlopen(f"{server.url}/v2/", context=trusting) as answer:
-        assert answer.status == 200
+    with urllib.request.urlopen(f"{server.url}/v2/", context=trusting) as response:
+        assert response.status == 200
     with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
         urllib.request.urlopen(f"{server.url}/v2/", context=ssl.create_default_context())
 
@@ -151,27 +151,27 @@ def test_a_registry_may_speak_https(new_registry: NewRegistry, tmp_path: Path) -
 def test_a_registry_may_be_the_cache_of_another(
     new_registry: NewRegistry, real_images: RealImages
 ) -> None:
-    """A pull-through cache serves what the registry behind it holds."""
+    """A pull-through cache serves the images of the upstream registry."""
     cache = new_registry(RegistrySettings(proxy=real_images.registry.url))
     want = skopeo.manifest_digest(real_images.registry_oci.location)
     assert skopeo.manifest_digest(cache.location("real/oci:1.0")) == want
 
 
-def test_a_missing_tool_is_left_out_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_tool_skips_the_test_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test whose tool is missing is skipped, and the reason names the tool."""
     monkeypatch.delenv(tools.REQUIRE_ALL, raising=False)
     with pytest.raises(pytest.skip.Exception, match="no-such-tool is not on this machine"):
         tools.require("no-such-tool")
 
 
-def test_a_missing_tool_fails_where_all_are_required(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_tool_fails_if_all_are_required(monkeypatch: pytest.MonkeyPatch) -> None:
     """With every tool required, a missing one fails the test."""
     monkeypatch.setenv(tools.REQUIRE_ALL, "1")
     with pytest.raises(pytest.fail.Exception, match="leaves no test out"):
         tools.require("no-such-tool")
 
 
-def test_a_tool_that_fails_says_what_it_wrote() -> None:
-    """The error of a tool holds its command, its status and its output."""
+def test_the_error_of_a_tool_contains_its_output() -> None:
+    """The error of a tool contains its command, its status and its output."""
     with pytest.raises(tools.ToolError, match=r"(?s)sh -c.*ended with 3:.*why"):
         tools.run("sh", "-c", "echo why >&2; exit 3")

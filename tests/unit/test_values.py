@@ -57,16 +57,16 @@ from towline.wording import CURRENT, LIBPOD_1_3
         ("sha256:../../../etc/passwd", "digest.length"),
     ],
 )
-def test_what_is_no_digest(text: str, code: str) -> None:
-    """The form of the whole, the algorithm, the length and the hex are tested in this order."""
+def test_invalid_digests(text: str, code: str) -> None:
+    """The format, the algorithm, the length and the hex digits are checked in this order."""
     with pytest.raises(InvalidNameError) as caught:
         parse_digest(text)
     assert caught.value.code == code
 
 
 @given(st.binary())
-def test_a_digest_prints_as_it_is_read(data: bytes) -> None:
-    """Parse and print are inverse."""
+def test_parsing_and_formatting_a_digest_are_inverse(data: bytes) -> None:
+    """Parsing the formatted digest gives the same digest."""
     assert parse_digest(str(sha256_of(data))) == sha256_of(data)
 
 
@@ -83,12 +83,12 @@ def test_a_digest_prints_as_it_is_read(data: bytes) -> None:
     ],
 )
 def test_quoting(text: str, quoted: str) -> None:
-    """Nothing that a terminal acts on is left."""
+    """Control and unprintable characters are escaped."""
     assert quote(text) == quoted
 
 
-def test_an_error_is_told_with_its_steps_and_survives_pickling() -> None:
-    """Steps are told outermost first; each edition has its own words."""
+def test_an_error_is_rendered_with_its_steps_and_can_be_pickled() -> None:
+    """Steps are rendered outermost first; each edition has its own wording."""
     with (
         pytest.raises(TowlineError) as caught,
         step("parsing-source", name="X"),
@@ -96,16 +96,16 @@ def test_an_error_is_told_with_its_steps_and_survives_pickling() -> None:
     ):
         raise InvalidNameError("name.invalid", name="Y")
     error = caught.value
-    assert error.told(LIBPOD_1_3) == (
+    assert error.render(LIBPOD_1_3) == (
         "unable to parse 'X': error parsing named reference \"Y\": invalid reference format"
     )
     copied = pickle.loads(pickle.dumps(error))
-    assert copied.told(CURRENT) == str(error)
+    assert copied.render(CURRENT) == str(error)
     assert copied.steps == error.steps
 
 
 def instance(platform: str | None, digest: str = "") -> Descriptor:
-    """An entry of an index."""
+    """An entry of an index for a platform."""
     return Descriptor(
         "", digest, 0, platform=None if platform is None else parse_platform(platform)
     )
@@ -125,7 +125,7 @@ def instance(platform: str | None, digest: str = "") -> Descriptor:
     ],
 )
 def test_the_choice_of_an_instance(wanted: str, available: list[str | None], chosen: int) -> None:
-    """The nearest variant, downwards; among equals the first; one without platform at the last."""
+    """The nearest lower variant; the first of equals; an entry without a platform last."""
     instances = [instance(platform, str(number)) for number, platform in enumerate(available)]
     found = choose_instance(
         instances, parse_platform(wanted), variants=True, list_kind="image index"
@@ -134,7 +134,7 @@ def test_the_choice_of_an_instance(wanted: str, available: list[str | None], cho
 
 
 def test_no_instance_for_the_platform() -> None:
-    """The error lists what there is."""
+    """The error lists the platforms of the index."""
     instances = [instance("linux/arm64"), instance("windows/amd64")]
     with pytest.raises(
         PlatformMismatchError,
@@ -146,7 +146,7 @@ def test_no_instance_for_the_platform() -> None:
 
 
 def test_an_attestation_is_never_chosen() -> None:
-    """`unknown/unknown` matches no platform that anybody has."""
+    """The platform of an attestation is `unknown/unknown`, which matches no real platform."""
     with pytest.raises(PlatformMismatchError):
         choose_instance(
             [instance("unknown/unknown")],
@@ -171,7 +171,7 @@ def test_an_attestation_is_never_chosen() -> None:
     ],
 )
 def test_recognising_a_manifest(document: object, media_type: str) -> None:
-    """Its own media type where towline knows it; else version and shape."""
+    """A known media type in the document decides, otherwise the schema version and the keys."""
     assert recognise(json.dumps(document).encode()) == media_type
 
 
@@ -185,22 +185,22 @@ def test_recognising_a_manifest(document: object, media_type: str) -> None:
         ("text/plain", {"schemaVersion": 2}, "manifest.schema_version"),
     ],
 )
-def test_manifests_that_are_refused(media_type: str, document: object, code: str) -> None:
-    """What two readers could take for two things is taken for neither."""
+def test_invalid_manifests_are_rejected(media_type: str, document: object, code: str) -> None:
+    """Ambiguous documents, wrong types and other media types are errors."""
     with pytest.raises(SourceError) as caught:
         parse_manifest(RawManifest(json.dumps(document).encode(), media_type))
     assert caught.value.code == code
 
 
 def test_an_index_with_layers_is_ambiguous() -> None:
-    """The other way round."""
+    """An index that could also be read as a manifest is an error."""
     raw = RawManifest(b'{"manifests": [{}], "layers": [{}]}', DOCKER_LIST)
     with pytest.raises(SourceError, match="ambiguous"):
         parse_index(raw)
 
 
-def test_a_digest_of_a_descriptor_is_checked_when_it_is_used() -> None:
-    """A descriptor may say anything; only a checked digest leaves it."""
+def test_the_digest_of_a_descriptor_is_checked_when_it_is_used() -> None:
+    """A descriptor may contain any text; `digest` returns a valid digest or raises."""
     raw = RawManifest(b'{"config": {"digest": "sha256:../x"}, "layers": []}', OCI_MANIFEST)
     config = parse_manifest(raw).config
     assert config.digest_text == "sha256:../x"
@@ -208,8 +208,8 @@ def test_a_digest_of_a_descriptor_is_checked_when_it_is_used() -> None:
         _ = config.digest
 
 
-def test_reading_a_config() -> None:
-    """Labels, system and diff IDs; one that is no digest makes none of them known."""
+def test_parsing_a_config() -> None:
+    """It has labels, operating system and diff IDs; an invalid diff ID makes `diff_ids` None."""
     config = parse_config(
         b'{"os": "linux", "config": {"labels": {"A": "1"}}, "rootfs": {"diff_ids": ["x"]}}'
     )
@@ -218,8 +218,8 @@ def test_reading_a_config() -> None:
         parse_config(b"[]")
 
 
-def test_cancelling_calls_back_once_and_for_good() -> None:
-    """Registered before or after; one that was taken back is not called."""
+def test_cancelling_calls_each_callback_once() -> None:
+    """Also one registered after cancelling; a removed callback is not called."""
     token, calls = CancelToken(), []
     token.raise_if_cancelled()
     token.on_cancel(lambda: calls.append("before"))
@@ -228,6 +228,6 @@ def test_cancelling_calls_back_once_and_for_good() -> None:
     token.cancel()
     token.on_cancel(lambda: calls.append("after"))
     assert calls == ["before", "after"]
-    for ask in (token.raise_if_cancelled, lambda: token.wait(60)):
+    for call in (token.raise_if_cancelled, lambda: token.wait(60)):
         with pytest.raises(PullCancelledError):
-            ask()
+            call()

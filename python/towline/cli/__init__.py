@@ -1,4 +1,4 @@
-"""The command line: ``towline``."""
+"""The command line ``towline``."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command line and end the process with its status."""
-    interrupts.end_at_once()
-    from towline.cli.command import run  # from here on Ctrl-C is told in one line
+    """Run the command line and exit with its status."""
+    interrupts.exit_on_interrupt()
+    from towline.cli.command import run  # imported late: Ctrl-C during the import is handled
 
     run()

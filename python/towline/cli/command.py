@@ -1,6 +1,6 @@
-"""The commands and how they end.
+"""The command group and the exit status of every command.
 
-0: done, 1: it could not be done, 2: wrong usage, 130: interrupted.
+0: success, 1: failure, 2: wrong usage, 130: interrupted.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ import click
 from towline.cli import interrupts
 from towline.cli.interrupts import INTERRUPTED
 from towline.cli.show import print_error
-from towline.cli.usage import no_such_command, usage_told
+from towline.cli.usage import no_such_command, usage_message
 from towline.errors import TowlineError
 
 __all__ = ["run", "towline"]
 
 FAILED, USAGE = 1, 2
-_GRACE = 1.0  # seconds between Ctrl-C and the end of a process that does not end by itself
-# The whole help, where no command was given; a click older than 8.2 shows it by itself.
+_GRACE = 1.0  # seconds from Ctrl-C to the forced exit of a process that does not exit by itself
+# Raised if no command is given; click older than 8.2 shows the help without raising.
 _HELP = getattr(click.exceptions, "NoArgsIsHelpError", ())
 
 _TRANSFER = "towline.cli.transfer_commands"
@@ -43,7 +43,7 @@ _MODULES = {  # in the order of the help
 
 
 class _Commands(click.Group):
-    """The commands; the module of one is loaded when it is asked for."""
+    """The command group; the module of a command is imported when the command is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_MODULES)
@@ -59,8 +59,8 @@ class _Commands(click.Group):
         if cmd_name not in _MODULES:
             return None
         module = importlib.import_module(_MODULES[cmd_name])
-        found = [each for each in vars(module).values() if isinstance(each, click.Command)]
-        return next(command for command in found if command.name == cmd_name)
+        commands = [value for value in vars(module).values() if isinstance(value, click.Command)]
+        return next(command for command in commands if command.name == cmd_name)
 
 
 @click.group(
@@ -73,28 +73,28 @@ def towline() -> None:
 
 
 def run() -> None:
-    """Run the command line and end the process with its status."""
-    _heed_interrupts()
+    """Run the command line and exit with its status."""
+    _exit_after_interrupt()
     try:
         status = _invoke()
-    except KeyboardInterrupt:  # while an end was told
+    except KeyboardInterrupt:  # while an error was printed
         status = INTERRUPTED
-    interrupts.end_at_once()
+    interrupts.exit_on_interrupt()
     sys.exit(status)
 
 
 def _invoke() -> int:
     try:
         status: int | None = towline.main(standalone_mode=False)
-        sys.stdout.flush()  # what cannot be written is told, and not by the interpreter's end
-    except (click.exceptions.Abort, KeyboardInterrupt):  # the first is click's name for it
+        sys.stdout.flush()  # so that a write error is handled here and not at interpreter exit
+    except (click.exceptions.Abort, KeyboardInterrupt):  # click raises Abort
         print_error("interrupted")
         return INTERRUPTED
     except _HELP as error:
         error.show()
         return USAGE
     except click.UsageError as error:
-        print_error(usage_told(error))
+        print_error(usage_message(error))
         return USAGE
     except click.ClickException as error:
         print_error(error.format_message())
@@ -102,19 +102,19 @@ def _invoke() -> int:
     except TowlineError as error:
         print_error(str(error))
         return _status(error)
-    except BrokenPipeError:  # the reader of our output went away; there is nobody to tell
+    except BrokenPipeError:  # the reader of the output closed the pipe
         sys.stderr.close()
         return FAILED
-    except OSError as error:  # of the output, or of the machine: a full disk, no more open files
-        print_error(f"cannot go on: {error}")
+    except OSError as error:  # from the output or the system: a full disk, too many open files
+        print_error(f"cannot continue: {error}")
         with contextlib.suppress(OSError):
             sys.stdout.close()
         return FAILED
     return status or 0
 
 
-def _heed_interrupts() -> None:
-    """Let Ctrl-C end the process also where something holds on to it, such as a dead disk."""
+def _exit_after_interrupt() -> None:
+    """Exit after Ctrl-C even if a system call blocks, such as one on a failed disk."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
@@ -123,10 +123,10 @@ def _heed_interrupts() -> None:
         while os.read(reader, 1) != bytes([signal.SIGINT]):
             pass
         time.sleep(_GRACE)
-        interrupts.end()
+        interrupts.exit_interrupted()
 
     threading.Thread(target=watch, name="towline-interrupts", daemon=True).start()
-    interrupts.raise_again()
+    interrupts.raise_on_interrupt()
 
 
 def _status(error: TowlineError) -> int:

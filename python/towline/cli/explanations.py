@@ -1,10 +1,10 @@
-"""The reasons of a pull as lines of text."""
+"""Text output of ``resolve``: candidates, endpoints, credentials and the deciding files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from towline.config.credentials import AuthLook
+from towline.config.credentials import AuthLookup
 from towline.config.endpoints import Endpoint
 from towline.runtime.explain import ConfigEntry, Explanation
 from towline.transport import image_name
@@ -14,15 +14,15 @@ __all__ = ["auth_lines", "goal_lines"]
 _WHY_NOT = {
     "broken": "cannot be used",
     "empty-entry": "has an entry without credentials",
-    "helper-empty": "leaves it to a helper that has none",
+    "helper-empty": "names a helper that has no credentials",
     "helper-missing": "names a helper that is not installed",
     "no-entry": "has no entry for it",
-    "no-file": "is not there",
+    "no-file": "does not exist",
 }
 
 
 def goal_lines(name: str, explained: Explanation) -> list[str]:
-    """The pairs in order, who is asked for each, and what decided it."""
+    """The pairs in order, the endpoints of each pair, and the deciding files."""
     return list(_goal_lines(name, explained))
 
 
@@ -32,8 +32,8 @@ def _goal_lines(name: str, explained: Explanation) -> Iterator[str]:
         pair = candidate.pair
         yield f"{number}. {image_name(pair.source)} -> {pair.destination.name_and_id}"
         if candidate.entry is not None:
-            yield f"   {_told(candidate.entry)}:"
-            yield from (f"   - {_asked(endpoint)}" for endpoint in candidate.endpoints)
+            yield f"   {_entry_text(candidate.entry)}:"
+            yield from (f"   - {_endpoint_text(endpoint)}" for endpoint in candidate.endpoints)
     if explained.how == "search":
         searched = ", ".join(goal.searched_registries or ()) or "none"
         yield f"{name} is a short name; search registries: {searched}"
@@ -41,30 +41,30 @@ def _goal_lines(name: str, explained: Explanation) -> Iterator[str]:
         yield f"{name} is a short name with an alias"
     elif goal.pull_all_pairs:
         yield "every pair is pulled"
-    yield from (f"decided by {_told(decision)}" for decision in explained.decisions)
+    yield from (f"decided by {_entry_text(decision)}" for decision in explained.decisions)
 
 
-def _told(decision: ConfigEntry) -> str:
-    if decision.path is None:
-        return f"the default of {decision.table}, which no file sets"
-    return f"{decision.table} in {decision.path}"
+def _entry_text(entry: ConfigEntry) -> str:
+    if entry.path is None:
+        return f"the default of {entry.table}, which no file sets"
+    return f"{entry.table} in {entry.path}"
 
 
-def _asked(endpoint: Endpoint) -> str:
-    told = [f"{'mirror' if endpoint.mirror else 'registry'} {endpoint.reference}"]
+def _endpoint_text(endpoint: Endpoint) -> str:
+    parts = [f"{'mirror' if endpoint.mirror else 'registry'} {endpoint.reference}"]
     if endpoint.insecure:
-        told.append("insecure")
+        parts.append("insecure")
     if endpoint.problem is not None:
-        told.append(f"not asked: {endpoint.problem}")
-    return ", ".join(told)
+        parts.append(f"not used: {endpoint.problem}")
+    return ", ".join(parts)
 
 
-def auth_lines(location: str, looks: Sequence[AuthLook]) -> list[str]:
-    """Where credentials for a place were looked for, in order, and what came of each look."""
+def auth_lines(location: str, looks: Sequence[AuthLookup]) -> list[str]:
+    """The lookups of credentials for a location, in order, and the result of each."""
     return [f"{location}:", *(f"  {_look(look)}" for look in looks), f"  {_end(looks)}"]
 
 
-def _look(look: AuthLook) -> str:
+def _look(look: AuthLookup) -> str:
     helper = f" ({look.helper})" if look.helper else ""
     if look.outcome != "found":
         why = f": {look.error}" if look.error is not None else ""
@@ -74,10 +74,10 @@ def _look(look: AuthLook) -> str:
     return f"{look.path}{key} has {kind}{helper}"
 
 
-def _end(looks: Sequence[AuthLook]) -> str:
+def _end(looks: Sequence[AuthLookup]) -> str:
     last = looks[-1].outcome if looks else "no-file"
     if last == "found":
         return "these credentials are used"
     if last == "broken":
-        return "so a pull fails before this place is asked"
-    return "so it is asked without credentials"
+        return "so a pull fails before the first request"
+    return "so requests have no credentials"

@@ -1,4 +1,4 @@
-"""The flags that commands share, and the `Options` that they make."""
+"""The flags shared by several commands, and their conversion to `Options`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-_PATH = click.Path(path_type=Path, readable=False)  # who opens it, says what is wrong with it
+_PATH = click.Path(path_type=Path, readable=False)  # the code that opens it reports errors
 
 
 ROOT = click.option(
@@ -37,7 +37,7 @@ FORMAT = click.option(
     "output",
     type=click.Choice(["text", "json"]),
     default="text",
-    help="How results are printed.",
+    help="Format of the results.",
 )
 QUIET = click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 
@@ -47,57 +47,66 @@ _FLAGS: Mapping[str, Decorator] = {
         "edition",
         type=click.Choice(["current", "libpod-1.3"]),
         default="current",
-        help="The edition of the conventions: today's, or podman v1.3.2 exactly.",
+        help="The edition of the rules: current, or exactly those of podman v1.3.2.",
     ),
     "registries_conf": click.option(
         "--registries-conf",
         type=_PATH,
         metavar="FILE",
-        help="Instead of the machine's registries.conf.",
+        help="File to use instead of the system's registries.conf.",
     ),
     "policy": click.option(
-        "--policy", type=_PATH, metavar="FILE", help="Instead of the machine's policy.json."
+        "--policy",
+        type=_PATH,
+        metavar="FILE",
+        help="File to use instead of the system's policy.json.",
     ),
     "authfile": click.option(
-        "--authfile", type=_PATH, metavar="FILE", help="Instead of the user's auth.json."
+        "--authfile",
+        type=_PATH,
+        metavar="FILE",
+        help="File to use instead of the user's auth.json.",
     ),
     "creds": click.option(
         "--creds", metavar="USER[:PASSWORD]", help="Credentials for the registry."
     ),
     "cert_dir": click.option(
-        "--cert-dir", type=_PATH, metavar="DIR", help="Instead of the registry's certs.d folder."
+        "--cert-dir",
+        type=_PATH,
+        metavar="DIR",
+        help="Directory to use instead of the registry's certs.d directory.",
     ),
     "tls_verify": click.option(
         "--tls-verify",
         type=click.BOOL,
         metavar="true|false",
-        help="true: trusted HTTPS only; false: anything; default: as registries.conf says.",
+        help="true: trusted HTTPS only; false: any connection; default: set by registries.conf.",
     ),
     "platform": click.option(
         "--platform",
         metavar="OS/ARCH[/VARIANT]",
-        help="Which image of a multi-platform one; default: this machine's.",
+        help="Platform of the image to select from a multi-platform image; default: this host's.",
     ),
     "remove_signatures": click.option(
-        "--remove-signatures", is_flag=True, help="Neither read nor keep signatures."
+        "--remove-signatures", is_flag=True, help="Neither read nor store signatures."
     ),
     "verify_diff_ids": click.option(
-        "--verify-diff-ids", is_flag=True, help="Decompress each layer and check it too."
+        "--verify-diff-ids", is_flag=True, help="Also decompress each layer and verify its diff ID."
     ),
 }
-# Those that change what is decided, before anything is opened.
+# The flags that affect the decisions before an image is opened.
 _DECIDING = ("edition", "registries_conf", "authfile", "creds", "platform")
 
 
 def with_options(command: Callable[..., R]) -> Callable[..., R]:
-    """Give a command the flags of `Options`, and the options as its argument ``options``."""
+    """Add the flags of `Options` to a command, which gets the argument ``options``."""
     return _with(tuple(_FLAGS), _credentials, command)
 
 
 def with_deciding_options(command: Callable[..., R]) -> Callable[..., R]:
-    """The same with the flags that matter to what a pull would try.
+    """Like `with_options`, with only the flags that affect what a pull would try.
 
-    No password is asked for, since no registry gets it.
+    A missing password is not requested, since it is not sent to a registry.
     """
     return _with(_DECIDING, lambda text: Credentials(*text.partition(":")[::2]), command)
 
@@ -107,8 +116,8 @@ def _with(
 ) -> Callable[..., R]:
     @functools.wraps(command)
     def wrapped(*args: Any, **flags: Any) -> R:
-        picked = {name: flags.pop(name) for name in names}
-        return command(*args, options=_options(credentials, **picked), **flags)
+        values = {name: flags.pop(name) for name in names}
+        return command(*args, options=_options(credentials, **values), **flags)
 
     flagged: Callable[..., R] = wrapped
     for name in reversed(names):
@@ -140,13 +149,13 @@ def _credentials(text: str) -> Credentials:
 
 def _password(username: str) -> str:
     if sys.stdin.isatty():
-        answer: str = click.prompt(f"Password for {username}", hide_input=True, err=True)
-        return answer
+        prompted: str = click.prompt(f"Password for {username}", hide_input=True, err=True)
+        return prompted
     password = sys.stdin.readline().rstrip("\n")
     if not password:
         raise click.UsageError(
-            f"--creds {username} has no password, and none came on standard input;"
-            " write USER:PASSWORD, or give the password there",
+            f"--creds {username} has no password, and standard input has none; use"
+            " USER:PASSWORD, or write the password to standard input",
             click.get_current_context(),
         )
     return password

@@ -1,7 +1,7 @@
-"""Ctrl-C while the commands are loaded, and while the process ends: status 130, and no traceback.
+"""Ctrl-C during start-up and shutdown: status 130 and no traceback.
 
-Python raises KeyboardInterrupt wherever it is just then.  In the midst of an import, or after the
-last line of `main`, nobody is there to catch it.
+Python raises KeyboardInterrupt at any point.  During an import, or after the last line of `main`,
+no handler catches it.
 """
 
 from __future__ import annotations
@@ -11,27 +11,27 @@ import os
 import signal
 from typing import NoReturn
 
-__all__ = ["INTERRUPTED", "end", "end_at_once", "raise_again"]
+__all__ = ["INTERRUPTED", "exit_interrupted", "exit_on_interrupt", "raise_on_interrupt"]
 
 INTERRUPTED = 130
-_TOLD = b"\ntowline: interrupted\n"  # below the ^C of the terminal
+_MESSAGE = b"\ntowline: interrupted\n"  # on the line below the ^C of the terminal
 
 
-def end(*_: object) -> NoReturn:
-    """End the process as an interrupted one.  What is stored is safe to leave at any moment."""
+def exit_interrupted(*_: object) -> NoReturn:
+    """Print a message and exit with 130.  The store is consistent at any point."""
     with contextlib.suppress(OSError):
-        os.write(2, _TOLD)
+        os.write(2, _MESSAGE)
     os._exit(INTERRUPTED)
 
 
-def end_at_once() -> None:
-    """Let Ctrl-C end the process; where it is ignored, as in a shell's background, it stays so."""
+def exit_on_interrupt() -> None:
+    """Make Ctrl-C exit the process; an ignored SIGINT (a shell's background) stays ignored."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        with contextlib.suppress(ValueError):  # not the main thread, which alone may say so
-            signal.signal(signal.SIGINT, end)
+        with contextlib.suppress(ValueError):  # only the main thread may set a handler
+            signal.signal(signal.SIGINT, exit_interrupted)
 
 
-def raise_again() -> None:
-    """Let Ctrl-C raise KeyboardInterrupt again, where it would end the process."""
-    if signal.getsignal(signal.SIGINT) is end:
+def raise_on_interrupt() -> None:
+    """Make Ctrl-C raise KeyboardInterrupt again, if it would exit the process."""
+    if signal.getsignal(signal.SIGINT) is exit_interrupted:
         signal.signal(signal.SIGINT, signal.default_int_handler)

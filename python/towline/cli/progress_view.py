@@ -1,4 +1,4 @@
-"""Progress on stderr: bars on a terminal, the recorded text elsewhere, JSON lines for programs."""
+"""Progress on stderr: bars on a terminal, the edition's text elsewhere, JSON lines on request."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 __all__ = ["ProgressView", "progress_view"]
 
-_DIGEST_SHOWN = 12  # hex digits of a digest beside its bar
+_DIGEST_SHOWN = 12  # hex digits of a digest next to its bar
 
 
 class _Plain:
-    """Text as the wording has it; remembers whether the last line was ended."""
+    """A writer of the wording's text that records whether the last line is complete."""
 
     def __init__(self) -> None:
         self.open_line = False
@@ -32,14 +32,14 @@ class _Plain:
 
 
 class _Bars:
-    """One bar for each blob that moves, gone when the pull is over."""
+    """One bar for each blob in transfer; the bars are removed after the pull."""
 
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
         self._tasks: dict[str, TaskID] = {}
 
     def report(self, blob: BlobProgress) -> None:
-        self._bars.start()  # once more changes nothing
+        self._bars.start()  # idempotent
         if blob.digest not in self._tasks:
             shown = blob.digest.partition(":")[2][:_DIGEST_SHOWN]
             total = blob.total if blob.total >= 0 else None
@@ -55,14 +55,14 @@ class _Bars:
 
 @dataclass(slots=True)
 class ProgressView:
-    """What a pull is given: a writer for text, a function for typed reports."""
+    """The progress outputs of a pull: a writer for text, a function for typed reports."""
 
     writer: TextWriter | None = None
     report: Callable[[BlobProgress], None] | None = None
     clear: Callable[[], None] | None = None
 
-    def make_way(self) -> None:
-        """End a line that the text left open, and take bars away, for what is to be printed."""
+    def prepare_output(self) -> None:
+        """Remove the bars and end an incomplete line before other output is printed."""
         if self.clear is not None:
             self.clear()
         if isinstance(self.writer, _Plain) and self.writer.open_line:
@@ -71,16 +71,16 @@ class ProgressView:
 
 @contextmanager
 def progress_view(kind: str) -> Iterator[ProgressView]:
-    """The view of that kind: ``auto``, ``bar``, ``plain``, ``json`` or ``none``."""
+    """A view of the kind ``auto``, ``bar``, ``plain``, ``json`` or ``none``."""
     if kind == "auto":
         kind = "bar" if sys.stderr.isatty() else "plain"
     if kind == "bar":
-        from rich.console import Console  # heavy, and only a terminal needs it
+        from rich.console import Console  # a slow import, needed for a terminal only
         from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
         from rich.progress import TransferSpeedColumn as Speed
 
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), Speed())
-        # What is printed must reach its own stream, whole and as it is, and not that of the bars.
+        # Without redirection, other output is written unchanged to its own stream.
         bars = _Bars(
             Progress(
                 *columns,

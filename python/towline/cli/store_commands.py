@@ -1,4 +1,4 @@
-"""``images``, ``inspect``, ``verify``, ``rm`` and ``gc``."""
+"""The commands ``images``, ``inspect``, ``verify``, ``rm`` and ``gc``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from towline.cli.flags import FORMAT, ROOT
-from towline.cli.show import print_error, print_json, print_lines, print_warning, size_told
+from towline.cli.show import print_error, print_json, print_lines, print_warning, size_text
 from towline.errors import StoreError, TowlineError
 from towline.runtime.stores import Collected, LayoutStore, Verification, open_store
 from towline.store.protocol import Image
@@ -23,7 +23,7 @@ _ID_SHOWN = 12
 
 
 def _existing(root: Path) -> LayoutStore | None:
-    """The store; None where there is none, which is told, since another may be meant."""
+    """The store; None and a warning if there is none, since --root may be wrong."""
     try:
         return open_store(root, create=False)
     except StoreError as error:
@@ -44,31 +44,31 @@ def images(quiet: bool, output: str, root: Path) -> int:
     if quiet and output == "text":
         print_lines([image.id for image in stored])
         return 0
-    told = [_described_or_fault(image) for image in stored]
+    rows = [_described_or_fault(image) for image in stored]
     if output == "json":
-        print_json([description for description, _ in told])
+        print_json([description for description, _ in rows])
     else:
-        _print_table([description for description, _ in told])
+        _print_table([description for description, _ in rows])
     sys.stdout.flush()
-    faults = [fault for _, fault in told if fault is not None]
+    faults = [fault for _, fault in rows if fault is not None]
     for fault in faults:
         print_error(str(fault))
     return 1 if faults else 0
 
 
 def _described_or_fault(image: Image) -> tuple[dict[str, Any], TowlineError | None]:
-    """An image whose manifest cannot be read is listed by what its record says."""
+    """The description of an image; only the data of its record if the manifest is unreadable."""
     try:
         return _described(image), None
     except TowlineError as fault:
-        return _known(image) | {"fault": {"code": fault.code, "message": str(fault)}}, fault
+        return _record_fields(image) | {"fault": {"code": fault.code, "message": str(fault)}}, fault
 
 
 def _print_table(described: Sequence[dict[str, Any]]) -> None:
     rows = [("NAME", "IMAGE ID", "DIGEST", "SIZE")]
     for image in described:
         layers = image.get("layers")
-        size = "?" if layers is None else size_told(sum(max(each["size"], 0) for each in layers))
+        size = "?" if layers is None else size_text(sum(max(one["size"], 0) for one in layers))
         digest = image["digest"].partition(":")[2]
         short = image["id"][:_ID_SHOWN], digest[:_ID_SHOWN]
         rows.extend((name, *short, size) for name in image["names"] or ("<none>",))
@@ -90,30 +90,30 @@ def inspect(name: str, root: Path) -> int:
     NAME is a name, an ID or the start of one, or a digest.
     """
     image = open_store(root, create=False).image(name)
-    print_json(_described(image) | {"config": _config_told(image.config)})
+    print_json(_described(image) | {"config": _config_json(image.config)})
     return 0
 
 
-def _config_told(data: bytes) -> Any:
-    """The config as JSON; one that cannot be printed so is shown as the text that it is."""
+def _config_json(data: bytes) -> Any:
+    """The config as a JSON value; a config that is not valid JSON as a string."""
     try:
         config = json.loads(data or b"null", parse_constant=_refused)
-        json.dumps([[[[config]]]], indent=2)  # what can be read may be too deep to be written
+        json.dumps([[[[config]]]], indent=2)  # a readable document may be too deep to write
     except (ValueError, RecursionError):
         return data.decode("utf-8", "backslashreplace")
     return config
 
 
-def _refused(word: str) -> NoReturn:
-    raise ValueError(word)
+def _refused(constant: str) -> NoReturn:
+    raise ValueError(constant)
 
 
-def _known(image: Image) -> dict[str, Any]:
+def _record_fields(image: Image) -> dict[str, Any]:
     return {"id": image.id, "digest": str(image.digest), "names": list(image.names)}
 
 
 def _described(image: Image) -> dict[str, Any]:
-    return _known(image) | {
+    return _record_fields(image) | {
         "media_type": image.manifest.media_type,
         "layers": [
             {"digest": layer.digest_text, "size": layer.size, "media_type": layer.media_type}
@@ -122,12 +122,12 @@ def _described(image: Image) -> dict[str, Any]:
     }
 
 
-@click.command(short_help="Hash again what the store has.")
+@click.command(short_help="Verify the digests of stored blobs.")
 @click.argument("name", required=False)
 @FORMAT
 @ROOT
 def verify(name: str | None, output: str, root: Path) -> int:
-    """Hash again what the store has: every blob of NAME, or of all images."""
+    """Verify the digest of every stored blob of NAME, or of all images."""
     store = _existing(root) if name is None else open_store(root, create=False)
     report = Verification(0, 0, 0, 0, ()) if store is None else store.verify(name)
     if output == "json":
@@ -145,18 +145,18 @@ def verify(name: str | None, output: str, root: Path) -> int:
             print_error(str(fault))
         if report.clean:
             checked = counted(report.images, "image"), counted(report.blobs, "blob")
-            told = ", ".join((*checked, size_told(report.bytes)))
-            print_lines([f"{told}: every digest is right"])
+            summary = ", ".join((*checked, size_text(report.bytes)))
+            print_lines([f"{summary}: all digests are correct"])
     return 0 if report.clean else 1
 
 
-@click.command("rm", short_help="Remove names, and images without one.")
+@click.command("rm", short_help="Remove names, and images without names.")
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @ROOT
 def remove(names: tuple[str, ...], root: Path) -> int:
-    """Remove names from the store, and images that lose their last one.
+    """Remove names from the store, and images that lose their last name.
 
-    The blobs stay until "towline gc".
+    The blobs are deleted by "towline gc".
     """
     store = open_store(root, create=False)
     status = 0
@@ -167,20 +167,21 @@ def remove(names: tuple[str, ...], root: Path) -> int:
             print_error(str(error))
             status = 1
             continue
-        print_lines([f"untagged {lost}" for lost in removed.names])
+        print_lines([f"untagged {untagged}" for untagged in removed.names])
         if removed.image:
             print_lines([f"removed {removed.id}"])
     return status
 
 
-@click.command(short_help="Delete blobs that no image needs.")
+@click.command(short_help="Delete blobs that no image uses.")
 @ROOT
 def gc(root: Path) -> int:
-    """Delete what no image needs: blobs, and parts of blobs that were never finished."""
+    """Delete the blobs that no image uses, and partial blobs of interrupted pulls."""
     store = _existing(root)
-    swept = Collected(0, 0, 0) if store is None else store.gc()
-    for name in swept.names:
-        print_warning(f"the store does not say which image {name} is, so the name was removed")
-    blobs, parts = counted(swept.blobs, "blob"), counted(swept.partials, "unfinished one")
-    print_lines([f"removed {blobs} and {parts}, {size_told(swept.bytes)}"])
+    collected = Collected(0, 0, 0) if store is None else store.gc()
+    for name in collected.names:
+        print_warning(f"the image of the name {name} is unknown, so the name was removed")
+    blobs = counted(collected.blobs, "blob")
+    partials = counted(collected.partials, "partial blob")
+    print_lines([f"removed {blobs} and {partials}, {size_text(collected.bytes)}"])
     return 0

@@ -1,4 +1,4 @@
-"""``pull`` and ``resolve``."""
+"""The commands ``pull`` and ``resolve``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["pull", "resolve"]
     "--progress",
     type=click.Choice(["auto", "bar", "plain", "json", "none"]),
     default="auto",
-    help="How progress is shown on stderr.",
+    help="Format of the progress on stderr.",
 )
 @QUIET
 @FORMAT
@@ -42,7 +42,7 @@ def pull(
     root: Path,
     options: Options,
 ) -> int:
-    """Pull images into the store, and print the names of what was pulled.
+    """Pull images into the store, and print the names of the pulled images.
 
     A NAME is a short name (alpine), a full one (docker.io/library/alpine:3.20), or a source with
     its transport (docker-archive:image.tar, oci:layout, dir:path, docker://host/name).
@@ -55,13 +55,13 @@ def pull(
             try:
                 result = runtime.pull(name, label=label, writer=view.writer)
             except TowlineError as error:
-                view.make_way()
+                view.prepare_output()
                 if error.code == "cancelled.by_caller":
                     raise
                 print_error(str(error))
                 status = 1
                 continue
-            view.make_way()
+            view.prepare_output()
             results.append(result)
             if output == "text":
                 _print_pulled(result)
@@ -84,21 +84,21 @@ def _print_pulled(result: PullResult) -> None:
             continue
         for use in attempt.endpoints:
             for error in use.errors:
-                print_warning(f"{use.location} was passed over: {error}")
+                print_warning(f"{use.location} failed: {error}")
     if result.policy == "built-in":
-        print_warning("no policy.json was found, so no signature was asked for")
+        print_warning("no policy.json was found, so no signature was required")
 
 
 @click.command(short_help="Show what a pull would try, and why.")
 @click.argument("name")
-@click.option("--explain-auth", is_flag=True, help="Tell where credentials are looked for instead.")
+@click.option("--explain-auth", is_flag=True, help="Show where credentials are looked up instead.")
 @FORMAT
 @ROOT
 @with_deciding_options
 def resolve(name: str, explain_auth: bool, output: str, root: Path, options: Options) -> int:
-    """Print what a pull of NAME would try, in order, and which file decided that.
+    """Print what a pull of NAME would try, in order, and which files decide it.
 
-    No registry is asked, and no store is made.  With --explain-auth, credential helpers are run.
+    No request is sent, and no store is created.  With --explain-auth, credential helpers are run.
     """
     from towline.cli.explanations import goal_lines
 

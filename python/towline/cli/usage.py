@@ -1,4 +1,4 @@
-"""Wrong usage in one sentence, in the voice of all other errors, with the way to the help."""
+"""Messages for wrong usage: one sentence, formatted like all other errors."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from collections.abc import Iterable
 
 import click
 
-__all__ = ["no_such_command", "usage_told"]
+__all__ = ["no_such_command", "usage_message"]
 
 
-def usage_told(error: click.UsageError) -> str:
-    """What is wrong with the command line, and which ``--help`` says how it is right."""
-    told = _told(error).replace("\n", "\\n").rstrip(".")
+def usage_message(error: click.UsageError) -> str:
+    """The fault of the command line and the ``--help`` command that explains the usage."""
+    fault = _fault(error).replace("\n", "\\n").rstrip(".")
     command = "towline" if error.ctx is None else error.ctx.command_path
-    return f'{told}; see "{command} --help"'
+    return f'{fault}; see "{command} --help"'
 
 
 def no_such_command(name: str, commands: Iterable[str], ctx: click.Context) -> click.UsageError:
-    """The error of a command that does not exist; some look for ``version`` or ``help``."""
-    known = (*commands, *_long_options(ctx))
-    return click.UsageError(f"there is no command {name}{_meant(name, known)}", ctx)
+    """The error for an unknown command; long options such as ``--version`` are suggested too."""
+    candidates = (*commands, *_long_options(ctx))
+    return click.UsageError(f"there is no command {name}{_suggestion(name, candidates)}", ctx)
 
 
-def _told(error: click.UsageError) -> str:
+def _fault(error: click.UsageError) -> str:
     match error:
         case click.NoSuchOption() if error.ctx is not None:
             return _no_such_option(error.option_name, error.ctx)
@@ -36,10 +36,10 @@ def _told(error: click.UsageError) -> str:
 
 
 def _no_such_option(name: str, ctx: click.Context) -> str:
-    meant = _meant(name, _long_options(ctx))
-    if not meant and isinstance(ctx.command, click.Group):  # podman takes some of them there
-        meant = " here: what is for a command stands behind its name"
-    return f"there is no option {name}{meant}"
+    hint = _suggestion(name, _long_options(ctx))
+    if not hint and isinstance(ctx.command, click.Group):  # podman accepts some options there
+        hint = " here: put the options of a command after its name"
+    return f"there is no option {name}{hint}"
 
 
 def _long_options(ctx: click.Context) -> list[str]:
@@ -47,10 +47,10 @@ def _long_options(ctx: click.Context) -> list[str]:
     return [option for option in options if option.startswith("--")]
 
 
-def _meant(name: str, known: Iterable[str]) -> str:
-    from difflib import get_close_matches  # only for who mistyped
+def _suggestion(name: str, candidates: Iterable[str]) -> str:
+    from difflib import get_close_matches  # imported for a wrong name only
 
-    close = get_close_matches(name, list(known), n=1)
+    close = get_close_matches(name, list(candidates), n=1)
     return f" (did you mean {close[0]}?)" if close else ""
 
 

@@ -1,6 +1,6 @@
-"""Auth files, such as ``auth.json``: which credentials a registry is given.
+"""Auth files, such as ``auth.json``: the credentials for registries.
 
-A secret is in no ``repr`` and in no error.  (AUTH-001 to AUTH-009)
+No ``repr`` and no error contains a secret.  (AUTH-001 to AUTH-009)
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ HUB_ADDRESS = "https://index.docker.io/v1/"
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Who asks, for a registry.
+    """The credentials for a registry.
 
     Attributes:
-        username: the name.
-        password: the secret.
-        identity_token: a token to be exchanged for others, instead of the password.
+        username: of the user.
+        password: of the user.
+        identity_token: a token for the token service, instead of the password.
     """
 
     username: str
@@ -49,14 +49,14 @@ class AuthEntry:
 
 @dataclass(frozen=True, slots=True)
 class AuthFile:
-    """One file.
+    """One auth file.
 
     Attributes:
         path: its name in messages.
         entries: in the order of the file, each key once.
-        helpers: hosts and the helper programs that keep their credentials.
-        store: the helper program for every other host, ``""`` where there is none.
-        legacy: the file is a ``.dockercfg``, whose keys are addresses.
+        helpers: hosts and the credential helpers for them.
+        legacy: the file is a ``.dockercfg``, whose keys are URLs.
+        store: the credential helper for all other hosts, ``""`` if there is none.
     """
 
     path: str
@@ -66,11 +66,11 @@ class AuthFile:
     store: str = ""
 
     def lookup(self, name: str, rules: Rules) -> Credentials | None:
-        """The credentials that the file itself has for a repository, None where it has none.
+        """The credentials in the file itself for a repository, None if it has none.
 
         Args:
             name: host and path of the repository, without tag or digest.
-            rules: whether keys name hosts only, or parts of them as well (AUTH-003).
+            rules: whether keys are hosts only, or also namespaces (AUTH-003).
 
         Raises:
             ConfigurationError: ``auth.not_base64`` for the entry that matches.
@@ -79,7 +79,7 @@ class AuthFile:
         return None if entry is None else self.credentials_of(entry, rules)
 
     def helper_for(self, host: str) -> tuple[str, str] | None:
-        """The key and the helper of a host, None where the file names none for it (AUTH-002)."""
+        """The key and the helper of a host, None if the file has none for it (AUTH-002)."""
         named = dict(self.helpers)
         if named.get(host):
             return host, named[host]
@@ -93,7 +93,7 @@ class AuthFile:
         return None
 
     def store_server(self, host: str) -> str:
-        """What the store of the file calls a host: docker keeps its Hub under an address."""
+        """The name of a host in the credentials store; docker uses a URL for Docker Hub."""
         return HUB_ADDRESS if _normal_host(host, cut=True) == _HUB else host
 
     def match(self, name: str, rules: Rules) -> AuthEntry | None:
@@ -101,7 +101,7 @@ class AuthFile:
         return self._entry(name, name.partition("/")[0], namespaces=rules.auth_keys == "namespaces")
 
     def credentials_of(self, entry: AuthEntry, rules: Rules) -> Credentials | None:
-        """What an entry says, None where that is nothing of use.
+        """The credentials in an entry, None if it is empty or incomplete.
 
         Raises:
             ConfigurationError: ``auth.not_base64``.
@@ -109,7 +109,7 @@ class AuthFile:
         username, password = self._decoded(entry)
         if rules.auth_keys == "host":
             return Credentials(username, password) if username and password else None
-        # AUTH-005: a token counts only beside a name and password that can be read
+        # AUTH-005: a token counts only together with a valid name and password
         token = entry.identity_token if username or password else ""
         return Credentials(username, password, token) if username or password else None
 
@@ -129,12 +129,12 @@ class AuthFile:
     def _decoded(self, entry: AuthEntry) -> tuple[str, str]:
         try:
             decoded = go_base64.decode(entry.auth)
-        except go_base64.Base64Fault as fault:
+        except go_base64.Base64Error as fault:
             raise ConfigurationError(
                 "auth.not_base64", path=self.path, key=entry.key, offset=fault.offset
             ) from None
         username, colon, password = decoded.decode("utf-8", "surrogateescape").partition(":")
-        # Without a colon nothing is known; some tools pad passwords with null characters.
+        # Without a colon the entry is invalid; some tools pad passwords with null characters.
         return (username, password.strip("\0")) if colon else ("", "")
 
 
@@ -144,7 +144,7 @@ def parse_auth_file(data: bytes, path: str, *, legacy: bool = False) -> AuthFile
     Args:
         data: the content of the file.
         path: its name in messages.
-        legacy: it is a ``.dockercfg``: the whole file is what is under ``auths`` elsewhere.
+        legacy: it is a ``.dockercfg``: the top level is the table that is ``auths`` elsewhere.
 
     Raises:
         ConfigurationError: ``auth.not_json``.
@@ -167,12 +167,12 @@ def parse_auth_file(data: bytes, path: str, *, legacy: bool = False) -> AuthFile
 
 
 def _entries(raw: Any) -> tuple[AuthEntry, ...]:
-    made: dict[str, AuthEntry] = {}
+    entries: dict[str, AuthEntry] = {}
     for key, value in struct(raw).pairs():
         fields = struct(value)
         token = fields.get("identitytoken", string, "")
-        made[key] = AuthEntry(key, fields.get("auth", string, ""), token)
-    return tuple(made.values())
+        entries[key] = AuthEntry(key, fields.get("auth", string, ""), token)
+    return tuple(entries.values())
 
 
 def _parents(name: str) -> Iterator[str]:

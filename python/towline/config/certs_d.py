@@ -16,11 +16,11 @@ __all__ = ["HostCertificates", "certificates_of"]
 
 @dataclass(frozen=True, slots=True)
 class HostCertificates:
-    """What a directory has for a host.
+    """The certificates in the directory of a host.
 
     Attributes:
-        authorities: ``*.crt``: trusted beside the system's.
-        pairs: ``NAME.cert`` with ``NAME.key``: how we say who we are.
+        authorities: ``*.crt``: trusted in addition to those of the system.
+        pairs: ``NAME.cert`` with ``NAME.key``: client certificates.
     """
 
     authorities: tuple[str, ...] = ()
@@ -28,7 +28,7 @@ class HostCertificates:
 
 
 def certificates_of(directory: str, names: Sequence[str]) -> HostCertificates:
-    """The certificates in a directory that has files of these names.
+    """The certificates in a directory, by the names of its files.
 
     Raises:
         ConfigurationError: ``certs.lacks_key``, ``certs.lacks_certificate``.

@@ -1,7 +1,7 @@
-"""Credential helpers: programs that keep secrets, asked by the protocol that docker documents.
+"""Credential helpers: programs that store credentials, called by docker's documented protocol.
 
 ``docker-credential-NAME get`` reads a host from its standard input and writes an object with
-``Username`` and ``Secret``.  What it writes is in no message.  (AUTH-011, AUTH-012)
+``Username`` and ``Secret``.  Messages never contain its output.  (AUTH-011, AUTH-012)
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from towline.go.go_json import GoJsonError, decode, string, struct
 
 __all__ = ["HELPER_SECONDS", "ask_helper", "helper_program"]
 
-HELPER_SECONDS = 30.0  # some helpers fetch a token from far away; none asks a person
-_OUTPUT_MAX = 64 * 1024  # bytes of an answer
+HELPER_SECONDS = 30.0  # some helpers fetch a token over the network; none prompts the user
+_OUTPUT_MAX = 64 * 1024  # bytes of a response
 _NOT_FOUND = b"credentials not found in native keychain"
-_TOKEN_USER = "<token>"  # of an answer whose secret is an identity token
-# Helpers need the environment to find their keychain; what changes how programs are loaded, and
-# what is meant for us, they do not get.
+_TOKEN_USER = "<token>"  # the user name if the secret is an identity token
+# Helpers need the environment to find their keychain.  They do not get variables that change how
+# programs are loaded, and those of towline.
 _WITHHELD = ("BASH_", "DYLD_", "LD_", "PERL", "PYTHON", "RUBY", "TOWLINE_")
 _WITHHELD_NAMES = ("ENV", "IFS", "NODE_OPTIONS")
 
 
 def helper_program(name: str, environ: Mapping[str, str]) -> str | None:
-    """The path of a helper's program, None where it is not installed."""
+    """The path of the program of a helper, None if it is not installed."""
     if not name or "/" in name or "\0" in name:
         return None
     return shutil.which(f"docker-credential-{name}", path=environ.get("PATH", ""))
@@ -47,14 +47,14 @@ def ask_helper(
     origin: str,
     seconds: float | None = None,
 ) -> Credentials | None:
-    """The credentials that a helper keeps for a host, None where it has none.
+    """Run a helper for the credentials of a host; None if it has none.
 
     Args:
         name: the last part of the name of its program.
-        server: the host, as the helper knows it.
-        environ: of the user; the program is looked for in its ``PATH``.
+        server: the name of the host for the helper.
+        environ: of the user; its ``PATH`` is searched for the program.
         origin: the file that names the helper, for messages.
-        seconds: how long it may take; None: the usual time.
+        seconds: the time limit; None for `HELPER_SECONDS`.
 
     Raises:
         ConfigurationError: ``auth.helper_missing``, ``auth.helper_slow``, ``auth.helper_failed``,
@@ -74,12 +74,12 @@ def ask_helper(
         raise ConfigurationError("auth.helper_output", **facts)
     username, secret, readable = "", "", True
     try:
-        answer = struct(decode(output))
-        username = answer.get("Username", string, "")
-        secret = answer.get("Secret", string, "")
+        response = struct(decode(output))
+        username = response.get("Username", string, "")
+        secret = response.get("Secret", string, "")
     except (GoJsonError, RecursionError):
         readable = False
-    if not readable:  # AUTH-007: not above, where the decoder's error has the whole output
+    if not readable:  # AUTH-007: not raised above, since the decoder's error contains the output
         raise ConfigurationError("auth.helper_output", **facts)
     if username == _TOKEN_USER:
         return Credentials("", "", secret) if secret else None
@@ -89,7 +89,7 @@ def ask_helper(
 def _run(
     program: str, server: str, environ: Mapping[str, str], seconds: float, facts: dict[str, str]
 ) -> tuple[int, bytes]:
-    """Exit status and output, one byte more of it than is allowed at most."""
+    """Run the program; returns its exit status and output, at most a byte beyond the limit."""
     try:
         process = subprocess.Popen(
             [program, "get"],
@@ -98,33 +98,33 @@ def _run(
             stderr=subprocess.DEVNULL,
             env={key: value for key, value in environ.items() if not _is_withheld(key)},
             cwd="/",
-            start_new_session=True,  # so that what it starts in turn ends with it
+            start_new_session=True,  # so that `_end` also ends the processes that it starts
         )
     except (OSError, ValueError):
         raise ConfigurationError("auth.helper_missing", **facts) from None
-    until = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
     try:
-        assert process.stdin is not None  # asked for above, as is the other one
+        assert process.stdin is not None  # because of PIPE, as stdout
         assert process.stdout is not None
-        with contextlib.suppress(BrokenPipeError), process.stdin as asking:
-            asking.write(server.encode())
-        with process.stdout as answering:
-            output = _read(answering, until)
-        finished = output is not None and _finishes(process, until)
+        with contextlib.suppress(BrokenPipeError), process.stdin as stdin:
+            stdin.write(server.encode())
+        with process.stdout as stdout:
+            output = _read(stdout, deadline)
+        ended = output is not None and _finishes(process, deadline)
     finally:
         status = _end(process)
-    if finished and output is not None:
+    if ended and output is not None:
         return status, output
     raise ConfigurationError("auth.helper_slow", seconds=seconds, **facts)
 
 
-def _read(stream: IO[bytes], until: float) -> bytes | None:
-    """What comes until the end, or one byte more than is allowed; None where time runs out."""
+def _read(stream: IO[bytes], deadline: float) -> bytes | None:
+    """Read to the end, or a byte beyond the limit; None if the deadline passes."""
     output = b""
     with selectors.DefaultSelector() as selector:
         selector.register(stream, selectors.EVENT_READ)
         while len(output) <= _OUTPUT_MAX:
-            if not selector.select(max(0.0, until - time.monotonic())):
+            if not selector.select(max(0.0, deadline - time.monotonic())):
                 return None
             data = os.read(stream.fileno(), _OUTPUT_MAX + 1 - len(output))
             if not data:
@@ -133,17 +133,17 @@ def _read(stream: IO[bytes], until: float) -> bytes | None:
     return output
 
 
-def _finishes(process: subprocess.Popen[bytes], until: float) -> bool:
-    """Whether the program ends in time; its number stays its own, so that `_end` hits no other."""
+def _finishes(process: subprocess.Popen[bytes], deadline: float) -> bool:
+    """Whether the program exits in time; its PID remains reserved until `_end` reaps it."""
     while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-        if time.monotonic() > until:
+        if time.monotonic() > deadline:
             return False
         time.sleep(0.002)
     return True
 
 
 def _end(process: subprocess.Popen[bytes]) -> int:
-    """End the program, if it is still there, and all that it started; its exit status."""
+    """Kill the program and all processes of its group; returns its exit status."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     return process.wait()

@@ -1,4 +1,4 @@
-"""Whose credentials a registry is given: every place is asked in order, and can say why not.
+"""Finds the credentials for a registry in auth files and credential helpers, in order.
 
 (AUTH-001, AUTH-002, AUTH-010 to AUTH-014)
 """
@@ -16,9 +16,9 @@ from towline.config.locations import Locations, auth_file_paths
 from towline.errors import TowlineError, step
 from towline.rules import Rules
 
-__all__ = ["AUTH_FILES", "AuthLook", "explain_credentials", "find_credentials"]
+__all__ = ["AUTH_FILES", "AuthLookup", "explain_credentials", "find_credentials"]
 
-AUTH_FILES = "containers-auth.json"  # in credential-helpers: the auth files
+AUTH_FILES = "containers-auth.json"  # in credential-helpers, stands for the auth files
 _REGISTRIES_CONF = "registries.conf"
 
 Outcome = Literal[
@@ -27,17 +27,17 @@ Outcome = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class AuthLook:
-    """One look for credentials; there is no secret in it.
+class AuthLookup:
+    """One lookup of credentials, without secrets.
 
     Attributes:
-        path: the auth file, or ``registries.conf`` where that names the helper.
-        outcome: what came of it.
-        key: the key of the file that matched, ``""`` where none did.
-        helper: the program that was asked, ``""`` where none was.
-        username: who we are, where that was found and has a name.
-        identity_token: what was found is a token, not a password.
-        error: why it is broken.
+        path: the auth file, or ``registries.conf`` if that names the helper.
+        outcome: the result.
+        key: the key in the file that matched, ``""`` if none did.
+        helper: the helper program, ``""`` if none was used.
+        username: of the credentials that were found, ``""`` if none or if they have no name.
+        identity_token: the credentials are a token instead of a password.
+        error: why the file or helper is broken.
     """
 
     path: str
@@ -49,7 +49,7 @@ class AuthLook:
     error: TowlineError | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The look as a JSON document."""
+        """The lookup as a JSON document."""
         return {
             "path": self.path,
             "outcome": self.outcome,
@@ -70,29 +70,32 @@ def find_credentials(
     explicit: str | Path | None = None,
     *,
     helpers: Sequence[str] = (),
-    looks: list[AuthLook] | None = None,
+    lookups: list[AuthLookup] | None = None,
 ) -> tuple[Credentials, str] | None:
-    """The credentials for a repository and the place that has them; None where there are none.
+    """Find the credentials for a repository.
 
     Args:
-        locations: where files are looked for.
-        rules: which files count, and how their keys are matched.
+        locations: of the configuration files.
+        rules: which files are used, and how their keys are matched.
         name: host and path of the repository, without tag or digest.
-        explicit: an auth file that was given.
-        helpers: ``credential-helpers`` of registries.conf; without, only the auth files.
-        looks: gets a note of each look.
+        explicit: an auth file to use instead of the usual ones.
+        helpers: ``credential-helpers`` of registries.conf; if empty, only auth files are used.
+        lookups: a list to which each lookup is appended.
+
+    Returns:
+        The credentials and the path of their origin; None if there are none.
 
     Raises:
         PathError: a file cannot be read, or one that must exist is missing.
         ConfigurationError: ``auth.*``.
     """
-    search = _Search(locations, rules, name, [] if looks is None else looks)
+    search = _Search(locations, rules, name, [] if lookups is None else lookups)
     with step("finding-credentials", name=name):
         for helper in helpers or (AUTH_FILES,):
             if helper == AUTH_FILES:
-                found = search.in_files(explicit)
+                found = search.find_in_files(explicit)
             else:
-                found = search.by_helper(helper, search.host, _REGISTRIES_CONF)
+                found = search.find_by_helper(helper, search.host, _REGISTRIES_CONF)
             if found is not None:
                 return found
     return None
@@ -105,15 +108,15 @@ def explain_credentials(
     explicit: str | Path | None = None,
     *,
     helpers: Sequence[str] = (),
-) -> tuple[AuthLook, ...]:
-    """The looks that `find_credentials` takes, to the one that ends it; no error leaves this."""
-    looks: list[AuthLook] = []
+) -> tuple[AuthLookup, ...]:
+    """The lookups of `find_credentials`; an error is the last one and is not raised."""
+    lookups: list[AuthLookup] = []
     try:
-        find_credentials(locations, rules, name, explicit, helpers=helpers, looks=looks)
+        find_credentials(locations, rules, name, explicit, helpers=helpers, lookups=lookups)
     except TowlineError as error:
         path = str(error.facts.get("path", ""))
-        looks.append(AuthLook(path, "broken", error=error))
-    return tuple(looks)
+        lookups.append(AuthLookup(path, "broken", error=error))
+    return tuple(lookups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,55 +124,55 @@ class _Search:
     locations: Locations
     rules: Rules
     name: str
-    looks: list[AuthLook]
+    lookups: list[AuthLookup]
 
     @property
     def host(self) -> str:
         return self.name.partition("/")[0]
 
-    def in_files(self, explicit: str | Path | None) -> tuple[Credentials, str] | None:
+    def find_in_files(self, explicit: str | Path | None) -> tuple[Credentials, str] | None:
         for path, legacy, required in auth_file_paths(self.locations, self.rules, explicit):
             file = read_auth_file(path, legacy=legacy, required=required)
             if file is None:
-                self.looks.append(AuthLook(path, "no-file"))
+                self.lookups.append(AuthLookup(path, "no-file"))
                 continue
-            found = self.in_file(file)
+            found = self.find_in_file(file)
             if found is not None:
                 return found
         return None
 
-    def in_file(self, file: AuthFile) -> tuple[Credentials, str] | None:
+    def find_in_file(self, file: AuthFile) -> tuple[Credentials, str] | None:
         named = file.helper_for(self.host)
-        if named is not None:  # AUTH-002: a helper's word is final for its file
+        if named is not None:  # AUTH-002: the entries of the file are not used then
             key, helper = named
-            return self.by_helper(helper, key, file.path, key=key)
+            return self.find_by_helper(helper, key, file.path, key=key)
         entry = file.match(self.name, self.rules)
         credentials = None if entry is None else file.credentials_of(entry, self.rules)
         if credentials is not None:
             return self.found(credentials, file.path, key="" if entry is None else entry.key)
         if file.store and self.rules.credentials_store:  # AUTH-013
             server = file.store_server(self.host)
-            from towline.config.credential_helper import helper_program  # as in `by_helper`
+            from towline.config.credential_helper import helper_program  # see `find_by_helper`
 
             if helper_program(file.store, self.locations.environ) is not None:
-                return self.by_helper(file.store, server, file.path)
+                return self.find_by_helper(file.store, server, file.path)
             program = f"docker-credential-{file.store}"
-            self.looks.append(AuthLook(file.path, "helper-missing", helper=program))
+            self.lookups.append(AuthLookup(file.path, "helper-missing", helper=program))
         elif entry is not None:
-            self.looks.append(AuthLook(file.path, "empty-entry", key=entry.key))
+            self.lookups.append(AuthLookup(file.path, "empty-entry", key=entry.key))
         else:
-            self.looks.append(AuthLook(file.path, "no-entry"))
+            self.lookups.append(AuthLookup(file.path, "no-entry"))
         return None
 
-    def by_helper(
+    def find_by_helper(
         self, helper: str, server: str, path: str, key: str = ""
     ) -> tuple[Credentials, str] | None:
-        from towline.config.credential_helper import ask_helper  # runs programs, which few need
+        from towline.config.credential_helper import ask_helper  # rarely needed
 
         program = f"docker-credential-{helper}"
         credentials = ask_helper(helper, server, self.locations.environ, origin=path)
         if credentials is None:
-            self.looks.append(AuthLook(path, "helper-empty", key=key, helper=program))
+            self.lookups.append(AuthLookup(path, "helper-empty", key=key, helper=program))
             return None
         return self.found(credentials, path, key=key, helper=program)
 
@@ -177,5 +180,5 @@ class _Search:
         self, credentials: Credentials, path: str, *, key: str = "", helper: str = ""
     ) -> tuple[Credentials, str]:
         token = bool(credentials.identity_token)
-        self.looks.append(AuthLook(path, "found", key, helper, credentials.username, token))
+        self.lookups.append(AuthLookup(path, "found", key, helper, credentials.username, token))
         return credentials, path

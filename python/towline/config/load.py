@@ -1,6 +1,6 @@
-"""Reading of configuration files: the only module of this package that opens files.
+"""Reads the configuration files; the only module of this package that opens files.
 
-A file that exists and cannot be read or parsed is always an error.
+A file that exists but cannot be read or parsed is always an error.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ __all__ = [
     "registries_conf_path",
 ]
 
-_LARGEST = 16 << 20  # bytes of a configuration file
+_SIZE_MAX = 16 << 20  # bytes of a configuration file
 
 
 @dataclass(slots=True)
 class RegistriesCache:
-    """What was read before, by path; it belongs to the caller, and holds no errors (CONF-009)."""
+    """The configurations that were read before, by path, without errors (CONF-009)."""
 
     read: dict[str, Registries] = field(default_factory=dict)
 
@@ -44,7 +44,10 @@ class RegistriesCache:
 def registries_conf_path(
     locations: Locations, rules: Rules, explicit: str | Path | None = None
 ) -> tuple[str, bool]:
-    """The main registries.conf, and whether it was asked for, so that it must exist (CONF-011)."""
+    """The path of the main registries.conf, and whether it must exist (CONF-011).
+
+    It must exist if an option or an environment variable names it.
+    """
     if explicit is not None:
         return str(explicit), True
     for variable in rules.registries_conf_variables:
@@ -62,16 +65,16 @@ def load_registries(
     explicit: str | Path | None = None,
     cache: RegistriesCache | None = None,
 ) -> Registries:
-    """Read registries.conf and what belongs to it.
+    """Read registries.conf, its drop-in files and the alias cache.
 
     Args:
-        locations: where files are looked for.
-        rules: which form of the file is read, and whether it is read once only.
+        locations: of the configuration files.
+        rules: which form of the file is read, and whether it is cached.
         explicit: a file to read instead of the usual ones.
-        cache: where `rules` keep what was read.
+        cache: used if the edition caches the configuration.
 
     Raises:
-        PathError: a file that was asked for is missing, or one cannot be read.
+        PathError: a file that must exist is missing, or one cannot be read.
         ConfigurationError: ``registries_conf.*``.
     """
     path, required = registries_conf_path(locations, rules, explicit)
@@ -82,17 +85,17 @@ def load_registries(
         registries = Registries() if data is None else registries_conf_2019.parse(data, path)
     else:
         files = [] if data is None else [registries_conf.parse(data, path)]
-        # CONF-012: the user's own main file puts the machine's drop-ins out of effect as well
+        # CONF-012: the main file of the user also replaces the drop-ins of the system
         own = explicit is None and path == locations.user("registries.conf")
         for drop_in in _drop_ins(locations, system=not own):
-            text = _read(drop_in, required=False)  # gone since it was listed: not there
+            text = _read(drop_in, required=False)  # it may have been removed since
             if text is not None:
                 files.append(registries_conf.parse(text, drop_in, drop_in=True))
-        learned = alias_cache_path(locations)
-        text = None if learned is None else _read(learned, required=False)
+        alias_cache = alias_cache_path(locations)
+        text = None if alias_cache is None else _read(alias_cache, required=False)
         cached = None
-        if learned is not None and text is not None:
-            cached = registries_conf.parse_alias_cache(text, learned)
+        if alias_cache is not None and text is not None:
+            cached = registries_conf.parse_alias_cache(text, alias_cache)
         registries = registries_conf.merge(files, cached)
     if cache is not None and rules.registries_cached:
         cache.read[path] = registries
@@ -100,7 +103,7 @@ def load_registries(
 
 
 def _drop_ins(locations: Locations, *, system: bool) -> Iterator[str]:
-    """The drop-in files, first to last (CONF-012); the machine's only where `system` says so."""
+    """The drop-in files in order (CONF-012), with those of the system only if `system` is set."""
     name = "registries.conf.d"
     directories = [locations.system(name)] if system else []
     if user := locations.user(name):
@@ -127,24 +130,23 @@ def read_policy(
     """The text of policy.json and its path; None if there is no such file.
 
     Args:
-        locations: where files are looked for.
-        rules: whether the user's own file counts, and what is done where there is none.
+        locations: of the configuration files.
+        rules: whether the file of the user is used, and whether a file is required.
         explicit: a file to read instead of the usual ones; it must exist.
 
     Raises:
-        PathError: a file that was asked for is missing, one cannot be read, or there is none
-            and `rules` want one.
+        PathError: a file that must exist is missing, or one cannot be read.
     """
     user = locations.user("policy.json") if rules.policy_home else None
     system = locations.system("policy.json")
     if explicit is not None:
-        wanted = [(str(explicit), True)]
+        candidates = [(str(explicit), True)]
     else:
-        wanted = [(user, False)] if user else []
-        wanted.append((system, rules.missing_policy == "refuse"))
-    for path, required in wanted:
+        candidates = [(user, False)] if user else []
+        candidates.append((system, rules.missing_policy == "refuse"))
+    for path, required in candidates:
         with step("reading-policy"):
-            # A link that leads nowhere is a file that exists and is broken.
+            # A dangling link counts as a broken file, not as a missing one.
             data = _read(path, required=required or os.path.islink(path))
         if data is not None:
             return data, path
@@ -155,10 +157,10 @@ def read_policy(
 
 
 def read_auth_file(path: str, *, legacy: bool, required: bool) -> AuthFile | None:
-    """An auth file, None where there is none and none must be.
+    """Read an auth file; None if it does not exist and is not required.
 
     Raises:
-        PathError: it cannot be read, or must exist and does not.
+        PathError: it cannot be read, or is required and does not exist.
         ConfigurationError: ``auth.not_json``.
     """
     with step("reading-auth-file", path=path):
@@ -172,17 +174,19 @@ def read_auth_file(path: str, *, legacy: bool, required: bool) -> AuthFile | Non
 def find_certificates(
     locations: Locations, rules: Rules, host: str, explicit: str | Path | None = None
 ) -> HostCertificates | None:
-    """The certificates for ``host[:port]``, None where no directory is named after it.
+    """The certificates for ``host[:port]``, None if there is no directory for it.
+
+    Only the first directory that exists is read.
 
     Args:
-        locations: where directories are looked for; the first that exists is the only one read.
-        rules: whether the user's own directory counts.
-        host: as it stands in image names.
+        locations: of the configuration files.
+        rules: whether the directory of the user is used.
+        host: as in image names.
         explicit: a directory to read instead.
 
     Raises:
         ConfigurationError: ``certs.lacks_key``, ``certs.lacks_certificate``.
-        PathError: a directory that was given, or that exists, cannot be read.
+        PathError: `explicit`, or a directory that exists, cannot be read.
     """
     directories = (
         [str(explicit)] if explicit is not None else certificate_directories(locations, rules, host)
@@ -197,7 +201,7 @@ def find_certificates(
         except PermissionError as fault:
             if explicit is not None:
                 raise _unusable("open", directory, fault) from None
-            continue  # TLS-002: what we may not read is not meant for us
+            continue  # TLS-002: a directory without read permission is skipped
         except OSError as fault:
             raise _unusable("open", directory, fault) from None
         return certificates_of(directory, names)
@@ -209,8 +213,8 @@ def find_certificates(
 
 def _read(path: str, *, required: bool) -> bytes | None:
     try:
-        with open(path, "rb", opener=_opened) as file:
-            data = file.read(_LARGEST + 1)
+        with open(path, "rb", opener=_open_blocking) as file:
+            data = file.read(_SIZE_MAX + 1)
     except (FileNotFoundError, NotADirectoryError) as fault:
         if required:
             raise _unusable("open", path, fault) from None
@@ -221,13 +225,13 @@ def _read(path: str, *, required: bool) -> bytes | None:
         raise _unusable("open", path, fault) from None
     except ValueError:  # a path with a null character
         raise PathError("path.unusable", operation="open", path=path, errno=EINVAL) from None
-    if len(data) > _LARGEST:
+    if len(data) > _SIZE_MAX:
         raise PathError("path.unusable", operation="read", path=path, errno=EFBIG)
     return data
 
 
-def _opened(path: str, flags: int) -> int:
-    # A FIFO is read like a file, as shells make them; one that nobody writes is empty, and no trap.
+def _open_blocking(path: str, flags: int) -> int:
+    # Shells pass FIFOs as files, so they are read.  Opening one without a writer must not block.
     descriptor = os.open(path, flags | os.O_NONBLOCK)
     os.set_blocking(descriptor, True)
     return descriptor

@@ -1,7 +1,7 @@
-"""Where configuration files are: paths only, no file is opened.
+"""The paths of the configuration files; `towline.config.load` reads the files.
 
-A `Locations` says which environment, home and ``/etc`` count, so that a test never sees those of
-the machine.  `towline.config.load` reads the files.
+A `Locations` has the environment variables and directories to use, so that tests can replace those
+of the machine.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ __all__ = ["Locations", "alias_cache_path", "auth_file_paths", "certificate_dire
 
 @dataclass(frozen=True, slots=True)
 class Locations:
-    """Where this user's and this machine's configuration is.
+    """The locations of the configuration of the user and of the system.
 
     Attributes:
-        environ: the environment variables that count.
-        etc: the directory that stands for ``/etc``.
-        run: the directory that stands for ``/run``.
-        uid: who asks; 0 is not rootless.
-        var: the directory that stands for ``/var``.
+        environ: the environment variables.
+        etc: the directory to use as ``/etc``.
+        run: the directory to use as ``/run``.
+        uid: of the user; 0 is not rootless.
+        var: the directory to use as ``/var``.
     """
 
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
@@ -36,20 +36,20 @@ class Locations:
 
     @property
     def home(self) -> str:
-        """The home directory, ``""`` where none is known: then no file of the user is read."""
+        """The home directory, ``""`` if unknown: then no files of the user are read."""
         return self.environ.get("HOME", "")
 
     def system(self, name: str) -> str:
-        """A file or directory of the machine's configuration of containers."""
+        """The path of a file or directory in the system's configuration of containers."""
         return os.path.join(self.etc, "containers", name)
 
     def user(self, name: str) -> str | None:
-        """The same of the user's own, where there is a home."""
+        """The path of the same in the user's configuration, None without a home directory."""
         return os.path.join(self.home, ".config", "containers", name) if self.home else None
 
 
 def alias_cache_path(locations: Locations) -> str | None:
-    """Where podman keeps the aliases that it learned; towline reads them and writes none."""
+    """The file in which podman records short-name aliases; towline only reads it."""
     name = os.path.join("containers", "short-name-aliases.conf")
     if locations.uid == 0:
         return os.path.join(locations.var, "cache", name)
@@ -62,13 +62,13 @@ def alias_cache_path(locations: Locations) -> str | None:
 def auth_file_paths(
     locations: Locations, rules: Rules, explicit: str | Path | None = None
 ) -> tuple[tuple[str, bool, bool], ...]:
-    """The auth files in the order of asking: path, legacy form, must exist (AUTH-001)."""
+    """The auth files in order: path, whether legacy form, whether it must exist (AUTH-001)."""
     environ = locations.environ
-    given = str(explicit) if explicit is not None else environ.get("REGISTRY_AUTH_FILE", "")
-    if given and rules.authfile == "only":
-        return ((given, False, True),)
+    named = str(explicit) if explicit is not None else environ.get("REGISTRY_AUTH_FILE", "")
+    if named and rules.authfile == "only":
+        return ((named, False, True),)
     runtime = environ.get("XDG_RUNTIME_DIR", "")
-    paths = [given or _runtime_auth_file(locations, runtime)]
+    paths = [named or _runtime_auth_file(locations, runtime)]
     if rules.authfile == "only":
         config = environ.get("XDG_CONFIG_HOME") or (
             os.path.join(locations.home, ".config") if locations.home else ""
@@ -77,8 +77,8 @@ def auth_file_paths(
             paths.append(os.path.join(config, "containers", "auth.json"))
         if docker := environ.get("DOCKER_CONFIG"):
             paths.append(os.path.join(docker, "config.json"))
-    docker_is_elsewhere = rules.authfile == "only" and bool(environ.get("DOCKER_CONFIG"))
-    if locations.home and not docker_is_elsewhere:
+    replaced = rules.authfile == "only" and bool(environ.get("DOCKER_CONFIG"))
+    if locations.home and not replaced:
         paths.append(os.path.join(locations.home, ".docker", "config.json"))
     legacy = [os.path.join(locations.home, ".dockercfg")] if locations.home else []
     return (
@@ -94,7 +94,7 @@ def _runtime_auth_file(locations: Locations, runtime: str) -> str:
 
 
 def certificate_directories(locations: Locations, rules: Rules, host: str) -> list[str]:
-    """The directories of a host's certificates, in the order of looking (TLS-001)."""
+    """The possible directories of a host's certificates, in order (TLS-001)."""
     user = locations.user("certs.d") if rules.certs_home else None
     bases = [user] if user else []
     bases += [locations.system("certs.d"), os.path.join(locations.etc, "docker", "certs.d")]

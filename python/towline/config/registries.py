@@ -1,4 +1,4 @@
-"""What registries.conf says, as values: the registries, and where short names are searched."""
+"""The contents of registries.conf: registries, mirrors, search registries and aliases."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _ENDS_OF_PREFIX = ("", ":", "/", "@")
 
 @dataclass(frozen=True, slots=True)
 class Mirror:
-    """A place that has the images of a registry as well.
+    """A mirror of a registry.
 
     Attributes:
-        location: host, and a path where the mirror has one.
+        location: host, with a path if the mirror has one.
         insecure: plain HTTP and unverified TLS are accepted.
-        pull_from: for which references the mirror is asked.
+        pull_from: for which references the mirror is used.
     """
 
     location: str
@@ -30,17 +30,17 @@ class Mirror:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """One ``[[registry]]``: what holds for the names under a prefix.
+    """One ``[[registry]]``: settings for the names with a prefix.
 
     Attributes:
-        prefix: the names that this is about.
-        location: what takes the place of the prefix; ``""`` only for wildcards, which keep it.
-        search: short names are searched here (only the early form of the file says so here).
+        prefix: of the names.
+        location: replaces the prefix; ``""``, only for wildcards, keeps it.
+        search: it is a search registry for short names (set only by the form of 2019).
         insecure: plain HTTP and unverified TLS are accepted.
-        blocked: nothing may be pulled from here.
+        blocked: pulls are refused.
         mirrors: in the order of the file.
-        mirror_by_digest_only: the mirrors are asked only for references with a digest.
-        wildcard: the prefix is of the form ``*.example.com`` and means the hosts below it.
+        mirror_by_digest_only: the mirrors are used only for references with a digest.
+        wildcard: the prefix has the form ``*.example.com`` and matches the hosts below it.
     """
 
     prefix: str
@@ -53,10 +53,10 @@ class Registry:
     wildcard: bool = False
 
     def matched(self, name: str) -> int | None:
-        """How many characters of `name` the prefix covers, None where it does not match (CONF-020).
+        """How many characters of `name` the prefix covers, None if it does not match (CONF-020).
 
-        A prefix ends where the name ends, or before ``:``, ``/`` or ``@``: so ``example.com``
-        covers ``example.com:5000/x`` too.  A wildcard covers the whole host.
+        After the prefix, the name must end or continue with ``:``, ``/`` or ``@``.  So
+        ``example.com`` covers ``example.com:5000/x`` too.  A wildcard covers the whole host.
         """
         if self.wildcard:  # CONF-021
             suffix = self.prefix[1:]
@@ -76,15 +76,15 @@ class Registries:
     """The whole configuration, merged from its files.
 
     Attributes:
-        registries: the entries; in the order of the file where the form of 2019 was read, else
-            by prefix.
-        search: the registries of short names, in order.
-        aliases: short names and the full names that they stand for, by short name.
-        short_name_mode: what is done with a short name that is no alias.
-        credential_helpers: where credentials come from, in order.
-        files: the files that were read, the main one first; empty where there are none.
-        origins: which file has the last word on what: by the key of the file, and by
-            ``registry.PREFIX`` and ``aliases.NAME``.
+        registries: the entries; in the order of the file for the form of 2019, else sorted by
+            prefix.
+        search: the search registries for short names, in order.
+        aliases: short names and their full names, sorted by short name.
+        short_name_mode: how to resolve a short name that is not an alias.
+        credential_helpers: the sources of credentials, in order.
+        files: the files that were read, the main one first; empty if there are none.
+        origins: the file that set each value, by its key, ``registry.PREFIX`` or
+            ``aliases.NAME``.
     """
 
     registries: tuple[Registry, ...] = ()
@@ -96,11 +96,11 @@ class Registries:
     origins: tuple[tuple[str, str], ...] = field(default=(), compare=False, repr=False)
 
     def origin(self, key: str) -> str | None:
-        """The file that decides about a key, None where none says anything of it."""
+        """The file that set a key, None if none did."""
         return dict(self.origins).get(key)
 
     def search_registries(self) -> tuple[str, ...]:
-        """The registries in which short names are searched, in order (CONF-010)."""
+        """The search registries for short names, in order (CONF-010)."""
         return self.search
 
     def insecure_registries(self) -> tuple[str, ...]:
@@ -121,5 +121,5 @@ class Registries:
         return max(matching, key=lambda entry: len(entry.prefix), default=None)
 
     def alias(self, name: str) -> str | None:
-        """The full name that a short name without tag and digest stands for."""
+        """The full name for a short name without tag and digest, None if it is not an alias."""
         return dict(self.aliases).get(name)

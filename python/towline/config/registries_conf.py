@@ -1,4 +1,4 @@
-"""registries.conf as it is written today, and the merging of its drop-in files.
+"""Parser of the current form of registries.conf, and the merging of drop-in files.
 
 CONF-030 to CONF-039.
 """
@@ -26,7 +26,7 @@ _NEW_ONLY = ("short-name-mode", "credential-helpers")
 
 @dataclass(frozen=True, slots=True)
 class RegistriesFile:
-    """One file; None stands for what it does not say, so that an earlier file's word holds."""
+    """One file; None for a key that is not set, so that the value of an earlier file remains."""
 
     path: str
     registries: tuple[Registry, ...] = ()
@@ -42,7 +42,7 @@ def parse(data: bytes, path: str, *, drop_in: bool = False) -> RegistriesFile:
     Args:
         data: the content of the file.
         path: its name in messages.
-        drop_in: the old form with ``[registries.search]`` is refused.
+        drop_in: it is a drop-in: the old form with ``[registries.search]`` is an error.
 
     Raises:
         ConfigurationError: ``registries_conf.*``.
@@ -61,11 +61,11 @@ def parse(data: bytes, path: str, *, drop_in: bool = False) -> RegistriesFile:
         return _old_form(lists, names, path)
 
     entries = tuple(_entry(table) for table in tables)
-    _refuse_conflicts(tables, entries)
+    _check_conflicts(tables, entries)
     search = tuple(_search_entry(top, name) for name in search)
-    kept: dict[str, Registry] = {}
+    by_prefix: dict[str, Registry] = {}
     for entry in entries:
-        kept.setdefault(entry.prefix, entry)  # CONF-035: the first of equal prefixes holds
+        by_prefix.setdefault(entry.prefix, entry)  # CONF-035: the first of equal prefixes is used
     mode = _short_name_mode(top)
     for table, entry in zip(tables, entries, strict=True):
         if entry.wildcard and any(char in entry.prefix for char in "/@:"):
@@ -73,7 +73,7 @@ def parse(data: bytes, path: str, *, drop_in: bool = False) -> RegistriesFile:
     helpers = top.texts("credential-helpers")
     return RegistriesFile(
         path,
-        tuple(kept.values()),
+        tuple(by_prefix.values()),
         search if top.has("unqualified-search-registries") else None,
         _aliases(aliases),
         mode,
@@ -82,7 +82,7 @@ def parse(data: bytes, path: str, *, drop_in: bool = False) -> RegistriesFile:
 
 
 def parse_alias_cache(data: bytes, path: str) -> RegistriesFile:
-    """Read the aliases that podman learned: a file with nothing but ``[aliases]`` (CONF-043).
+    """Read the alias cache of podman: a file that has only ``[aliases]`` (CONF-043).
 
     Raises:
         ConfigurationError: ``registries_conf.*``.
@@ -91,9 +91,10 @@ def parse_alias_cache(data: bytes, path: str) -> RegistriesFile:
 
 
 def merge(files: Sequence[RegistriesFile], alias_cache: RegistriesFile | None = None) -> Registries:
-    """The configuration of a main file and its drop-ins, in order: later ones win (CONF-034).
+    """Merge a main file and its drop-ins, in order: later ones override earlier ones (CONF-034).
 
-    Registries are replaced whole, by prefix; aliases one by one, and an empty one is taken away.
+    A later entry for a prefix replaces the whole entry.  A later alias replaces the alias, and an
+    empty one removes it.
     """
     registries: dict[str, Registry] = {}
     aliases: dict[str, str] = {}
@@ -102,7 +103,7 @@ def merge(files: Sequence[RegistriesFile], alias_cache: RegistriesFile | None = 
     for file in files:
         registries |= {entry.prefix: entry for entry in file.registries}
         aliases |= dict(file.aliases)
-        origins |= dict.fromkeys(_decided_by(file), file.path)
+        origins |= dict.fromkeys(_keys_set_by(file), file.path)
         if file.search is not None:
             merged = replace(merged, search=file.search)
         if file.short_name_mode is not None:
@@ -111,7 +112,7 @@ def merge(files: Sequence[RegistriesFile], alias_cache: RegistriesFile | None = 
             merged = replace(merged, credential_helpers=file.credential_helpers)
     if alias_cache is not None:
         aliases |= dict(alias_cache.aliases)
-        origins |= dict.fromkeys(_decided_by(alias_cache), alias_cache.path)
+        origins |= dict.fromkeys(_keys_set_by(alias_cache), alias_cache.path)
     return replace(
         merged,
         origins=tuple(origins.items()),
@@ -120,8 +121,8 @@ def merge(files: Sequence[RegistriesFile], alias_cache: RegistriesFile | None = 
     )
 
 
-def _decided_by(file: RegistriesFile) -> Iterator[str]:
-    """The keys of which a file has something to say."""
+def _keys_set_by(file: RegistriesFile) -> Iterator[str]:
+    """The keys that a file sets, as in `Registries.origins`."""
     yield from (f"registry.{entry.prefix}" for entry in file.registries)
     yield from (f"aliases.{short}" for short, _ in file.aliases)
     if file.search is not None:
@@ -150,7 +151,7 @@ def _old_form(lists: Table, names: dict[str, tuple[str, ...]], path: str) -> Reg
 
 
 def _entry(table: Table) -> Registry:
-    """One ``[[registry]]``, its rules checked in the order of CONF-032."""
+    """One ``[[registry]]``, checked in the order of CONF-032."""
     location = _location(table, table.text("location"))
     prefix = _location(table, table.text("prefix")) or location
     if not prefix:
@@ -207,12 +208,12 @@ def _search_entry(top: Table, text: str) -> str:
         if parse_reference(f"{name}/x").domain == name != "":
             return name
     except InvalidNameError:
-        pass  # told in the words of the file
+        pass  # reported below, with the position in the file
     key = "unqualified-search-registries"
     raise top.fault("registries_conf.search_entry", key=key, entry=text)
 
 
-def _refuse_conflicts(tables: Sequence[Table], entries: Sequence[Registry]) -> None:
+def _check_conflicts(tables: Sequence[Table], entries: Sequence[Registry]) -> None:
     first: dict[str, Registry] = {}
     for table, entry in zip(tables, entries, strict=True):
         name = entry.location or entry.prefix
@@ -223,26 +224,26 @@ def _refuse_conflicts(tables: Sequence[Table], entries: Sequence[Registry]) -> N
 
 
 def _short_name_mode(top: Table) -> ShortNameMode | None:
-    written = top.text("short-name-mode")
-    if written and written not in _SHORT_NAME_MODES:
-        raise top.fault("registries_conf.short_name_mode", key="short-name-mode", mode=written)
-    return _SHORT_NAME_MODES.get(written)
+    mode = top.text("short-name-mode")
+    if mode and mode not in _SHORT_NAME_MODES:
+        raise top.fault("registries_conf.short_name_mode", key="short-name-mode", mode=mode)
+    return _SHORT_NAME_MODES.get(mode)
 
 
 def _aliases(table: Table) -> tuple[tuple[str, str], ...]:
-    made = []
+    aliases = []
     for short in table.values:
         full = table.text(short)
-        key = _bare_name(table, short, short)
+        key = _parse_bare_name(table, short, short)
         if is_registry(key.domain):
             raise table.fault("registries_conf.alias", key=short, name=short, problem="registry")
-        if full and not is_registry(_bare_name(table, short, full).domain):
+        if full and not is_registry(_parse_bare_name(table, short, full).domain):
             raise table.fault("registries_conf.alias", key=short, name=full, problem="unqualified")
-        made.append((short, full))
-    return tuple(made)
+        aliases.append((short, full))
+    return tuple(aliases)
 
 
-def _bare_name(table: Table, key: str, name: str) -> Reference:
+def _parse_bare_name(table: Table, key: str, name: str) -> Reference:
     try:
         parsed = parse_reference(name)
     except InvalidNameError:

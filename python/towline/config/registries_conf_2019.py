@@ -1,8 +1,7 @@
-"""registries.conf as podman v1.3.2 reads it: v1 tables, or the first form of ``[[registry]]``.
+"""Parser of registries.conf as in podman v1.3.2: v1 tables, or the first form of ``[[registry]]``.
 
-Here an entry has a ``url``, ``unqualified-search`` stands in the entry, and nothing later than
-that is known: ``location`` and ``unqualified-search-registries`` are unknown keys, which are
-ignored.  (CONF-002 to CONF-008)
+In this form an entry has the keys ``url`` and ``unqualified-search``.  Later keys, such as
+``location`` and ``unqualified-search-registries``, are unknown and ignored.  (CONF-002 to CONF-008)
 """
 
 from __future__ import annotations
@@ -27,20 +26,20 @@ def parse(data: bytes, path: str) -> Registries:
             ``.scheme``, ``.mixed`` or ``.conflict``.
     """
     top = load_2013(data, path)
-    written = tuple((entry, _written(entry)) for entry in top.tables("registry"))
+    parsed = tuple((entry, _parse_entry(entry)) for entry in top.tables("registry"))
     lists = top.table("registries")
     names = {key: lists.table(key).texts("registries") for key in ("search", "insecure", "block")}
 
-    converted = _converted(lists, names)  # CONF-005: its faults come before that of a mixture
-    if converted and written:
+    converted = _convert_lists(lists, names)  # CONF-005: its errors precede registries_conf.mixed
+    if converted and parsed:
         raise lists.fault("registries_conf.mixed")
-    entries = converted or tuple(_checked(table, entry) for table, entry in written)
-    _refuse_conflicts(top, entries)
+    entries = converted or tuple(_check_entry(table, entry) for table, entry in parsed)
+    _check_conflicts(top, entries)
     search = tuple(entry.location for entry in entries if entry.search)
     return Registries(entries, search, files=(path,))
 
 
-def _written(table: Table) -> Registry:
+def _parse_entry(table: Table) -> Registry:
     mirrors = tuple(
         Mirror(mirror.text("url"), mirror.flag("insecure")) for mirror in table.tables("mirror")
     )
@@ -54,14 +53,14 @@ def _written(table: Table) -> Registry:
     )
 
 
-def _converted(table: Table, names: dict[str, tuple[str, ...]]) -> tuple[Registry, ...]:
+def _convert_lists(table: Table, names: dict[str, tuple[str, ...]]) -> tuple[Registry, ...]:
     found: dict[str, Registry] = {}
 
     def entry(name: str) -> Registry:
         url = _url(table, name)
         return found.get(url, Registry(url, url))
 
-    # CONF-004: the search list gives the order, then the blocked ones follow, then the insecure
+    # CONF-004: entries of the search list come first, then the blocked, then the insecure ones
     for name in names["search"]:
         made = replace(entry(name), search=True)
         found[made.location] = made
@@ -74,11 +73,11 @@ def _converted(table: Table, names: dict[str, tuple[str, ...]]) -> tuple[Registr
     return tuple(found.values())
 
 
-def _checked(table: Table, entry: Registry) -> Registry:
+def _check_entry(table: Table, entry: Registry) -> Registry:
     location = _url(table, entry.location)
     prefix = _url(table, entry.prefix) if entry.prefix else location
     for mirror in entry.mirrors:
-        _url(table, mirror.location)  # CONF-007: checked, and kept as written
+        _url(table, mirror.location)  # CONF-007: checked, but not normalized
     return replace(entry, prefix=prefix, location=location)
 
 
@@ -92,7 +91,7 @@ def _url(table: Table, text: str) -> str:
     return url
 
 
-def _refuse_conflicts(top: Table, entries: tuple[Registry, ...]) -> None:
+def _check_conflicts(top: Table, entries: tuple[Registry, ...]) -> None:
     by_url: dict[str, list[Registry]] = {}
     for entry in entries:
         by_url.setdefault(entry.location, []).append(entry)

@@ -1,6 +1,6 @@
-"""TOML as registries.conf needs it: keys without regard to case, values of one type, and lines.
+"""TOML tables for registries.conf: case-insensitive keys, typed values, errors with line numbers.
 
-Two dialects exist: today's TOML, and that of 2013 which podman v1.3.2 reads (CONF-003).
+There are two dialects: current TOML, and that of 2013 which podman v1.3.2 reads (CONF-003).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from towline.errors import ConfigurationError
 
 __all__ = ["Table", "load", "load_2013"]
 
-# One token each: a comment, or a string of either kind and length.  A string that is not closed is
-# taken to where it would have to end, so that no character is looked at twice; tomllib refuses it.
+# Matches one comment, or one string of any kind.  An unterminated string matches up to where it
+# would have to end, so that matching takes linear time; tomllib raises an error for it.
 _TOKEN = re.compile(
     r"""
       (?P<comment> \#[^\n]* )
@@ -26,7 +26,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL | re.MULTILINE,
 )
-# What TOML learned after 2013, looked for where strings are emptied and comments are gone.
+# Syntax that was added to TOML after 2013; searched in text without strings and comments.
 _LATER = re.compile(
     r"""
       [{}]                                      # inline tables
@@ -47,40 +47,42 @@ _KINDS: Mapping[type, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table of a file, read by key; a value of another type than is wanted is an error.
+    """One table of a file; reading a value of another type than requested is an error.
 
     Attributes:
         path: the file, for messages.
-        place: the table's name in messages, ``""`` for the top.
-        index: which ``[[registry]]`` of the file this is, or is in.
+        values: the keys and values of the table.
+        source: the text of the file.
+        name: of the table, for messages; ``""`` for the top level.
+        index: the number of the ``[[registry]]`` that this is or belongs to.
     """
 
     path: str
     values: Mapping[str, Any] = field(repr=False)
     source: str = field(default="", repr=False)
-    place: str = ""
+    name: str = ""
     index: int | None = None
 
     def has(self, key: str) -> bool:
-        """Whether the key is there."""
+        """Whether the key is set."""
         return self._get(key) is not None
 
     def text(self, key: str) -> str:
-        """A string, ``""`` where the key is missing."""
+        """A string, ``""`` if the key is missing."""
         value = self._get(key)
         if value is not None and not isinstance(value, str):
             self._mismatch(key, "a string", value)
         return value or ""
 
     def flag(self, key: str) -> bool:
-        """A boolean, False where the key is missing."""
+        """A boolean, False if the key is missing."""
         value = self._get(key)
         if value is not None and not isinstance(value, bool):
             self._mismatch(key, "true or false", value)
         return bool(value)
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """A list of strings, empty where the key is missing."""
+        """A list of strings, empty if the key is missing."""
         value = self._get(key)
         if value is None:
             return ()
@@ -92,31 +94,31 @@ class Table:
         return tuple(value)
 
     def table(self, key: str) -> Table:
-        """A table, an empty one where the key is missing."""
+        """A table, an empty one if the key is missing."""
         value = self._get(key)
         if value is None:
             value = {}
         if not isinstance(value, dict):
             self._mismatch(key, "a table", value)
-        return Table(self.path, value, self.source, self._placed(key), self.index)
+        return Table(self.path, value, self.source, self._qualified(key), self.index)
 
     def tables(self, key: str) -> tuple[Table, ...]:
-        """An array of tables, empty where the key is missing."""
+        """An array of tables, empty if the key is missing."""
         value = self._get(key)
         if value is None:
             return ()
         if not isinstance(value, list):
             self._mismatch(key, f"an array of tables, written [[{key}]]", value)
-        made = []
+        tables = []
         for number, item in enumerate(value):
             if not isinstance(item, dict):
                 self._mismatch(key, f"an array of tables, written [[{key}]]", item)
             index = number if self.index is None else self.index
-            made.append(Table(self.path, item, self.source, self._placed(key), index))
-        return tuple(made)
+            tables.append(Table(self.path, item, self.source, self._qualified(key), index))
+        return tuple(tables)
 
     def fault(self, code: str, **facts: Any) -> ConfigurationError:
-        """An error about this table, with the file and, as far as it is known, the line."""
+        """An error about this table, with the file and, if it is known, the line."""
         line = self._line(str(facts.get("key", "")))
         where = self.path if line is None else f"{self.path}, line {line}"
         return ConfigurationError(code, path=self.path, line=line, where=where, **facts)
@@ -127,13 +129,13 @@ class Table:
         folded = _fold(key)
         return next((self.values[other] for other in self.values if _fold(other) == folded), None)
 
-    def _placed(self, key: str) -> str:
-        return f"{self.place}.{key}" if self.place else key
+    def _qualified(self, key: str) -> str:
+        return f"{self.name}.{key}" if self.name else key
 
     def _mismatch(self, key: str, wanted: str, value: Any) -> NoReturn:
         got = _KINDS.get(type(value), "a date or time")
         raise self.fault(
-            "registries_conf.wrong_type", key=self._placed(key), wanted=wanted, got=got
+            "registries_conf.wrong_type", key=self._qualified(key), wanted=wanted, got=got
         )
 
     def _line(self, key: str) -> int | None:
@@ -152,7 +154,7 @@ _BY_LINE = re.MULTILINE | re.IGNORECASE
 
 
 def load(data: bytes, path: str) -> Table:
-    """Read a file of today's TOML.
+    """Read a file in current TOML.
 
     Raises:
         ConfigurationError: ``registries_conf.not_toml``.
@@ -168,10 +170,10 @@ def load(data: bytes, path: str) -> Table:
 
 
 def load_2013(data: bytes, path: str) -> Table:
-    """Read a file of the TOML of 2013 (CONF-003).
+    """Read a file in the TOML of 2013 (CONF-003).
 
-    It has no dotted keys, no inline tables and no mark at its beginning; a list has values of one
-    type; a lone carriage return ends a line, and comments may hold anything.
+    It has no dotted keys, no inline tables and no byte order mark.  A list has values of one type,
+    a lone carriage return ends a line, and comments may contain any bytes.
 
     Raises:
         ConfigurationError: ``registries_conf.not_toml``.
@@ -194,25 +196,25 @@ def _table(text: str, source: str, path: str) -> Table:
         return Table(path, tomllib.loads(text), source)
     except RecursionError:
         reason = "it is nested too deeply"
-    except ValueError as fault:  # beside TOMLDecodeError, what int() says of endless numbers
+    except ValueError as fault:  # TOMLDecodeError, or int() for very long numbers
         reason = str(fault)
     raise ConfigurationError("registries_conf.not_toml", path=path, reason=reason)
 
 
 def _homogeneous(value: Any) -> bool:
-    # Without recursion: the parser may have gone deeper than we could follow.
-    waiting = [value]
-    while waiting:
-        value = waiting.pop()
+    # Without recursion: the nesting may be deeper than the recursion limit allows.
+    pending = [value]
+    while pending:
+        value = pending.pop()
         if isinstance(value, list):
             if len({type(item) for item in value}) > 1:
                 return False
-            waiting += value
+            pending += value
         elif isinstance(value, dict):
-            waiting += value.values()
+            pending += value.values()
     return True
 
 
 def _fold(key: str) -> str:
-    # Simple case folding: beside ASCII, K (Kelvin) folds to k and ſ (long s) to s.
+    # Simple case folding: besides ASCII, K (Kelvin) folds to k and ſ (long s) to s.
     return key.lower().replace("\u017f", "s")

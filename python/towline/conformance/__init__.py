@@ -1,5 +1,6 @@
-"""A suite that judges any implementation by recorded vectors; it imports nothing of what it judges.
+"""A conformance suite that tests any implementation with recorded vectors.
 
-`command` is the door, `runner` the work, `driver` the one room that knows towline: it runs as a
-process of its own and speaks the protocol of ``spec/driver.md`` like any other driver.
+`command` is the command line, and `runner` runs the cases.  `driver` is the built-in driver and the
+only subpackage that imports towline: it runs as a separate process and uses the protocol of
+``spec/driver.md`` like any other driver.
 """

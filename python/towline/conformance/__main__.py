@@ -1,4 +1,4 @@
-"""``python -m towline.conformance``: the suite without the rest of the command line."""
+"""``python -m towline.conformance``: the suite as a separate command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``towline conformance``: the command line of the suite."""
+"""The command line of the suite: ``towline conformance``."""
 
 from __future__ import annotations
 
@@ -32,30 +32,30 @@ from towline.conformance.vectors import Case, VectorsError, load_vectors
 __all__ = ["conformance", "main"]
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
-_PLACE = click.Path(path_type=Path, exists=True)
-_SHOWN = 10  # failures that are told in full on the terminal
-_WIDTH = 800  # characters of a value there; reports have the whole
+_PATH = click.Path(path_type=Path, exists=True)
+_SHOWN = 10  # failures that are printed in full
+_WIDTH = 800  # characters of a printed value; reports have the whole value
 
 
 @click.group()
 def conformance() -> None:
-    """Judge an implementation by recorded vectors."""
+    """Test an implementation with recorded vectors."""
 
 
 @conformance.command("run")
 @click.option(
     "--vectors",
     multiple=True,
-    type=_PLACE,
+    type=_PATH,
     metavar="DIR...",
-    help="Folders of vector files, or single files; repeatable.  Default: spec/vectors.",
+    help="Directories of vector files, or single files; repeatable.  Default: spec/vectors.",
 )
-@click.argument("more", nargs=-1, type=_PLACE, metavar="")
+@click.argument("more", nargs=-1, type=_PATH, metavar="")
 @click.option(
     "--fixtures",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     metavar="DIR",
-    help="A generated fixture tree, or a folder with make_fixtures.py.  Default: made on the fly.",
+    help="A fixture tree, or a directory with make_fixtures.py.  Default: a generated tree.",
 )
 @click.option(
     "--driver",
@@ -72,31 +72,31 @@ def conformance() -> None:
     "expected",
     type=_FILE,
     metavar="FILE",
-    help="Cases that must fail, one a line; a pass among them is a failure.",
+    help="Cases that must fail, one per line; if one of them passes, it counts as failed.",
 )
 @click.option(
     "--explained",
     is_flag=True,
-    help="Each expected failure must name the clause that explains it: 'id  # CLAUSE-ID words'.",
+    help="Require for each expected failure the clause and a reason: 'id  # CLAUSE-ID reason'.",
 )
 @click.option(
     "--clauses",
     type=_FILE,
     metavar="FILE",
-    help="The clauses and their vectors.  Default: spec/clauses.json, where it exists.",
+    help="The clauses and their vectors.  Default: spec/clauses.json, if it exists.",
 )
 @click.option(
     "--server",
     "servers",
     multiple=True,
     metavar="NAME=HOST:PORT",
-    help="A server that runs already, such as REG1, with the fixtures' content.",
+    help="A running server with the content of the fixtures, such as REG1.",
 )
 @click.option("--timeout", default=60.0, show_default=True, help="Seconds for one case.")
 @click.option("--json", "json_file", type=_FILE, metavar="FILE", help="Write a JSON report.")
 @click.option("--junit", "junit_file", type=_FILE, metavar="FILE", help="Write JUnit XML.")
 @click.option("--html", "html_file", type=_FILE, metavar="FILE", help="Write an HTML page.")
-@click.option("--quiet", is_flag=True, help="Print nothing but the counts.")
+@click.option("--quiet", is_flag=True, help="Print only the counts.")
 def run_command(
     vectors: tuple[Path, ...],
     more: tuple[Path, ...],
@@ -115,47 +115,47 @@ def run_command(
     html_file: Path | None,
     quiet: bool,
 ) -> None:
-    """Run the vectors.  Ends with status 0 only if nothing failed."""
+    """Run the vectors.  The exit status is 0 only if no case failed."""
     command = command_of(driver)
     if not command:
         raise click.UsageError("--driver names no command")
     running = _servers(servers)
     if more and not vectors:
-        raise click.UsageError(f"what is {more[0]}? Folders of vectors are given with --vectors")
-    places = (*vectors, *more) or (_default_vectors(),)
-    known = _clauses(clauses)
+        raise click.UsageError(f"unexpected argument {more[0]}; pass vectors with --vectors")
+    paths = (*vectors, *more) or (_default_vectors(),)
+    spec_clauses = _clauses(clauses)
     try:
-        loaded = load_vectors(places)
+        loaded = load_vectors(paths)
         failures = read_expected(expected) if expected else NOTHING
         failures.check(loaded)
         if explained:
-            failures.check_explained({clause.id for clause in known})
+            failures.check_explained({clause.id for clause in spec_clauses})
     except (VectorsError, ExpectedFailuresError) as error:
         raise click.UsageError(str(error)) from None
     cases = _Choice(ids, operations, editions).of(loaded)
-    repeat = _repeating(places, fixtures, driver, servers)
-    begun = time.monotonic()
+    repeat = _repeat_command(paths, fixtures, driver, servers)
+    started = time.monotonic()
     name = driver
     results: list[Result] = []
     try:
-        for told in run(Plan(cases, command, fixtures, running, timeout)):
-            match told:
+        for event in run(Plan(cases, command, fixtures, running, timeout)):
+            match event:
                 case Greeting():
-                    name = f"{told.name} {told.version}".strip()
+                    name = f"{event.name} {event.version}".strip()
                 case Outcome():
-                    results.append(result_of(failures.judged(told), repeat))
+                    results.append(result_of(failures.judged(event), repeat))
                     if not quiet:
                         _show(results)
     except (FixturesError, ServersError, DriverError) as error:
         raise click.ClickException(str(error)) from None
-    report = Report(name, tuple(results), time.monotonic() - begun)
+    report = Report(name, tuple(results), time.monotonic() - started)
     if json_file:
-        json_file.write_text(_json(report, known), "utf-8")
+        json_file.write_text(_json(report, spec_clauses), "utf-8")
     if junit_file:
         junit_file.write_bytes(junit(report))
     if html_file:
-        html_file.write_text(page([report], known), "utf-8")
-    _summary(report, known)
+        html_file.write_text(page([report], spec_clauses), "utf-8")
+    _summary(report, spec_clauses)
     if report.failed:
         sys.exit(1)
 
@@ -165,18 +165,18 @@ def run_command(
 @click.option("--html", "html_file", required=True, type=_FILE, metavar="FILE")
 @click.option("--clauses", type=_FILE, metavar="FILE")
 def compare_command(reports: tuple[Path, ...], html_file: Path, clauses: Path | None) -> None:
-    """Put several JSON reports beside one another on one page."""
+    """Show several JSON reports side by side on one page."""
     try:
-        read = [Report.read(file) for file in reports]
+        loaded = [Report.read(file) for file in reports]
     except ReportError as error:
         raise click.UsageError(str(error)) from None
-    html_file.write_text(page(read, _clauses(clauses)), "utf-8")
+    html_file.write_text(page(loaded, _clauses(clauses)), "utf-8")
 
 
 @conformance.command("list")
-@click.option("--vectors", multiple=True, type=_PLACE, metavar="DIR")
+@click.option("--vectors", multiple=True, type=_PATH, metavar="DIR")
 def list_command(vectors: tuple[Path, ...]) -> None:
-    """Print the id of every case, its operation and why it is there."""
+    """Print the id, the operation and the purpose of every case."""
     try:
         cases = load_vectors(vectors or (_default_vectors(),))
     except VectorsError as error:
@@ -188,7 +188,7 @@ def list_command(vectors: tuple[Path, ...]) -> None:
 @conformance.command("fixtures")
 @click.argument("destination", type=click.Path(path_type=Path))
 def fixtures_command(destination: Path) -> None:
-    """Make the fixture tree in a folder that does not exist yet."""
+    """Create the fixture tree in a directory that does not exist yet."""
     if destination.exists():
         raise click.UsageError(f"{destination} exists")
     destination.parent.mkdir(parents=True, exist_ok=True)
@@ -200,7 +200,7 @@ def fixtures_command(destination: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """Which cases are run; what is empty chooses all."""
+    """A filter for cases; an empty field accepts all cases."""
 
     ids: tuple[str, ...]
     operations: tuple[str, ...]
@@ -210,11 +210,11 @@ class _Choice:
         for pattern in self.ids:
             if not any(fnmatchcase(case.id, pattern) for case in cases):
                 raise click.UsageError(f"there is no case {pattern}")
-        chosen = [case for case in cases if self._has(case)]
-        if not chosen:
+        selected = [case for case in cases if self._has(case)]
+        if not selected:
             raise click.UsageError("no case is left to run")
-        # One session of the driver for each edition.
-        return sorted(chosen, key=lambda case: case.edition)
+        # The cases of an edition are consecutive, so each edition needs one driver session.
+        return sorted(selected, key=lambda case: case.edition)
 
     def _has(self, case: Case) -> bool:
         return (
@@ -225,10 +225,10 @@ class _Choice:
 
 
 def _default_vectors() -> Path:
-    place = SPEC / "vectors"
-    if not place.is_dir():
-        raise click.UsageError("say with --vectors where the vectors are")
-    return place
+    directory = SPEC / "vectors"
+    if not directory.is_dir():
+        raise click.UsageError("there are no default vectors; pass --vectors")
+    return directory
 
 
 def _clauses(given: Path | None) -> tuple[Clause, ...]:
@@ -246,24 +246,26 @@ def _servers(given: Sequence[str]) -> dict[str, str]:
     for text in given:
         name, equals, host = text.partition("=")
         if not equals or name not in NAMES:
-            raise click.UsageError(f"--server {text}: write NAME=HOST:PORT, NAME one of {NAMES}")
+            raise click.UsageError(
+                f"--server {text}: must be NAME=HOST:PORT, with NAME one of {NAMES}"
+            )
         servers[name] = host
     return servers
 
 
-def _repeating(
-    places: Sequence[Path], fixtures: Path | None, driver: str, servers: Sequence[str]
+def _repeat_command(
+    paths: Sequence[Path], fixtures: Path | None, driver: str, servers: Sequence[str]
 ) -> list[str]:
-    words = ["towline", "conformance", "run"]
-    for place in places:
-        words += ["--vectors", str(place)]
+    command = ["towline", "conformance", "run"]
+    for path in paths:
+        command += ["--vectors", str(path)]
     if fixtures:
-        words += ["--fixtures", str(fixtures)]
+        command += ["--fixtures", str(fixtures)]
     if driver != "towline":
-        words += ["--driver", driver]
+        command += ["--driver", driver]
     for server in servers:
-        words += ["--server", server]
-    return words
+        command += ["--server", server]
+    return command
 
 
 def _show(results: Sequence[Result]) -> None:
@@ -271,7 +273,7 @@ def _show(results: Sequence[Result]) -> None:
     if result.verdict != "failed":
         return
     if sum(other.verdict == "failed" for other in results) == _SHOWN + 1:
-        click.echo("(further failures by their ids)")
+        click.echo("(only the ids of further failures)")
     if sum(other.verdict == "failed" for other in results) > _SHOWN:
         click.echo(f"FAILED {result.id}")
         return
@@ -293,17 +295,17 @@ def _summary(report: Report, clauses: Sequence[Clause]) -> None:
     if clauses:
         covered = report.coverage(clauses)
         click.echo(
-            f"{covered['judged']} of {covered['with_vectors']} clauses with vectors were judged"
+            f"{covered['judged']} of {covered['with_vectors']} clauses with vectors were tested"
             f" (the spec has {covered['clauses']}, {covered['musts']} of them MUST)"
         )
     for clause, count in report.by_explanation().items():
-        click.echo(f"  {count:4} failed as {clause} explains")
+        click.echo(f"  {count:4} failed as explained by {clause}")
     for name, counts in rows:
-        told = [f"{counts['passed']:5} passed", f"{counts['failed']:4} failed"]
-        told += [f"{counts['skipped']:4} skipped"]
+        columns = [f"{counts['passed']:5} passed", f"{counts['failed']:4} failed"]
+        columns += [f"{counts['skipped']:4} skipped"]
         if counts["expected"]:
-            told.append(f"{counts['expected']:4} failed as expected")
-        click.echo(f"{name:{width}}  {'  '.join(told)}")
+            columns.append(f"{counts['expected']:4} failed as expected")
+        click.echo(f"{name:{width}}  {'  '.join(columns)}")
 
 
 def _json(report: Report, clauses: Sequence[Clause]) -> str:
@@ -316,13 +318,13 @@ def _json_line(value: object) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit status.
+    """Run the command line and return its exit status.
 
     Args:
-        argv: the words after ``towline conformance``; None for those of the process.
+        argv: the arguments after ``towline conformance``; None for those of the process.
     """
     try:
         conformance(list(argv) if argv is not None else None, prog_name="towline conformance")
-    except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else 1
+    except SystemExit as exit_:
+        return exit_.code if isinstance(exit_.code, int) else 1
     return 0

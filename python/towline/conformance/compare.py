@@ -1,6 +1,6 @@
-"""What a vector wants against what a driver answered: the differences, none where it passes.
+"""The comparison of an expected result with the answer of a driver.
 
-Everything is compared after tokens were replaced.  ``null`` and an empty list differ, and so do
+Values are compared after tokens were replaced.  ``null`` and an empty list differ, and so do
 ``true`` and ``1``.
 """
 
@@ -17,19 +17,19 @@ from towline.conformance.tokens import unfold
 
 __all__ = ["Difference", "differences", "unshown"]
 
-#: Levels of the log that are compared; what is more detailed is nobody's business.
+#: Log levels that are compared; entries of more detailed levels are ignored.
 _LEVELS = ("info", "warning", "error", "fatal", "panic")
 _BLOB_LINE = "Copying blob "
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One place where the answer is not what was wanted.
+    """One difference between the expected and the actual answer.
 
     Attributes:
         where: a path in the answer, such as ``ok.pairs`` or ``log[1].message``.
         wanted: a JSON value, or an object such as ``{"prefix": ...}``.
-        got: a JSON value; None also where there is nothing.
+        got: a JSON value; None also if the value is missing.
     """
 
     where: str
@@ -40,13 +40,13 @@ class Difference:
 def differences(
     operation: str, expect: Mapping[str, Any], answer: Answer, *, typed: bool = False
 ) -> list[Difference]:
-    """Every difference between a case's ``expect``, its tokens expanded, and an answer.
+    """All differences between a case's ``expect``, its tokens expanded, and an answer.
 
     Args:
-        operation: the operation, since ``pull`` compares some of its fields in a way of its own.
-        expect: what the vector wants.
-        answer: what the driver said.
-        typed: the error must carry a code (where the original crashes).
+        operation: the operation; some fields of ``pull`` have their own comparison.
+        expect: the expected answer of the vector.
+        answer: the answer of the driver.
+        typed: the error must have a code (the original crashes in this case).
     """
     if answer.crashed is not None:
         return [Difference("answer", dict(expect), {"crashed": answer.crashed})]
@@ -57,15 +57,15 @@ def differences(
     elif answer.error is None:
         return [Difference("answer", {"error": expect["error"]}, {"ok": answer.ok})]
     else:
-        found = _told("error.message", expect["error"], answer.error.get("message"))
+        found = _message("error.message", expect["error"], answer.error.get("message"))
         if typed and not answer.error.get("code"):
             found.append(Difference("error.code", "a code", answer.error.get("code")))
-    beside = {key: value for key, value in expect.items() if key not in ("ok", "error")}
-    return found + _fields(operation, "", _shown(beside, answer), answer.beside)
+    extra = {key: value for key, value in expect.items() if key not in ("ok", "error")}
+    return found + _fields(operation, "", _shown(extra, answer), answer.extra)
 
 
 def unshown(expect: Mapping[str, Any], answer: Answer) -> tuple[str, ...]:
-    """What the vector wants and the implementation cannot show, in alphabetical order."""
+    """The expected fields that the implementation cannot show, in alphabetical order."""
     wanted = {*expect.get("ok", {}), *expect} - {"ok", "error"}
     return tuple(sorted(wanted & answer.unshown))
 
@@ -93,11 +93,11 @@ def _exactly(where: str, wanted: Any, got: Any) -> list[Difference]:
 
 
 def _form(value: Any) -> str:
-    # Text is the one form in which 1, 1.0 and true are three different things.
+    # As JSON text, 1, 1.0 and true differ; in Python they are equal.
     return json.dumps(value, sort_keys=True)
 
 
-def _told(where: str, wanted: Mapping[str, Any], got: Any) -> list[Difference]:
+def _message(where: str, wanted: Mapping[str, Any], got: Any) -> list[Difference]:
     text = unfold(got)
     match unfold(wanted):
         case {"any": True}:
@@ -107,7 +107,7 @@ def _told(where: str, wanted: Mapping[str, Any], got: Any) -> list[Difference]:
         case {"prefix": str(prefix)}:
             agrees = isinstance(text, str) and text.startswith(prefix)
         case other:
-            raise ValueError(f"no such expectation of a text: {other}")
+            raise ValueError(f"unknown expectation of a text: {other}")
     return [] if agrees else [Difference(where, dict(wanted), text)]
 
 
@@ -119,7 +119,7 @@ def _writer(where: str, wanted: Any, got: Any) -> list[Difference]:
 
 def _sorted(text: str) -> list[str]:
     lines: list[str] = []
-    # Layers are fetched in parallel, so a run of their whole lines has no order.
+    # Layers are fetched in parallel, so consecutive complete lines about them have no order.
     for _, run in groupby(_lines(text), _is_blob_line):
         group = list(run)
         lines += sorted(group) if _is_blob_line(group[0]) else group
@@ -131,7 +131,7 @@ def _is_blob_line(line: str) -> bool:
 
 
 def _lines(text: str) -> list[str]:
-    # str.splitlines() would also end a line at a form feed and the like.
+    # str.splitlines() also splits at other characters, such as a form feed.
     return [line + "\n" for line in text.split("\n")[:-1]] + [text.rpartition("\n")[2]]
 
 
@@ -143,9 +143,9 @@ def _log(where: str, wanted: Any, got: Any) -> list[Difference]:
         return [Difference(where, wanted, entries)]
     found: list[Difference] = []
     for number, (want, entry) in enumerate(zip(wanted, entries, strict=True)):
-        place = f"{where}[{number}]"
-        found += _exactly(f"{place}.level", want["level"], entry["level"])
-        found += _told(f"{place}.message", want["message"], entry.get("message"))
+        path = f"{where}[{number}]"
+        found += _exactly(f"{path}.level", want["level"], entry["level"])
+        found += _message(f"{path}.message", want["message"], entry.get("message"))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Strict files of expected failures: what they name must fail, and what they do not must pass."""
+"""Files of expected failures: the cases in the file must fail, and all others must pass."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _EXPLAINED = re.compile(r"([A-Z]+-[0-9]+)\s+(\S.*)")
 
 
 class ExpectedFailuresError(Exception):
-    """A file that cannot be read, a line that names no case, or one that explains nothing."""
+    """The file cannot be read, or a line has no case or no explanation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class Expected:
 
     Attributes:
         pattern: the id of a case, or a pattern of ids such as ``pull-fake-*``.
-        clause: the clause that explains the difference; ``""`` where none is named.
-        reason: the words after it; ``""`` where there are none.
+        clause: the clause that explains the difference; ``""`` if there is none.
+        reason: the text after the clause; ``""`` if there is none.
     """
 
     pattern: str
@@ -37,53 +37,53 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedFailures:
-    """The lines of a file; the first that fits a case explains it."""
+    """The lines of a file; the first line that matches a case applies to it."""
 
     lines: tuple[Expected, ...]
 
     def judged(self, outcome: Outcome) -> Outcome:
-        """The outcome in the light of what was expected; an unexpected pass is a failure."""
+        """The outcome, changed by the expected failures; an unexpected pass is a failure."""
         line = self._line(outcome.case)
         if line is None:
             return outcome
         if outcome.verdict == "failed":
-            told = "\n".join(filter(None, (line.reason, outcome.reason)))
-            return replace(outcome, verdict="expected", reason=told, clause=line.clause)
+            reason = "\n".join(filter(None, (line.reason, outcome.reason)))
+            return replace(outcome, verdict="expected", reason=reason, clause=line.clause)
         if outcome.verdict == "passed":
-            return replace(outcome, verdict="failed", reason="passed, and was expected to fail")
+            return replace(outcome, verdict="failed", reason="passed, but was expected to fail")
         return outcome
 
     def _line(self, case: Case) -> Expected | None:
-        fitting = (line for line in self.lines if fnmatchcase(case.id, line.pattern))
-        return next(fitting, None)
+        matching = (line for line in self.lines if fnmatchcase(case.id, line.pattern))
+        return next(matching, None)
 
     def check(self, cases: Iterable[Case]) -> None:
-        """Nothing, where every line names a case.
+        """Check that every line matches a case.
 
         Raises:
-            ExpectedFailuresError: a line names none.
+            ExpectedFailuresError: a line matches no case.
         """
         ids = [case.id for case in cases]
         for line in self.lines:
             if not any(fnmatchcase(one, line.pattern) for one in ids):
-                raise ExpectedFailuresError(f"the expected failure {line.pattern} is no case")
+                raise ExpectedFailuresError(f"the expected failure {line.pattern} matches no case")
 
     def check_explained(self, clauses: Collection[str]) -> None:
-        """Nothing, where every line says by a known clause, and in words, why the case fails.
+        """Check that every line has a known clause and a reason.
 
         Raises:
-            ExpectedFailuresError: a line does not.
+            ExpectedFailuresError: a line has not.
         """
         for line in self.lines:
             if not line.clause:
                 raise ExpectedFailuresError(
-                    f"the expected failure {line.pattern} is not explained: write"
-                    f" '{line.pattern}  # CLAUSE-ID words'"
+                    f"the expected failure {line.pattern} is not explained; write"
+                    f" '{line.pattern}  # CLAUSE-ID reason'"
                 )
             if line.clause not in clauses:
                 raise ExpectedFailuresError(
                     f"the expected failure {line.pattern} is explained by {line.clause},"
-                    " which is no clause"
+                    " which is not a clause"
                 )
 
 
@@ -91,7 +91,7 @@ NOTHING = ExpectedFailures(())
 
 
 def read_expected(file: Path) -> ExpectedFailures:
-    """One id or pattern a line; what follows ``#`` says why: a clause and words, or words.
+    """Read a file: an id or pattern per line; after ``#`` an optional clause and a reason.
 
     Raises:
         ExpectedFailuresError: the file cannot be read.

@@ -1,4 +1,4 @@
-"""The fixture tree: taken as it is, copied to a usable place, or generated on the fly."""
+"""The fixture tree: used in place, copied to a usable path, or generated."""
 
 from __future__ import annotations
 
@@ -19,50 +19,50 @@ __all__ = [
     "generate",
     "is_tree",
     "script",
-    "workplace",
+    "work_directory",
 ]
 
-#: ``spec/`` of the checkout that this package lies in; an installed package has none.
+#: ``spec/`` of the checkout that contains this package; an installed package has none.
 SPEC = Path(__file__).resolve().parents[3] / "spec"
 FIXTURES = SPEC / "fixtures"
 
 _GENERATOR = "make_fixtures.py"
-# The root becomes part of names such as localhost/tmp/tl1234/root/x.
+# The root is part of image names such as localhost/tmp/tl1234/root/x.
 _PART = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
 _USABLE = re.compile(rf"(?:/{_PART})+")
 
 
 class FixturesError(Exception):
-    """There is no fixture tree, and none can be made."""
+    """There is no fixture tree, and it cannot be generated."""
 
 
 @contextlib.contextmanager
-def workplace() -> Iterator[Path]:
-    """A temporary folder whose path can be part of an image name; removed in the end.
+def work_directory() -> Iterator[Path]:
+    """A temporary directory whose path can be part of an image name; removed at the end.
 
     Raises:
-        FixturesError: no temporary folder of this machine has such a path.
+        FixturesError: no temporary directory of this host has such a path.
     """
     for parent in dict.fromkeys((tempfile.gettempdir(), "/tmp", "/var/tmp")):
         resolved = Path(parent).resolve()
         if _USABLE.fullmatch(str(resolved)) and resolved.is_dir():
             break
     else:
-        raise FixturesError("no temporary folder has a path in lower case; set TMPDIR")
-    while not _USABLE.fullmatch(made := tempfile.mkdtemp(prefix="tl", dir=resolved)):
-        Path(made).rmdir()  # one that ends with an underscore
+        raise FixturesError("no temporary directory has a path in lower case; set TMPDIR")
+    while not _USABLE.fullmatch(work := tempfile.mkdtemp(prefix="tl", dir=resolved)):
+        Path(work).rmdir()  # its name ends with an underscore
     try:
-        yield Path(made)
+        yield Path(work)
     finally:
-        shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def fixture_root(given: Path | None, work: Path) -> Path:
     """The root of the fixture tree.
 
     Args:
-        given: a generated tree, or a folder that holds the generator; None for the checkout's.
-        work: where a tree can be made or copied to.
+        given: a generated tree, or a directory with the generator; None for the checkout's.
+        work: the directory in which a tree is generated or copied.
 
     Raises:
         FixturesError: `given` is neither, or the generator failed.
@@ -76,26 +76,26 @@ def fixture_root(given: Path | None, work: Path) -> Path:
     return work / "root"
 
 
-def is_tree(folder: Path) -> bool:
-    """Whether the folder is a generated tree."""
-    return (folder / "cwd").is_dir() and (folder / "registry" / "content.json").is_file()
+def is_tree(directory: Path) -> bool:
+    """Whether the directory is a generated tree."""
+    return (directory / "cwd").is_dir() and (directory / "registry" / "content.json").is_file()
 
 
 def script(name: str, given: Path | None) -> Path:
-    """One of the three scripts: from the given folder, its parent, or the checkout.
+    """The path of one of the three scripts: in the given directory, its parent, or the checkout.
 
     Raises:
-        FixturesError: it is nowhere.
+        FixturesError: the script does not exist.
     """
     near = [] if given is None else [given, given.resolve().parent]
-    for folder in (*near, FIXTURES):
-        if (folder / name).is_file():
-            return folder / name
-    raise FixturesError(f"{name} is neither in the folder given with --fixtures nor in {FIXTURES}")
+    for directory in (*near, FIXTURES):
+        if (directory / name).is_file():
+            return directory / name
+    raise FixturesError(f"{name} is neither in the --fixtures directory nor in {FIXTURES}")
 
 
 def generate(given: Path | None, root: Path) -> Path:
-    """Make the tree at `root`, by the generator of the given folder or the checkout's.
+    """Generate the tree at `root` with the generator of the given directory or of the checkout.
 
     Raises:
         FixturesError: there is no generator, or it failed.

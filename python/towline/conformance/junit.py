@@ -1,4 +1,4 @@
-"""A report as JUnit XML, as continuous integration reads it."""
+"""The JUnit XML form of a report, for continuous integration."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from towline.conformance.report import Report, Result
 
 __all__ = ["junit"]
 
-# What XML 1.0 cannot hold, not even escaped.
+# Characters that XML 1.0 does not allow, not even escaped.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit(report: Report) -> bytes:
-    """One suite for each operation."""
+    """The XML document, with one test suite per operation."""
     root = Element("testsuites", name=_clean(report.implementation))
     for operation, counts in report.by_operation().items():
         suite = SubElement(
@@ -50,24 +50,24 @@ def _case(suite: Element, result: Result) -> None:
             SubElement(case, "skipped", message=_clean(result.reason))
         case "expected":
             why = f"{result.clause} {result.reason}".strip()
-            SubElement(case, "skipped", message=_clean(f"an expected failure {why}".strip()))
+            SubElement(case, "skipped", message=_clean(f"expected failure {why}".strip()))
         case "passed":
             pass
 
 
 def _headline(result: Result) -> str:
     wrong = ", ".join(difference["where"] for difference in result.differences)
-    return result.reason.partition("\n")[0] or f"not as wanted: {wrong}"
+    return result.reason.partition("\n")[0] or f"differences: {wrong}"
 
 
 def _details(result: Result) -> str:
-    told = {
+    details = {
         "input": result.input,
         "differences": result.differences,
         "reason": result.reason,
         "repeat": result.repeat,
     }
-    return json.dumps(told, indent=1, ensure_ascii=False)
+    return json.dumps(details, indent=1, ensure_ascii=False)
 
 
 def _clean(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Reports as one self-contained HTML page: operations and clauses by implementations, failures."""
+"""The HTML page of one or more reports: operations, clauses and failures; it is self-contained."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ __all__ = ["page"]
 
 _Tally = dict[str, Counter[Verdict]]
 
-#: What a case is about, of its input, and how much of it stands in a headline.
-_ASKED = ("source", "name", "ref", "registries_conf")
+#: The keys of an input that are shown in a headline, and the maximum length of the value.
+_SUBJECT_KEYS = ("source", "name", "ref", "registries_conf")
 _HEADLINE = 110
 
 _AREA = re.compile(r"[A-Z]+")
@@ -68,7 +68,7 @@ pre { white-space: pre-wrap; overflow-wrap: anywhere; background: var(--panel); 
 
 
 def page(reports: Sequence[Report], clauses: Sequence[Clause] = ()) -> str:
-    """The page; with several reports, one column for each implementation."""
+    """The page; several reports have one column per implementation."""
     titles = {clause.id: clause.title for clause in clauses}
     parts = [
         _head(reports, clauses),
@@ -103,73 +103,73 @@ def _card(report: Report, clauses: Sequence[Clause]) -> str:
         "</i>"
         for verdict in ("passed", "expected", "failed")
     )
-    told = [
+    lines = [
         f"<strong>{_safe(report.implementation)}</strong>",
         f'<div class="bar">{bars}</div>',
         f"<div>{_sentence(report)}</div>",
     ]
     if clauses:
         covered = report.coverage(clauses)
-        told.append(
+        lines.append(
             f'<div class="soft">{covered["judged"]} of the {covered["with_vectors"]} clauses with'
-            f" vectors were judged; the spec has {covered['clauses']}</div>"
+            f" vectors were tested; the spec has {covered['clauses']}</div>"
         )
     if partly := sum(bool(result.unshown) for result in report.results):
-        told.append(f'<div class="soft">{partly} cases in part: not everything can be shown</div>')
-    return f'<div class="card">{"".join(told)}</div>'
+        lines.append(f'<div class="soft">{partly} cases tested in part: fields are not shown</div>')
+    return f'<div class="card">{"".join(lines)}</div>'
 
 
 def _sentence(report: Report) -> str:
     counts = report.counts()
-    told = [f"{counts['passed']} of {counts.total()} passed"]
+    parts = [f"{counts['passed']} of {counts.total()} passed"]
     if counts["failed"]:
-        told.append(f'<span class="bad">{counts["failed"]} failed</span>')
+        parts.append(f'<span class="bad">{counts["failed"]} failed</span>')
     if counts["expected"]:
-        told.append(f'<span class="known">{counts["expected"]} failed as expected</span>')
+        parts.append(f'<span class="known">{counts["expected"]} failed as expected</span>')
     if counts["skipped"]:
-        told.append(f"{counts['skipped']} skipped")
-    return ", ".join(told) + f", in {report.seconds:.1f} s"
+        parts.append(f"{counts['skipped']} skipped")
+    return ", ".join(parts) + f", in {report.seconds:.1f} s"
 
 
 def _areas(
     reports: Sequence[Report], clauses: Sequence[Clause], titles: Mapping[str, str]
 ) -> list[str]:
-    """A matrix for each area of the spec, open where something failed; and what nobody judged."""
+    """One matrix per area of the spec; areas with failures are expanded."""
     tallies = [report.by_clause(clauses) for report in reports]
     areas: dict[str, list[Clause]] = {}
     for clause in clauses:
-        found = _AREA.match(clause.id)
-        areas.setdefault(found[0] if found else clause.id, []).append(clause)
+        match = _AREA.match(clause.id)
+        areas.setdefault(match[0] if match else clause.id, []).append(clause)
     parts = []
     for area, members in areas.items():
         ids = {clause.id for clause in members}
-        mine = [
+        selected = [
             {name: counts for name, counts in tally.items() if name in ids} for tally in tallies
         ]
         total: Counter[Verdict] = Counter()
-        for tally in mine:
+        for tally in selected:
             for counts in tally.values():
                 total.update(counts)
-        shown = len({name for tally in mine for name in tally})
+        shown = len({name for tally in selected for name in tally})
         wrong = " open" if total["failed"] else ""
         parts.append(
             f'<details class="area"{wrong}><summary><code>{_safe(area)}</code> '
             f'<span class="soft">{shown} of {len(members)} clauses with vectors;</span>'
             f" {_totals(total)}</summary>"
-            f"{_matrix('clause', reports, mine, titles) if shown else ''}</details>"
+            f"{_matrix('clause', reports, selected, titles) if shown else ''}</details>"
         )
     return parts
 
 
 def _totals(counts: Counter[Verdict]) -> str:
     if not counts.total() - counts["skipped"]:
-        return "none judged"
-    told = [f'<span class="good">{counts["passed"]} passed</span>']
+        return "not tested"
+    parts = [f'<span class="good">{counts["passed"]} passed</span>']
     if counts["failed"]:
-        told.append(f'<span class="bad">{counts["failed"]} failed</span>')
+        parts.append(f'<span class="bad">{counts["failed"]} failed</span>')
     if counts["expected"]:
-        told.append(f'<span class="known">{counts["expected"]} as expected</span>')
-    return ", ".join(told)
+        parts.append(f'<span class="known">{counts["expected"]} as expected</span>')
+    return ", ".join(parts)
 
 
 def _matrix(
@@ -215,25 +215,26 @@ def _failures(number: int, report: Report, titles: Mapping[str, str]) -> str:
         why = result.reason.partition("\n")[0] if known else ""
         groups.setdefault((known, result.clause, why), []).append(result)
     parts = [f'<h2 id="of-{number}">Differences of {_safe(report.implementation)}</h2>']
-    # What nobody expected comes first, and unfolded as far as its headlines.
+    # Unexpected failures come first, and their headlines are always visible.
     for (known, clause, why), results in sorted(groups.items(), key=lambda pair: pair[0][0]):
-        told = "\n".join(map(_failure, results))
+        failures = "\n".join(map(_failure, results))
         if not known:
-            parts.append(f'<h3 class="bad">{len(results)} unexplained</h3>\n{told}')
+            parts.append(f'<h3 class="bad">{len(results)} unexplained</h3>\n{failures}')
             continue
         title = f" {_safe(titles.get(clause, ''))}" if clause else ""
         parts.append(
             f'<details class="area"><summary><span class="known">{len(results)}</span> '
             f"<code>{_safe(clause or 'expected')}</code>{title}"
-            f'<div class="soft">{_safe(why)}</div></summary>\n{told}</details>'
+            f'<div class="soft">{_safe(why)}</div></summary>\n{failures}</details>'
         )
     return "\n".join(parts)
 
 
 def _failure(result: Result) -> str:
     wrong = ", ".join(difference["where"] for difference in result.differences)
-    asked = next((str(result.input[key]) for key in _ASKED if result.input.get(key)), "")
-    note = ": ".join(filter(None, (result.why, asked[:_HEADLINE]))) or wrong
+    keys = (key for key in _SUBJECT_KEYS if result.input.get(key))
+    subject = next((str(result.input[key]) for key in keys), "")
+    note = ": ".join(filter(None, (result.why, subject[:_HEADLINE]))) or wrong
     expected = " (expected)" if result.verdict == "expected" else ""
     parts = ['<p class="what">input</p>', _block(result.input)]
     parts += [
@@ -245,14 +246,14 @@ def _failure(result: Result) -> str:
     if result.reason:
         parts.append(f'<p class="what">reason</p><pre>{_safe(result.reason)}</pre>')
     if result.unshown:
-        parts.append(f'<p class="what">it cannot show {_safe(", ".join(result.unshown))}</p>')
+        parts.append(f'<p class="what">not shown: {_safe(", ".join(result.unshown))}</p>')
     if result.answer is not None and result.verdict == "failed":
         parts += [
             "<details><summary>the whole answer</summary>",
             _block(result.answer),
             "</details>",
         ]
-    parts += ['<p class="what">repeat it with</p>', f"<pre>{_safe(result.repeat)}</pre>"]
+    parts += ['<p class="what">repeat with</p>', f"<pre>{_safe(result.repeat)}</pre>"]
     return (
         f'<details id="{_safe(result.id)}"><summary><code>{_safe(result.id)}</code>'
         f" {_safe(note)}{expected}</summary>\n" + "\n".join(parts) + "\n</details>"
@@ -265,5 +266,5 @@ def _block(value: Any) -> str:
 
 
 def _safe(text: str) -> str:
-    # Bytes that are not UTF-8 are shown as what they are.
+    # Bytes that are not UTF-8 are shown as escapes.
     return escape(text.encode("utf-8", "backslashreplace").decode("utf-8"))

@@ -1,4 +1,4 @@
-"""The driver protocol: one JSON object a line, to a program and back (``spec/driver.md``)."""
+"""The driver protocol: one JSON object per line in both directions (``spec/driver.md``)."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ __all__ = ["BUILT_IN", "VERSION", "Answer", "Driver", "DriverError", "Greeting",
 
 VERSION = 1
 
-#: The built-in driver: towline itself, judged like anyone else.
+#: The command of the built-in driver, which tests towline.
 BUILT_IN = (sys.executable, "-m", "towline.conformance.driver")
 
-_LINE_MAX = 64 << 20  # bytes; an answer longer than this is a fault of the driver
-_TAIL = 2_000  # characters of its standard error that are worth showing
-_GRACE = 5.0  # seconds between the end of its input and its being killed
+_LINE_MAX = 64 << 20  # bytes; a longer answer is an error of the driver
+_TAIL = 2_000  # characters of the end of standard error that are shown
+_GRACE = 5.0  # seconds from the end of the input until the driver is killed
 
 
 class DriverError(Exception):
-    """A driver that cannot be started, ended early, was silent for too long, or spoke nonsense."""
+    """A driver did not start, exited early, timed out, or broke the protocol."""
 
 
 @dataclass(frozen=True, slots=True)
 class Greeting:
-    """What a driver says of itself.
+    """The answer of a driver to ``start``.
 
     Attributes:
-        name: of the implementation.
-        version: of the implementation.
-        operations: those that it offers.
-        tokens: the paths that it uses, such as ``GRAPHROOT``.
-        skipped: why it can judge nothing of this edition; None where it can.
+        name: the name of the implementation.
+        version: the version of the implementation.
+        operations: the operations that the implementation offers.
+        tokens: the paths that the driver uses, such as ``GRAPHROOT``.
+        skipped: the reason why no case of this edition can run; None if cases can run.
     """
 
     name: str
@@ -53,55 +53,55 @@ class Greeting:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a driver says to one case; exactly one of the first four is not None.
+    """The answer of a driver to one case; exactly one of the first four fields is not None.
 
     Attributes:
         ok: the result.
         error: ``{"code", "message"}``.
-        skipped: why it does not answer.
-        crashed: how it broke down; never right.
-        beside: what stands beside result or error, such as ``writer``.
-        tokens: paths that it used in this case alone.
-        unshown: fields that the implementation has no way to show; they are not compared.
+        skipped: the reason why the case cannot run.
+        crashed: the description of a crash, which always fails the case.
+        extra: the fields next to the result or error, such as ``writer``.
+        tokens: paths that the driver used in this case only.
+        unshown: fields that the implementation cannot show; they are not compared.
     """
 
     ok: Mapping[str, Any] | None = None
     error: Mapping[str, Any] | None = None
     skipped: str | None = None
     crashed: str | None = None
-    beside: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
     tokens: Mapping[str, str] = field(default_factory=dict)
     unshown: frozenset[str] = frozenset()
 
 
 def command_of(text: str) -> tuple[str, ...]:
-    """The words of a driver's command line; ``towline`` is the built-in driver."""
+    """The arguments of a driver's command line; ``towline`` is the built-in driver."""
     return BUILT_IN if text == "towline" else tuple(shlex.split(text))
 
 
 class Driver:
-    """A running driver.  Leaving the context ends it: first its input, then the process."""
+    """A running driver process.  Leaving the context closes its input and ends the process."""
 
     def __init__(self, command: Sequence[str], seconds: float) -> None:
         """Start the program.
 
         Args:
-            command: its words.
-            seconds: how long it may think about one line.
+            command: its arguments.
+            seconds: the timeout for the answer to one line.
 
         Raises:
-            DriverError: there is no such program.
+            DriverError: the program does not exist.
         """
         self._seconds = seconds
         self._buffer = bytearray()
-        # Its standard error; a file, so that nobody has to read it. close() closes it.
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the driver
+        # A file for standard error cannot fill up like a pipe.
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - close() closes it
         try:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr
             )
         except OSError as error:
-            self._said.close()
+            self._stderr.close()
             raise DriverError(f"cannot start {shlex.join(command)}: {error.strerror}") from None
         self._seq = 0
 
@@ -112,7 +112,7 @@ class Driver:
         self.close()
 
     def close(self) -> None:
-        """End the driver and wait for it; repeatable."""
+        """End the driver and wait for its exit; may be called again."""
         stdin, stdout = self._pipes()
         with contextlib.suppress(OSError):
             stdin.close()
@@ -122,15 +122,15 @@ class Driver:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._said.close()
+        self._stderr.close()
 
     def start(self, edition: str, root: Path, servers: Mapping[str, str], store: Path) -> Greeting:
-        """Tell the driver where everything is, and learn what it can do.
+        """Send ``start`` and return the greeting.
 
         Raises:
-            DriverError: it gave no such answer.
+            DriverError: the answer is missing or invalid.
         """
-        told = self._exchange(
+        answer = self._exchange(
             {
                 "cmd": "start",
                 "version": VERSION,
@@ -141,57 +141,57 @@ class Driver:
                 "store_dir": str(store),
             }
         )
-        who = told.get("implementation", {})
-        why: str | None = None
+        implementation = answer.get("implementation", {})
+        reason: str | None = None
         operations: list[Any] = []
-        match told:
-            case {"skipped": str(why)}:
+        match answer:
+            case {"skipped": str(reason)}:
                 pass
             case {"ops": list(operations)}:
                 pass
             case _:
-                raise self._broken(f"the answer to start names no operations: {_short(told)}")
-        tokens = told.get("tokens") or {}
-        if not isinstance(who, dict) or not isinstance(tokens, dict):
-            raise self._broken(f"the answer to start is not as it should be: {_short(told)}")
+                raise self._broken(f"the answer to start has no operations: {_short(answer)}")
+        tokens = answer.get("tokens") or {}
+        if not isinstance(implementation, dict) or not isinstance(tokens, dict):
+            raise self._broken(f"the answer to start is invalid: {_short(answer)}")
         return Greeting(
-            str(who.get("name", "unnamed")),
-            str(who.get("version", "")),
+            str(implementation.get("name", "unnamed")),
+            str(implementation.get("version", "")),
             frozenset(map(str, operations)),
             {str(key): str(value) for key, value in tokens.items()},
-            why,
+            reason,
         )
 
     def run(self, operation: str, arguments: Mapping[str, Any]) -> Answer:
-        """Put one case to the driver.
+        """Send one case and return the answer.
 
         Raises:
-            DriverError: no answer, or not an answer to this.
+            DriverError: the answer is missing, invalid, or has another ``seq``.
         """
         self._seq += 1
-        told = self._exchange(
+        answer = self._exchange(
             {"cmd": "run", "seq": self._seq, "op": operation, "input": dict(arguments)}
         )
-        if told.pop("seq", None) != self._seq:
-            raise self._broken(f"the answer is not to question {self._seq}: {_short(told)}")
-        tokens = told.pop("tokens", None) or {}
+        if answer.pop("seq", None) != self._seq:
+            raise self._broken(f"the seq of the answer is not {self._seq}: {_short(answer)}")
+        tokens = answer.pop("tokens", None) or {}
         if not isinstance(tokens, dict):
-            raise self._broken(f"the tokens are no object: {_short(tokens)}")
-        unshown = told.pop("unshown", None) or []
+            raise self._broken(f"tokens is not an object: {_short(tokens)}")
+        unshown = answer.pop("unshown", None) or []
         if not isinstance(unshown, list):
-            raise self._broken(f"what is unshown is no list: {_short(unshown)}")
+            raise self._broken(f"unshown is not a list: {_short(unshown)}")
         hidden = frozenset(map(str, unshown))
-        match told:
-            case {"ok": dict(result), **beside} if "error" not in beside:
-                return Answer(ok=result, beside=beside, tokens=tokens, unshown=hidden)
-            case {"error": dict(error), **beside} if "ok" not in beside:
-                return Answer(error=error, beside=beside, tokens=tokens, unshown=hidden)
-            case {"skipped": str(why), **rest} if not rest:
-                return Answer(skipped=why)
-            case {"crashed": str(how), **rest} if not rest:
-                return Answer(crashed=how)
+        match answer:
+            case {"ok": dict(result), **extra} if "error" not in extra:
+                return Answer(ok=result, extra=extra, tokens=tokens, unshown=hidden)
+            case {"error": dict(error), **extra} if "ok" not in extra:
+                return Answer(error=error, extra=extra, tokens=tokens, unshown=hidden)
+            case {"skipped": str(reason), **rest} if not rest:
+                return Answer(skipped=reason)
+            case {"crashed": str(description), **rest} if not rest:
+                return Answer(crashed=description)
             case _:
-                raise self._broken(f"neither ok nor error nor skipped: {_short(told)}")
+                raise self._broken(f"neither ok nor error nor skipped: {_short(answer)}")
 
     def _exchange(self, message: Mapping[str, Any]) -> dict[str, Any]:
         stdin, _ = self._pipes()
@@ -199,33 +199,33 @@ class Driver:
             stdin.write(json.dumps(message).encode() + b"\n")
             stdin.flush()
         except OSError:
-            raise self._broken("it does not read") from None
-        line = self._line()
+            raise self._broken("it closed its standard input") from None
+        line = self._read_line()
         try:
-            told = json.loads(line)
+            answer = json.loads(line)
         except ValueError:
             raise self._broken(f"not JSON: {_short(line.decode(errors='replace'))}") from None
-        if not isinstance(told, dict):
-            raise self._broken(f"no JSON object: {_short(told)}")
-        return told
+        if not isinstance(answer, dict):
+            raise self._broken(f"not a JSON object: {_short(answer)}")
+        return answer
 
-    def _line(self) -> bytes:
+    def _read_line(self) -> bytes:
         _, stdout = self._pipes()
         deadline = time.monotonic() + self._seconds
-        with selectors.DefaultSelector() as waiting:
-            waiting.register(stdout, selectors.EVENT_READ)
+        with selectors.DefaultSelector() as selector:
+            selector.register(stdout, selectors.EVENT_READ)
             searched = 0
             while (end := self._buffer.find(b"\n", searched)) < 0:
                 searched = len(self._buffer)
                 if searched > _LINE_MAX:
                     raise self._broken(f"a line longer than {_LINE_MAX} bytes")
-                if not waiting.select(max(0.0, deadline - time.monotonic())):
+                if not selector.select(max(0.0, deadline - time.monotonic())):
                     raise self._broken(f"no answer within {self._seconds:g} seconds")
                 received = os.read(stdout.fileno(), 1 << 16)
                 if not received:
                     with contextlib.suppress(subprocess.TimeoutExpired):
-                        self._process.wait(1.0)  # so that its own status can be told
-                    raise self._broken("it ended")
+                        self._process.wait(1.0)  # so that the exit status is known
+                    raise self._broken("it exited")
                 self._buffer += received
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
@@ -237,14 +237,14 @@ class Driver:
         assert stdout is not None
         return stdin, stdout
 
-    def _broken(self, why: str) -> DriverError:
-        """The failure, with what the driver's standard error says; the driver is of no use now."""
+    def _broken(self, reason: str) -> DriverError:
+        """Kill the driver; the error has the end of its standard error."""
         self._process.kill()
         status = self._process.wait()
-        self._said.seek(0)
-        said = self._said.read().decode(errors="replace").strip()[-_TAIL:]
-        ended = f" (status {status})" if status >= 0 else ""
-        return DriverError(f"the driver: {why}{ended}" + (f"\n{said}" if said else ""))
+        self._stderr.seek(0)
+        stderr = self._stderr.read().decode(errors="replace").strip()[-_TAIL:]
+        suffix = f" (status {status})" if status >= 0 else ""
+        return DriverError(f"the driver: {reason}{suffix}" + (f"\n{stderr}" if stderr else ""))
 
 
 def _short(value: object) -> str:

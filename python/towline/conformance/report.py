@@ -1,4 +1,4 @@
-"""What a run found, as a value: counts, and every case; written as JSON and read again."""
+"""The report of a run: every case and the counts; it is written and read as JSON."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _SCHEMA = 1
 
 
 class ReportError(Exception):
-    """A file that is not a report, or not a list of clauses."""
+    """A file is not a report, or not a list of clauses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """A clause of the spec, and the vectors that hold it.
+    """A clause of the spec, and the vectors that test it.
 
     Attributes:
-        id: such as ``GOAL-004``.
-        title: its first line.
-        vectors: ids of cases, or patterns of them.
-        level: such as ``MUST``; ``""`` where the file says none.
+        id: the id, such as ``GOAL-004``.
+        title: the title.
+        vectors: ids of cases, or patterns of ids.
+        level: the level, such as ``MUST``; ``""`` if the file has none.
     """
 
     id: str
@@ -39,8 +39,8 @@ class Clause:
     vectors: tuple[str, ...]
     level: str = ""
 
-    def held_by(self, cases: Iterable[str]) -> set[str]:
-        """Those of the cases that are its vectors."""
+    def cases_of(self, cases: Iterable[str]) -> set[str]:
+        """The given ids that are vectors of the clause."""
         known = set(cases)
         patterns = [pattern for pattern in self.vectors if pattern not in known and "*" in pattern]
         matched = {case for case in known for one in patterns if fnmatchcase(case, one)}
@@ -52,19 +52,19 @@ class Result:
     """One case in a report.
 
     Attributes:
-        id: of the case.
-        operation: of the case.
-        edition: of the case.
-        why: what the case is there for.
-        verdict: how it ended.
-        reason: why it was skipped, or how the driver broke down.
-        input: with tokens.
+        id: the id of the case.
+        operation: the operation of the case.
+        edition: the edition of the case.
+        why: the purpose of the case.
+        verdict: the verdict.
+        reason: the reason of a skip or of a driver failure.
+        input: the input, with tokens.
         differences: ``{"where", "wanted", "got"}``, with tokens.
-        answer: the driver's, with tokens; None where the case passed.
-        repeat: the command that repeats it; ``""`` where it passed.
-        seconds: how long it took.
-        unshown: what the vector wants and the implementation cannot show.
-        clause: what explains an expected failure; ``""`` elsewhere.
+        answer: the answer of the driver, with tokens; None if the case passed.
+        repeat: the command that repeats the case; ``""`` if it passed.
+        seconds: the duration.
+        unshown: expected fields that the implementation cannot show.
+        clause: the clause that explains an expected failure; ``""`` otherwise.
     """
 
     id: str
@@ -87,9 +87,9 @@ class Report:
     """A whole run.
 
     Attributes:
-        implementation: name and version of what was judged.
-        results: every case, in the order of running.
-        seconds: how long the run took.
+        implementation: name and version of the tested implementation.
+        results: every case, in the order of the run.
+        seconds: the duration of the run.
     """
 
     implementation: str
@@ -97,30 +97,30 @@ class Report:
     seconds: float
 
     def counts(self) -> Counter[Verdict]:
-        """How many cases ended how."""
+        """The number of cases for each verdict."""
         return Counter(result.verdict for result in self.results)
 
     def by_operation(self) -> dict[str, Counter[Verdict]]:
-        """The same for each operation, in alphabetical order."""
+        """The counts of each operation, in alphabetical order."""
         return tally((result.operation, result) for result in self.results)
 
     def by_clause(self, clauses: Sequence[Clause]) -> dict[str, Counter[Verdict]]:
-        """The same for each clause that has a vector among the cases, in the order of the spec."""
-        held: list[tuple[str, Result]] = []
+        """The counts of each clause with a vector among the cases, in the order of the spec."""
+        pairs: list[tuple[str, Result]] = []
         for clause in clauses:
-            ids = clause.held_by(result.id for result in self.results)
-            held += [(clause.id, result) for result in self.results if result.id in ids]
-        return tally(held, ordered=False)
+            ids = clause.cases_of(result.id for result in self.results)
+            pairs += [(clause.id, result) for result in self.results if result.id in ids]
+        return tally(pairs, ordered=False)
 
     def by_explanation(self) -> dict[str, int]:
-        """How many expected failures each clause explains, the most frequent first."""
+        """The number of expected failures that each clause explains, in descending order."""
         explained = Counter(
             result.clause or "none" for result in self.results if result.verdict == "expected"
         )
         return dict(explained.most_common())
 
     def coverage(self, clauses: Sequence[Clause]) -> dict[str, int]:
-        """How many clauses there are, how many are a MUST, have vectors, and were judged."""
+        """The number of clauses, of MUSTs, of clauses with vectors, and of tested clauses."""
         judged = self.by_clause(clauses)
         return {
             "clauses": len(clauses),
@@ -131,7 +131,7 @@ class Report:
 
     @property
     def failed(self) -> bool:
-        """Whether the run counts as failed: something failed, or nothing was judged at all."""
+        """Whether the run failed: a case failed, or no case was tested."""
         counts = self.counts()
         return bool(counts["failed"]) or not (counts["passed"] or counts["expected"])
 
@@ -151,15 +151,15 @@ class Report:
 
     @staticmethod
     def read(file: Path) -> Report:
-        """A report that `to_json` wrote.
+        """Read a report written by `to_json`.
 
         Raises:
-            ReportError: it is none.
+            ReportError: the file is not a report.
         """
         try:
-            told = json.loads(file.read_bytes())
-            if told["schema"] != _SCHEMA:
-                raise ReportError(f"{file}: a report of schema {told['schema']}")
+            document = json.loads(file.read_bytes())
+            if document["schema"] != _SCHEMA:
+                raise ReportError(f"{file} has the report schema {document['schema']}")
             results = tuple(
                 Result(
                     **{
@@ -168,17 +168,17 @@ class Report:
                         "unshown": tuple(case.get("unshown", ())),
                     }
                 )
-                for case in told["cases"]
+                for case in document["cases"]
             )
-            return Report(told["implementation"], results, told["seconds"])
+            return Report(document["implementation"], results, document["seconds"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ReportError(f"{file} is no report: {error!r}") from None
+            raise ReportError(f"{file} is not a report: {error!r}") from None
 
 
 def tally(
     pairs: Iterable[tuple[str, Result]], *, ordered: bool = True
 ) -> dict[str, Counter[Verdict]]:
-    """Verdicts counted under each name."""
+    """The counts of the verdicts for each name."""
     counts: dict[str, Counter[Verdict]] = {}
     for name, result in pairs:
         counts.setdefault(name, Counter())[result.verdict] += 1
@@ -190,11 +190,11 @@ def _counted(counts: Counter[Verdict]) -> dict[str, int]:
 
 
 def result_of(outcome: Outcome, command: Sequence[str]) -> Result:
-    """An outcome as it stands in a report.
+    """The report entry of an outcome.
 
     Args:
         outcome: the outcome.
-        command: the command line of the run, without a choice of cases.
+        command: the command line of the run, without a selection of cases.
     """
     case = outcome.case
     passed = outcome.verdict == "passed"
@@ -216,13 +216,13 @@ def result_of(outcome: Outcome, command: Sequence[str]) -> Result:
 
 
 def read_clauses(file: Path) -> tuple[Clause, ...]:
-    """The clauses of ``spec/clauses.json``, in its order.
+    """Read the clauses of ``spec/clauses.json``, in the order of the file.
 
     Raises:
-        ReportError: the file is something else.
+        ReportError: the file is not a list of clauses.
     """
     try:
-        told = json.loads(file.read_bytes())
+        document = json.loads(file.read_bytes())
         return tuple(
             Clause(
                 clause["id"],
@@ -230,7 +230,7 @@ def read_clauses(file: Path) -> tuple[Clause, ...]:
                 tuple(clause.get("vectors", ())),
                 clause.get("level", ""),
             )
-            for clause in told["clauses"]
+            for clause in document["clauses"]
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ReportError(f"{file} is no list of clauses: {error!r}") from None
+        raise ReportError(f"{file} is not a list of clauses: {error!r}") from None

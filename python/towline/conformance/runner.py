@@ -1,4 +1,4 @@
-"""Puts cases to a driver, one after another, and judges each answer."""
+"""Runs cases with a driver, one after another, and compares each answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from towline.conformance.compare import Difference, differences, unshown
-from towline.conformance.fixtures import fixture_root, workplace
+from towline.conformance.fixtures import fixture_root, work_directory
 from towline.conformance.protocol import Answer, Driver, DriverError, Greeting
 from towline.conformance.servers import NAMES, ServerFiles, serving
 from towline.conformance.tokens import Tokens
@@ -20,20 +20,20 @@ from towline.conformance.vectors import Case
 
 __all__ = ["Outcome", "Plan", "Session", "Verdict", "run", "site"]
 
-#: ``expected`` is a failure that the file of expected failures names.
+#: ``expected`` is a failure that is listed in the file of expected failures.
 Verdict = Literal["passed", "failed", "expected", "skipped"]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be run.
+    """The parameters of a run.
 
     Attributes:
-        cases: in the order of running.
-        command: the driver's.
-        fixtures: a generated tree or a folder with the generator; None for the checkout's.
-        servers: those that run already, name to ``127.0.0.1:PORT``.
-        seconds: how long the driver may think about one case.
+        cases: the cases, in the order of the run.
+        command: the command line of the driver.
+        fixtures: a generated tree or a directory with the generator; None for the checkout's.
+        servers: running servers, name to ``127.0.0.1:PORT``.
+        seconds: the timeout for one case.
     """
 
     cases: Sequence[Case]
@@ -45,17 +45,17 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one case ended.
+    """The outcome of one case.
 
     Attributes:
         case: the case.
         verdict: the verdict.
-        reason: why it was skipped, or how the driver broke down; ``""`` otherwise.
-        differences: what was wanted and what came, with tokens; empty where it passed.
-        answer: what the driver said, with tokens; None where it said nothing.
-        seconds: how long it took.
-        unshown: what the vector wants and the implementation cannot show.
-        clause: what explains an expected failure; ``""`` elsewhere.
+        reason: the reason of a skip or of a driver failure; ``""`` otherwise.
+        differences: the differences, with tokens; empty if the case passed.
+        answer: the answer of the driver, with tokens; None if there is none.
+        seconds: the duration.
+        unshown: expected fields that the implementation cannot show.
+        clause: the clause that explains an expected failure; ``""`` otherwise.
     """
 
     case: Case
@@ -70,7 +70,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where a run takes place: the fixtures, the running servers, room for stores."""
+    """The resources of a run: the fixture tree, a work directory, the running servers."""
 
     root: Path
     work: Path
@@ -79,7 +79,7 @@ class Site:
 
 @contextlib.contextmanager
 def site(plan: Plan) -> Iterator[Site]:
-    """Everything that the plan's cases need, until the context ends.
+    """The resources that the plan's cases need, until the context ends.
 
     Raises:
         FixturesError: there is no fixture tree.
@@ -87,7 +87,7 @@ def site(plan: Plan) -> Iterator[Site]:
     """
     mentioned = {server for case in plan.cases for server in case.servers}
     needed = {name for name in NAMES if name in mentioned or f"{name}PORT" in mentioned}
-    with workplace() as work:
+    with work_directory() as work:
         root = fixture_root(plan.fixtures, work)
         (work / "servers").mkdir()
         files = ServerFiles(root, plan.fixtures, work / "servers")
@@ -96,31 +96,31 @@ def site(plan: Plan) -> Iterator[Site]:
 
 
 def run(plan: Plan) -> Iterator[Greeting | Outcome]:
-    """The outcomes, in the order of the cases; before those of an edition the driver's greeting.
+    """The outcomes in the order of the cases; the greeting precedes those of an edition.
 
     Raises:
         FixturesError: there is no fixture tree.
         ServersError: a server does not start.
         DriverError: the driver does not start.
     """
-    with site(plan) as place:
+    with site(plan) as run_site:
         for edition, cases in groupby(plan.cases, key=lambda case: case.edition):
-            with Session(place, plan.command, plan.seconds, edition) as session:
+            with Session(run_site, plan.command, plan.seconds, edition) as session:
                 yield session.greeting
                 for case in cases:
                     yield session.judge(case)
 
 
 class Session:
-    """A driver that has been started for one edition, and is started again when it breaks down."""
+    """A driver process for one edition; after a failure it is started again."""
 
-    def __init__(self, place: Site, command: Sequence[str], seconds: float, edition: str) -> None:
+    def __init__(self, site: Site, command: Sequence[str], seconds: float, edition: str) -> None:
         """Start the driver.
 
         Raises:
             DriverError: it does not start.
         """
-        self._place = place
+        self._site = site
         self._command = command
         self._seconds = seconds
         self._edition = edition
@@ -134,14 +134,14 @@ class Session:
         self._end()
 
     def judge(self, case: Case) -> Outcome:
-        """Put one case to the driver."""
-        begun = time.monotonic()
+        """Run one case."""
+        started = time.monotonic()
         try:
             outcome = self._judge(case)
         except DriverError as error:
             self._end()
             outcome = Outcome(case, "failed", str(error))
-        return replace(outcome, seconds=time.monotonic() - begun)
+        return replace(outcome, seconds=time.monotonic() - started)
 
     def _judge(self, case: Case) -> Outcome:
         if self.greeting.skipped is not None:
@@ -155,10 +155,10 @@ class Session:
         answer = self._driver.run(case.operation, tokens.expand(dict(case.input)))
         if answer.skipped is not None:
             return Outcome(case, "skipped", answer.skipped)
-        tokens = tokens.having(answer.tokens)
+        tokens = tokens.with_more(answer.tokens)
         hidden = unshown(case.expect, answer)
         if answer.ok is not None and hidden and set(case.expect.get("ok", ())) == set(hidden):
-            return Outcome(case, "skipped", f"it cannot show {', '.join(hidden)}")
+            return Outcome(case, "skipped", f"not shown: {', '.join(hidden)}")
         found = differences(
             case.operation, tokens.expand(dict(case.expect)), answer, typed=bool(case.original)
         )
@@ -170,15 +170,15 @@ class Session:
             case,
             "failed" if found else "passed",
             differences=shown,
-            answer=tokens.collapse(_spoken(answer)),
+            answer=tokens.collapse(_answer_json(answer)),
             unshown=hidden,
         )
 
     def _start(self) -> Greeting:
-        store = Path(tempfile.mkdtemp(prefix="store", dir=self._place.work))
+        store = Path(tempfile.mkdtemp(prefix="store", dir=self._site.work))
         driver = Driver(self._command, self._seconds)
         try:
-            greeting = driver.start(self._edition, self._place.root, self._place.servers, store)
+            greeting = driver.start(self._edition, self._site.root, self._site.servers, store)
         except DriverError:
             driver.close()
             raise
@@ -191,16 +191,16 @@ class Session:
             self._driver = None
 
     def _tokens(self) -> Tokens:
-        servers = self._place.servers
+        servers = self._site.servers
         ports = {f"{name}PORT": host.rpartition(":")[2] for name, host in servers.items()}
-        return Tokens.of_root(str(self._place.root), **servers, **ports).having(
+        return Tokens.of_root(str(self._site.root), **servers, **ports).with_more(
             self.greeting.tokens
         )
 
 
-def _spoken(answer: Answer) -> dict[str, Any]:
+def _answer_json(answer: Answer) -> dict[str, Any]:
     if answer.ok is not None:
         return {"ok": dict(answer.ok)}
     if answer.error is not None:
-        return {"error": dict(answer.error), **answer.beside}
+        return {"error": dict(answer.error), **answer.extra}
     return {"crashed": answer.crashed}

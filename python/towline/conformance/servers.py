@@ -1,4 +1,4 @@
-"""The servers of a run: two real registries, one that misbehaves, a port without a listener."""
+"""The servers of a run: two real registries, five fake ones, and a port without a listener."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ __all__ = ["NAMES", "ServerFiles", "ServersError", "serving"]
 _REAL = ("REG1", "REG2")
 _FAKE = ("FAKE", "FAKEBEARER", "FAKE404", "FAKE500", "FAKEBASIC")  # on consecutive ports
 _DOWN = "REGDOWN"
-#: Every server that a vector can mention.
+#: The names of all servers that a vector can mention.
 NAMES = (*_REAL, _DOWN, *_FAKE)
 
 _LISTENING = re.compile(r"listening on (127\.0\.0\.1:\d+)")
-_TIMEOUT = 30.0  # seconds; only a machine in trouble needs more than one
+_TIMEOUT = 30.0  # seconds; normally less than one is needed
 _ATTEMPTS = 20
-# Debian keeps some daemons in directories that are not on every user's PATH.
+# Debian installs some daemons in directories that are not in every user's PATH.
 _SEARCH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
 
 
 class ServersError(Exception):
-    """A server that is needed cannot be started."""
+    """A required server cannot be started."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerFiles:
-    """Where the servers find what they need.
+    """The files of the servers.
 
     Attributes:
         root: the fixture tree.
-        scripts: the folder given with ``--fixtures``, which may hold the scripts; or None.
-        work: where they keep their files.
+        scripts: the ``--fixtures`` directory, which may contain the scripts; or None.
+        work: the directory for the files of the servers.
     """
 
     root: Path
@@ -57,24 +57,24 @@ class ServerFiles:
 def serving(
     needed: Collection[str], files: ServerFiles, running: Mapping[str, str]
 ) -> Iterator[dict[str, str]]:
-    """Runs the servers that are needed until the context ends: name to ``127.0.0.1:PORT``.
+    """Run the needed servers until the context ends: name to ``127.0.0.1:PORT``.
 
     Args:
         needed: names from `NAMES`.
-        files: where everything is.
-        running: servers that run already; they are neither started nor filled.
+        files: the files of the servers.
+        running: servers that already run; they are neither started nor filled.
 
     Raises:
-        ServersError: one does not start, or cannot be filled.
+        ServersError: a server does not start or cannot be filled.
     """
     wanted = [name for name in NAMES if name in needed and name not in running]
     hosts = {name: host for name, host in running.items() if name in needed}
     with contextlib.ExitStack() as stack:
         if _DOWN in wanted:
-            hosts[_DOWN] = stack.enter_context(_nobody())
+            hosts[_DOWN] = stack.enter_context(_closed_port())
         real = [name for name in _REAL if name in wanted]
         if real:
-            # A script fills both, so both are there as soon as one is needed.
+            # The script fills both registries, so both are started if one is needed.
             both = [stack.enter_context(_registry(files.work / name)) for name in _REAL]
             _seed(files, both)
             hosts |= {name: host for name, host in zip(_REAL, both, strict=True) if name in real}
@@ -85,8 +85,8 @@ def serving(
 
 
 @contextlib.contextmanager
-def _nobody() -> Iterator[str]:
-    # Bound and never listening: connections are refused, and nobody else can take the port.
+def _closed_port() -> Iterator[str]:
+    # Bound and not listening: connections are refused, and the port cannot be reused.
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield f"127.0.0.1:{bound.getsockname()[1]}"
@@ -97,22 +97,22 @@ def _registry(directory: Path) -> Iterator[str]:
     command = shutil.which("docker-registry", path=_SEARCH)
     if command is None:
         raise ServersError(
-            "docker-registry (distribution 2.8) is not on this machine: install Debian's package"
-            " docker-registry, or leave out the cases that need it with --op"
+            "docker-registry (distribution 2.8) is not installed; install the Debian package"
+            " docker-registry, or exclude the cases that need it with --op"
         )
     directory.mkdir(parents=True)
     configuration = directory / "config.yml"
-    # JSON is YAML. Port 0: the kernel picks a free one and the registry logs it.
-    told = {
+    # JSON is valid YAML. With port 0 the kernel selects a free port, which the registry logs.
+    settings = {
         "version": "0.1",
         "log": {"level": "info", "formatter": "json"},
         "storage": {
             "filesystem": {"rootdirectory": str(directory / "storage")},
             "maintenance": {"uploadpurging": {"enabled": False}},
         },
-        "http": {"addr": "127.0.0.1:0", "secret": "of no use on loopback"},
+        "http": {"addr": "127.0.0.1:0", "secret": "not used on loopback"},
     }
-    configuration.write_text(json.dumps(told))
+    configuration.write_text(json.dumps(settings))
     log = directory / "log"
     with _process([command, "serve", str(configuration)], log) as process:
         host = _host(process, log)
@@ -141,13 +141,13 @@ def _fake(files: ServerFiles) -> Iterator[dict[str, str]]:
             except ServersError:
                 if attempt + 1 == _ATTEMPTS:
                     raise
-                continue  # somebody took one of its ports first
+                continue  # another process took one of the ports
             yield {name: f"127.0.0.1:{first + offset}" for offset, name in enumerate(_FAKE)}
             return
 
 
 def _free_ports(count: int) -> int:
-    """The first of so many consecutive ports that are free at this moment."""
+    """The first of `count` consecutive ports that are currently free."""
     for _ in range(_ATTEMPTS):
         with contextlib.ExitStack() as stack:
             first = 0
@@ -191,15 +191,15 @@ def _process(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]
 
 def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + _TIMEOUT
-    # No proxy of the environment may stand between us and loopback.
+    # A proxy of the environment must not be used for loopback.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while True:
         _still_starting(process, log, deadline)
         try:
             with opener.open(url, timeout=_TIMEOUT):
                 return
-        except urllib.error.HTTPError as refused:  # an answer as well
-            refused.close()
+        except urllib.error.HTTPError as error:  # an error status is a response too
+            error.close()
             return
         except OSError:
             continue

@@ -1,7 +1,7 @@
-"""Tokens such as ``${ROOT}`` in vectors, and the values that they have in one run.
+"""Tokens such as ``${ROOT}`` in vectors, and their values in one run.
 
-Texts are held as `str` in which bytes that are not UTF-8 are surrogate-escaped.  In JSON such a
-text is ``{"base64": ...}``, and in inputs it stands under a key that ends in ``_base64``.
+Texts are `str` values in which bytes that are not UTF-8 are surrogate-escaped.  In JSON such a text
+is ``{"base64": ...}``; in inputs its key ends in ``_base64``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 __all__ = ["ANCESTORS", "Tokens", "fold", "mentioned", "unfold"]
 
-#: One element of a list, that stands for any number of elements.
+#: A list element that is replaced by any number of elements.
 ANCESTORS = "${ROOT_ANCESTORS}"
 
 _TOKEN = re.compile(r"\$\{([A-Z0-9_]+)\}")
@@ -23,7 +23,7 @@ _BASE64_KEY = "_base64"
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What each token stands for.
+    """The values of the tokens.
 
     Attributes:
         values: the text of each token, by its name without ``${}``.
@@ -35,17 +35,17 @@ class Tokens:
 
     @staticmethod
     def of_root(root: str, **values: str) -> Tokens:
-        """The tokens that follow from the fixture root, and others."""
+        """The tokens of a fixture root, and further tokens."""
         parts = root.strip("/").split("/")[:-1]
         ancestors = ["/" + "/".join(parts[:length]) for length in range(len(parts), 0, -1)]
         return Tokens({"ROOT": root, **values}, tuple(ancestors))
 
-    def having(self, more: Mapping[str, str]) -> Tokens:
-        """The same with more tokens; those that are known stay as they are."""
+    def with_more(self, more: Mapping[str, str]) -> Tokens:
+        """A copy with more tokens; existing tokens keep their values."""
         return Tokens({**more, **self.values}, self.ancestors)
 
     def expand(self, value: Any) -> Any:
-        """A JSON value with every known token replaced, inside base64 as well."""
+        """A JSON value in which every known token is replaced, also inside base64."""
         match value:
             case str():
                 return _TOKEN.sub(lambda found: self.values.get(found[1], found[0]), value)
@@ -67,7 +67,7 @@ class Tokens:
         return list(self.ancestors) if element == ANCESTORS else [self.expand(element)]
 
     def collapse(self, value: Any) -> Any:
-        """A JSON value with the values of tokens turned back into tokens, to be shown."""
+        """A JSON value in which the values of tokens are replaced by the tokens, for output."""
         match value:
             case str():
                 return self._collapse_text(value)
@@ -88,8 +88,8 @@ class Tokens:
         return elements
 
     def _collapse_text(self, text: str) -> str:
-        # The longest value first, since the store may lie below the root. A port alone is a token
-        # only where no other word character touches it: digests are full of such digits.
+        # The longest value first, since the store may be below the root. A port is replaced only
+        # between characters that are not word characters: digests contain the same digits.
         for name, value in sorted(self.values.items(), key=lambda pair: (-len(pair[1]), pair[0])):
             if value.isdigit():
                 text = re.sub(rf"(?<!\w){value}(?!\w)", f"${{{name}}}", text)
@@ -99,7 +99,7 @@ class Tokens:
 
 
 def mentioned(value: Any) -> frozenset[str]:
-    """The names of all tokens in a JSON value, inside base64 as well."""
+    """The names of all tokens in a JSON value, also inside base64."""
     match value:
         case str():
             return frozenset(_TOKEN.findall(value))
@@ -118,10 +118,10 @@ def mentioned(value: Any) -> frozenset[str]:
 
 
 def unfold(value: Any) -> Any:
-    """A JSON value in which every ``{"base64": ...}`` has become the text that it stands for."""
+    """A JSON value in which every ``{"base64": ...}`` is replaced by its text."""
     match value:
         case str():
-            # Escaped bytes that together are UTF-8 are that text.
+            # Escaped bytes that form valid UTF-8 become the text.
             return value.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
         case {"base64": str(encoded), **rest} if not rest:
             return _decoded(encoded)
@@ -134,7 +134,7 @@ def unfold(value: Any) -> Any:
 
 
 def fold(text: str) -> str | dict[str, str]:
-    """A text as JSON can hold it: itself, or ``{"base64": ...}`` where it is not UTF-8."""
+    """The JSON form of a text: the text itself, or ``{"base64": ...}`` if it is not UTF-8."""
     data = text.encode("utf-8", "surrogateescape")
     try:
         return data.decode("utf-8")

@@ -1,4 +1,4 @@
-"""Vector files: cases of one operation in one edition, from any folder."""
+"""Vector files: each has the cases of one operation in one edition."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Case", "VectorsError", "load_vectors"]
 
 
 class VectorsError(Exception):
-    """A file that is not a vector file."""
+    """A file is not a vector file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +22,15 @@ class Case:
     """One case.
 
     Attributes:
-        id: unique among those of its edition.
-        operation: what is asked of the implementation.
-        edition: the edition of the rules by which it is judged.
-        file: where the case stands.
-        input: with tokens.
-        expect: with tokens.
-        why: what the case is there for; ``""`` where that is plain.
-        original: what the original does where nobody should do the same; ``""`` elsewhere.
-        servers: the servers that it may contact.
+        id: the id, unique within the edition.
+        operation: the operation that is tested.
+        edition: the edition of the rules.
+        file: the file of the case.
+        input: the input, with tokens.
+        expect: the expected answer, with tokens.
+        why: the purpose of the case; ``""`` if it is obvious.
+        original: the behaviour of the original if it must not be copied; ``""`` otherwise.
+        servers: the servers that the case may contact.
     """
 
     id: str
@@ -44,58 +44,58 @@ class Case:
     servers: frozenset[str] = frozenset()
 
 
-def load_vectors(places: Iterable[Path]) -> list[Case]:
-    """All cases of the given files, and of the ``.json`` files in the given folders and below.
+def load_vectors(paths: Iterable[Path]) -> list[Case]:
+    """All cases of the given files, and of the ``.json`` files below the given directories.
 
     Raises:
-        VectorsError: a file that cannot be read or is of another shape, two cases with one
-            id, or no case at all.
+        VectorsError: a file cannot be read or is invalid, two different cases have the same
+            id, or there is no case.
     """
     cases: dict[tuple[str, str], Case] = {}
-    for file, named in _files(places).items():
+    for file, named in _files(paths).items():
         for case in _read(file, named):
             other = cases.setdefault((case.edition, case.id), case)
-            # Folders may overlap: a sample, and the whole that it was taken from.
+            # Directories may overlap, such as a sample and its source.
             if replace(other, file=file) != case:
-                raise VectorsError(f"{case.id} is one case in {other.file}, another in {file}")
+                raise VectorsError(f"{case.id} is a different case in {other.file} and in {file}")
     if not cases:
-        raise VectorsError("there is no vector file in the given places")
+        raise VectorsError("there is no vector file in the given paths")
     return list(cases.values())
 
 
-def _files(places: Iterable[Path]) -> dict[Path, bool]:
-    """Every file once, and whether it was named itself."""
+def _files(paths: Iterable[Path]) -> dict[Path, bool]:
+    """Every file once, and whether its own path was given."""
     files: dict[Path, bool] = {}
-    for place in places:
-        if place.is_dir():
-            files |= {file.resolve(): False for file in sorted(place.rglob("*.json"))}
-        elif place.exists():
-            files[place.resolve()] = True
+    for path in paths:
+        if path.is_dir():
+            files |= {file.resolve(): False for file in sorted(path.rglob("*.json"))}
+        elif path.exists():
+            files[path.resolve()] = True
         else:
-            raise VectorsError(f"{place} does not exist")
+            raise VectorsError(f"{path} does not exist")
     return files
 
 
 def _read(file: Path, named: bool) -> list[Case]:
     try:
-        told = json.loads(file.read_bytes())
+        document = json.loads(file.read_bytes())
     except (OSError, ValueError) as error:
         raise VectorsError(f"{file}: {error}") from None
-    match told:
+    match document:
         case {"schema": 1, "op": str(operation), "edition": str(edition), "cases": list(cases)}:
             return [_case(case, operation, edition, file) for case in cases]
-        case _ if named or (isinstance(told, dict) and "cases" in told):
-            raise VectorsError(f"{file} is no vector file of schema 1")
+        case _ if named or (isinstance(document, dict) and "cases" in document):
+            raise VectorsError(f"{file} is not a vector file of schema 1")
         case _:
-            return []  # something else that lies in the same folder
+            return []  # another JSON file in the directory
 
 
-def _case(told: Any, operation: str, edition: str, file: Path) -> Case:
-    match told:
+def _case(document: Any, operation: str, edition: str, file: Path) -> Case:
+    match document:
         case {"id": str(name), "input": dict(arguments), "expect": dict(expect)}:
             pass
         case _:
-            raise VectorsError(f"{file}: a case without id, input or expect: {told!r:.200}")
+            raise VectorsError(f"{file}: a case without id, input or expect: {document!r:.200}")
     _check(expect, f"{file}: {name}")
     return Case(
         name,
@@ -104,17 +104,17 @@ def _case(told: Any, operation: str, edition: str, file: Path) -> Case:
         file,
         arguments,
         expect,
-        why=told.get("why", ""),
-        original=told.get("original", ""),
-        servers=frozenset(told.get("servers", ())) | mentioned(arguments) | mentioned(expect),
+        why=document.get("why", ""),
+        original=document.get("original", ""),
+        servers=frozenset(document.get("servers", ())) | mentioned(arguments) | mentioned(expect),
     )
 
 
 def _check(expect: Mapping[str, Any], where: str) -> None:
-    # A wish that is spelt wrongly would be a wish for nothing.
+    # A misspelled expectation would compare nothing.
     result = expect.get("ok", expect)
     if ("ok" in expect) == ("error" in expect) or not isinstance(result, dict):
-        raise VectorsError(f"{where}: expect is neither ok nor error")
+        raise VectorsError(f"{where}: expect has neither ok nor error")
     texts = [expect["error"]] if "error" in expect else []
     texts += [entry.get("message") for entry in result.get("log") or ()]
     for text in texts:

@@ -1,3 +1,3 @@
-"""Copying one image from a source into a store, through their protocols."""
+"""Copies one image from a source into a store, through their protocols."""
 
 from __future__ import annotations

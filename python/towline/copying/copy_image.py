@@ -1,7 +1,7 @@
-"""Copying one image from a source into a store: the order of the steps is the behaviour.
+"""Copies one image from a source into a store.
 
-Sees only the two protocols.  Everything that can refuse an image does so before the first layer is
-fetched, and only `Ingest.publish` makes anything visible.  (PULL-010 to PULL-022)
+The order of the steps is specified behaviour.  All checks that need no layer are done before the
+first layer is fetched, and only `Ingest.publish` makes anything visible.  (PULL-010 to PULL-022)
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from towline.goal import PullRefPair
 from towline.image.config import ImageConfig
 from towline.image.descriptor import Descriptor
 from towline.image.manifest import Manifest, RawManifest
-from towline.image.schema1 import Schema1, known_digest
+from towline.image.schema1 import Schema1, manifest_digest
 from towline.name.digest import Digest, sha256_of
 from towline.progress import Progress
 from towline.rules import Rules
@@ -40,10 +40,10 @@ PARALLEL_LAYERS = 6
 
 @dataclass(frozen=True, slots=True)
 class CopiedImage:
-    """What a copy brought.
+    """The result of a copy.
 
     Attributes:
-        verified: what was checked of the image, ``"blobs"`` and perhaps ``"diff-ids"``.
+        verified: the checks that were done: ``"blobs"``, and perhaps ``"diff-ids"``.
     """
 
     image: Image
@@ -52,12 +52,12 @@ class CopiedImage:
 
 @dataclass(frozen=True, slots=True)
 class Copying:
-    """How images are copied in one call.
+    """The settings under which one call copies images.
 
     Attributes:
-        allow: asks the policy; raises where an image may not be copied.
+        allow: checks the policy; raises if the policy rejects the image.
         remove_signatures: signatures are neither read nor kept.
-        verify_diff_ids: decompress each layer and check it against the config.
+        verify_diff_ids: decompress each layer and compare its diff ID with the config.
     """
 
     store: Store
@@ -73,7 +73,7 @@ class Copying:
         """Copy the image of one pair.
 
         Raises:
-            TowlineError: what refused or stopped it; the store's images are as they were.
+            TowlineError: the copy failed; the images of the store are unchanged.
         """
         raw, listed = self.reading.manifest(source)
         self.allow(source, raw)
@@ -84,7 +84,7 @@ class Copying:
         if not self.remove_signatures:
             self.progress.say("signatures")
         plan = _plan(pair, raw, manifest, config_data, config, listed)
-        following = self._following(manifest)
+        diff_ids = self._new_diff_ids(manifest)
         with self.store.begin(plan, cancel=self.cancel) as ingest:
             LayerFetch(
                 pair.image,
@@ -94,62 +94,62 @@ class Copying:
                 self.progress,
                 self.cancel,
                 PARALLEL_LAYERS,
-                following,
+                diff_ids,
             ).run(plan.layers)
             if manifest.config.digest_text:  # TEXT-009
                 self.progress.say("copying-config", digest=manifest.config.digest_text)
             self.progress.say("writing-manifest")
             self.progress.say("storing-signatures")
             with step("publishing"):
-                diff_ids = self._diff_ids(manifest, plan.layers, following)
+                found = self._checked_diff_ids(manifest, plan.layers, diff_ids)
                 if isinstance(manifest, Schema1):
-                    plan = _completed(plan, manifest, diff_ids)
+                    plan = _completed(plan, manifest, found)
                 self.cancel.raise_if_cancelled()
-                image = ingest.publish(plan, diff_ids)
-        # A config that names no diff IDs, or too few, leaves nothing to compare with.
+                image = ingest.publish(plan, found)
+        # Without a complete list of diff IDs in the config nothing was compared.
         compared = self.verify_diff_ids and all(layer.diff_id for layer in plan.layers)
         return CopiedImage(image, ("blobs", "diff-ids") if compared else ("blobs",))
 
     def _refuse_foreign_os(self, config: ImageConfig) -> None:
         if self.rules.foreign_os == "refuse-windows":  # PULL-016
-            here = "windows" if sys.platform == "win32" else "linux"
-            if (config.os == "windows") != (here == "windows"):
-                raise PlatformMismatchError("platform.foreign_os", image_os=config.os, host_os=here)
+            host = "windows" if sys.platform == "win32" else "linux"
+            if (config.os == "windows") != (host == "windows"):
+                raise PlatformMismatchError("platform.foreign_os", image_os=config.os, host_os=host)
 
     def _check_wanted_digest(
         self, pair: PullRefPair, raw: RawManifest, listed: RawManifest | None
     ) -> None:
-        # PULL-015: a destination that names a digest takes no other image
+        # PULL-015: a destination with a digest accepts only the image of that digest
         reference = pair.destination.reference
         wanted = None if reference is None else reference.digest
-        if wanted is None or known_digest(raw, wanted.algorithm) == wanted:
+        if wanted is None or manifest_digest(raw, wanted.algorithm) == wanted:
             return
         if self.rules.list_by_digest and listed is not None and listed.digest == wanted:
             return
         raise VerificationError("verify.destination", want=wanted, got=raw.digest)
 
-    def _following(self, manifest: Manifest | Schema1) -> DiffIds | None:
-        """What decompresses the layers beside the fetching, where that is asked for or needed."""
+    def _new_diff_ids(self, manifest: Manifest | Schema1) -> DiffIds | None:
+        """A `DiffIds` to decompress the layers while they are fetched; None if not required."""
         wanted = self.verify_diff_ids or self.rules.layers_must_apply
         return DiffIds() if wanted or isinstance(manifest, Schema1) else None
 
-    def _diff_ids(
+    def _checked_diff_ids(
         self,
         manifest: Manifest | Schema1,
         layers: Sequence[LayerPlan],
-        following: DiffIds | None,
+        diff_ids: DiffIds | None,
     ) -> dict[Digest, Digest]:
-        """The diff IDs of the layers by their blobs, compared with the config where asked for."""
+        """The diff IDs of the layers by blob digest; compared with the config if requested."""
         found: dict[Digest, Digest] = {}
-        if following is None:
+        if diff_ids is None:
             return found
-        if isinstance(manifest, Schema1):  # the others change nothing
+        if isinstance(manifest, Schema1):  # without the layers that change nothing
             layers = [LayerPlan(layer) for layer in manifest.content]
         for layer in layers:
             digest = layer.descriptor.digest
             with step("applying-layer", digest=digest):
                 if digest not in found:
-                    found[digest] = self._diff_id(digest, following)
+                    found[digest] = self._diff_id(digest, diff_ids)
                 got = found[digest]
                 if self.verify_diff_ids and layer.diff_id not in (None, got):
                     raise VerificationError(
@@ -157,11 +157,11 @@ class Copying:
                     )
         return found
 
-    def _diff_id(self, layer: Digest, following: DiffIds | None) -> Digest:
-        """The digest of a stored layer uncompressed; it must be a tar."""
+    def _diff_id(self, layer: Digest, diff_ids: DiffIds) -> Digest:
+        """The diff ID of a stored layer, which must be a tar."""
         self.cancel.raise_if_cancelled()
         try:
-            return (following or DiffIds()).of(layer, self.store.blob_path(layer), self.cancel.stop)
+            return diff_ids.of(layer, self.store.blob_path(layer), self.cancel.stop)
         except CoreError as error:
             raise SourceError(
                 "core.layer", code=error.code, offset=error.offset, detail=error.detail
@@ -169,7 +169,7 @@ class Copying:
 
 
 def _completed(plan: ImagePlan, manifest: Schema1, diff_ids: Mapping[Digest, Digest]) -> ImagePlan:
-    """The plan of an image whose config is made from its layers (MANIFEST-024)."""
+    """The plan, completed with the config that is made from the layers (MANIFEST-024)."""
     config = manifest.config_with([diff_ids[layer.digest] for layer in manifest.content])
     return replace(plan, id=plan.id or sha256_of(config).hex, config=config)
 

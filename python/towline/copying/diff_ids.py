@@ -1,7 +1,7 @@
-"""Diff IDs of layers that are being fetched: decompressed and hashed while they are written.
+"""Computes the diff IDs of layers while they are fetched.
 
-A thread beside each fetch reads the partial blob behind its writer.  So a pull that checks diff
-IDs uses the cores that it has, and reads nothing twice.
+One thread per fetch reads the partial blob behind its writer, decompresses and hashes it.  So a
+pull that checks diff IDs uses several cores and reads each blob only once.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ __all__ = ["DiffIds"]
 
 
 class DiffIds:
-    """What is known of the layers of one image, by the digests of their blobs."""
+    """The diff IDs, or errors, of the layers of one image, by blob digest."""
 
     def __init__(self) -> None:
         self._found: dict[str, str | CoreError] = {}
 
     @contextmanager
     def alongside(self, layer: LayerPlan, writer: BlobWriter) -> Iterator[None]:
-        """Decompress a layer while it is delivered to a writer within this context."""
+        """Return a context in which a layer is decompressed while it is written to a writer."""
         descriptor = layer.descriptor
-        if descriptor.size < 0:  # only `of` can read it: nobody knows where it ends
+        if descriptor.size < 0:  # its end is unknown before the commit, so `of` reads it
             yield
             return
         outcome: list[str | CoreError] = []
@@ -45,15 +45,15 @@ class DiffIds:
         finally:
             writer.end_following()
             thread.join()
-        # A writer that failed has said so itself, and what it was to hold is no layer.
+        # A transient error is not a property of the layer; the writer raises its own errors.
         if isinstance(outcome[0], str) or outcome[0].code not in TRANSIENT:
             self._found[descriptor.digest_text] = outcome[0]
 
     def of(self, digest: Digest, path: str, stop: Stop) -> Digest:
-        """The diff ID of a layer whose blob lies there now, verified.
+        """Return the diff ID of a layer whose verified blob is at a path.
 
         Raises:
-            CoreError: the layer cannot be decompressed, or is no tar.
+            CoreError: the layer cannot be decompressed, or is not a tar.
         """
         found = self._found.get(str(digest))
         if isinstance(found, CoreError):

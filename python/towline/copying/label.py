@@ -1,7 +1,4 @@
-"""The label check: before an image is copied, its config is asked for a label.
-
-(LABEL-001 to LABEL-005)
-"""
+"""Checks for a label in the config of an image before it is copied (LABEL-001 to LABEL-005)."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ __all__ = ["check_label"]
 
 
 def check_label(image: str, label: str, source: Source, reading: Reading) -> None:
-    """Nothing, where the image has the label; keys are compared without regard to case (LABEL-001).
+    """Require that an image has a label; the comparison ignores case (LABEL-001).
 
     Raises:
         LabelMissingError: ``label.missing``.

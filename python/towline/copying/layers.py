@@ -1,6 +1,6 @@
-"""Fetching the layers of one image: in parallel where the source can, each blob once.
+"""Fetches the layers of one image, in parallel if the source allows it, and each blob once.
 
-No task holds one sink while it waits for another, so more layers than slots cannot deadlock.
+No task holds one sink while it waits for another, so a deadlock is impossible.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ class LayerFetch:
     """The fetching of the layers of one image.
 
     Attributes:
-        image: the pair's image name, for progress.
-        slots: how many blobs may be on their way at once.
-        following: what decompresses the layers while they come, where that is wanted.
-        listed: how often the image lists each layer that is fetched.
+        image: the image name of the pair, for progress.
+        slots: the maximum number of blobs that are fetched at a time.
+        diff_ids: computes the diff IDs during the fetch; None if they are not required.
+        listed: how often the manifest lists each layer that is fetched.
     """
 
     image: str
@@ -48,14 +48,14 @@ class LayerFetch:
     progress: Progress
     cancel: CancelToken
     slots: int
-    following: DiffIds | None = None
+    diff_ids: DiffIds | None = None
     listed: dict[str, int] = field(default_factory=dict)
 
     def run(self, layers: Sequence[LayerPlan]) -> None:
-        """Fetch what is missing; each layer is announced, repeats and present ones too (TEXT-005).
+        """Fetch the missing layers, and report every listed layer, present ones too (TEXT-005).
 
         Raises:
-            TowlineError: of the lowest layer that failed (PULL-018).
+            TowlineError: the error of the lowest layer that failed (PULL-018).
         """
         missing = {layer.descriptor.digest_text for layer in self.ingest.missing()}
         tasks: list[tuple[int, LayerPlan]] = []
@@ -63,7 +63,7 @@ class LayerFetch:
             digest = layer.descriptor.digest_text
             if digest not in missing:
                 self._announce(layer, "present", layer.descriptor.size)
-            elif digest in self.listed:  # told with the first, if that opens (TEXT-006)
+            elif digest in self.listed:  # reported with the first one, once it opens (TEXT-006)
                 self.listed[digest] += 1
             else:
                 self.listed[digest] = 1
@@ -94,7 +94,7 @@ class LayerFetch:
             try:
                 for done in [pool.submit(work, index, layer) for index, layer in tasks]:
                     done.result()
-            except BaseException:  # Ctrl-C: nobody waits for the layers any more
+            except BaseException:  # Ctrl-C: stop the tasks that are still running
                 self.cancel.cancel()
                 raise
         if failures:
@@ -102,18 +102,18 @@ class LayerFetch:
 
     def _fetch(self, layer: LayerPlan) -> None:
         sink = self.ingest.sink(layer)
-        if sink is None:  # another task or process fetched it while this one waited
+        if sink is None:  # another task or process has fetched it
             self._announce(layer, "present", layer.descriptor.size)
             return
         with sink:
-            # STORE-014: what an earlier attempt, or another place, left may be no prefix of it
+            # STORE-014: bytes of an earlier attempt or another endpoint may be wrong
             mixed = sink.offset > 0
             announced = False
             while True:
                 try:
                     self._take(layer, sink, announced=announced)
                 except RegistryError as error:
-                    if not self._elsewhere(layer, error):
+                    if not self._has_alternative(layer, error):
                         raise
                     announced, mixed = True, sink.writer.offset > 0
                     continue
@@ -124,8 +124,8 @@ class LayerFetch:
                 sink.restart()
         self._report(layer, "done", layer.descriptor.size)
 
-    def _elsewhere(self, layer: LayerPlan, error: TowlineError) -> bool:
-        """Whether another place is left that may give the blob (CONF-045)."""
+    def _has_alternative(self, layer: LayerPlan, error: TowlineError) -> bool:
+        """Give up the present endpoint; whether another one is left for the blob (CONF-045)."""
         source = self.source
         return isinstance(source, Alternatives) and source.give_up(layer.descriptor, error)
 
@@ -146,12 +146,10 @@ class LayerFetch:
         writer = sink.writer
         try:
             with (
-                nullcontext()
-                if self.following is None
-                else self.following.alongside(layer, writer),
+                nullcontext() if self.diff_ids is None else self.diff_ids.alongside(layer, writer),
                 self.progress.moving(
                     layer.descriptor.digest_text,
-                    lambda: self._stand(layer, "moving", writer.offset),
+                    lambda: self._blob_progress(layer, "moving", writer.offset),
                 ),
             ):
                 blob.deliver(writer)
@@ -163,9 +161,9 @@ class LayerFetch:
         try:
             sink.commit()
         except VerificationError as error:
-            if again or self._elsewhere(layer, error):
+            if again or self._has_alternative(layer, error):
                 return False
-            # TEXT-007: a blob without any byte is a fault of reading, any other one of writing
+            # TEXT-007: an empty blob is an error of reading, any other one an error of writing
             if error.facts.get("size") == 0:
                 with step("reading-blob", digest=layer.descriptor.digest_text):
                     raise
@@ -176,15 +174,15 @@ class LayerFetch:
                 raise
         return True
 
-    def _announce(self, layer: LayerPlan, state: BlobState, held: int) -> None:
+    def _announce(self, layer: LayerPlan, state: BlobState, offset: int) -> None:
         digest = layer.descriptor.digest_text
         for _ in range(self.listed.get(digest, 1)):
             self.progress.say("copying-blob", digest=digest)
-        self._report(layer, state, held)
+        self._report(layer, state, offset)
 
-    def _report(self, layer: LayerPlan, state: BlobState, held: int) -> None:
-        self.progress.blob(self._stand(layer, state, held))
+    def _report(self, layer: LayerPlan, state: BlobState, offset: int) -> None:
+        self.progress.blob(self._blob_progress(layer, state, offset))
 
-    def _stand(self, layer: LayerPlan, state: BlobState, held: int) -> BlobProgress:
+    def _blob_progress(self, layer: LayerPlan, state: BlobState, offset: int) -> BlobProgress:
         descriptor = layer.descriptor
-        return BlobProgress(self.image, descriptor.digest_text, state, held, descriptor.size)
+        return BlobProgress(self.image, descriptor.digest_text, state, offset, descriptor.size)

@@ -1,7 +1,7 @@
-"""Reading what an image is: its manifest, chosen from a list where there is one, and its config.
+"""Reads the manifest and the config of an image; selects an instance from a manifest list.
 
-The copy of an image says of each step which source it was for; the label check does not
-(LABEL-002).  So the steps are here, told or not.
+Errors of a copy have steps with the name of the source; errors of the label check have no steps
+(LABEL-002).
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ _MAX_NESTING = 4  # of lists in lists
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How images are read in one call.
+    """The settings under which one call reads images.
 
     Attributes:
-        platform: which instance of a list is taken.
-        name_source: whether errors contain the name of the source.
-        store: its manifests, lists and configs are not fetched again (REG-052); None to fetch all.
+        platform: the platform by which an instance of a list is selected.
+        name_source: add steps with the name of the source to errors.
+        store: documents that it has are not fetched again (REG-052); None to fetch all.
     """
 
     rules: Rules
@@ -59,14 +59,14 @@ class Reading:
         return step(name, source=image_name(source.reference))
 
     def manifest(self, source: Source) -> tuple[RawManifest, RawManifest | None]:
-        """The image's manifest, and the list that it was chosen from.
+        """Return the manifest of the image, and the list from which it was selected, if any.
 
         Raises:
-            PlatformMismatchError: the list has nothing for the platform.
-            SourceError: what is there cannot be read.
+            PlatformMismatchError: the list has no instance for the platform.
+            SourceError: a manifest or list is invalid.
         """
         with self._step("reading-manifest", source):
-            raw = self._announced(source) or source.manifest()
+            raw = self._unchanged(source) or source.manifest()
         listed = None
         for _ in range(_MAX_NESTING):
             if raw.media_type not in self.rules.indexes:
@@ -79,14 +79,14 @@ class Reading:
                     variants=self.rules.variants,
                     list_kind="manifest list" if raw.media_type == DOCKER_LIST else "image index",
                 )
-                here = self._here(chosen.digest, chosen.media_type)
-                raw = here or source.manifest(chosen.digest)
+                stored = self._stored(chosen.digest, chosen.media_type)
+                raw = stored or source.manifest(chosen.digest)
         if raw.media_type not in self.rules.indexes:
             return raw, listed
         raise SourceError("manifest.nested", limit=_MAX_NESTING)
 
     def parsed(self, source: Source, raw: RawManifest) -> Manifest | Schema1:
-        """The manifest, read; SourceError where it cannot be."""
+        """Return the parsed manifest; SourceError if it is invalid."""
         known = raw.media_type in (DOCKER_SCHEMA2, OCI_MANIFEST)
         with self._step("opening-image", source):
             if self.rules.schema1 == "accept" and not known:  # MANIFEST-020
@@ -94,33 +94,35 @@ class Reading:
             return parse_manifest(raw)
 
     def config(self, source: Source, manifest: Manifest | Schema1) -> tuple[bytes, ImageConfig]:
-        """The config's bytes, whose digest was checked, and what they say.
+        """Return the bytes of the config, whose digest was checked, and the parsed config.
 
-        An image of schema 1 has no such bytes, but its history says the same (MANIFEST-025).
+        An image of schema 1 has no config blob; its history has the same data (MANIFEST-025).
         """
         with self._step("parsing-config"):
             if isinstance(manifest, Schema1):
-                return b"", manifest.described()
+                return b"", manifest.partial_config()
             data = self._document(manifest.config) or source.config(manifest.config)
             return data, parse_config(data)
 
-    def _announced(self, source: Source) -> RawManifest | None:
-        """The manifest that is here, where the source says that its name still means that one."""
+    def _unchanged(self, source: Source) -> RawManifest | None:
+        """The stored manifest, if the name of the source still refers to it; else None."""
         if self.store is None or not isinstance(source, Announcing):
             return None
         name = source.reference.docker_reference
         if name is None or not self.store.holds(str(name.digest or name.tagged())):
-            return None  # the manifest itself would have to be asked for anyway
-        said = source.announcement()
-        return None if said is None else self._here(said.digest, said.media_type)
+            return None  # the manifest has to be fetched anyway
+        announcement = source.announcement()
+        if announcement is None:
+            return None
+        return self._stored(announcement.digest, announcement.media_type)
 
-    def _here(self, digest: Digest, media_type: str) -> RawManifest | None:
+    def _stored(self, digest: Digest, media_type: str) -> RawManifest | None:
         if self.store is None:
             return None
         data = self.store.document(digest, self.rules.document_limit)
         if data is None:
             return None
-        # Under another type than its own it is not what was announced, so that is asked for.
+        # If the media types differ, the stored document is not the announced one: fetch that.
         raw = typed(data, media_type, self.rules)
         return raw if raw.media_type == recognise(data) else None
 

@@ -1,6 +1,6 @@
-"""The long loops: the Rust extension, or with ``TOWLINE_CORE=twin`` its readable Python twin.
+"""The core, which processes bulk data: the Rust extension, or its Python twin.
 
-Both make the same judgements; ``NAME`` says which one answers.
+Both give the same results.  ``TOWLINE_CORE=twin`` selects the twin; ``NAME`` is the one in use.
 """
 
 from __future__ import annotations

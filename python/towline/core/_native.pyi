@@ -1,4 +1,4 @@
-"""The Rust core of towline; `towline.core.twin` is the same, to be read."""
+"""The Rust core of towline; `towline.core.twin` implements the same in readable Python."""
 
 from collections.abc import Sequence
 from typing import Self, final
@@ -18,14 +18,14 @@ __all__ = [
 
 @final
 class Stop:
-    """Ends all that was given it, from any thread, once and for good."""
+    """Stops all operations to which it was passed; can be set from any thread, and not reset."""
 
     def __new__(cls) -> Self: ...
     def set(self) -> None:
-        """What is under way ends soon, with ``cancelled``."""
+        """Stop: running operations end soon, with ``cancelled``."""
 
 def hash_file(path: str, algorithm: str = "sha256", *, stop: Stop | None = None) -> tuple[str, int]:
-    """The digest (``sha256:<hex>``) and size of a file.
+    """Return the digest (``sha256:<hex>``) and size of a file.
 
     Raises:
         CoreError: ``io``, ``unsupported``, ``cancelled``.
@@ -33,11 +33,11 @@ def hash_file(path: str, algorithm: str = "sha256", *, stop: Stop | None = None)
 
 @final
 class BlobWriter:
-    """Writes a file and knows its digest; the file is always a prefix of what was written.
+    """Writes a file and computes its digest; the file is always a prefix of the bytes passed.
 
-    What it is given is written at once, and hashed beside that, by threads that all writers share.
-    At most 4 MiB wait to be hashed, over all writers; beyond that `write` waits. `abort`, from any
-    thread, ends what another does with the writer.
+    Bytes are written at once, and hashed in parallel by threads that all writers share. At most
+    4 MiB are queued for hashing, over all writers; beyond that `write` waits. `abort`, from any
+    thread, ends the operations of other threads on the writer.
     """
 
     def __new__(
@@ -48,75 +48,78 @@ class BlobWriter:
         algorithm: str = "sha256",
         stop: Stop | None = None,
     ) -> Self:
-        """Open a file: emptied, or with `resume` kept, and hashed again.
+        """Open a file and truncate it; with `resume`, keep its bytes and hash them.
 
-        `stop` ends all that is done with the writer, with ``cancelled``.
+        `stop` ends every operation on the writer, with ``cancelled``.
         """
 
     @property
     def offset(self) -> int:
-        """Bytes held and handed over so far."""
+        """The number of bytes in the file and passed to the writer so far."""
 
     def write(self, data: bytes) -> None:
         """Append bytes.
 
         Raises:
-            CoreError: ``io`` of these or earlier bytes, now and ever after; ``cancelled``.
+            CoreError: ``io`` for these or earlier bytes, in this and every later call;
+                ``cancelled``.
         """
 
     def copy_range(self, fd: int, offset: int, size: int) -> None:
-        """Append a range of an open file, hashed as it was written.
+        """Append a range of an open file; the bytes that are hashed are those that were written.
 
         Raises:
-            CoreError: ``truncated`` where the source has fewer bytes: those were appended, and
-                the writer can go on. ``changed``, ``io`` and ``cancelled``.
+            CoreError: ``truncated`` if the source has fewer bytes; those were appended, and the
+                writer can still be used. ``changed``, ``io`` and ``cancelled``.
         """
 
     def receive(self, fd: int, most: int, patience: float) -> tuple[int, float]:
         """Append up to `most` bytes of a connected socket.
 
         Returns:
-            How many bytes came, and the seconds in which there was nothing to receive: fewer bytes
-            than `most` came where the other side has ended, or where `patience` was not enough.
+            The number of bytes received, and the seconds spent waiting for bytes. The number is
+            less than `most` if the peer closed the connection, or after `patience` seconds of
+            waiting.
 
         Raises:
-            OSError: of the socket; what came before was appended.
+            OSError: an error of the socket; the bytes received before it were appended.
             CoreError: ``io``, ``cancelled``.
         """
 
     def follow(self, size: int, *, limits: Limits | None = None) -> str:
-        """The digest of a layer's tar, read behind the writing, up to the size it will have.
+        """Return the diff ID of a layer that is being written; `size` is the size of its blob.
 
-        Waits for what others write; `layer_pass` judges the same.
+        Waits for the bytes that other threads write. The result is that of `layer_pass`.
 
         Raises:
-            CoreError: whatever is wrong with the layer; ``cancelled`` where the writer is closed
-                before; the writer's own.
+            CoreError: the layer is invalid; ``cancelled`` if the writer is closed before the end;
+                the errors of the writer.
         """
 
     def end_following(self) -> None:
-        """Nothing more comes: a `follow` that still waits ends with ``cancelled``."""
+        """End the writing for `follow`: a call that still waits raises ``cancelled``."""
 
     def finish(self, sync: bool = False) -> tuple[str, int]:
-        """Close the file; its digest and size.
+        """Close the file and return its digest and size.
 
         Raises:
-            CoreError: ``changed`` if the file has another size by now; ``io``, ``cancelled``.
+            CoreError: ``changed`` if the file has another size; ``io``, ``cancelled``.
         """
 
     def abort(self) -> None:
-        """Close the file and keep what was written; once more changes nothing."""
+        """Close the file and keep the written bytes; a second call has no effect."""
 
 @final
 class Member:
     """One member of a tar.
 
     Attributes:
-        name, linkname: as stored, extensions applied.
-        type: the type flag; the old NUL is ``0``, or ``5`` for a name that ends in a slash.
-        size: bytes of data in the tar.
-        offset: of the data, in the decompressed tar.
-        header: of the first header block, extensions included.
+        name, linkname: as stored, with extensions applied.
+        type: the type flag; NUL of the old format becomes ``0``, or ``5`` if the name ends in a
+            slash.
+        size: the size of the data, in bytes.
+        offset: the offset of the data in the decompressed tar.
+        header: the offset of the first header block, extensions included.
     """
 
     def __new__(
@@ -139,13 +142,13 @@ class Member:
 
 @final
 class Limits:
-    """What an archive or a layer may cost.
+    """The limits of an archive or a layer.
 
     Attributes:
-        max_bytes: of tar, and of every compressed stream on the way to it.
-        max_ratio: of such a stream to the stored input, once it has given 64 MiB.
-        max_entries: members of the tar.
-        max_path: bytes of a name or link name.
+        max_bytes: maximum size of the tar, and of the output of every compression around it.
+        max_ratio: maximum ratio of such output to the stored input, from 64 MiB of output on.
+        max_entries: maximum number of members of the tar.
+        max_path: maximum length of a name or link name, in bytes.
     """
 
     def __new__(
@@ -171,7 +174,7 @@ class Limits:
 class Archive:
     """A tar in a file, compressed up to `rounds` times.
 
-    Calls take turns: one pass over a compressed archive runs at a time.
+    Concurrent calls wait: one pass over a compressed archive runs at a time.
     """
 
     def __new__(
@@ -185,68 +188,71 @@ class Archive:
     ) -> Self: ...
     @property
     def framing(self) -> tuple[str, ...]:
-        """The compressions, outermost first; empty for a plain tar."""
+        """The compression formats, outermost first; empty for a plain tar."""
 
     @property
     def inflated(self) -> int:
-        """Bytes of the tar that were decompressed so far, over all passes; 0 for a plain tar."""
+        """The number of tar bytes decompressed so far, over all passes; 0 for a plain tar."""
 
     def index(self, *, keep: int = 0, sizes: bool = False) -> tuple[list[Member], CoreError | None]:
-        """The members up to the first damage, and that damage.
+        """Return the members up to the first error, and that error.
 
-        None is a proper end: two zero blocks, or the end of the bytes after a whole member, with
-        or without one zero block. A member that is cut short is left out; so is what stands in a
-        compressed frame that is damaged.
+        The error is None if the tar ends properly: with two zero blocks, or after a complete
+        member, with or without one zero block. An incomplete member is left out; so is every
+        member in a damaged compressed frame.
 
         Args:
-            keep: of a compressed archive, so many bytes of files are kept in memory, the smallest
-                first, and the first six bytes of all others: what lies in them is read without a
-                further pass. 0: neither.
-            sizes: and compressed files are measured on the way, as far as together they do not
-                grow beyond what the archive itself may grow to.
+            keep: maximum number of bytes of files of a compressed archive to keep in memory, the
+                smallest files first, with the first six bytes of all other files; they are then
+                read without another pass. 0 keeps none.
+            sizes: also measure the decompressed size of compressed files, as long as they do not
+                together exceed the size limit of the archive.
 
         Raises:
             CoreError: ``io``, ``cancelled``.
         """
 
     def read(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        """The bytes of some ranges (offset, size) of the tar, in the order asked.
+        """Return the bytes of some ranges (offset, size) of the tar, in the given order.
 
-        One pass, or none where `index` kept it all; memory is what the ranges ask for.
+        Takes one pass, or none if `index` kept all the ranges. The memory used is the size of the
+        ranges.
 
         Raises:
-            CoreError: ``truncated`` for a range beyond the end; that of `index` for a range that
-                it did not vouch for; without `index` before, damage that was met on the way.
+            CoreError: ``truncated`` for a range beyond the end; the error of `index` for a range
+                beyond the bytes that `index` verified; if `index` was not called, an error before
+                the end of the ranges.
         """
 
     def copy_to(self, offset: int, size: int, writer: BlobWriter, decompress: bool = False) -> None:
         """Append the bytes of a member to a writer; with `decompress`, decompressed once.
 
-        A compressed archive goes on from where its last pass stands, if that is not past it.
+        In a compressed archive the last pass is continued, unless it is beyond the member.
 
         Raises:
-            CoreError: as `read`, and the writer's own.
+            CoreError: as `read`, and the errors of the writer.
         """
 
     def measure(self, offset: int, size: int) -> int:
-        """The size of a member after at most one round of decompression.
+        """Return the size of a member after at most one round of decompression.
 
         Raises:
-            CoreError: as `read`; of the member's own compression, with offsets in the member.
+            CoreError: as `read`; errors in the member's own compression, with offsets in the
+                member.
         """
 
     def close(self) -> None:
-        """Close the file; once more changes nothing."""
+        """Close the file; a second call has no effect."""
 
 @final
 class LayerFacts:
-    """What a layer is.
+    """The properties of a layer.
 
     Attributes:
-        digest, size: of the file as it is stored.
-        compression: ``none``, ``gzip``, ``bzip2``, ``xz`` or ``zstd``, found by content.
-        diff_id, tar_size: digest and size of the tar, all bytes after its end mark included.
-        entries: members of the tar.
+        digest, size: digest and size of the file as it is stored.
+        compression: ``none``, ``gzip``, ``bzip2``, ``xz`` or ``zstd``, detected by content.
+        diff_id, tar_size: digest and size of the tar, including all bytes after its end mark.
+        entries: the number of members of the tar.
     """
 
     def __new__(
@@ -274,8 +280,8 @@ class LayerFacts:
     def __hash__(self) -> int: ...
 
 def layer_pass(path: str, *, limits: Limits | None = None, stop: Stop | None = None) -> LayerFacts:
-    """Read a layer once: both digests, both sizes, the tar walk, the budgets.
+    """Read a layer once, to compute its digests and sizes and to check the tar and the limits.
 
     Raises:
-        CoreError: whatever is wrong with it.
+        CoreError: the layer is invalid or cannot be read.
     """

@@ -1,34 +1,35 @@
-"""The one error of the core, raised by the Rust extension and by its Python twin alike.
+"""The error of the core, raised by both the Rust extension and its Python twin.
 
 =================  =========================================  =====================================
-code               what it means                              offset
+code               meaning                                    offset
 =================  =========================================  =====================================
-``cancelled``      stopped                                    where it was
-..                 the writer was aborted or finished         bytes the writer had been given
-``changed``        a file being written is not what was       first byte that differs, or its length
-                   written to it
-``corrupt``        damaged tar                                the header block that is wrong
+``cancelled``      stopped                                    position at that moment
+..                 the writer was aborted or finished         bytes passed to the writer so far
+``changed``        a file being written does not have the     first byte that differs, or its length
+                   bytes that were written to it
+``corrupt``        damaged tar                                the damaged header block
 ..                 damaged compression                        first byte of the damaged frame
-``io``             the operating system said no               where in the file, 0 at its opening
-``limit_bytes``    more tar bytes than the budget             the budget
-``limit_entries``  more members than the budget               first header block of that member
-``limit_path``     a longer path than the budget              first header block of that member
-``limit_ratio``    more bytes than the input may give         the budget that follows from the input
+``io``             error of the operating system              position in the file; 0 at its opening
+``limit_bytes``    more tar bytes than the limit              the limit
+``limit_entries``  more members than the limit                first header block of that member
+``limit_path``     a path longer than the limit               first header block of that member
+``limit_ratio``    more bytes than the compression ratio      the limit that follows from the size
+                   allows                                     of the input
 ``not_tar``        the first block is not a tar header        0
-``truncated``      the bytes end too early                    where they end
-..                 compression cut short                      first byte of the unfinished frame
-``unsupported``    a legal thing that is not read here        of the frame; 0 for an algorithm
+``truncated``      the bytes end too early                    end of the bytes
+..                 incomplete compressed data                 first byte of the unfinished frame
+``unsupported``    valid data that is not supported           of the frame; 0 for an algorithm
 =================  =========================================  =====================================
 
-A *frame* is what a compressed stream is made of: a gzip member, a bzip2 or xz stream, a zstd or
-skippable frame. How far into a damaged frame a decoder gets depends on the decoder; where the
-frame begins does not, and it is counted in the stream that the frame stands in. For the
+A compressed stream is a sequence of *frames*: gzip members, bzip2 or xz streams, zstd or skippable
+frames. The position in a damaged frame at which a decoder fails depends on the decoder; the
+beginning of the frame does not. Its offset is in the stream that contains the frame. For the
 outermost compression that is the file (or the member of a tar).
 
-Nothing in a frame is believed before its end was reached, so damage in compression has
-precedence over what was found in the tar inside, and an outer compression over an inner one: the
-rest of the stream is read to find out. Budgets, and errors of the operating system, end the work
-at once.
+The content of a frame is unverified until its end was read. So an error in compression has
+precedence over an error in the tar inside, and an error in an outer compression over one in an
+inner compression; to find them the rest of the stream is read. Limits and errors of the operating
+system end the work at once.
 """
 
 from __future__ import annotations
@@ -49,17 +50,17 @@ CODES = (
     "unsupported",
 )
 
-#: These say nothing of the bytes: of the same ones something else may be said another time.
+#: Codes that are not a property of the bytes: another attempt may succeed.
 TRANSIENT = ("cancelled", "io")
 
 
 class CoreError(Exception):
-    """Bytes could not be read, written or believed.
+    """Bytes could not be read, written or verified.
 
     Attributes:
         code: one of `CODES`.
-        offset: a byte position; the table above says of what.
-        detail: plain words about it.
+        offset: a byte position; the table above gives its meaning.
+        detail: a description for people.
     """
 
     def __init__(self, code: str, offset: int, detail: str) -> None:

@@ -1,3 +1,3 @@
-"""What Go does where users can see it: JSON, base64 and quoting."""
+"""Go's JSON, base64 and quoting, as far as their behaviour is visible to users."""
 
 from __future__ import annotations

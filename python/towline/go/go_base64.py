@@ -1,20 +1,20 @@
-"""Base64 as the original reads it, with the offset that it names where it cannot."""
+"""Base64 as the original decodes it, with the original's error offsets."""
 
 from __future__ import annotations
 
 from base64 import b64decode
 
-__all__ = ["Base64Fault", "decode"]
+__all__ = ["Base64Error", "decode"]
 
 _LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 _GROUP = 4
 
 
-class Base64Fault(ValueError):
+class Base64Error(ValueError):
     """Text that is not base64.
 
     Attributes:
-        offset: where, in bytes.
+        offset: the position of the error, in bytes.
     """
 
     def __init__(self, offset: int) -> None:
@@ -23,22 +23,25 @@ class Base64Fault(ValueError):
 
 
 def decode(text: str) -> bytes:
-    """The bytes that a text stands for; line ends are skipped, padding is needed.
+    """Decode base64 text; line ends are skipped, padding is required.
 
     Raises:
-        Base64Fault: at a character that is no letter of the alphabet or padding out of its place,
-            or, where the text ends within a group of four, at the beginning of its letters.
+        Base64Error: at a character outside the alphabet or at misplaced padding; if the text ends
+            within a group of four, at the beginning of that group's letters.
     """
-    whole = [(offset, chr(byte)) for offset, byte in enumerate(text.encode("utf-8", "replace"))]
-    kept = [(offset, char) for offset, char in whole if char not in "\r\n"]
+    encoded = text.encode("utf-8", "replace")
+    chars = [(offset, chr(byte)) for offset, byte in enumerate(encoded)]
+    kept = [(offset, char) for offset, char in chars if char not in "\r\n"]
     for start in range(0, len(kept), _GROUP):
-        offset = _fault(kept[start : start + _GROUP], kept[start + _GROUP :], len(whole))
+        offset = _error_offset(kept[start : start + _GROUP], kept[start + _GROUP :], len(encoded))
         if offset is not None:
-            raise Base64Fault(offset)
+            raise Base64Error(offset)
     return b64decode("".join(char for _, char in kept))
 
 
-def _fault(group: list[tuple[int, str]], rest: list[tuple[int, str]], length: int) -> int | None:
+def _error_offset(
+    group: list[tuple[int, str]], rest: list[tuple[int, str]], length: int
+) -> int | None:
     letters = 0
     for offset, char in group:
         if char == "=":

@@ -1,9 +1,8 @@
-"""JSON as the original's decoder reads it (ARCH-010), and as its encoder writes it again.
+"""JSON as Go's ``encoding/json`` decodes and encodes it (ARCH-010).
 
-Keys are matched without regard to case, the last of duplicate keys wins, unknown keys are ignored,
-``null`` clears a value, and a value of the wrong type is an error.  Bytes that are no UTF-8 and
-lone surrogates become U+FFFD.  What is written has no white space and no characters that HTML gives
-a meaning.
+Decoding: keys match case-insensitively, the last of duplicate keys wins, unknown keys are ignored,
+``null`` clears a value, and a value of the wrong type is an error.  Invalid UTF-8 and lone
+surrogates become U+FFFD.  Encoding: no white space, and characters special to HTML are escaped.
 """
 
 from __future__ import annotations
@@ -38,11 +37,11 @@ _STRING_OR_SPACE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[ \t\r\n]+')
 
 
 class GoJsonError(ValueError):
-    """A document that is not JSON, or not of the wanted shape; the message is plain words."""
+    """A document that is not JSON, or does not have the expected shape."""
 
 
 class Struct:
-    """A JSON object as a record: fields are looked up without regard to the case of the key."""
+    """A JSON object as a record; field names match case-insensitively."""
 
     __slots__ = ("_pairs",)
 
@@ -50,10 +49,10 @@ class Struct:
         self._pairs = pairs
 
     def get(self, field: str, read: Callable[[Any], T], empty: T) -> T:
-        """The value of a field as `read` makes it.
+        """The value of a field, converted by `read`; `empty` if the field is absent.
 
-        `empty` stands for an absent field; ``null`` gives what was there before it (for strings,
-        which it leaves alone) or `empty` (for lists and objects, which it clears).
+        ``null`` leaves a string or number at its previous value, and resets any other value to
+        `empty`.
         """
         value = empty
         folded = _fold(field)
@@ -75,9 +74,9 @@ class Struct:
 
 
 def decode(data: bytes) -> Any:
-    """Decode one document; anything but white space after it is a fault.
+    """Decode one document; only white space may follow it.
 
-    Objects come as `Struct`, lists as list; all else as Python has it.
+    An object becomes a `Struct`, a list a ``list``, any other value its Python equivalent.
 
     Raises:
         GoJsonError: not JSON.
@@ -94,7 +93,7 @@ def _decoded(text: str) -> Any:
 
 
 def decode_first(data: bytes) -> Any:
-    """Decode the first document and leave what follows it unread (LAYOUT-004).
+    """Decode the first document and ignore the text after it (LAYOUT-004).
 
     Raises:
         GoJsonError: the first document is not JSON.
@@ -103,14 +102,14 @@ def decode_first(data: bytes) -> Any:
 
 
 def string(raw: Any) -> str:
-    """A JSON string; GoJsonError for anything else."""
+    """A JSON string; raises GoJsonError for any other value."""
     if isinstance(raw, str):
         return raw
     return _mismatch(raw, "string")
 
 
 def integer(raw: Any) -> int:
-    """A whole JSON number of 64 bits; GoJsonError for anything else."""
+    """A JSON integer of 64 bits; raises GoJsonError for any other value."""
     if isinstance(raw, int) and not isinstance(raw, bool):
         if -(1 << 63) <= raw < 1 << 63:
             return raw
@@ -119,7 +118,7 @@ def integer(raw: Any) -> int:
 
 
 def struct(raw: Any) -> Struct:
-    """A JSON object; GoJsonError for anything else, ``null`` reads as an empty one."""
+    """A JSON object, empty for ``null``; raises GoJsonError for any other value."""
     if raw is None:
         return Struct([])
     if isinstance(raw, Struct):
@@ -128,7 +127,7 @@ def struct(raw: Any) -> Struct:
 
 
 def list_of(read: Callable[[Any], T], null: T) -> Callable[[Any], list[T]]:
-    """A reader of JSON lists whose items `read` makes; a ``null`` item gives `null`."""
+    """A reader of JSON lists; `read` converts each item, and a ``null`` item becomes `null`."""
 
     def reader(raw: Any) -> list[T]:
         if not isinstance(raw, list):
@@ -139,14 +138,14 @@ def list_of(read: Callable[[Any], T], null: T) -> Callable[[Any], list[T]]:
 
 
 def strings_by_key(raw: Any) -> dict[str, str]:
-    """A JSON object as a mapping of strings: here keys are exact, the last duplicate wins."""
+    """A JSON object as a mapping of strings; keys are case-sensitive, the last duplicate wins."""
     if not isinstance(raw, Struct):
         _mismatch(raw, "object")
     return {key: "" if value is None else string(value) for key, value in raw.pairs()}
 
 
 def raw_members(text: str) -> dict[str, str]:
-    """The members of a JSON object with their values as written; of duplicate keys the last.
+    """The members of a JSON object with their values as written; the last duplicate key wins.
 
     Raises:
         GoJsonError: not a JSON object.
@@ -167,13 +166,13 @@ def raw_members(text: str) -> dict[str, str]:
 
 
 def compacted(text: str) -> str:
-    """Valid JSON without white space, and with characters of HTML escaped."""
+    """Valid JSON with its white space removed and the characters special to HTML escaped."""
     bare = _STRING_OR_SPACE.sub(lambda found: found[0] if found[0][0] == '"' else "", text)
     return _MARKUP.sub(_escaped, bare)
 
 
 def quoted(text: str) -> str:
-    """A JSON string."""
+    """The text as a JSON string."""
     return f'"{_TO_ESCAPE.sub(_escaped, text)}"'
 
 
@@ -193,7 +192,7 @@ def _mismatch(raw: Any, wanted: str) -> NoReturn:
 
 
 def _fold(key: str) -> str:
-    # Simple case folding: beside ASCII, K (Kelvin) folds to k and ſ (long s) to s.
+    # Simple case folding: besides ASCII, K (Kelvin) folds to k and ſ (long s) to s.
     return key.lower().replace("\u017f", "s")
 
 
@@ -204,8 +203,8 @@ def _text(data: bytes) -> str:
     return text
 
 
-def _no_constant(word: str) -> NoReturn:
-    raise GoJsonError(f"invalid character {word[0]!r} looking for beginning of value")
+def _no_constant(constant: str) -> NoReturn:
+    raise GoJsonError(f"invalid character {constant[0]!r} looking for beginning of value")
 
 
 def _clean(value: str) -> str:

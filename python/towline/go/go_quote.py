@@ -1,4 +1,4 @@
-"""Quoting of untrusted text for messages: double quotes, and nothing that a terminal acts on."""
+"""Quoting of untrusted text for messages: double quotes, and no terminal control characters."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import unicodedata
 
 __all__ = ["quote"]
 
-_LONGEST = 1024  # characters that are shown; what somebody else wrote may have millions
+_LONGEST = 1024  # characters shown: untrusted text may have millions
 _ESCAPES = {
     '"': '\\"',
     "\\": "\\\\",
@@ -23,9 +23,9 @@ _ESCAPES = {
 def quote(text: str) -> str:
     """`text` in double quotes, with control and unprintable characters escaped.
 
-    The escapes are those of the original's quoted form (ERR-002).  Bytes that are no UTF-8, which
-    are held as surrogate escapes here, and control characters below U+0080 get two hex digits,
-    other unprintable ones four or eight.
+    The escapes are those of Go's ``%q`` (ERR-002).  Bytes that are not UTF-8 (surrogate escapes in
+    `text`) and control characters below U+0080 are written with two hex digits, other unprintable
+    characters with four or eight.
     """
     more = "..." if len(text) > _LONGEST else ""
     return '"' + "".join(map(_quoted, text[:_LONGEST])) + f'"{more}'

@@ -1,3 +1,3 @@
-"""Images: descriptors, manifests, configs and platforms, as values."""
+"""Image documents as values: descriptors, manifests, configs and platforms."""
 
 from __future__ import annotations

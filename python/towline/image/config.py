@@ -1,6 +1,6 @@
-"""The config of an image: what it runs on, its labels, and what its layers are uncompressed.
+"""The config of an image: its platform, labels and diff IDs.
 
-Source: the OCI image specification, config.md; read as the original reads it (MANIFEST-010).
+Source: the OCI image specification, config.md; parsed as the original parses it (MANIFEST-010).
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ __all__ = ["ImageConfig", "parse_config"]
 
 @dataclass(frozen=True, slots=True)
 class ImageConfig:
-    """What towline needs to know of a config.
+    """The fields of a config that towline uses.
 
     Attributes:
-        diff_id_texts: as written, lowest layer first; `diff_ids` are the checked values.
+        diff_id_texts: as written, lowest layer first; `diff_ids` are the validated values.
     """
 
     os: str
@@ -32,7 +32,7 @@ class ImageConfig:
 
     @property
     def diff_ids(self) -> tuple[Digest, ...] | None:
-        """The checked diff IDs; None where one of them is no digest."""
+        """The validated diff IDs; None if one of them is not a digest."""
         try:
             return tuple(parse_digest(text) for text in self.diff_id_texts)
         except InvalidNameError:
@@ -40,7 +40,7 @@ class ImageConfig:
 
 
 def parse_config(data: bytes) -> ImageConfig:
-    """Read a config.
+    """Parse a config.
 
     Raises:
         SourceError: ``config.not_json``.
@@ -49,12 +49,12 @@ def parse_config(data: bytes) -> ImageConfig:
     try:
         document = struct(decode(data))
         rootfs = document.get("rootfs", struct, empty)
-        running: Any = document.get("config", struct, empty)
+        run_config: Any = document.get("config", struct, empty)
         return ImageConfig(
             os=document.get("os", string, ""),
             architecture=document.get("architecture", string, ""),
             variant=document.get("variant", string, ""),
-            labels=running.get("Labels", strings_by_key, {}),
+            labels=run_config.get("Labels", strings_by_key, {}),
             diff_id_texts=tuple(rootfs.get("diff_ids", list_of(string, ""), [])),
         )
     except GoJsonError as fault:

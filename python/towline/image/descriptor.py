@@ -1,4 +1,4 @@
-"""Descriptors: what a document says of a blob.
+"""Descriptors: the media type, digest and size of a blob as a document lists them.
 
 Source: the OCI image specification, descriptor.md.
 """
@@ -17,14 +17,14 @@ __all__ = ["Descriptor", "read_descriptor"]
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """A blob as a document describes it; nothing of it is trusted before it was checked.
+    """A blob as a document describes it; the fields are not yet validated.
 
     Attributes:
-        media_type: as written, ``""`` where absent.
-        digest_text: as written; `digest` is the checked value.
-        size: in bytes, as written; -1 where the document does not say.
-        urls: other places of a foreign layer.
-        platform: of an entry of an index.
+        media_type: as written, ``""`` if absent.
+        digest_text: as written; `digest` is the validated value.
+        size: in bytes, as written; -1 if absent.
+        urls: other locations of a foreign layer.
+        platform: the platform of an entry of an index.
     """
 
     media_type: str
@@ -36,7 +36,7 @@ class Descriptor:
 
     @property
     def attestation(self) -> bool:
-        """Whether an entry of an index speaks about another entry, and is no image (PLAT-007)."""
+        """Whether an entry of an index is an attestation and not an image (PLAT-007)."""
         if self.annotations.get("vnd.docker.reference.type") == "attestation-manifest":
             return True
         have = self.platform
@@ -44,19 +44,19 @@ class Descriptor:
 
     @property
     def digest(self) -> Digest:
-        """The checked digest; only this may enter a path or a URL.
+        """The validated digest; only this form may be used in a path or a URL.
 
         Raises:
-            InvalidNameError: a ``digest.*`` fault.
+            InvalidNameError: ``digest.*``.
         """
         return parse_digest(self.digest_text)
 
 
 def read_descriptor(raw: object) -> Descriptor:
-    """Read a descriptor; ``null`` reads as an empty one.
+    """Parse a descriptor; ``null`` gives an empty one.
 
     Raises:
-        GoJsonError: a field of another type than the specification gives it.
+        GoJsonError: a field has the wrong type.
     """
     entry = struct(raw)
     platform = entry.get("platform", _platform, None)

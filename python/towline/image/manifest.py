@@ -1,4 +1,4 @@
-"""Manifests and indexes: reading them, and telling which is which.
+"""Parse manifests and indexes, and detect their media type.
 
 Sources: the OCI image specification (manifest.md, image-index.md), Docker's image manifest
 version 2 schema 2.  (MANIFEST-001 to MANIFEST-012)
@@ -44,26 +44,23 @@ DOCKER_LAYER_GZIP = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
-# What is read as it stands, and known by all of its bytes; schema 1 is known by its signed part.
+# The digest of these covers all bytes; that of schema 1 covers its signed part.
 WHOLE_TYPES = (OCI_MANIFEST, OCI_INDEX, DOCKER_SCHEMA2, DOCKER_LIST)
 SCHEMA1 = (DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED)
 _KNOWN_TYPES = (*WHOLE_TYPES, *SCHEMA1)
-_EMPTY = Descriptor("", "", -1)  # what ``null`` reads as
+_EMPTY = Descriptor("", "", -1)  # the value of ``null``
 
 
 @dataclass(frozen=True, slots=True)
 class RawManifest:
-    """A manifest or index as it came.
-
-    Its bytes decide its digest, its media type how it is read.
-    """
+    """The bytes of a manifest or index as received, and its media type."""
 
     data: bytes
     media_type: str
 
     @property
     def digest(self) -> Digest:
-        """SHA-256 over the bytes as they came."""
+        """SHA-256 of the bytes as received."""
         return sha256_of(self.data)
 
 
@@ -85,10 +82,10 @@ class Index:
 
 
 def recognise(data: bytes) -> str:
-    """The media type of a manifest by its content, ``""`` where it cannot be told (MANIFEST-003).
+    """The media type of a manifest by its content, ``""`` if it cannot be detected (MANIFEST-003).
 
-    A document's own ``mediaType`` counts where it is one that towline knows; else schema version
-    and shape decide.
+    The document's own ``mediaType`` is used if it is one of `WHOLE_TYPES`; otherwise the schema
+    version and the keys decide.
     """
     try:
         document = struct(decode(data))
@@ -112,10 +109,10 @@ def recognise(data: bytes) -> str:
 
 
 def parse_manifest(raw: RawManifest) -> Manifest:
-    """Read an image manifest of schema 2 or OCI.
+    """Parse an image manifest of schema 2 or OCI.
 
     Raises:
-        SourceError: ``manifest.schema_version`` where the media type is of neither (MANIFEST-006),
+        SourceError: ``manifest.schema_version`` for any other media type (MANIFEST-006),
             ``manifest.not_json``, ``manifest.ambiguous`` (MANIFEST-008).
     """
     if raw.media_type not in (DOCKER_SCHEMA2, OCI_MANIFEST):
@@ -133,7 +130,7 @@ def parse_manifest(raw: RawManifest) -> Manifest:
 
 
 def parse_index(raw: RawManifest) -> Index:
-    """Read a docker manifest list or an OCI index.
+    """Parse a docker manifest list or an OCI index.
 
     Raises:
         SourceError: ``manifest.not_json``, ``manifest.ambiguous``.
@@ -156,7 +153,7 @@ def _document(raw: RawManifest) -> Struct:
 
 
 def _refuse_ambiguity(document: Struct, foreign: tuple[str, ...]) -> None:
-    # MANIFEST-008: a document that two readers could take for two things is taken for neither.
+    # MANIFEST-008: a document that could be read both as a manifest and as an index is refused
     present = {key.lower() for key, value in document.pairs() if value not in (None, [], "")}
     both = [field for field in foreign if field.lower() in present]
     if both:
@@ -172,7 +169,7 @@ def _version(raw: RawManifest) -> dict[str, object]:
 
 
 def typed(data: bytes, media_type: str, rules: Rules) -> RawManifest:
-    """A manifest under the media type that it was listed with, where that says anything."""
+    """A manifest with its listed media type; an unknown one may be detected from the content."""
     if rules.typeless == "recognise" and media_type not in _KNOWN_TYPES:  # REG-006
         media_type = recognise(data) or media_type
     return RawManifest(data, media_type)

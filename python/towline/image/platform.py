@@ -1,4 +1,4 @@
-"""Platforms, and the choice of an instance from an index.
+"""Platforms, and the choice of an instance from an index by platform.
 
 PLAT-001 to PLAT-008.
 """
@@ -27,13 +27,13 @@ _MACHINES = {
     "riscv64": "riscv64",
     "s390x": "s390x",
 }
-# PLAT-004: a processor runs what its elder siblings run, so wanted variants are tried downwards
+# PLAT-004: a processor also runs code for lower variants, so variants are tried downwards
 _VARIANTS = {"arm": ("v8", "v7", "v6", "v5"), "arm64": ("v8",)}
 
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """An operating system and a processor; prints as ``os/architecture[/variant]``."""
+    """An operating system and a processor; formatted as ``os/architecture[/variant]``."""
 
     os: str
     architecture: str
@@ -53,13 +53,13 @@ T = TypeVar("T", bound=_Instance)
 
 
 def host_platform() -> Platform:
-    """Linux on this machine's processor: images for other systems are not run here (PLAT-001)."""
+    """The default platform: Linux on this machine's processor (PLAT-001)."""
     machine = _host.machine().lower()
     return Platform("linux", _MACHINES.get(machine, machine))
 
 
 def parse_platform(text: str) -> Platform:
-    """Read ``OS/ARCH[/VARIANT]``.
+    """Parse ``OS/ARCH[/VARIANT]``.
 
     Raises:
         ConfigurationError: ``option.platform``.
@@ -73,22 +73,23 @@ def parse_platform(text: str) -> Platform:
 def choose_instance(
     instances: Sequence[T], wanted: Platform, *, variants: bool, list_kind: str
 ) -> T:
-    """The instance for a platform: the nearest variant, and among equals the first (PLAT-003).
+    """The instance for a platform: the nearest variant, and the first of equals (PLAT-003).
 
     Args:
         instances: entries of an index, in its order.
-        wanted: the platform; an empty variant takes any.
-        variants: whether variants count; without, the first of the architecture is taken.
+        wanted: the platform; an empty variant matches any.
+        variants: whether variants are compared; if not, the first instance of the operating system
+            and architecture is chosen.
         list_kind: ``"manifest list"`` or ``"image index"``, for the message.
 
     Raises:
-        PlatformMismatchError: ``platform.none``; ``available`` lists what there is.
+        PlatformMismatchError: ``platform.none``; ``available`` lists the platforms of the index.
     """
     for matches in _preferences(wanted, variants=variants):
         for instance in instances:
             if instance.platform is not None and matches(instance.platform):
                 return instance
-    if variants:  # PLAT-005: an entry that does not say what it is for is the last resort
+    if variants:  # PLAT-005: an entry without a platform is chosen last
         for instance in instances:
             if instance.platform is None:
                 return instance

@@ -1,9 +1,9 @@
-"""Docker's image manifest version 2 schema 1, and the config that is made of its history.
+"""Docker's image manifest version 2 schema 1, and the config that is built from its history.
 
-Such a manifest has no config: what an image is stands in its history, and the image's ID is that of
-a config of schema 2 which is made once the layers are here.  Where a manifest is signed, nothing
-outside of what was signed is read.
-Source: Docker's description of the format; the behaviour of the original.
+Such a manifest has no config.  Its history describes the image, and the image's ID is the digest of
+a schema 2 config that is built once the layers are available.  Of a signed manifest only the signed
+part is parsed.
+Sources: Docker's description of the format; the behaviour of the original.
 (MANIFEST-020 to MANIFEST-025)
 """
 
@@ -43,7 +43,7 @@ from towline.image.manifest import (
 )
 from towline.name.digest import Digest, digest_of
 
-__all__ = ["Schema1", "known_digest", "parse_image", "parse_schema1"]
+__all__ = ["Schema1", "manifest_digest", "parse_image", "parse_schema1"]
 
 _ID = re.compile(r"[a-f0-9]{64}")
 _DROPPED = ("id", "parent", "parent_id", "layer_id", "throwaway", "Size")
@@ -55,7 +55,7 @@ _TIME = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """What one entry of the history says of its layer; `text` is the entry as it was written."""
+    """One history entry, which describes one layer; `text` is the entry as written."""
 
     text: str
     id: str
@@ -67,7 +67,7 @@ class _Entry:
     throwaway: bool
 
     def encoded(self) -> str:
-        """As an item of the history of a config."""
+        """The entry as an item of the history of a config."""
         members = [f'"created":"{self.created}"']
         for key in ("author", "created_by", "comment"):
             value: str = getattr(self, key)
@@ -83,9 +83,9 @@ class Schema1:
     """An image of schema 1.
 
     Attributes:
-        media_type: of the plain or of the signed form, whatever it was served as.
-        layers: every blob that is listed, lowest first, of unknown size.
-        history: one entry for each of them, lowest first.
+        media_type: of the plain or of the signed form, regardless of the served media type.
+        layers: every listed blob, lowest first, of unknown size.
+        history: one entry for each layer, lowest first.
     """
 
     media_type: str
@@ -94,7 +94,7 @@ class Schema1:
 
     @property
     def content(self) -> tuple[Descriptor, ...]:
-        """The layers that change something, lowest first: those that are not throwaway."""
+        """The layers with content, lowest first: those that are not throwaway."""
         pairs = zip(self.layers, self.history, strict=True)
         return tuple(layer for layer, entry in pairs if not entry.throwaway)
 
@@ -104,8 +104,8 @@ class Schema1:
         pairs = zip(self.layers, self.history, strict=True)
         return tuple(layer for layer, entry in pairs if entry.throwaway)
 
-    def described(self) -> ImageConfig:
-        """What the newest entry says of the image; it knows no diff IDs.
+    def partial_config(self) -> ImageConfig:
+        """The image config in the newest history entry; it has no diff IDs.
 
         Raises:
             SourceError: ``config.not_json``.
@@ -114,11 +114,11 @@ class Schema1:
 
     @property
     def config(self) -> Descriptor:
-        """Of nothing: the manifest names no config."""
+        """An empty descriptor: the manifest has no config."""
         return Descriptor("", "", -1)
 
     def config_with(self, diff_ids: Sequence[Digest]) -> bytes:
-        """The config of the image, byte for byte as the original makes it (MANIFEST-024).
+        """The config of the image, byte for byte as the original builds it (MANIFEST-024).
 
         Args:
             diff_ids: one for each layer of `content`, lowest first.
@@ -138,7 +138,7 @@ class Schema1:
 
 
 def parse_image(raw: RawManifest) -> Manifest | Schema1:
-    """Read an image manifest of whatever kind its media type says.
+    """Parse an image manifest according to its media type.
 
     Raises:
         SourceError: as `parse_manifest` and `parse_schema1`.
@@ -148,11 +148,12 @@ def parse_image(raw: RawManifest) -> Manifest | Schema1:
     return parse_manifest(raw)
 
 
-def known_digest(raw: RawManifest, algorithm: str = "sha256") -> Digest:
-    """The digest by which a manifest is known: that of its bytes, or of what was signed.
+def manifest_digest(raw: RawManifest, algorithm: str = "sha256") -> Digest:
+    """The digest of a manifest: of all its bytes or, for signed schema 1, of its signed part.
 
-    Only what will be read as schema 1, by its signed part alone, is known by that part: else
-    signatures around any manifest would let a server append to it under its digest (MANIFEST-023).
+    The signed part is used only for documents that are parsed as schema 1, which ignores the rest.
+    Otherwise a server could add signatures to any manifest and append to it under the same digest
+    (MANIFEST-023).
 
     Raises:
         SourceError: ``manifest.schema1_signatures``.
@@ -162,11 +163,11 @@ def known_digest(raw: RawManifest, algorithm: str = "sha256") -> Digest:
 
 
 def parse_schema1(raw: RawManifest) -> Schema1:
-    """Read a manifest of schema 1 (MANIFEST-021).
+    """Parse a manifest of schema 1 (MANIFEST-021).
 
     Raises:
-        SourceError: ``manifest.schema_version`` where it says that it is of another schema,
-            ``manifest.not_json``, or a ``manifest.schema1_*`` fault.
+        SourceError: ``manifest.schema_version`` if its ``schemaVersion`` is not 1,
+            ``manifest.not_json``, or ``manifest.schema1_*``.
     """
     payload = _payload(raw.data)
     try:
@@ -184,7 +185,7 @@ def parse_schema1(raw: RawManifest) -> Schema1:
         raise SourceError("manifest.schema1_empty")
     layers = tuple(Descriptor("", blob, -1) for blob in blobs)
     history = tuple(_entry(index, text) for index, text in enumerate(texts))
-    kept = _unbroken(history)
+    kept = _kept_entries(history)
     return Schema1(
         DOCKER_SCHEMA1 if payload is raw.data else DOCKER_SCHEMA1_SIGNED,
         tuple(layers[index] for index in reversed(kept)),
@@ -192,8 +193,11 @@ def parse_schema1(raw: RawManifest) -> Schema1:
     )
 
 
-def _unbroken(history: Sequence[_Entry]) -> list[int]:
-    """Which entries count, newest first: of neighbours with one ID the lowest (MANIFEST-022)."""
+def _kept_entries(history: Sequence[_Entry]) -> list[int]:
+    """Indexes of the entries to keep, newest first: of neighbours with one ID only the lowest.
+
+    MANIFEST-022.
+    """
     for entry in history:
         if not _ID.fullmatch(entry.id):
             raise SourceError("manifest.schema1_id", id=entry.id)
@@ -228,29 +232,29 @@ def _compatibility(raw: object) -> str:
 def _entry(index: int, text: str) -> _Entry:
     try:
         document = struct(decode(text.encode()))
-        ran = document.get("container_config", struct, Struct([]))
+        container_config = document.get("container_config", struct, Struct([]))
         return _Entry(
             text=text,
             id=document.get("id", string, ""),
             parent=document.get("parent", string, ""),
             created=document.get("created", _time, _NEVER),
             author=document.get("author", string, ""),
-            created_by=" ".join(ran.get("Cmd", list_of(string, ""), list[str]())),
+            created_by=" ".join(container_config.get("Cmd", list_of(string, ""), list[str]())),
             comment=document.get("comment", string, ""),
-            throwaway=document.get("throwaway", _truth, False),
+            throwaway=document.get("throwaway", _boolean, False),
         )
     except GoJsonError as fault:
         raise SourceError("manifest.schema1_history", index=index, reason=str(fault)) from None
 
 
-def _truth(raw: object) -> bool:
+def _boolean(raw: object) -> bool:
     if isinstance(raw, bool):
         return raw
     raise GoJsonError("cannot use that as a truth value")
 
 
 def _time(raw: object) -> str:
-    """A time of RFC 3339, written as the original writes it again."""
+    """A time of RFC 3339 in the form in which the original writes it."""
     text = string(raw)
     found = _TIME.fullmatch(text)
     try:
@@ -267,10 +271,10 @@ def _time(raw: object) -> str:
 
 
 def _payload(data: bytes) -> bytes:
-    """What was signed of a signed manifest of schema 1; of any other document all of it.
+    """The signed part of a signed manifest of schema 1; all of any other document.
 
-    Each signature says how long the beginning of the document is that it is for, and what follows
-    on it there (MANIFEST-023).
+    Each signature gives the length of the signed prefix of the document, and the tail that is
+    appended to it (MANIFEST-023).
     """
     if b"signatures" not in data.lower() or recognise(data) != DOCKER_SCHEMA1_SIGNED:
         return data
@@ -291,11 +295,11 @@ def _signed_parts(raw: object) -> set[tuple[int, bytes]] | None:
 
 
 def _signed_part(raw: object) -> tuple[int, bytes]:
-    header = struct(decode(_unwrapped(struct(raw).get("protected", string, ""))))
-    tail = _unwrapped(header.get("formatTail", string, ""))
+    header = struct(decode(_decode_base64url(struct(raw).get("protected", string, ""))))
+    tail = _decode_base64url(header.get("formatTail", string, ""))
     return header.get("formatLength", integer, -1), tail
 
 
-def _unwrapped(text: str) -> bytes:
-    """The bytes of base64url, which has no padding here."""
+def _decode_base64url(text: str) -> bytes:
+    """Decode base64url without padding."""
     return base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)

@@ -1,3 +1,3 @@
-"""Names: digests, references, and the parts of what a user typed."""
+"""Image names: digests, references, and the parts of a name as the user typed it."""
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Digests: ``algorithm:hex``, checked before they are used for anything.
+"""Digests: ``algorithm:hex``, parsed and validated.
 
-Source: the OCI image specification, and the order of checks that the original makes (NAME-020).
+Sources: the OCI image specification; the order of the checks is the original's (NAME-020).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Digest:
 
 
 def parse_digest(text: str) -> Digest:
-    """Read ``algorithm:hex``.
+    """Parse ``algorithm:hex``.
 
     Raises:
         InvalidNameError: ``digest.format``, ``digest.algorithm`` or ``digest.length``; the format
@@ -41,9 +41,9 @@ def parse_digest(text: str) -> Digest:
     if not colon or not encoded:
         raise InvalidNameError("digest.format", digest=text)
     if algorithm not in HEX_LENGTH:
-        # NAME-020: a word that could not name any algorithm is a fault of form
-        form = _ALGORITHM.fullmatch(algorithm)
-        raise InvalidNameError("digest.algorithm" if form else "digest.format", digest=text)
+        # NAME-020: an algorithm that does not match the grammar is a format error
+        well_formed = _ALGORITHM.fullmatch(algorithm)
+        raise InvalidNameError("digest.algorithm" if well_formed else "digest.format", digest=text)
     if len(encoded.encode("utf-8", "surrogateescape")) != HEX_LENGTH[algorithm]:
         raise InvalidNameError("digest.length", digest=text)
     if not _HEX.fullmatch(encoded):
@@ -52,7 +52,7 @@ def parse_digest(text: str) -> Digest:
 
 
 def is_digest(text: str) -> bool:
-    """Whether `parse_digest` would read the text."""
+    """Whether `parse_digest` accepts the text."""
     try:
         parse_digest(text)
     except InvalidNameError:
@@ -61,10 +61,10 @@ def is_digest(text: str) -> bool:
 
 
 def sha256_of(data: bytes) -> Digest:
-    """The SHA-256 digest of some bytes in memory."""
+    """The SHA-256 digest of bytes in memory."""
     return Digest("sha256", hashlib.sha256(data).hexdigest())
 
 
 def digest_of(data: bytes, algorithm: str) -> Digest:
-    """The digest of some bytes in memory by a known algorithm."""
+    """The digest of bytes in memory by one of the algorithms in `HEX_LENGTH`."""
     return Digest(algorithm, hashlib.new(algorithm, data).hexdigest())

@@ -1,7 +1,7 @@
-"""Decomposing a name without normalising it, and completing it with a registry.
+"""Decompose a name without normalising it, and complete it with a registry.
 
-`decompose` is what decides whether a name is short: nothing of Docker Hub's defaults enters before
-that question is answered.  (NAME-030 to NAME-039)
+`decompose` decides whether a name is short.  Docker Hub's defaults are applied only afterwards.
+(NAME-030 to NAME-039)
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ __all__ = ["ImageParts", "decompose", "is_registry"]
 
 
 def is_registry(text: str) -> bool:
-    """Whether the first part of a name can only be a registry (NAME-031)."""
+    """Whether the first part of a name is a registry (NAME-031)."""
     return "." in text or ":" in text or text == "localhost"
 
 
 @dataclass(frozen=True, slots=True)
 class ImageParts:
-    """What `decompose` makes of a name.
+    """A decomposed name.
 
     Attributes:
-        unnormalized: the reference as written; it went through no normalisation, so ``busybox``
-            has no domain here and ``ns/busybox`` has the domain ``ns``.
+        unnormalized: the reference as written, without normalisation: ``busybox`` has no domain
+            here and ``ns/busybox`` has the domain ``ns``.
         has_registry: whether that domain is a registry.
     """
 
@@ -35,12 +35,12 @@ class ImageParts:
     def reference_with_registry(self, registry: str) -> Reference:
         """The normalised reference of a short name under a registry (NAME-035).
 
-        The registry is not looked at on its own: it may hold a namespace, and one without a dot
-        or colon reads as a namespace of Docker Hub.
+        The registry is not validated on its own: it may contain a namespace, and one without a dot
+        or colon is parsed as a namespace of Docker Hub.
 
         Raises:
-            InvalidNameError: ``name.has_registry`` if the parts have a registry already, or the
-                fault of the joined name.
+            InvalidNameError: ``name.has_registry`` if the parts have a registry already, or an
+                error of the joined name.
         """
         if self.has_registry:
             raise InvalidNameError("name.has_registry", parts=self)
@@ -52,7 +52,7 @@ class ImageParts:
         """The normalised reference of a name that has a registry (NAME-036).
 
         Raises:
-            InvalidNameError: ``name.lacks_registry`` for a short name, or the fault of the name.
+            InvalidNameError: ``name.lacks_registry`` for a short name, or an error of the name.
         """
         if not self.has_registry:
             raise InvalidNameError("name.lacks_registry", parts=self)
@@ -62,7 +62,7 @@ class ImageParts:
 
 
 def decompose(name: str) -> ImageParts:
-    """Take a name apart without normalising it (NAME-030).
+    """Decompose a name without normalising it (NAME-030).
 
     Raises:
         InvalidNameError: as `towline.name.reference.parse_reference`.

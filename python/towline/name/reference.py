@@ -1,8 +1,8 @@
 """Image names by the grammar of docker/distribution: domain, path, tag, digest.
 
-Two readings exist.  `parse_reference` takes a name as it stands; `parse_normalized` knows Docker
-Hub (``docker.io``, ``library/``) and always gives a name with a domain.  Neither is lenient:
-what does not fit the grammar is an error.  (NAME-001 to NAME-019)
+`parse_reference` parses a name as written.  `parse_normalized` adds the defaults of Docker Hub
+(``docker.io``, ``library/``) and always returns a name with a domain.  Both reject a name that
+does not match the grammar.  (NAME-001 to NAME-019)
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ DEFAULT_TAG = "latest"
 NAME_MAX = 255  # bytes of domain and path together
 
 # Every repetition below ends in a character that the next part cannot begin with, so a match takes
-# time linear in the input.  ``-+`` stands where the grammar's ``[-]*`` would be exponential.
+# time linear in the input.  ``-+`` replaces the grammar's ``[-]*``, which would be exponential.
 _DOMAIN_PART = r"[a-zA-Z0-9]+(?:-+[a-zA-Z0-9]+)*"
 _DOMAIN = rf"{_DOMAIN_PART}(?:\.{_DOMAIN_PART})*(?::[0-9]+)?"
 _PATH_PART = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
@@ -43,7 +43,7 @@ _IDENTIFIER = re.compile(r"[a-f0-9]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A parsed image name; `domain` is empty only where `parse_reference` found none."""
+    """A parsed image name; `domain` is empty only if `parse_reference` found none."""
 
     domain: str
     path: str
@@ -57,7 +57,7 @@ class Reference:
 
     @property
     def familiar_name(self) -> str:
-        """The name without ``docker.io/``, and without ``library/`` where one part follows it."""
+        """The name without ``docker.io/``, and without ``library/`` if one part follows it."""
         if self.domain != DEFAULT_DOMAIN:
             return self.name
         first, slash, rest = self.path.partition("/")
@@ -74,11 +74,11 @@ class Reference:
         return tag + (f"@{self.digest}" if self.digest else "")
 
     def tagged(self) -> Reference:
-        """The same, with the tag ``latest`` where there is neither tag nor digest."""
+        """The same reference, with the tag ``latest`` if it has neither tag nor digest."""
         return self if self.tag or self.digest else replace(self, tag=DEFAULT_TAG)
 
     def without_tag(self) -> Reference:
-        """The same without its tag."""
+        """The same reference without its tag."""
         return replace(self, tag=None)
 
     def namespaces(self) -> tuple[str, ...]:
@@ -93,17 +93,17 @@ class Reference:
 
 
 def parse_reference(text: str) -> Reference:
-    """Read a name as it stands: the domain is what precedes the first slash, if it fits (NAME-001).
+    """Parse a name as written: text before the first slash is the domain if it fits (NAME-001).
 
     Raises:
         InvalidNameError: ``name.empty``, ``name.uppercase`` (it would match in lower case),
-            ``name.invalid``, ``name.too_long``, or a ``digest.*`` fault, tested in this order.
+            ``name.invalid``, ``name.too_long``, or a ``digest.*`` error, tested in this order.
     """
     match = _REFERENCE.fullmatch(text)
     if match is None:
         if not text:
             raise InvalidNameError("name.empty", name=text)
-        if _REFERENCE.fullmatch(lowered(text)):
+        if _REFERENCE.fullmatch(_to_lower(text)):
             raise InvalidNameError("name.uppercase", name=text)
         raise InvalidNameError("name.invalid", name=text)
     if len(match["name"]) > NAME_MAX:
@@ -113,17 +113,17 @@ def parse_reference(text: str) -> Reference:
 
 
 def parse_normalized(text: str) -> Reference:
-    """Read a name the way Docker does: ``docker.io`` and ``library/`` are filled in (NAME-010).
+    """Parse a name as Docker does: ``docker.io`` and ``library/`` are added (NAME-010).
 
     Raises:
-        InvalidNameError: ``name.identifier`` for 64 hex digits alone, ``name.uppercase_path`` where
-            the path is not lower case, else as `parse_reference`.
+        InvalidNameError: ``name.identifier`` for 64 hex digits alone, ``name.uppercase_path`` if
+            the path is not lower case, otherwise as `parse_reference`.
     """
     if _IDENTIFIER.fullmatch(text):
         raise InvalidNameError("name.identifier", name=text)
     domain, path = _split_domain(text)
     repository = path.partition(":")[0]
-    if lowered(repository) != repository:
+    if _to_lower(repository) != repository:
         raise InvalidNameError("name.uppercase_path", name=text)
     return parse_reference(f"{domain}/{path}")
 
@@ -141,10 +141,10 @@ def _split_domain(text: str) -> tuple[str, str]:
     return domain, path
 
 
-def lowered(text: str) -> str:
-    """Lower case, rune by rune (NAME-004).
+def _to_lower(text: str) -> str:
+    """The text in lower case, rune by rune as Go converts it (NAME-004).
 
-    U+0130 gives a plain ``i``, and what is no valid UTF-8 gives U+FFFD.
+    U+0130 becomes ``i``, and a byte that is not valid UTF-8 becomes U+FFFD.
     """
     if text.isascii():
         return text.lower()

@@ -1,5 +1,5 @@
-"""The ``docker://`` protocol: asking a registry for manifests and blobs.
+"""The client side of the registry protocol, for ``docker://`` images (REG-001 to REG-049).
 
-Clauses REG-001 to REG-049.  From the bottom up: `wire` (sockets under watch), `web` (one request,
-its redirects and repetitions), `challenge` and `tokens` (who we are), `client` (the protocol).
+From the bottom up: `deadline` (sockets with deadlines), `http` (one request with its redirects and
+retries), `challenge` and `tokens` (authentication), `client` (the protocol).
 """

@@ -1,4 +1,4 @@
-"""WWW-Authenticate: how a registry wants to be told who asks (REG-010), by RFC 9110, 11.6."""
+"""Parser of WWW-Authenticate headers, which ask for authentication (REG-010; RFC 9110, 11.6)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 __all__ = ["Challenge", "choose_challenge", "parse_challenges"]
 
-_HEADER_MAX = 4096  # characters that are looked at; real challenges have a few hundred
-_WORD = re.compile(r"([\s,]*)([!#$%&'*+.^_`|~0-9A-Za-z-]+)")
+_HEADER_MAX = 4096  # characters that are parsed; real challenges have a few hundred
+_TOKEN = re.compile(r"([\s,]*)([!#$%&'*+.^_`|~0-9A-Za-z-]+)")
 _VALUE = re.compile(r'\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _KNOWN = ("basic", "bearer")
@@ -21,7 +21,7 @@ class Challenge:
 
     Attributes:
         scheme: in lower case.
-        parameters: by name in lower case; the first of duplicates.
+        parameters: values by names in lower case; the first of duplicates counts.
     """
 
     scheme: str
@@ -29,33 +29,33 @@ class Challenge:
 
 
 def parse_challenges(values: Iterable[str]) -> tuple[Challenge, ...]:
-    """The challenges of all WWW-Authenticate headers, in order; what cannot be read is left out."""
-    return tuple(challenge for value in values for challenge in _in_one(value[:_HEADER_MAX]))
+    """The challenges of all WWW-Authenticate headers, in order; malformed parts are skipped."""
+    return tuple(challenge for value in values for challenge in _parse(value[:_HEADER_MAX]))
 
 
 def choose_challenge(challenges: Iterable[Challenge]) -> Challenge | None:
-    """The first whose scheme is known, None where there is none (REG-011)."""
+    """The first challenge whose scheme is known, None if there is none (REG-011)."""
     return next((each for each in challenges if each.scheme in _KNOWN), None)
 
 
-def _in_one(text: str) -> list[Challenge]:
+def _parse(text: str) -> list[Challenge]:
     found: list[tuple[str, dict[str, str]]] = []
     at = 0
-    while match := _WORD.match(text, at):
-        word, at = match[2].lower(), match.end()
+    while match := _TOKEN.match(text, at):
+        token, at = match[2].lower(), match.end()
         value = _VALUE.match(text, at)
         if value is None:
-            # Behind a scheme and a space alone it is that scheme's token68, and nothing to us.
+            # Directly after a scheme, without a comma, it is the scheme's token68: ignored.
             if not found or "," in match[1]:
-                found.append((word, {}))
+                found.append((token, {}))
         else:
             at = value.end()
             if found:
                 quoted, bare = value.groups()
-                told = bare if quoted is None else _ESCAPED.sub(r"\1", quoted)
-                found[-1][1].setdefault(word, told)
-        if text[at : at + 1].strip(" \t,") and not _WORD.match(text, at):
-            # Something that is no parameter, such as the rest of a token68: on to the next comma.
+                unquoted = bare if quoted is None else _ESCAPED.sub(r"\1", quoted)
+                found[-1][1].setdefault(token, unquoted)
+        if text[at : at + 1].strip(" \t,") and not _TOKEN.match(text, at):
+            # Not a parameter, such as the rest of a token68: skip to the next comma.
             at = text.find(",", at)
             if at < 0:
                 break

@@ -1,4 +1,4 @@
-"""A registry, as it is asked for manifests and blobs (REG-001 to REG-015)."""
+"""The client of one registry: requests for manifests and blobs (REG-001 to REG-015)."""
 
 from __future__ import annotations
 
@@ -27,18 +27,17 @@ _HUB = ("docker.io", "registry-1.docker.io")
 
 
 class RegistryClient:
-    """One registry.  Safe in any number of threads; nothing is asked before it is needed.
+    """The client of one registry.  Safe in any number of threads; it connects when first used.
 
     Args:
-        host: as it stands in an image name, with its port; Docker Hub is asked at its real host.
-        insecure: certificates are not checked, and where HTTPS fails, plain HTTP is spoken; None
-            where nobody said, which is no.
-        credentials: who we are, for this registry.
+        host: as in an image name, with its port; ``docker.io`` is replaced by its real host.
+        insecure: do not verify certificates, and use plain HTTP if HTTPS fails; None means no.
+        credentials: for this registry.
         certificates: of this host.
         rules: the edition.
-        cancel: stops what is under way.
-        timeouts: how long the registry is waited for.
-        connections: how many are kept for the next requests.
+        cancel: cancels all requests.
+        timeouts: of each request.
+        connections: how many are kept open for later requests.
     """
 
     def __init__(
@@ -58,7 +57,7 @@ class RegistryClient:
         self._rules = rules
         self._insecure = bool(insecure)
         self._credentials = credentials
-        self._web = HttpClient(
+        self._http = HttpClient(
             HttpOptions(
                 host=self.host,
                 insecure=self._insecure,
@@ -70,11 +69,11 @@ class RegistryClient:
                 connections=connections,
             )
         )
-        self._tokens = Tokens(self._web, credentials)
+        self._tokens = Tokens(self._http, credentials)
         self._lock = threading.Lock()
         self._base: str | None = None
         self._challenge: Challenge | None = None
-        #: What the registry last said of its limits (REG-050).
+        #: The rate limit that the registry last stated (REG-050).
         self.rate_limit: RateLimit | None = None
 
     def __repr__(self) -> str:
@@ -82,14 +81,16 @@ class RegistryClient:
 
     @property
     def has_credentials(self) -> bool:
-        """Whether the registry is told who asks."""
+        """Whether requests are authenticated."""
         return self._credentials is not None
 
     def ping(self) -> str:
-        """The base URL, found once: HTTPS, and plain HTTP after it where that is allowed (REG-002).
+        """The base URL, determined once: HTTPS, or plain HTTP if HTTPS fails and `insecure` is set.
+
+        (REG-002)
 
         Raises:
-            RegistryError: nobody answers there, or something that is no registry does.
+            RegistryError: the host does not respond, or is not a registry.
         """
         with self._lock:
             self.cancel.raise_if_cancelled()
@@ -100,93 +101,99 @@ class RegistryClient:
     def get(
         self,
         repository: str,
-        rest: str,
+        path: str,
         headers: Mapping[str, str] | HTTPHeaderDict | None = None,
         *,
         retries: int | None = None,
     ) -> Response:
-        """Ask for ``/v2/REPOSITORY/REST``, both checked before; any status comes back.
+        """Request ``/v2/REPOSITORY/PATH`` by GET; the response may have any status.
+
+        Args:
+            repository: a valid name without the host.
+            path: below the repository, valid.
+            headers: of the request.
+            retries: how often to repeat; None for the number of the edition.
 
         Raises:
-            RegistryError: ping, token or the way itself failed.
+            RegistryError: the ping, the token or the request failed.
         """
-        return self._request("GET", self.ping(), repository, rest, headers or {}, retries)
+        return self._request("GET", self.ping(), repository, path, headers or {}, retries)
 
     def head(
-        self, repository: str, rest: str, headers: Mapping[str, str] | HTTPHeaderDict
+        self, repository: str, path: str, headers: Mapping[str, str] | HTTPHeaderDict
     ) -> Response:
-        """The answer to one HEAD request below the repository, which is not repeated.
+        """Request a path below the repository by HEAD, without a retry.
 
-        It may be the first request of all: where no ping has told the scheme yet, each that is
-        allowed is tried, and what answers 200 is remembered as `ping` would.
+        If no ping has determined the scheme yet, each allowed scheme is tried, and the one that
+        gives status 200 or 401 is used from then on.
 
         Args:
             repository: as in `get`.
-            rest: as in `get`.
+            path: as in `get`.
             headers: as in `get`.
 
         Raises:
-            RegistryError: token or the way itself failed.
+            RegistryError: the token or the request failed.
         """
         *others, last = self._bases()
         for base in others:
             try:
-                return self._request("HEAD", base, repository, rest, headers, 0)
+                return self._request("HEAD", base, repository, path, headers, 0)
             except RegistryError:
-                if self._bases() == (base,):  # it is there, and what it wants is not to be had
+                if self._bases() == (base,):  # the registry responded, so only the token failed
                     raise
-        return self._request("HEAD", last, repository, rest, headers, 0)
+        return self._request("HEAD", last, repository, path, headers, 0)
 
     def _request(
         self,
         method: str,
         base: str,
         repository: str,
-        rest: str,
+        path: str,
         sent: Mapping[str, str] | HTTPHeaderDict,
         retries: int | None,
     ) -> Response:
-        url = f"{base}/v2/{repository}/{rest}"
+        url = f"{base}/v2/{repository}/{path}"
         scopes: tuple[str, ...] = (f"repository:{repository}:pull",)
         challenge = self._challenge
         authorization = self._authorization(challenge, scopes)
-        answer = self._ask(method, url, sent, authorization, retries)
-        if answer.status in (200, 401):  # as of a ping: it is a registry
+        response = self._send(method, url, sent, authorization, retries)
+        if response.status in (200, 401):  # as in a ping: it is a registry
             with self._lock:
                 self._base = base
-        if answer.status != 401 or not self._rules.reauthorize:  # REG-014
-            return answer
-        # What the ping did not tell, a refusal may; and a token may have ended before its time.
-        wanted = _challenge(answer, url) or challenge
+        if response.status != 401 or not self._rules.reauthorize:  # REG-014
+            return response
+        # The ping may have had no challenge, and a token may have expired early.
+        wanted = _challenge(response, url) or challenge
         if wanted is None:
-            return answer
+            return response
         if wanted.scheme == "bearer":
             if wanted.parameters.get("error") == "insufficient_scope":
-                asked = wanted.parameters.get("scope", "").split()
-                scopes += tuple(scope for scope in asked if scope not in scopes)
+                requested = wanted.parameters.get("scope", "").split()
+                scopes += tuple(scope for scope in requested if scope not in scopes)
             if authorization is not None:
                 self._tokens.drop(authorization.partition(" ")[2])
         try:
             again = self._authorization(wanted, scopes)
         except TowlineError:
-            answer.close()
+            response.close()
             raise
         if again is None or again == authorization:
-            return answer
-        answer.finish()
+            return response
+        response.finish()
         with self._lock:
             self._challenge = wanted
-        return self._ask(method, url, sent, again, retries)
+        return self._send(method, url, sent, again, retries)
 
-    def get_elsewhere(self, url: str) -> Response:
-        """Ask another host for a blob: without a word about who we are (REG-028)."""
-        return self._web.ask(url, {}, retries=0)
+    def get_foreign(self, url: str) -> Response:
+        """Request a blob from another host, without credentials (REG-028)."""
+        return self._http.request(url, {}, retries=0)
 
     def close(self) -> None:
-        """Close all connections, cutting what is under way; idempotent."""
-        self._web.close()
+        """Close all connections and cut running requests; idempotent."""
+        self._http.close()
 
-    def _ask(
+    def _send(
         self,
         method: str,
         url: str,
@@ -194,29 +201,29 @@ class RegistryClient:
         authorization: str | None,
         retries: int | None,
     ) -> Response:
-        answer = self._web.ask(
+        response = self._http.request(
             url, headers, authorization=authorization, method=method, retries=retries
         )
-        limit, left = answer.header("RateLimit-Limit"), answer.header("RateLimit-Remaining")
+        limit, left = response.header("RateLimit-Limit"), response.header("RateLimit-Remaining")
         if limit or left:
-            source = answer.header("Docker-RateLimit-Source")
+            source = response.header("Docker-RateLimit-Source")
             self.rate_limit = read_rate_limit(limit, left, source)
-        return answer
+        return response
 
     def _authorization(self, challenge: Challenge | None, scopes: tuple[str, ...]) -> str | None:
         if challenge is None:
             return None
         if challenge.scheme == "bearer":
             return f"Bearer {self._tokens.get(challenge, scopes)}"
-        who = self._credentials
-        return basic(who) if who is not None and who.password else None
+        credentials = self._credentials
+        return basic(credentials) if credentials is not None and credentials.password else None
 
     @property
     def _schemes(self) -> tuple[str, ...]:
         return ("https", "http") if self._insecure else ("https",)
 
     def _bases(self) -> tuple[str, ...]:
-        """The base URL where it is known, else all that it may be, in the order of asking."""
+        """The base URL if it is known, else all possible ones in the order of trying."""
         with self._lock:
             known = self._base
         return (known,) if known else tuple(f"{scheme}://{self.host}" for scheme in self._schemes)
@@ -225,18 +232,18 @@ class RegistryClient:
         schemes = self._schemes
         try:
             with step("pinging"):
-                return self._ping_by(schemes)
+                return self._ping_schemes(schemes)
         except RegistryError as error:
             problem = error
-        if self._rules.ping_v1 and any(self._speaks_v1(scheme) for scheme in schemes):
+        if self._rules.ping_v1 and any(self._is_v1(scheme) for scheme in schemes):
             raise RegistryError("registry.v1", host=self.host)
         raise problem
 
-    def _ping_by(self, schemes: tuple[str, ...]) -> str:
+    def _ping_schemes(self, schemes: tuple[str, ...]) -> str:
         *others, last = schemes
         for scheme in others:
             try:
-                # Not repeated: another way is left.
+                # Without a retry, because another scheme remains.
                 return self._ping(scheme, retries=0)
             except RegistryError:
                 continue
@@ -244,24 +251,24 @@ class RegistryClient:
 
     def _ping(self, scheme: str, *, retries: int | None) -> str:
         base = f"{scheme}://{self.host}"
-        with self._web.ask(f"{base}/v2/", {}, retries=retries) as answer:
-            answer.finish()
-            if answer.status not in (200, 401):
+        with self._http.request(f"{base}/v2/", {}, retries=retries) as response:
+            response.finish()
+            if response.status not in (200, 401):
                 raise RegistryError(
                     "registry.ping_status",
                     url=f"{base}/v2/",
                     host=self.host,
-                    status=answer.status,
-                    reason=reason_phrase(answer.status),
+                    status=response.status,
+                    reason=reason_phrase(response.status),
                 )
-            self._challenge = _challenge(answer, base)
+            self._challenge = _challenge(response, base)
         return base
 
-    def _speaks_v1(self, scheme: str) -> bool:
+    def _is_v1(self, scheme: str) -> bool:
         try:
-            with self._web.ask(f"{scheme}://{self.host}/v1/_ping", {}, retries=0) as answer:
-                answer.finish()
-                return answer.status in (200, 401)
+            with self._http.request(f"{scheme}://{self.host}/v1/_ping", {}, retries=0) as response:
+                response.finish()
+                return response.status in (200, 401)
         except RegistryError:
             return False
 
@@ -272,11 +279,12 @@ class RegistryClient:
         self.close()
 
 
-def _challenge(answer: Response, asked: str) -> Challenge | None:
-    """What a registry asks for; not what somebody else does to whom it redirects (AUTH-010).
+def _challenge(response: Response, requested: str) -> Challenge | None:
+    """The challenge of a registry, None if the response is from another origin (AUTH-010).
 
-    A challenge says where the password goes.
+    A challenge determines where the password is sent, so a host that the registry redirects to
+    must not set it.
     """
-    if origin(answer.url) != origin(asked):
+    if origin(response.url) != origin(requested):
         return None
-    return choose_challenge(parse_challenges(answer.headers("WWW-Authenticate")))
+    return choose_challenge(parse_challenges(response.headers("WWW-Authenticate")))

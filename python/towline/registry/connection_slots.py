@@ -1,8 +1,8 @@
-"""The connections that bring blobs: one for each layer under way, and helpers (REG-029).
+"""The connections that may fetch blobs at once: one for each layer, and helpers (REG-029).
 
-A layer always has its connection.  What is left of the slots may help a layer that waits for the
-network; when another layer begins, the youngest helper goes.  One condition guards all of it, and
-what the helpers of all blobs have in memory.
+A layer always gets its connection.  The slots that remain are for helpers: connections that fetch
+ranges of a layer which waits for the network.  When another layer begins and no slot is free, the
+newest helper is stopped.  One condition guards the slots and the buffered bytes of all helpers.
 """
 
 from __future__ import annotations
@@ -17,29 +17,30 @@ __all__ = ["ConnectionSlots", "Division"]
 
 @dataclass(frozen=True, slots=True)
 class Division:
-    """When the rest of a blob is divided, and how.
+    """When the rest of a blob is divided into ranges, and how.
 
     Attributes:
-        worth: bytes that must be left of it.
-        piece: bytes of one request.
-        memory: bytes that all pieces may take that are not written yet.
-        after: seconds for which a connection must have been watched, and a slot been free.
-        share: of that time, how much must have been spent waiting for the network.
+        min_remaining: bytes of the blob that must remain.
+        range_size: bytes of one range.
+        memory: the most bytes that all ranges together may hold unwritten.
+        after: seconds for which a connection must have been measured and a slot been free.
+        share: the least share of that time that was spent waiting for the network.
     """
 
-    worth: int = 32 << 20
-    piece: int = 4 << 20
+    min_remaining: int = 32 << 20
+    range_size: int = 4 << 20
     memory: int = 28 << 20
     after: float = 0.5
     share: float = 0.75
 
 
 class ConnectionSlots:
-    """How many connections may bring blobs at once.  Safe in any number of threads.
+    """Limits how many connections fetch blobs at once.  Safe in any number of threads.
 
     Attributes:
-        changed: guards this, and all that is fetched in pieces; told when something changed.
-        peak: the most connections that there were at once.
+        changed: guards the slots and all ranges; notified after every change.
+        most: the largest number of connections.
+        peak: the largest number of connections that were in use at once.
     """
 
     def __init__(self, most: int = 6, division: Division | None = None) -> None:
@@ -49,69 +50,77 @@ class ConnectionSlots:
         self.peak = 0
         self._layers = 0
         self._helpers: list[Callable[[], None]] = []
-        self._held = 0
+        self._reserved = 0
         self._since = time.monotonic()
 
-    def begin(self) -> None:
-        """A layer has a connection; a helper goes where there are too many."""
-        leave: Callable[[], None] | None = None
+    def begin_layer(self) -> None:
+        """Count the connection of a layer; stop the newest helper if there are too many."""
+        stop: Callable[[], None] | None = None
         with self.changed:
             self._layers += 1
-            if self._helpers and self._taken() > self.most:
-                leave = self._helpers.pop()
+            if self._helpers and self._in_use() > self.most:
+                stop = self._helpers.pop()
             self._count()
-        if leave is not None:
-            leave()
+        if stop is not None:
+            stop()
             with self.changed:
                 self.changed.notify_all()
 
-    def end(self) -> None:
-        """A layer has no connection any more."""
+    def end_layer(self) -> None:
+        """Release the connection of a layer."""
         with self.changed:
             self._layers -= 1
             self._count()
 
-    def help(self, leave: Callable[[], None]) -> bool:
-        """Take a slot for a helper, if one has been free for a while.
+    def add_helper(self, stop: Callable[[], None]) -> bool:
+        """Take a slot for a helper if one has been free long enough; returns whether it was.
 
         Args:
-            leave: called, from any thread, when a layer needs the slot.
+            stop: called, from any thread, when a layer needs the slot.
         """
         with self.changed:
             settled = time.monotonic() - self._since >= self.division.after
-            if not settled or self._taken() >= self.most:
+            if not settled or self._in_use() >= self.most:
                 return False
-            self._helpers.append(leave)
-            self.peak = max(self.peak, self._taken())
+            self._helpers.append(stop)
+            self.peak = max(self.peak, self._in_use())
             return True
 
-    def leave(self, leave: Callable[[], None]) -> None:
-        """A helper is gone; nothing where it was sent away."""
+    def remove_helper(self, stop: Callable[[], None]) -> None:
+        """Release the slot of a helper; does nothing if `begin_layer` took the slot."""
         with self.changed:
-            if leave in self._helpers:
-                self._helpers.remove(leave)
+            if stop in self._helpers:
+                self._helpers.remove(stop)
 
-    def refuse(self) -> None:
-        """The server takes no more connections than the others that are there now."""
+    def lower_limit(self) -> None:
+        """Allow one connection fewer than are in use: the server refused one."""
         with self.changed:
-            self.most = max(1, min(self.most, self._taken() - 1))
+            self.most = max(1, min(self.most, self._in_use() - 1))
 
-    def hold(self, size: int, *, must: bool) -> bool:
-        """Take memory for a piece, if there is some or it must be.  The caller has `changed`."""
-        if not must and self._held + size > self.division.memory:
+    def reserve(self, size: int, *, force: bool) -> bool:
+        """Reserve memory for a range; the caller has `changed`.
+
+        Args:
+            size: in bytes.
+            force: reserve it even if that exceeds the limit.
+
+        Returns:
+            Whether it was reserved.
+        """
+        if not force and self._reserved + size > self.division.memory:
             return False
-        self._held += size
+        self._reserved += size
         return True
 
-    def free(self, size: int) -> None:
-        """Give memory back.  The caller has `changed`."""
-        self._held -= size
+    def release(self, size: int) -> None:
+        """Release reserved memory; the caller has `changed`."""
+        self._reserved -= size
         self.changed.notify_all()
 
-    def _taken(self) -> int:
+    def _in_use(self) -> int:
         return self._layers + len(self._helpers)
 
     def _count(self) -> None:
         self._since = time.monotonic()
-        self.peak = max(self.peak, self._taken())
+        self.peak = max(self.peak, self._in_use())
         self.changed.notify_all()

@@ -1,4 +1,4 @@
-"""What the registry needs to know of a user; where it comes from is the configuration's matter."""
+"""The interface of credentials for a registry; `towline.config` finds them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ class Credentials(Protocol):
 
     @property
     def username(self) -> str:
-        """The name."""
+        """The name of the user."""
 
     @property
     def password(self) -> str:
-        """The secret."""
+        """The password."""
 
     @property
     def identity_token(self) -> str:
-        """What stands in the place of a password at a token service; ``""`` where there is none."""
+        """A token for the token service that replaces the password; ``""`` if there is none."""
 
 
 def basic(credentials: Credentials) -> str:

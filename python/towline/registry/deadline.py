@@ -1,8 +1,9 @@
-"""Sockets under deadline: what lasts too long is cut, and all is cut when the caller cancels.
+"""Deadlines for requests: a watchdog shuts the socket of a request that takes too long.
 
-A time-out of a socket bounds one operation of the socket, so a server that sends a byte now and
-then is never late.  Here each step of a request (its head, one read of its body) has an end, and a
-watchdog shuts the socket when it has passed; the thread that waits on the socket wakes at once.
+The timeout of a socket limits a single socket operation, so a server that sends a byte now and then
+never exceeds it.  A `Deadline` limits a whole step of a request (the response headers, one read of
+the body).  After the deadline, or when the caller cancels, the socket is shut down, and the thread
+that waits on it continues at once.
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ _canceller: ContextVar[Canceller | None] = ContextVar("_canceller", default=None
 
 
 class Deadline:
-    """One request under way: its socket, and until when its present step may last.
+    """The socket of one running request, and the time by which its current step must end.
 
     Attributes:
-        fresh: the request opened a connection of its own, and used none from the pool.
-        late: the watchdog cut it, for its time was over.
-        body: what reads the last answer to it.
+        fresh: the request opened a new connection instead of using one from the pool.
+        late: the watchdog cut the request because the deadline passed.
+        body: the body of the last response.
     """
 
     __slots__ = ("_cut", "_lock", "_socket", "_until", "body", "fresh", "late")
@@ -50,7 +51,7 @@ class Deadline:
 
     @contextlib.contextmanager
     def within(self, seconds: float) -> Iterator[None]:
-        """Let a step last so long, and let this be the deadline of connections opened in it."""
+        """Limit a step to a number of seconds, also for connections that are opened in it."""
         token = _current.set(self)
         self._until = time.monotonic() + seconds
         try:
@@ -59,78 +60,78 @@ class Deadline:
             self._until = _NEVER
             _current.reset(token)
 
-    def attach(self, line: Any) -> None:
-        """Watch another socket from now on."""
+    def attach(self, sock: Any) -> None:
+        """Replace the socket that `cut` shuts down."""
         with self._lock:
-            # TLS inside TLS (a proxy reached by https) has no socket that could be shut.
-            self._socket = line if isinstance(line, socket.socket) else None
+            # TLS inside TLS (an https proxy) has no socket that could be shut down.
+            self._socket = sock if isinstance(sock, socket.socket) else None
             cut = self._cut
         if cut:
             self.cut()
 
     @property
     def is_cut(self) -> bool:
-        """Whether the socket was shut, and all that would be attached will be."""
+        """Whether `cut` was called."""
         return self._cut
 
-    def look(self, now: float) -> None:
-        """Cut the socket if the step lasts too long."""
+    def check(self, now: float) -> None:
+        """Cut the request if its deadline has passed."""
         if now > self._until:
             self.late = True
             self.cut()
 
     def cut(self) -> None:
-        """Shut the socket, and any that is attached later: who waits on it wakes."""
+        """Shut down the socket, and any that is attached later: waiting threads continue."""
         with self._lock:
             self._cut = True
             if self._socket is not None:
-                # The socket may be gone already. An SSLSocket's own shutdown would pull its
-                # state from under the thread that reads, so the plain one is taken.
+                # The socket may be closed already.  SSLSocket.shutdown would discard the TLS
+                # state that another thread reads with, so the method of the base class is used.
                 with contextlib.suppress(OSError):
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def detach(self) -> None:
-        """Forget the socket: it is closed, or back in the pool."""
+        """Drop the reference to the socket: it is closed, or returned to the pool."""
         with self._lock:
             self._socket = None
 
 
 class Canceller:
-    """Cuts what one thread has under way, and what it begins later; one request at a time."""
+    """Cuts the current request of one thread, and its later ones."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._watch: Deadline | None = None
+        self._deadline: Deadline | None = None
         self.is_cut = False
 
     @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """Let all that this thread asks for be on this canceller."""
+    def active(self) -> Iterator[None]:
+        """Attach all requests that this thread makes to this canceller."""
         token = _canceller.set(self)
         try:
             yield
         finally:
             _canceller.reset(token)
 
-    def hold(self, deadline: Deadline) -> None:
-        """Hold a request, in the place of the one before."""
+    def attach(self, deadline: Deadline) -> None:
+        """Replace the request that `cut` cuts."""
         with self._lock:
-            self._watch = deadline
+            self._deadline = deadline
             cut = self.is_cut
         if cut:
             deadline.cut()
 
     def cut(self) -> None:
-        """Cut it, from any thread, and for good."""
+        """Cut the current request and all later ones.  Safe in any thread."""
         with self._lock:
             self.is_cut = True
-            deadline = self._watch
+            deadline = self._deadline
         if deadline is not None:
             deadline.cut()
 
 
 class Watchdog:
-    """Looks at all deadlines of a client now and then, in a thread of its own."""
+    """Checks all deadlines of a client at an interval, in its own thread."""
 
     def __init__(self, every: float) -> None:
         self._every = every
@@ -141,7 +142,7 @@ class Watchdog:
         self._cut = False
 
     def begin(self) -> Deadline:
-        """A new deadline; `end` it."""
+        """Create and watch a deadline; the caller must `end` it."""
         deadline = Deadline()
         with self._lock:
             self._deadlines.add(deadline)
@@ -154,17 +155,17 @@ class Watchdog:
         if cut:
             deadline.cut()
         if (canceller := _canceller.get()) is not None:
-            canceller.hold(deadline)
+            canceller.attach(deadline)
         return deadline
 
     def end(self, deadline: Deadline) -> None:
-        """The request of this deadline is over."""
+        """Stop watching a deadline: its request has ended."""
         deadline.detach()
         with self._lock:
             self._deadlines.discard(deadline)
 
     def cut_all(self) -> None:
-        """Cut all requests, and those that begin later."""
+        """Cut all current and later requests."""
         with self._lock:
             self._cut = True
             deadlines = list(self._deadlines)
@@ -172,7 +173,7 @@ class Watchdog:
             deadline.cut()
 
     def close(self) -> None:
-        """Cut what is under way and end the thread; idempotent."""
+        """Cut all requests and end the thread; idempotent."""
         self.cut_all()
         self._closed.set()
 
@@ -182,33 +183,33 @@ class Watchdog:
             with self._lock:
                 deadlines = list(self._deadlines)
             for deadline in deadlines:
-                deadline.look(now)
+                deadline.check(now)
 
 
 class _WatchedBody(SocketBody):
-    """A body that the deadline of its request knows."""
+    """A body that registers with the deadline of its request."""
 
-    def __init__(self, line: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(line, *args, **kwargs)
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
         if (deadline := _current.get()) is not None:
             deadline.body = self
 
 
 class _HttpConnection(HTTPConnection):
-    """A connection that shows its socket to the deadline of the request that uses it."""
+    """A connection that attaches its socket to the deadline of the current request."""
 
     response_class = _WatchedBody
-    _lever: socket.socket | None = None
+    _duplicate: socket.socket | None = None
 
     def _new_conn(self) -> socket.socket:
-        line = super()._new_conn()
+        sock = super()._new_conn()
         deadline = _current.get()
         if deadline is not None:
-            # During the TLS handshake the socket has passed into an object that nobody holds yet;
-            # a second handle of it can be shut all the same.
-            self._lever = line.dup()
-            deadline.attach(self._lever)
-        return line
+            # During the TLS handshake the socket belongs to an object that is not accessible yet.
+            # A duplicate can be shut down in the meantime.
+            self._duplicate = sock.dup()
+            deadline.attach(self._duplicate)
+        return sock
 
     def connect(self) -> None:
         deadline = _current.get()
@@ -218,9 +219,9 @@ class _HttpConnection(HTTPConnection):
             if deadline is not None:
                 deadline.fresh = True
                 deadline.attach(self.sock)
-            if self._lever is not None:
-                self._lever.close()
-                self._lever = None
+            if self._duplicate is not None:
+                self._duplicate.close()
+                self._duplicate = None
 
     def putrequest(
         self,
@@ -247,11 +248,11 @@ class _HttpsPool(HTTPSConnectionPool):
     ConnectionCls = _HttpsConnection
 
     def _validate_conn(self, conn: Any) -> None:
-        # Without urllib3's warning about unverified TLS: that is the user's own and stated choice.
+        # Overridden to avoid urllib3's warning about unverified TLS, which the user has chosen.
         if conn.is_closed:
             conn.connect()
 
 
 def use_deadlines(manager: PoolManager) -> None:
-    """Let a manager make connections that a `Deadline` can cut."""
+    """Make a pool manager create connections that a `Deadline` can cut."""
     manager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}

@@ -1,6 +1,6 @@
-"""What became of the places that were asked for one image: who gave what, and who could not.
+"""A log of the endpoints that one image was requested from: what each served, and its errors.
 
-Light: it is part of the result of a pull, so it imports no HTTP.
+The log is part of the result of a pull, so this module does not import HTTP.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _COUNT = re.compile(r"(\d{1,15})(?:;\s*w=(\d{1,15}))?")
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """What a registry says of how much may be asked of it (REG-050).
+    """The rate limit that a registry states in its responses (REG-050).
 
     Attributes:
-        limit: pulls in a window, None where it is not said.
-        remaining: pulls that are left of it.
-        window: seconds of the window.
-        source: whose the limit is: an address or an account.
+        limit: pulls in a window, None if not stated.
+        remaining: pulls that remain in the window.
+        window: its length in seconds.
+        source: the address or account that the limit applies to.
     """
 
     limit: int | None = None
@@ -45,17 +45,17 @@ class RateLimit:
 
 
 def read_rate_limit(limit: str | None, remaining: str | None, source: str | None) -> RateLimit:
-    """The headers ``RateLimit-Limit``, ``RateLimit-Remaining`` and ``Docker-RateLimit-Source``.
+    """Parse ``RateLimit-Limit``, ``RateLimit-Remaining`` and ``Docker-RateLimit-Source``.
 
-    What cannot be read counts as absent.
+    A malformed header counts as absent.
     """
-    most, window = _count(limit)
-    left, other = _count(remaining)
+    most, window = _parse_count(limit)
+    left, other = _parse_count(remaining)
     shown = source.strip()[:100] if source else ""
     return RateLimit(most, left, window or other, shown if shown.isprintable() and shown else None)
 
 
-def _count(text: str | None) -> tuple[int | None, int | None]:
+def _parse_count(text: str | None) -> tuple[int | None, int | None]:
     match = _COUNT.match(text.strip()) if text else None
     if match is None:
         return None, None
@@ -64,14 +64,14 @@ def _count(text: str | None) -> tuple[int | None, int | None]:
 
 @dataclass(frozen=True, slots=True)
 class EndpointUse:
-    """One place that was asked for an image.
+    """What one endpoint served of an image.
 
     Attributes:
-        location: host and repository, as they were asked.
+        location: host and repository that the requests were sent to.
         mirror: whether registries.conf names it as a mirror.
         served: digests of the manifests, the config and the layers that came from it.
-        errors: why other things did not, in the order of asking.
-        rate_limit: what it said of its limits, None where it said nothing.
+        errors: the errors of the other requests, in order.
+        rate_limit: its rate limit, None if it stated none.
     """
 
     location: str
@@ -100,41 +100,44 @@ class _Row:
 
 
 class EndpointLog:
-    """Notes taken while an image is copied.  Safe in any number of threads."""
+    """Records what each endpoint serves while an image is copied.  Safe in any number of threads.
+
+    The location in each method is host and repository.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._rows: dict[str, _Row] = {}
 
-    def asked(self, location: str, *, mirror: bool) -> None:
-        """This place is asked now."""
+    def requested(self, location: str, *, mirror: bool) -> None:
+        """Record that an endpoint is used."""
         with self._lock:
             self._rows.setdefault(location, _Row(mirror))
 
     def served(self, location: str, digest: str) -> None:
-        """It gave these bytes."""
+        """Record that an endpoint served the bytes with this digest."""
         with self._lock:
             row = self._rows[location]
             if digest not in row.served:
                 row.served.append(digest)
 
     def failed(self, location: str, error: TowlineError, digest: str = "") -> None:
-        """It failed; what it had begun to serve is not its own."""
+        """Record an error; a digest that was recorded as served is removed again."""
         with self._lock:
             row = self._rows[location]
-            # A copy, since on its way to the user the error is told more.
+            # A copy, since callers add steps to the error later.
             row.errors.append(copy.copy(error))
             if digest in row.served:
                 row.served.remove(digest)
 
     def limited(self, location: str, limit: RateLimit | None) -> None:
-        """It told its limits."""
+        """Record the rate limit of an endpoint, if it stated one."""
         with self._lock:
             if limit is not None:
                 self._rows[location].rate_limit = limit
 
     def uses(self) -> tuple[EndpointUse, ...]:
-        """The notes, in the order of asking."""
+        """The use of each endpoint, in the order of the first requests."""
         with self._lock:
             return tuple(
                 EndpointUse(

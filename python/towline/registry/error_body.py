@@ -1,7 +1,7 @@
-"""What a registry says when it does not give what it was asked for (REG-030 to REG-036).
+"""Error responses of a registry (REG-030 to REG-036).
 
-Status and body become the facts of a `RegistryError`; the sentences are the wording's.
-Source: the error bodies of the distribution specification, and what real servers send instead.
+Status and body become the facts of a `RegistryError`; `towline.wording` has the sentences.
+Source: the error bodies of the distribution specification, and those that real servers send.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ __all__ = [
 
 Requested = Literal["blob", "config", "manifest"]
 
-BODY_MAX = 64 * 1024  # bytes of an error's body that are looked at
+BODY_MAX = 64 * 1024  # bytes of an error body that are read
 
-# Nothing here ends a line of a request, or begins a header.
+# Without spaces and control characters, which could end the request line or add a header.
 _ADDRESS = re.compile(r"[\x21-\x7e]+")
 
-# Python's own names of these change from version to version; these are those of RFC 7231 and 4918.
+# Names from RFC 7231 and RFC 4918; those in Python's http module differ between its versions.
 _PHRASES = {
     413: "Request Entity Too Large",
     414: "Request URI Too Long",
@@ -52,7 +52,7 @@ _CODES = {
 
 @dataclass(frozen=True, slots=True)
 class ErrorEntry:
-    """One entry of a list of errors, as written; `detail` tells whether there was one."""
+    """One entry of a list of errors, as written; `detail` is whether it had a detail."""
 
     code: str
     message: str
@@ -61,13 +61,13 @@ class ErrorEntry:
 
 @dataclass(frozen=True, slots=True)
 class ErrorBody:
-    """The body of an answer that is an error.
+    """The body of an error response.
 
     Attributes:
         entries: of its list of errors.
-        details: a text in the place of the list, as old servers have it.
-        fault: why the body is not JSON of the expected shape, ``""`` where it is.
-        text: the body itself, bytes that are no UTF-8 as surrogate escapes.
+        details: a text that old servers send instead of the list.
+        fault: why the body is not JSON of the expected shape, ``""`` if it is.
+        text: the body itself, bytes that are not UTF-8 as surrogate escapes.
     """
 
     entries: tuple[ErrorEntry, ...] = ()
@@ -77,7 +77,7 @@ class ErrorBody:
 
 
 def read_error_body(data: bytes) -> ErrorBody:
-    """Read the body of an error; nothing that a server can send makes this fail."""
+    """Parse the body of an error response; never raises, whatever the server sent."""
     text = data.decode("utf-8", "surrogateescape")
     try:
         document = struct(decode(data))
@@ -94,14 +94,14 @@ def read_error_body(data: bytes) -> ErrorBody:
 def response_error(
     wanted: Requested, *, status: int, status_line: str, body: bytes, url: str, **facts: Any
 ) -> RegistryError:
-    """The error for an answer with another status than the one hoped for.
+    """The error for a response with an unexpected status.
 
     Args:
-        wanted: what was asked for.
+        wanted: the kind of document that was requested.
         status: the number.
         status_line: status and reason as the server wrote them.
-        body: what could be read of it.
-        url: what was asked; only its harmless parts become facts.
+        body: the beginning of the body.
+        url: the requested URL; only the parts without secrets become facts.
         facts: ``repository``, ``reference``, ``credentials`` (whether any were sent).
     """
     return RegistryError(
@@ -118,7 +118,7 @@ def response_error(
 
 
 def reason_phrase(status: int) -> str:
-    """The name of a status, such as ``Not Found``; ``""`` where it has none."""
+    """The name of a status, such as ``Not Found``; ``""`` if it has none."""
     if status in _PHRASES:
         return _PHRASES[status]
     try:
@@ -128,24 +128,24 @@ def reason_phrase(status: int) -> str:
 
 
 def redact_url(url: str) -> str:
-    """A URL as a message may show it: without user, query and fragment, which may hold secrets."""
+    """A URL for messages: without user, query and fragment, which may contain secrets."""
     parts = urlsplit(url)
     return printable(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
 
 
 def printable(text: str) -> str:
-    """The text without anything that a terminal acts on."""
+    """The text with ``?`` for each character that is not printable, such as terminal escapes."""
     return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def parse_web_url(text: str) -> SplitResult | None:
-    """The parts of an http or https URL that can be asked for, None for anything else."""
+    """The parts of a valid http or https URL, None for anything else."""
     try:
         parts = urlsplit(text)
-        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
         return None
-    return parts if good and _ADDRESS.fullmatch(text) else None
+    return parts if valid and _ADDRESS.fullmatch(text) else None
 
 
 def _details(document: Struct) -> str:

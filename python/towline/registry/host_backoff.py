@@ -1,7 +1,7 @@
-"""One budget for each host, shared by all pulls of the process (REG-051).
+"""A pause for each host, shared by all pulls of the process (REG-051).
 
-A host that says "too many requests" to one pull says it to all of them: they wait together, and
-none of them spends what is left on asking again at once.
+The response "too many requests" to one pull applies to all pulls from that host: all of them wait,
+so that no request is spent on a retry that would fail.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ __all__ = ["HOST_BACKOFF", "HostBackoff"]
 
 
 class HostBackoff:
-    """Until when which host wants to be left alone.  Safe in any number of threads."""
+    """The time until which each host gets no requests.  Safe in any number of threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._until: dict[str, float] = {}
 
     def pause(self, host: str, seconds: float) -> None:
-        """Leave a host alone for so long, or longer where that was said before."""
+        """Pause requests to a host for this time; a longer pause that was set before remains."""
         until = time.monotonic() + seconds
         with self._lock:
             self._until[host] = max(until, self._until.get(host, 0.0))
 
     def left(self, host: str) -> float:
-        """The seconds that are left of a host's pause."""
+        """The remaining seconds of the pause of a host."""
         with self._lock:
             until = self._until.get(host)
             if until is None:

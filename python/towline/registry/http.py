@@ -1,7 +1,7 @@
-"""HTTP as a registry client needs it: one request, its redirects, its repetitions (REG-020 ff.).
+"""HTTP requests for the registry client, with redirects and retries (REG-020 ff.).
 
-urllib3 carries the bytes.  Its own retries, redirects and decoding are switched off: they sleep as
-long as a server asks for, keep some secrets on a redirect, and change the bytes of a blob.
+urllib3 makes the connections.  Its own retries, redirects and decoding are switched off: they sleep
+as long as a server demands, keep some secrets on a redirect, and change the bytes of a blob.
 """
 
 from __future__ import annotations
@@ -32,21 +32,24 @@ __all__ = ["HttpClient", "HttpOptions", "origin"]
 
 REDIRECTS_MAX = 10
 _REDIRECTS = (301, 302, 303, 307, 308)
-_LEFT_ALONE = "!#$%&'()*+,/:;=?@[]~"  # in a Location, beside letters, digits and -._
+_UNQUOTED = "!#$%&'()*+,/:;=?@[]~"  # in a Location, besides letters, digits and -._
 _USER_AGENT = "towline"
-_STALE_MAX = 32  # connections of the pool that may turn out dead, one after another
+_STALE_MAX = 32  # dead connections from the pool that one request may encounter in a row
 
 
 @dataclass(frozen=True, slots=True)
 class HttpOptions:
-    """How the web is spoken to.
+    """Options of an HTTP client.
 
     Attributes:
-        host: the registry, with its port; only it sees our client certificate.
-        insecure: certificates are not checked, and plain HTTP may follow HTTPS.
-        downgrade: a redirect from HTTPS to HTTP is followed although not `insecure` (REG-026).
-        retries: how often a request that failed in a passing way is repeated.
-        connections: how many are kept for the next requests.
+        host: the registry, with its port; only it gets the client certificate.
+        insecure: certificates are not verified, and redirects from HTTPS to HTTP are followed.
+        downgrade: redirects from HTTPS to HTTP are followed even if not `insecure` (REG-026).
+        retries: how often a request is repeated after a transient failure.
+        certificates: of the registry.
+        timeouts: of each request.
+        cancel: cancels all requests.
+        connections: how many are kept open for later requests.
     """
 
     host: str
@@ -60,7 +63,7 @@ class HttpOptions:
 
 
 class HttpClient:
-    """Asks servers, from any number of threads.  Close it: that cuts what is under way."""
+    """An HTTP client.  Safe in any number of threads.  Close it: that cuts running requests."""
 
     def __init__(self, options: HttpOptions) -> None:
         self.options = options
@@ -68,9 +71,9 @@ class HttpClient:
             min(1.0, options.timeouts.stall_window / 4, options.timeouts.response / 4)
         )
         self._managers: dict[tuple[bool, str | None], PoolManager] = {}
-        self._forget = options.cancel.on_cancel(self._watchdog.cut_all)
+        self._unregister = options.cancel.on_cancel(self._watchdog.cut_all)
 
-    def ask(
+    def request(
         self,
         url: str,
         headers: Mapping[str, str] | HTTPHeaderDict,
@@ -80,15 +83,15 @@ class HttpClient:
         body: bytes | None = None,
         retries: int | None = None,
     ) -> Response:
-        """The answer to a request, after redirects and repetitions; any status may come back.
+        """Send a request, follow redirects and retry; the response may have any status.
 
         Args:
             url: of the first request.
-            headers: that go to every host.
-            authorization: a header that goes to the host of `url` only, whatever is redirected.
-            method: one that may be repeated without harm.
+            headers: sent to every host.
+            authorization: value of a header that is sent only to the origin of `url`.
+            method: must be safe to repeat.
             body: of the request.
-            retries: how often to repeat; None for the edition's number.
+            retries: how often to repeat; None for the number of the edition.
 
         Raises:
             RegistryError: ``registry.unreachable``, ``registry.tls``, ``registry.plain_http``,
@@ -102,26 +105,25 @@ class HttpClient:
             if self.options.retries:  # REG-051
                 self.options.cancel.wait(HOST_BACKOFF.left(host))
             try:
-                answer = self._follow(url, headers, authorization, method, body)
+                response = self._follow(url, headers, authorization, method, body)
             except RegistryError as error:
                 if last or not is_transient(error):
                     raise
             else:
-                asked = answer.header("Retry-After")
-                pause = delay(attempt, asked, self.options.timeouts)
-                if answer.status == 429 and self.options.retries:
+                pause = delay(attempt, response.header("Retry-After"), self.options.timeouts)
+                if response.status == 429 and self.options.retries:
                     HOST_BACKOFF.pause(host, pause)
-                if last or answer.status not in TRANSIENT_STATUSES:
-                    return answer
-                answer.finish()
-                self.options.cancel.wait(0.0 if answer.status == 429 else pause)
+                if last or response.status not in TRANSIENT_STATUSES:
+                    return response
+                response.finish()
+                self.options.cancel.wait(0.0 if response.status == 429 else pause)
                 continue
             self.options.cancel.wait(delay(attempt, None, self.options.timeouts))
         raise AssertionError("the last attempt returns or raises")
 
     def close(self) -> None:
         """Close all connections; idempotent."""
-        self._forget()
+        self._unregister()
         self._watchdog.close()
         for manager in list(self._managers.values()):
             manager.clear()
@@ -135,14 +137,14 @@ class HttpClient:
         body: bytes | None,
     ) -> Response:
         for _ in range(REDIRECTS_MAX + 1):
-            answer = self._ask_once(url, headers, authorization, method, body)
-            location = answer.header("Location")
-            if answer.status not in _REDIRECTS or not location or method not in ("GET", "HEAD"):
-                return answer
-            answer.finish()
+            response = self._send(url, headers, authorization, method, body)
+            location = response.header("Location")
+            if response.status not in _REDIRECTS or not location or method not in ("GET", "HEAD"):
+                return response
+            response.finish()
             target = self._target(url, location)
             if origin(target) != origin(url):
-                authorization = None  # and it stays away, also if a later redirect comes back
+                authorization = None  # also if a later redirect leads back to the first origin
             url = target
         raise RegistryError(
             "registry.redirects",
@@ -152,11 +154,11 @@ class HttpClient:
         )
 
     def _target(self, url: str, location: str) -> str:
-        """Where a redirect leads, if it may."""
+        """The URL that a redirect leads to; raises if it must not be followed."""
         host = urlsplit(url).netloc
         try:
-            # Headers are read as Latin-1; what is no ASCII there goes back as the bytes it was.
-            target = urljoin(url, quote(location.strip().encode("latin-1"), safe=_LEFT_ALONE))
+            # Headers are decoded as Latin-1; encoding restores the bytes that the server sent.
+            target = urljoin(url, quote(location.strip().encode("latin-1"), safe=_UNQUOTED))
         except ValueError:
             target = ""
         parts = parse_web_url(target)
@@ -174,7 +176,7 @@ class HttpClient:
             )
         return target
 
-    def _ask_once(
+    def _send(
         self,
         url: str,
         headers: Mapping[str, str] | HTTPHeaderDict,
@@ -220,13 +222,13 @@ class HttpClient:
                     response, url, self._watchdog, deadline, options.timeouts, options.cancel
                 )
             self.options.cancel.raise_if_cancelled()
-            # A kept connection may have been closed by the server just now: that says nothing
-            # about the request, which it never read.
+            # The server may have closed a pooled connection before it read the request, so this
+            # failure does not count as an attempt.
             cause = problem.facts.get("cause") if problem is not None else None
             stale = not (deadline.fresh or deadline.is_cut)
             if not stale or cause not in ("closed", "reset", "broken"):
                 break
-        assert problem is not None  # there is an answer or a problem
+        assert problem is not None  # otherwise the response was returned
         raise problem
 
     def _manager(self, url: str) -> PoolManager:
@@ -239,13 +241,13 @@ class HttpClient:
                 self.options.certificates, verify=not self.options.insecure, own_host=own
             )
             manager = new_manager(proxy, self.options.connections, secure)
-            # Of two threads that come here first, one manager is kept and the other one unused.
+            # If two threads create a manager at the same time, both use the first one stored.
             manager = self._managers.setdefault((own, proxy), manager)
         return manager
 
 
 def origin(url: str) -> tuple[str, str, int]:
-    """Scheme, host and port: what one who answers for them knows of us, nobody else need know."""
+    """Scheme, host and port of a URL; secrets are sent only to the origin they belong to."""
     parts = urlsplit(url)
     port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
     return parts.scheme, parts.hostname or "", port

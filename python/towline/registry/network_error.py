@@ -1,7 +1,7 @@
-"""What went wrong below HTTP, as the facts of a `RegistryError` (REG-021).
+"""Converts errors of the network and of HTTP to a `RegistryError` (REG-021).
 
 The causes: ``refused``, ``unresolved``, ``timeout`` (no connection), ``proxy``; ``silent`` (no
-answer), ``closed``, ``reset``, ``broken``; ``short`` and ``stalled`` for a body.
+response), ``closed``, ``reset``, ``broken``; ``short`` and ``stalled`` for a body.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from towline.registry.error_body import printable, redact_url
 
 __all__ = ["network_error"]
 
-# What OpenSSL says of bytes that are no TLS at all; the words differ between its versions.
+# OpenSSL's reasons for data that is not TLS at all; they differ between its versions.
 _NOT_TLS = (
     "HTTP_REQUEST",
     "PACKET_LENGTH_TOO_LONG",
@@ -31,19 +31,19 @@ _RESETS = (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ENOTCONN)
 
 
 def network_error(error: Exception, url: str, *, late: bool, body: bool) -> RegistryError:
-    """The error for what urllib3 or a socket raised.
+    """The `RegistryError` for an error that urllib3 or a socket raised.
 
     Args:
-        error: what was raised.
-        url: what was asked.
-        late: the socket was cut because the step lasted too long.
-        body: it was a body that was being read.
+        error: the error.
+        url: of the request.
+        late: the request was cut because its deadline passed.
+        body: the error occurred while a body was read.
     """
     where = {"url": redact_url(url), "host": urlsplit(url).netloc.rpartition("@")[2]}
     if late or isinstance(error, exceptions.ReadTimeoutError):
         cause, reason = ("stalled" if body else "silent"), "timed out"
     else:
-        code, facts = _told(error)
+        code, facts = _classify(error)
         if code != "registry.unreachable":
             return RegistryError(code, **where, **facts)
         cause, reason = facts["cause"], facts["reason"]
@@ -52,8 +52,8 @@ def network_error(error: Exception, url: str, *, late: bool, body: bool) -> Regi
     return RegistryError("registry.unreachable", cause=cause, reason=reason, **where)
 
 
-def _told(error: Exception) -> tuple[str, dict[str, str]]:
-    """Code and facts, by the most telling error of the chain."""
+def _classify(error: Exception) -> tuple[str, dict[str, str]]:
+    """Code and facts, by the most specific error of the chain."""
     chain = list(_chain(error))
     for each in chain:
         if isinstance(each, ssl.SSLError):
@@ -64,7 +64,7 @@ def _told(error: Exception) -> tuple[str, dict[str, str]]:
         match each:
             case exceptions.ProxyError():
                 return _unreachable("proxy", "the proxy cannot be reached")
-            case exceptions.LocationParseError():  # a port beyond 65535, an endless label
+            case exceptions.LocationParseError():  # a port above 65535, a label that is too long
                 return _unreachable("refused", "no valid host and port")
             case exceptions.NameResolutionError():
                 return _unreachable("unresolved", "no such host")
@@ -101,7 +101,7 @@ def _tls(error: ssl.SSLError) -> tuple[str, dict[str, str]]:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and what it wraps, outermost first."""
+    """An error and the errors it wraps, outermost first."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

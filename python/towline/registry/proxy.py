@@ -1,4 +1,4 @@
-"""Connections straight to a host, or through the proxy that the environment names (REG-042)."""
+"""Connection pools, direct or through the proxy from the environment variables (REG-042)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["new_manager", "proxy_for"]
 
 
 def proxy_for(scheme: str, host: str) -> str | None:
-    """The proxy that the environment names for a host (REG-042); never one for this machine."""
+    """The proxy for a host from the environment (REG-042), None for loopback hosts."""
     if not any(name.lower().endswith("_proxy") for name in os.environ):
         return None
     if host in ("localhost", "::1") or host.startswith("127."):
         return None
-    from urllib.request import getproxies, proxy_bypass  # heavy, and few have a proxy
+    from urllib.request import getproxies, proxy_bypass  # slow to import and rarely needed
 
     proxy = getproxies().get(scheme)
     if not proxy or proxy_bypass(host):
@@ -29,7 +29,13 @@ def proxy_for(scheme: str, host: str) -> str | None:
 
 
 def new_manager(proxy: str | None, connections: int, secure: ssl.SSLContext) -> PoolManager:
-    """What makes and keeps the connections, through a proxy or not; all are under watch."""
+    """A pool manager whose connections have deadlines.
+
+    Args:
+        proxy: the URL of a proxy, None to connect directly.
+        connections: how many are kept open per host.
+        secure: the TLS context.
+    """
     manager = _manager(proxy, connections, secure)
     use_deadlines(manager)
     return manager

@@ -1,4 +1,4 @@
-"""An answer of the web, whose body is still to come; what comes too slowly is refused."""
+"""HTTP responses whose body is read on demand; a body that stalls is an error."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 __all__ = ["Response"]
 
 _DRAIN_MAX = 64 * 1024  # bytes that are read to keep a connection; beyond, it is closed
-_PIECE = 1 << 20
-_LENGTH_DIGITS = 20  # of a Content-Length; a longer one says nothing
+_READ_MAX = 1 << 20
+_LENGTH_DIGITS = 20  # of a Content-Length; a longer one is ignored
 _NEVER = float("inf")
 
 
 class Response:
-    """An answer whose body was not read yet.  Close it, or read it to its end."""
+    """An HTTP response whose body is not read yet.  Close it, or read it to its end."""
 
     def __init__(
         self,
@@ -42,38 +42,38 @@ class Response:
         timeouts: Timeouts,
         cancel: CancelToken,
     ) -> None:
-        self._response = response
+        self._http_response = response
         self._watchdog = watchdog
         self._deadline = deadline
         self._timeouts = timeouts
         self._cancel = cancel
         self._waited = 0.0
         self._arrived = 0
-        #: Seconds in which the network had nothing for us.
+        #: Seconds spent waiting for the network.
         self.idle = 0.0
         self.status = response.status
         self.url = url
         self.status_line = f"{response.status} {response.reason or ''}".strip()
 
     def header(self, name: str) -> str | None:
-        """A header, several of one name joined by commas."""
-        value: str | None = self._response.headers.get(name)
+        """The value of a header; several with one name are joined by commas."""
+        value: str | None = self._http_response.headers.get(name)
         return value
 
     def headers(self, name: str) -> list[str]:
-        """Each header of one name."""
-        return list(self._response.headers.getlist(name))
+        """The values of all headers with one name."""
+        return list(self._http_response.headers.getlist(name))
 
     @property
     def length(self) -> int | None:
-        """The length of the body where the server says it."""
+        """The length of the body, None if the server does not state it."""
         text = (self.header("Content-Length") or "").strip()
         chunked = "chunked" in (self.header("Transfer-Encoding") or "").lower()
-        good = text.isascii() and text.isdigit() and len(text) < _LENGTH_DIGITS
-        return int(text) if good and not chunked else None
+        valid = text.isascii() and text.isdigit() and len(text) < _LENGTH_DIGITS
+        return int(text) if valid and not chunked else None
 
-    def take(self, most: int) -> bytes:
-        """As `read1`, but a handful at once, where that comes soon.
+    def read_batch(self, most: int) -> bytes:
+        """Read as `read1`, but larger batches, of the bytes that arrive within 0.1 s.
 
         Raises:
             RegistryError: as `read1`.
@@ -82,37 +82,40 @@ class Response:
         body = self._deadline.body
         if body is None or not body.sized:
             return self.read1(most)
-        data = self._timed(body.take, most)
-        self._response.length_remaining = body.length
+        data = self._timed(body.read_batch, most)
+        self._http_response.length_remaining = body.length
         if not data or not body.length:
             self.read1(1)  # urllib3 finds that the body is over
         return data
 
     def read1(self, most: int) -> bytes:
-        """What has arrived of the body, at least a byte; empty at its end.
+        """Read the bytes that have arrived, at least one; empty at the end of the body.
 
         Raises:
             RegistryError: ``registry.stalled``, ``registry.broken``.
             PullCancelledError: the caller cancelled.
         """
-        return self._timed(self._response.read1, most)
+        return self._timed(self._http_response.read1, most)
 
     def _timed(self, read: Callable[[int], bytes], most: int) -> bytes:
-        """One read, and what it says of the network and of the server."""
+        """Read once, and account for the time that was spent waiting."""
         began, worked = time.monotonic(), time.thread_time()
         data = b""
         with self._reading(self._timeouts.stall_window):
             data = read(most) or b""
-        # Only the time spent waiting counts: a slow disk of ours is not the server's fault.
+        # Only time spent waiting counts, so that a slow local disk does not count as a stall.
         waited = time.monotonic() - began
         self.idle += max(waited - (time.thread_time() - worked), 0.0)
-        self._judge(waited, len(data), ended=not data)
+        self._check_stall(waited, len(data), ended=not data)
         return data
 
-    def pour(self, writer: BlobWriter, most: int) -> int:
-        """Append what comes of the body to a writer, up to `most` bytes; 0 only at its end.
+    def append_to(self, writer: BlobWriter, most: int) -> int:
+        """Append up to `most` bytes of the body to a writer.
 
-        Where the socket has the body's own bytes, they are taken from there in one call.
+        If the socket has the plain bytes of the body, the core reads them from there in one call.
+
+        Returns:
+            How many bytes were appended; 0 only at the end of the body.
 
         Raises:
             RegistryError: as `read1`.
@@ -121,29 +124,29 @@ class Response:
         """
         body = self._deadline.body
         if body is None or not body.direct:
-            data = self.take(min(most, _PIECE))
+            data = self.read_batch(min(most, _READ_MAX))
             if data:
                 writer.write(data)
             return len(data)
         left = self._timeouts.stall_window - self._waited
         count, waited = 0, 0.0
-        # The core minds the time itself: a call may last as long as the server goes on sending.
+        # The core limits the waiting time itself; a call lasts as long as the server sends.
         with self._reading(_NEVER):
             count, waited = body.receive(writer, most, max(left, 0.0))
         if count:
-            self._response.length_remaining = body.length
+            self._http_response.length_remaining = body.length
         ended = count == 0 and waited < left
         if count == 0 and not ended:
             raise network_error(TimeoutError(), self.url, late=True, body=True)
         self.idle += waited
-        self._judge(waited, count, ended=ended)
+        self._check_stall(waited, count, ended=ended)
         if ended or not body.length:
             self.read1(1)  # urllib3 finds that the body is over
         return count
 
     @contextmanager
     def _reading(self, seconds: float) -> Iterator[None]:
-        """A read of the body, whose errors are told as ours."""
+        """Limit a read of the body, and convert its errors to `RegistryError`."""
         problem: RegistryError | None = None
         try:
             with self._deadline.within(seconds):
@@ -152,14 +155,14 @@ class Response:
             late = self._deadline.late or isinstance(error, TimeoutError)
             problem = network_error(error, self.url, late=late, body=True)
         if self._deadline.late and problem is None:
-            # A socket that was cut looks like a body, or a head, that has come to its end.
+            # A socket that was shut down reads as the end of the body or of the headers.
             problem = network_error(TimeoutError(), self.url, late=True, body=True)
         self._cancel.raise_if_cancelled()
         if problem is not None:
             raise problem
 
-    def _judge(self, waited: float, arrived: int, *, ended: bool) -> None:
-        """Refuse a server that sends too little in a window of waiting."""
+    def _check_stall(self, waited: float, arrived: int, *, ended: bool) -> None:
+        """Raise ``registry.stalled`` if too few bytes arrived in a window of waiting time."""
         timeouts = self._timeouts
         self._waited += waited
         self._arrived += arrived
@@ -176,16 +179,20 @@ class Response:
         self._waited, self._arrived = 0.0, 0
 
     def read_all(self, limit: int, what: str) -> bytes:
-        """The whole body.
+        """Read the whole body, and close the response.
+
+        Args:
+            limit: the most bytes.
+            what: the kind of document, for messages.
 
         Raises:
-            LimitExceededError: ``limit.document`` where it is longer than `limit`.
+            LimitExceededError: ``limit.document`` if it is longer than `limit`.
             RegistryError: as `read1`.
         """
-        pieces: list[bytes] = []
+        parts: list[bytes] = []
         size = 0
-        while data := self.read1(min(_PIECE, limit + 1 - size)):
-            pieces.append(data)
+        while data := self.read1(min(_READ_MAX, limit + 1 - size)):
+            parts.append(data)
             size += len(data)
             if size > limit:
                 self.close()
@@ -193,10 +200,10 @@ class Response:
                     "limit.document", what=what, limit=limit, origin=redact_url(self.url)
                 )
         self.close()
-        return b"".join(pieces)
+        return b"".join(parts)
 
     def read_some(self, most: int) -> bytes:
-        """The beginning of the body, for a message: a body that breaks off ends there."""
+        """Read the beginning of the body for a message, and close; errors end it early."""
         try:
             return self._read_up_to(most)
         except RegistryError:
@@ -205,24 +212,24 @@ class Response:
             self.close()
 
     def finish(self) -> None:
-        """Let go of the answer, and keep its connection where little of the body is left."""
+        """Close the response, after reading a short rest so that the connection can be reused."""
         if (self.length or 0) <= _DRAIN_MAX:
             self.read_some(_DRAIN_MAX)
         self.close()
 
     def close(self) -> None:
-        """Let go of the connection: into the pool where the body was read, else closed."""
+        """Return the connection to the pool if the body was read, else close it; idempotent."""
         self._watchdog.end(self._deadline)
-        self._response.close()
-        self._response.release_conn()
+        self._http_response.close()
+        self._http_response.release_conn()
 
     def _read_up_to(self, most: int) -> bytes:
-        pieces: list[bytes] = []
+        parts: list[bytes] = []
         left = most
         while left and (data := self.read1(left)):
-            pieces.append(data)
+            parts.append(data)
             left -= len(data)
-        return b"".join(pieces)
+        return b"".join(parts)
 
     def __enter__(self) -> Self:
         return self

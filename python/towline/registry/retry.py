@@ -1,4 +1,4 @@
-"""Which failures pass by themselves, and how long to wait for that (REG-020 to REG-024)."""
+"""Which failures are transient, and how long to wait before a retry (REG-020 to REG-024)."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ __all__ = [
     "retry_after",
 ]
 
-#: The server is there and says that it cannot now.
+#: Statuses of a server that cannot serve a request at the moment.
 TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 
-#: What may go well the next time.  A host that refuses, has no address, takes no connection or
-#: shows a bad certificate does so again: the next registry is tried instead.
+#: Causes after which a retry may succeed.  A host that refuses connections, has no address, does
+#: not respond to connections or has a bad certificate is not retried: the next registry is tried.
 TRANSIENT_CAUSES = frozenset({"broken", "closed", "reset", "short", "silent", "stalled"})
 
 
 def is_transient(error: RegistryError) -> bool:
-    """Whether the same request may go well a little later."""
+    """Whether the same request may succeed later."""
     return error.facts.get("cause") in TRANSIENT_CAUSES or (
         error.facts.get("status") in TRANSIENT_STATUSES
     )
 
 
-def delay(attempt: int, asked: str | None, timeouts: Timeouts) -> float:
-    """How long to wait after a failed attempt, the first of which is 0.
+def delay(attempt: int, header: str | None, timeouts: Timeouts) -> float:
+    """The seconds to wait after a failed attempt.
 
     Args:
-        attempt: its number.
-        asked: the Retry-After header, which wins where it can be read, up to the longest wait.
-        timeouts: the usual and the longest wait.
+        attempt: its number, from 0.
+        header: the Retry-After header; it takes precedence if it is valid, up to the longest delay.
+        timeouts: the first and the longest delay.
     """
-    wanted = retry_after(asked, datetime.now(UTC)) if asked else None
-    if wanted is None:
-        # Clients that failed together must not come back together.
-        wanted = timeouts.backoff * 2.0**attempt * random.uniform(1.0, 1.2)
-    return min(max(wanted, 0.0), timeouts.longest_delay)
+    seconds = retry_after(header, datetime.now(UTC)) if header else None
+    if seconds is None:
+        # Random, so that clients that failed together do not retry together.
+        seconds = timeouts.backoff * 2.0**attempt * random.uniform(1.0, 1.2)
+    return min(max(seconds, 0.0), timeouts.longest_delay)
 
 
 def retry_after(text: str, now: datetime) -> float | None:
-    """The seconds of a Retry-After header, which has a number or a date; None for anything else."""
+    """The seconds of a Retry-After header, a number or a date; None if it is malformed."""
     text = text.strip()
     if text.isascii() and text.isdigit():
         return float(text[:9])

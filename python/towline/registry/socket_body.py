@@ -1,4 +1,4 @@
-"""The body of an answer, taken from its socket past the buffers of `http.client`."""
+"""Response bodies that are read from the socket without the buffers of `http.client`."""
 
 from __future__ import annotations
 
@@ -13,93 +13,96 @@ if TYPE_CHECKING:
 
 __all__ = ["SocketBody"]
 
-_HANDFUL = 256 << 10  # bytes that are handed on together
-_SOON = 0.1  # seconds after which those are handed on that are here
+_BATCH_MAX = 256 << 10  # bytes that are returned at once
+_BATCH_SECONDS = 0.1  # after which an incomplete batch is returned
 
 
 class SocketBody(HTTPResponse):
-    """An answer whose body can be taken from the socket itself, past all buffers."""
+    """An HTTP response whose body can be read from the socket directly."""
 
-    def __init__(self, line: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(line, *args, **kwargs)
-        # Inside TLS the socket holds other bytes than the body's; TLS inside TLS is no socket.
-        self._plain = line if type(line) is socket.socket else None
-        self._line = line if isinstance(line, ssl.SSLSocket) else self._plain
-        self._buffered = True  # bytes of the body may lie in the buffer of the head
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        # With TLS the socket has encrypted bytes; TLS inside TLS is not a socket object.
+        self._plain_socket = sock if type(sock) is socket.socket else None
+        self._socket = sock if isinstance(sock, ssl.SSLSocket) else self._plain_socket
+        self._may_be_buffered = True  # the headers may be read with first bytes of the body
 
     @property
     def direct(self) -> bool:
-        """Whether `receive` can be used: plain HTTP, and a body of a length that is known."""
-        return self._plain is not None and self.sized
+        """Whether `receive` can be used: plain HTTP and a body of known length."""
+        return self._plain_socket is not None and self.sized
 
     @property
     def sized(self) -> bool:
-        """Whether `take` can be used: a body of a length that is known."""
-        return self._line is not None and self.length is not None and self.fp is not None
+        """Whether `read_batch` can be used: a body of known length."""
+        return self._socket is not None and self.length is not None and self.fp is not None
 
-    def take(self, most: int) -> bytes:
-        """Up to `most` bytes of the body, as many as come soon; none at its end.
+    def read_batch(self, most: int) -> bytes:
+        """Read up to `most` bytes, those that arrive within 0.1 s; none at the end of the body.
 
-        A network brings little at a time, and OpenSSL one record of 16 KiB; to carry each through
-        all buffers costs more than to decrypt it.
+        A read of the socket returns few bytes, and one of OpenSSL a record of 16 KiB.  Copying each
+        through all buffers costs more than decrypting it.
 
         Raises:
             OSError: of the socket.
         """
-        assert self._line is not None
+        assert self._socket is not None
         assert self.length is not None
-        most = min(most, self.length, _HANDFUL)
-        if held := self._held(most):
-            return held
+        most = min(most, self.length, _BATCH_MAX)
+        if data := self._buffered_bytes(most):
+            return data
         view = memoryview(bytearray(most))
-        count, until = 0, time.monotonic() + _SOON
+        count, until = 0, time.monotonic() + _BATCH_SECONDS
         while count < most:
             try:
-                came = self._line.recv_into(view[count:])
+                received = self._socket.recv_into(view[count:])
             except OSError:
                 if count:
-                    break  # what came is handed on; the next call meets the error again
+                    break  # return the received bytes; the next call raises the error again
                 raise
-            count += came
-            if not came or time.monotonic() > until:
+            count += received
+            if not received or time.monotonic() > until:
                 break
         self.length -= count
         return bytes(view[:count])
 
-    def receive(self, writer: BlobWriter, most: int, patience: float) -> tuple[int, float]:
+    def receive(self, writer: BlobWriter, most: int, max_wait: float) -> tuple[int, float]:
         """Append up to `most` bytes of the body to a writer.
 
         Args:
-            writer: it takes them.
-            most: the body's own length bounds it too.
-            patience: seconds that may be spent waiting for the server, in all.
+            writer: receives the bytes.
+            most: also limited by the rest of the body.
+            max_wait: the most seconds to wait for the server, in total.
 
         Returns:
-            How many bytes came, fewer where the server closed the connection or the patience was
-            not enough, and how long it was waited.
+            How many bytes were received, fewer if the server closed the connection or `max_wait`
+            passed; and the seconds that were spent waiting.
 
         Raises:
             OSError: of the socket.
             CoreError: of the writer.
         """
-        assert self._plain is not None
+        assert self._plain_socket is not None
         assert self.length is not None
         assert self.fp is not None
         most = min(most, self.length)
-        if held := self._held(most):
-            writer.write(held)
-            return len(held), 0.0
-        count, waited = writer.receive(self._plain.fileno(), most, patience)
+        if data := self._buffered_bytes(most):
+            writer.write(data)
+            return len(data), 0.0
+        count, waited = writer.receive(self._plain_socket.fileno(), most, max_wait)
         self.length -= count
         return count, waited
 
-    def _held(self, most: int) -> bytes:
-        """What came with the head; with nothing in the buffer, nothing is ever read into it."""
+    def _buffered_bytes(self, most: int) -> bytes:
+        """Bytes of the body that were read with the headers.
+
+        Once the buffer is empty, nothing is read into it again.
+        """
         assert self.length is not None
         assert self.fp is not None
-        held = self.fp.peek()[:most] if self._buffered else b""
-        if held:
-            self.fp.read(len(held))
-            self.length -= len(held)
-        self._buffered = bool(held) and len(held) == most
-        return held
+        data = self.fp.peek()[:most] if self._may_be_buffered else b""
+        if data:
+            self.fp.read(len(data))
+            self.length -= len(data)
+        self._may_be_buffered = bool(data) and len(data) == most
+        return data

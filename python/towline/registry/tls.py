@@ -1,4 +1,4 @@
-"""TLS as a registry wants it: certificates of its own, or none of the usual checks (REG-040)."""
+"""TLS contexts for a registry, with its certificates or without verification (REG-040)."""
 
 from __future__ import annotations
 
@@ -19,51 +19,51 @@ class Certificates(Protocol):
 
     @property
     def authorities(self) -> Sequence[str]:
-        """PEM files of authorities that are trusted beside the system's."""
+        """PEM files of authorities that are trusted in addition to those of the system."""
 
     @property
     def pairs(self) -> Sequence[tuple[str, str]]:
-        """Certificate and key, both PEM files, by which we say who we are."""
+        """Client certificates and their keys, both PEM files."""
 
 
 def context(certificates: Certificates | None, *, verify: bool, own_host: bool) -> ssl.SSLContext:
-    """The rules by which a TLS connection is made.
+    """The TLS context for connections to a host.
 
     Args:
         certificates: of the registry.
-        verify: whether the server must show a good certificate.
-        own_host: whether it is the registry itself: no other host is shown our certificate.
+        verify: whether the certificate of the server is verified.
+        own_host: whether the host is the registry: only it gets the client certificates.
 
     Raises:
-        ConfigurationError: ``certs.unusable`` for a file that is no certificate or key.
+        ConfigurationError: ``certs.unusable`` for a file that is not a certificate or key.
     """
     if verify:
-        made = ssl.create_default_context()
+        new = ssl.create_default_context()
     else:
-        made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        made.check_hostname = False
-        made.verify_mode = ssl.CERT_NONE
+        new = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        new.check_hostname = False
+        new.verify_mode = ssl.CERT_NONE
     if certificates is None:
-        return made
+        return new
     for path in certificates.authorities if verify else ():
-        with _naming(path):
-            made.load_verify_locations(path)
+        with _convert_errors(path):
+            new.load_verify_locations(path)
     for certificate, key in certificates.pairs if own_host else ():
-        with _naming(key), _naming(certificate):
-            made.load_cert_chain(certificate, key, password="")  # never asked for
-    return made
+        with _convert_errors(key), _convert_errors(certificate):
+            new.load_cert_chain(certificate, key, password="")  # so that OpenSSL does not prompt
+    return new
 
 
 @contextlib.contextmanager
-def _naming(path: str) -> Iterator[None]:
-    """Say of which file the ssl module complains."""
+def _convert_errors(path: str) -> Iterator[None]:
+    """Convert errors of the ssl module to `ConfigurationError` with the path of the file."""
     try:
         if os.path.exists(path) and not os.path.isfile(path):  # OpenSSL would wait for a FIFO
             raise OSError(errno.EINVAL, "not a file")
         yield
     except OSError as error:  # an SSLError is one
-        words = getattr(error, "reason", None) or error.strerror or "unreadable"
-        reason = str(words).lower().replace("_", " ")
+        text = getattr(error, "reason", None) or error.strerror or "unreadable"
+        reason = str(text).lower().replace("_", " ")
     else:
         return
     raise ConfigurationError("certs.unusable", path=path, reason=reason)

@@ -1,3 +1,3 @@
-"""Running a goal: from what a caller wants to sources, stores and results."""
+"""Runs goals: opens their sources and the store, and returns the results."""
 
 from __future__ import annotations

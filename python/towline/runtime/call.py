@@ -1,4 +1,4 @@
-"""One call of a runtime: what it reads from its environment, each thing once."""
+"""One call of a runtime, and the objects that are shared during the call."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from towline.config.credentials import AuthLook
+from towline.config.credentials import AuthLookup
 from towline.config.endpoints import Endpoint
 from towline.config.load import RegistriesCache, load_registries
 from towline.config.registries import Registries
@@ -70,7 +70,7 @@ class Call:
         self._registries: Registries | None = None
 
     def facts(self) -> Facts:
-        """The facts for building a goal."""
+        """Return the facts from which a goal is built."""
         options = self.options
         return DiskFacts(
             store=self.store.identity,
@@ -84,20 +84,23 @@ class Call:
         )
 
     def registries_of(self, goal: PullGoal) -> Registries | None:
-        """The configuration, if it decides where the images of a goal are."""
+        """Return the parsed registries.conf; None if it has no effect on the goal's endpoints."""
         in_registry = any(isinstance(pair.source, DockerReference) for pair in goal.pairs)
         if not self.options.rules.mirrors or not (in_registry or goal.used_search_registries):
             return None
         return self._read_registries()
 
-    def looks(self, candidate: Candidate, endpoint: Endpoint) -> tuple[AuthLook, ...]:
-        """Where credentials for one endpoint are looked up, and the results."""
+    def credential_lookups(
+        self, candidate: Candidate, endpoint: Endpoint
+    ) -> tuple[AuthLookup, ...]:
+        """Return the lookups of credentials for one endpoint, each with its result."""
         source = candidate.pair.source
         assert isinstance(source, DockerReference)  # no other source has endpoints
-        return RegistryAccess(self.options, self._load_registries).looks(source, endpoint)
+        access = RegistryAccess(self.options, self._load_registries)
+        return access.credential_lookups(source, endpoint)
 
     def sources(self, log: EndpointLog | None = None) -> Sources:
-        """What opens the sources of the call; `log` records which endpoints they use."""
+        """Return the opener of the call's sources; `log` records the endpoints that they use."""
         access = RegistryAccess(self.options, self._load_registries)
         uses = log or EndpointLog()
         return Sources(
@@ -110,13 +113,13 @@ class Call:
         )
 
     def reading(self, *, name_source: bool) -> Reading:
-        """How images are read; `name_source` puts the source's name into errors."""
+        """Return the reader of manifests; `name_source` adds the source's name to errors."""
         platform = self.options.platform or host_platform()
         store = self.store if self.options.rules.known_documents else None
         return Reading(self.options.rules, platform, name_source=name_source, store=store)
 
     def for_label_check(self) -> Call:
-        """The call with the choices that reach the label check (LABEL-003)."""
+        """Return a call with the options that apply to the label check (LABEL-003)."""
         options = self.options
         if options.rules.label_context == "call":
             return self

@@ -1,4 +1,4 @@
-"""The questions of `towline.transport.facts`, answered from the disk."""
+"""Implements `towline.transport.facts` with the disk, the store and the configuration."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from towline.image.platform import Platform, host_platform
 from towline.rules import Rules
 from towline.runtime.sources import Sources
 from towline.source.archive_cache import ArchiveCache
-from towline.source.files import joined, naming_path
+from towline.source.files import joined, path_errors
 from towline.source.protocol import Source
 from towline.transport import ImageReference
 from towline.transport.docker_archive import DockerArchiveReference
@@ -24,9 +24,9 @@ __all__ = ["DiskFacts"]
 
 
 class DiskFacts:
-    """Facts from the disk, the store and the configuration; each is looked up when it is asked.
+    """Facts from the disk, the store and the configuration; each is read when it is requested.
 
-    What reads archives and layouts is imported then as well.
+    The modules that read archives and layouts are imported only then.
     """
 
     def __init__(
@@ -44,13 +44,13 @@ class DiskFacts:
 
         Args:
             store: the store that destinations are in.
-            find_id: the ID of a stored image by its beginning.
-            search_registries: reads them from the configuration.
+            find_id: returns the ID of a stored image by a prefix.
+            search_registries: returns the search registries of the configuration.
             rules: the edition.
-            archives: keeps what is opened here open for the copies; without, it is closed again.
-            platform: which instance of a list `config_hex` is about; None: this machine's.
-            open_source: opens what is not on the disk as well; without, only what is.
-            registries: reads what says more about short names; without, there are no aliases.
+            archives: keeps opened archives open for the copies; None: they are closed again.
+            platform: selects the instance of a list in `config_hex`; None: the host platform.
+            open_source: opens every source; None: only sources on the disk are opened.
+            registries: returns the parsed registries.conf; None: there are no aliases.
         """
         self.store = store
         self._find_id = find_id
@@ -62,10 +62,10 @@ class DiskFacts:
         self._open = open_source or Sources(rules, archives, platform).open
 
     def resolve_path(self, path: str) -> str:
-        """The absolute path without symbolic links of a path that exists, or whose parent does.
+        """Return the absolute path without symbolic links; the path or its parent must exist.
 
         Raises:
-            PathError: ``path.unusable`` of the part of the path that is at fault (TRANS-040).
+            PathError: ``path.unusable``, with the component that cannot be resolved (TRANS-040).
         """
         try:
             os.lstat(path)
@@ -73,41 +73,41 @@ class DiskFacts:
             folder, slash, name = path.rpartition("/")
             return joined(_resolved(folder + slash), name)
         except (OSError, ValueError):
-            with naming_path("lstat", path):
+            with path_errors("lstat", path):
                 raise
         return _resolved(path)
 
     def open_file(self, path: str) -> None:
-        """Nothing, where the file can be opened for reading; PathError if not."""
-        with naming_path("open", path):
+        """Require that the file can be opened for reading; PathError if not."""
+        with path_errors("open", path):
             os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
 
     def image_id(self, prefix: str) -> str | None:
-        """The ID of the stored image whose ID begins so, where there is exactly one."""
+        """Return the ID of the only stored image with this ID prefix, else None."""
         return self._find_id(prefix)
 
     def alias(self, name: str) -> str | None:
-        """The full name that a short one is an alias of, None where it is none."""
+        """Return the full name of an alias; None if the name is not an alias."""
         return None if self._registries is None else self._registries().alias(name)
 
     def enforced_by(self) -> str | None:
-        """The file in which short names must be unambiguous, None where they need not be."""
+        """Return the file that requires unambiguous short names; None if none does."""
         registries = None if self._registries is None else self._registries()
         if registries is None or registries.short_name_mode != "enforcing":
             return None
         return registries.origin("short-name-mode") or "registries.conf"
 
     def search_registries(self) -> tuple[str, ...]:
-        """The registries in which short names are searched, in the order of the configuration."""
+        """Return the search registries, in the order of the configuration."""
         return self._search_registries()
 
     def archive_images(self, path: str) -> tuple[ArchiveImage, ...]:
-        """What manifest.json of a docker-archive lists.
+        """Return the images that manifest.json of a docker-archive lists.
 
         Raises:
             PathError: the archive cannot be opened.
-            SourceError: it is none, or is damaged; within the step ``retrieving-manifest`` where
-                it could be opened.
+            SourceError: the file is not a docker-archive or is damaged; within the step
+                ``retrieving-manifest`` if it could be opened.
         """
         from towline.source import docker_archive
 
@@ -118,10 +118,10 @@ class DiskFacts:
         return tuple(ArchiveImage(index, item.names) for index, item in enumerate(items))
 
     def layout_name(self, path: str, image: str, *, archive: bool) -> str:
-        """The name of the image chosen in an OCI layout or oci-archive, ``""`` if it has none.
+        """Return the name of the selected image of an OCI layout or oci-archive, or ``""``.
 
         Raises:
-            PathError, SourceError: what keeps the image from being chosen.
+            PathError, SourceError: the image cannot be selected.
         """
         from towline.source import oci, oci_archive
         from towline.source.layout import choose
@@ -135,13 +135,13 @@ class DiskFacts:
             return choose(files, image, self._rules).name
 
     def config_hex(self, source: object) -> str:
-        """The hex of the config digest of the image that a source reference names.
+        """Return the hex of the config digest of a source's image.
 
-        The algorithm is dropped: ID is what the hex is used for (GOAL-012).
+        The hex is used as an image ID, which has no algorithm (GOAL-012).
 
         Raises:
-            TowlineError: what keeps the image from being read; the config digest's own fault
-                within the step ``getting-config-info``.
+            TowlineError: the image cannot be read; an invalid config digest is reported within
+                the step ``getting-config-info``.
         """
         platform = self._platform or host_platform()
         reading = Reading(self._rules, platform, name_source=False)
@@ -153,11 +153,11 @@ class DiskFacts:
 
 
 def _resolved(path: str) -> str:
-    """The absolute path without symbolic links; every part of it must exist."""
-    whole = os.path.abspath(path)
+    """The absolute path without symbolic links; every component must exist."""
+    absolute = os.path.abspath(path)
     try:
-        return os.path.realpath(whole, strict=True)
+        return os.path.realpath(absolute, strict=True)
     except OSError as error:
-        at_fault = whole if error.filename is None else os.fsdecode(error.filename)
-        with naming_path("lstat", at_fault):
+        failed = absolute if error.filename is None else os.fsdecode(error.filename)
+        with path_errors("lstat", failed):
             raise

@@ -1,4 +1,4 @@
-"""Why a pull tries what it tries: which file and table decided, and who is asked for each pair."""
+"""Explains a goal: the configuration entries that decided it, and the endpoints of each pair."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ How = Literal["alias", "full-name", "search", "transport"]
 
 @dataclass(frozen=True, slots=True)
 class ConfigEntry:
-    """What a file says, and which one.
+    """A configuration entry and the file that has it.
 
     Attributes:
-        table: the table or key, as it stands in the file.
-        path: the file; None where no file says anything, so that a default holds.
+        table: the table or key, as written in the file.
+        path: the file; None if no file has the entry and the default applies.
     """
 
     table: str
     path: str | None
 
     def to_json(self) -> dict[str, Any]:
-        """The decision as a JSON document."""
+        """Return the entry as a JSON document."""
         return {"table": self.table, "path": self.path}
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One pair and the places that are asked for it.
+    """One pair and its endpoints.
 
     Attributes:
-        endpoints: in the order of asking; empty where the source is no registry.
-        entry: the ``[[registry]]`` that made them, None where none matches.
+        endpoints: in the order in which they are tried; empty if the source is not a registry.
+        entry: the ``[[registry]]`` table from which they come; None if none matches.
     """
 
     pair: PullRefPair
@@ -48,7 +48,7 @@ class Candidate:
     entry: ConfigEntry | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The candidate as a JSON document."""
+        """Return the candidate as a JSON document."""
         return self.pair.to_json() | {
             "endpoints": [_endpoint(endpoint) for endpoint in self.endpoints],
             "entry": None if self.entry is None else self.entry.to_json(),
@@ -57,11 +57,11 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A goal with its reasons.
+    """A goal and the configuration entries that decided it.
 
     Attributes:
-        how: a transport was given; the name has a registry; it is an alias; it was searched for.
-        decisions: what registries.conf says about the name; empty where it was not asked.
+        how: the name has a transport, has a registry, is an alias, or is a short name.
+        decisions: the entries of registries.conf that decided; empty if it was not read.
     """
 
     goal: PullGoal
@@ -70,7 +70,7 @@ class Explanation:
     decisions: tuple[ConfigEntry, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """The goal as a JSON document, with the reasons beside it."""
+        """Return the goal as a JSON document, with the keys of the explanation added."""
         return self.goal.to_json() | {
             "how": self.how,
             "decisions": [decision.to_json() for decision in self.decisions],
@@ -79,12 +79,12 @@ class Explanation:
 
 
 def explain_goal(name: str, goal: PullGoal, registries: Registries | None) -> Explanation:
-    """The reasons of a goal.
+    """Return the explanation of a goal.
 
     Args:
-        name: what the user typed.
-        goal: what was made of it.
-        registries: the configuration, None where it has no say in where images lie.
+        name: the name that the user typed.
+        goal: the goal that was made of the name.
+        registries: the parsed registries.conf; None if it has no effect on the endpoints.
     """
     candidates = tuple(_candidate(pair, registries) for pair in goal.pairs)
     how = _how(name, goal)

@@ -1,4 +1,4 @@
-"""All that a caller can choose, in one frozen record."""
+"""The options of a pull, in one frozen dataclass."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ __all__ = ["Options"]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The choices of a `towline.Runtime`; what is None is looked up where podman would.
+    """The options of a `towline.Runtime`; for None the default locations of podman are used.
 
     Attributes:
-        rules: the edition of the surrounding conventions.
-        registries_conf: a registries.conf instead of the usual locations.
-        policy: a policy.json instead of the usual locations.
-        authfile: an auth.json instead of the usual locations.
-        credentials: for every registry of the call; they win over auth files.
-        cert_dir: ``*.crt``, ``*.cert`` and ``*.key`` instead of the usual locations.
-        tls_verify: True: HTTPS with a trusted certificate only.  False: anything goes.  None:
-            what registries.conf says of the registry.
-        platform: which instance of a list is taken; None: Linux on this machine's processor.
+        rules: the edition of the rules.
+        registries_conf: a registries.conf instead of the default locations.
+        policy: a policy.json instead of the default locations.
+        authfile: an auth.json instead of the default locations.
+        credentials: for every registry of the call, but not its mirrors; they override auth files.
+        cert_dir: a directory of ``*.crt``, ``*.cert`` and ``*.key`` files instead of the default
+            locations.
+        tls_verify: True requires HTTPS with a trusted certificate.  False allows untrusted
+            certificates and plain HTTP.  None applies the setting of registries.conf.
+        platform: selects the instance of a manifest list; None: Linux on the host's processor.
         remove_signatures: signatures are neither read nor kept.
-        verify_diff_ids: decompress every layer and check it against the config.
-        timeouts: how long registries are waited for.
-        locations: where configuration files are looked for.
+        verify_diff_ids: decompress every layer and compare its diff ID with the config.
+        timeouts: the timeouts of requests to registries.
+        locations: the directories in which configuration files are searched.
         cancel: stops every pull that uses these options.
         on_event: called with each event, after it happened.
         on_progress: called with the state of each blob, from any thread, one call at a time.

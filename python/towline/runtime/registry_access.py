@@ -1,6 +1,6 @@
-"""How one call speaks to registries: from the configuration to a source that can be asked.
+"""Opens registry sources according to the configuration.
 
-Which places there are for a name, who we are for each of them, and which certificates count.
+Determines the endpoints of a name, and the credentials and certificates for each endpoint.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from towline.config.auth_json import Credentials
-from towline.config.credentials import AuthLook, explain_credentials, find_credentials
+from towline.config.credentials import AuthLookup, explain_credentials, find_credentials
 from towline.config.endpoints import Endpoint, endpoints_of
 from towline.config.load import find_certificates
 from towline.config.registries import Registries
@@ -30,35 +30,35 @@ __all__ = ["RegistryAccess"]
 
 @dataclass(frozen=True, slots=True)
 class RegistryAccess:
-    """The choices of a call, for any registry.
+    """Opens registry sources under the options of one call.
 
     Attributes:
-        registries: reads registries.conf, where it is needed.
+        registries: returns the parsed registries.conf.
     """
 
     options: Options
     registries: Callable[[], Registries]
 
     def open(self, reference: DockerReference, log: EndpointLog) -> Source:
-        """The source of an image; no registry is asked yet.
+        """Return the source of an image; no request is sent yet.
 
         Raises:
-            TowlineError: registries.conf, where it is needed and cannot be read; in the edition
-                of 2019 also an auth file or certificate.
+            TowlineError: registries.conf is needed and invalid; in the edition ``libpod-1.3``
+                also if an auth file or certificate is.
         """
         if not self.options.rules.mirrors:  # CONF-040
-            place = Endpoint(reference.reference)
-            return self._dial(reference, place, insecure=self._insecure(reference.reference.name))
+            insecure = self._insecure(reference.reference.name)
+            return self._open_endpoint(reference, Endpoint(reference.reference), insecure=insecure)
         with step("loading-registries"):
             registries = self.registries()
-        slots = ConnectionSlots()  # one image has so many connections, wherever it comes from
+        slots = ConnectionSlots()  # shared by all endpoints of the image
         return MirroredSource(
             reference,
             endpoints_of(registries, reference.reference),
-            lambda endpoint: self._dial(
+            lambda endpoint: self._open_endpoint(
                 reference,
                 endpoint,
-                insecure=self._overruled(endpoint.insecure),
+                insecure=self._overridden(endpoint.insecure),
                 helpers=registries.credential_helpers,
                 slots=slots,
             ),
@@ -66,20 +66,22 @@ class RegistryAccess:
             log,
         )
 
-    def looks(self, reference: DockerReference, endpoint: Endpoint) -> tuple[AuthLook, ...]:
-        """Where the credentials for one place are looked for, and what comes of it."""
+    def credential_lookups(
+        self, reference: DockerReference, endpoint: Endpoint
+    ) -> tuple[AuthLookup, ...]:
+        """Return the lookups of credentials for one endpoint, each with its result."""
         options = self.options
         if self._given_for(reference, endpoint):
             given = options.credentials
             name = "" if given is None else given.username
-            return (AuthLook("--creds", "found", username=name),)
+            return (AuthLookup("--creds", "found", username=name),)
         helpers = self.registries().credential_helpers if options.rules.mirrors else ()
-        place = endpoint.reference.name
+        name = endpoint.reference.name
         return explain_credentials(
-            options.locations, options.rules, place, options.authfile, helpers=helpers
+            options.locations, options.rules, name, options.authfile, helpers=helpers
         )
 
-    def _dial(
+    def _open_endpoint(
         self,
         reference: DockerReference,
         endpoint: Endpoint,
@@ -88,19 +90,19 @@ class RegistryAccess:
         helpers: tuple[str, ...] = (),
         slots: ConnectionSlots | None = None,
     ) -> DockerSource:
-        from towline.source import docker  # heavy: HTTP
+        from towline.source import docker  # slow to import: HTTP
 
         options = self.options
-        place = endpoint.reference
+        location = endpoint.reference
         access = docker.DockerAccess(
             insecure=insecure,
             credentials=self._credentials(reference, endpoint, helpers),
             certificates=find_certificates(
-                options.locations, options.rules, place.domain, options.cert_dir
+                options.locations, options.rules, location.domain, options.cert_dir
             ),
             rules=options.rules,
             cancel=options.cancel,
-            location=None if place == reference.reference else place,
+            location=None if location == reference.reference else location,
             timeouts=options.timeouts,
             slots=slots or ConnectionSlots(),
         )
@@ -122,16 +124,16 @@ class RegistryAccess:
         return None if found is None else found[0]
 
     def _given_for(self, reference: DockerReference, endpoint: Endpoint) -> bool:
-        # AUTH-010: what the caller gave is for the host that the caller named
+        # AUTH-010: the caller's credentials are for the host in the name, not for mirrors
         named = reference.reference.domain
         return self.options.credentials is not None and endpoint.reference.domain == named
 
-    def _overruled(self, insecure: bool) -> bool:
+    def _overridden(self, insecure: bool) -> bool:
         verify = self.options.tls_verify
         return insecure if verify is None else not verify  # CONF-022
 
     def _insecure(self, name: str) -> bool:
-        if self.options.tls_verify is not None:  # CONF-022: registries.conf is then not even read
+        if self.options.tls_verify is not None:  # CONF-022: registries.conf is not read then
             return not self.options.tls_verify
         with step("loading-registries"):
             registries = self.registries()

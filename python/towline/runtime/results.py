@@ -1,4 +1,4 @@
-"""What a pull gives back."""
+"""The result of a pull."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ class Attempt:
     """One pair that was tried.
 
     Attributes:
-        image: the name that the user is told.
-        stored: the image, where the attempt succeeded.
-        error: why not, where it failed.
-        verified: what was checked: ``"blobs"``, and ``"diff-ids"`` where layers were unpacked.
-        endpoints: the places of a registry's image that were asked, in this order, and what each
-            of them gave or why it did not; none for other transports.
+        image: the name that is shown to the user.
+        stored: the image, if the attempt succeeded.
+        error: the error, if the attempt failed.
+        verified: the checks that were done: ``"blobs"``, and ``"diff-ids"`` if the diff IDs of all
+            layers were compared.
+        endpoints: the endpoints that were tried, in this order, each with its result; empty for
+            transports other than ``docker``.
     """
 
     image: str
@@ -34,7 +35,7 @@ class Attempt:
     endpoints: tuple[EndpointUse, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """The attempt as a JSON document."""
+        """Return the attempt as a JSON document."""
         return {
             "image": self.image,
             "source": image_name(self.source),
@@ -50,12 +51,12 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class PullResult:
-    """A pull that brought at least one image.
+    """The result of a pull of at least one image.
 
     Attributes:
-        images: the names of what was pulled, in the order of pulling.
-        attempts: every pair that was tried, failed ones too.
-        policy: where the signature policy came from: a path, or ``"built-in"``.
+        images: the names of the pulled images, in the order in which they were pulled.
+        attempts: every pair that was tried, including failed ones.
+        policy: the path of the signature policy, or ``"built-in"``.
     """
 
     images: tuple[str, ...]
@@ -64,12 +65,12 @@ class PullResult:
 
     @property
     def verified(self) -> tuple[str, ...]:
-        """What was checked of every image that was pulled."""
+        """The checks that were done of every pulled image."""
         checked = [set(attempt.verified) for attempt in self.attempts if attempt.stored]
         return tuple(sorted(set.intersection(*checked))) if checked else ()
 
     def to_json(self) -> dict[str, Any]:
-        """The result as a JSON document."""
+        """Return the result as a JSON document."""
         return {
             "images": list(self.images),
             "attempts": [attempt.to_json() for attempt in self.attempts],

@@ -1,4 +1,4 @@
-"""Running a goal: the pairs are tried in order; the first success ends it, or all are pulled.
+"""Runs a goal: tries its pairs in order, until the first success or all of them.
 
 (PULL-003 to PULL-009, EVENT-001 to EVENT-003)
 """
@@ -27,7 +27,7 @@ from towline.trust.policy_json import Policy
 __all__ = ["run_goal"]
 
 _LOG = logging.getLogger("towline")
-_LOG.addHandler(logging.NullHandler())  # a library leaves the log to its program
+_LOG.addHandler(logging.NullHandler())  # as the logging HOWTO asks of libraries
 _ANNOUNCED = ("docker", "atomic")  # transports whose pairs are announced (TEXT-001)
 
 
@@ -148,7 +148,7 @@ class _Run:
             check_label(pair.image, label, source, reading)
 
     def _log(self, error: TowlineError) -> None:
-        _LOG.error("%s", error.told(self.call.options.rules.wording))
+        _LOG.error("%s", error.render(self.call.options.rules.wording))
 
 
 def _send_event(call: Call, name: str) -> None:
@@ -159,9 +159,9 @@ def _send_event(call: Call, name: str) -> None:
 def _nothing_pulled(goal: PullGoal, name: str, attempts: list[Attempt]) -> PullFailedError:
     if goal.used_search_registries and not goal.searched_registries:
         transport, colon, _ = name.partition(":")
-        # The user may mean a transport; docker is also the name of a repository.
-        meant = transport if colon and transport in TRANSPORTS and transport != "docker" else ""
-        return PullFailedError("pull.no_search_registries", name=name, transport=meant)
+        # The prefix may be a transport without "//"; docker is also the name of a repository.
+        likely = transport if colon and transport in TRANSPORTS and transport != "docker" else ""
+        return PullFailedError("pull.no_search_registries", name=name, transport=likely)
     errors = [attempt.error for attempt in attempts if attempt.error is not None]
     images = [attempt.image for attempt in attempts]
     code = "pull.all_failed" if goal.used_search_registries else "pull.failed"

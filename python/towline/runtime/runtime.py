@@ -1,4 +1,4 @@
-"""The runtime: a store, and the options under which images are pulled into it (PULL-001)."""
+"""The runtime pulls images into a store under fixed options (PULL-001)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from towline.cancel import CancelToken
-from towline.config.credentials import AuthLook
+from towline.config.credentials import AuthLookup
 from towline.config.load import RegistriesCache
 from towline.errors import PullCancelledError, TowlineError, step
 from towline.goal import PullGoal, goal_from_image_reference, goal_from_name
@@ -29,7 +29,7 @@ __all__ = ["Runtime"]
 
 
 class Runtime:
-    """A store and the choices under which images are pulled into it.
+    """Pulls images into a store under fixed options.
 
     One runtime may be used from many threads, and for any number of pulls.
     """
@@ -41,13 +41,13 @@ class Runtime:
         *,
         open_source: Callable[[ImageReference], Source | None] | None = None,
     ) -> None:
-        """A runtime.
+        """Create a runtime.
 
         Args:
-            store: takes the images.
-            options: the choices; None for the usual ones.
-            open_source: opens sources of the caller's own, such as images that are kept in memory
-                or behind another protocol; None from it leaves a reference to towline.
+            store: the store into which images are pulled.
+            options: the options; None for the defaults.
+            open_source: opens custom sources, such as images in memory or behind another protocol;
+                for a reference for which it returns None, towline opens the source.
         """
         self.store = store
         self.options = Options() if options is None else options
@@ -55,19 +55,19 @@ class Runtime:
         self._registries = RegistriesCache()
 
     def resolve(self, name: str) -> PullGoal:
-        """What a pull of `name` would try; no registry is asked.
+        """Return the goal that a pull of `name` would run; no request is sent.
 
         Raises:
-            TowlineError: the name, or what must be read to understand it.
+            TowlineError: the name, or a file that is read to resolve it, is invalid.
         """
         with self._call(None) as call:
             return goal_from_name(name, call.facts(), self.options.rules)
 
     def explain(self, name: str) -> Explanation:
-        """`resolve` with its reasons: which file and table decided, and who would be asked.
+        """Return the goal with the configuration entries that decided it, and its endpoints.
 
         Raises:
-            TowlineError: as `resolve`; and registries.conf, where it cannot be read.
+            TowlineError: as `resolve`; also if registries.conf is invalid.
         """
         from towline.runtime.explain import explain_goal
 
@@ -75,10 +75,10 @@ class Runtime:
             goal = goal_from_name(name, call.facts(), self.options.rules)
             return explain_goal(name, goal, call.registries_of(goal))
 
-    def explain_auth(self, name: str) -> tuple[tuple[str, tuple[AuthLook, ...]], ...]:
-        """Where credentials for each place of a name are looked for, and what comes of it.
+    def explain_auth(self, name: str) -> tuple[tuple[str, tuple[AuthLookup, ...]], ...]:
+        """Return the lookups of credentials for each endpoint of a name, with their results.
 
-        Nothing of a secret is in the answer.  Credential helpers are run.
+        The result has no secrets.  Credential helpers are run.
 
         Raises:
             TowlineError: as `explain`.
@@ -89,7 +89,7 @@ class Runtime:
             goal = goal_from_name(name, call.facts(), self.options.rules)
             explained = explain_goal(name, goal, call.registries_of(goal))
             return tuple(
-                (endpoint.reference.name, call.looks(candidate, endpoint))
+                (endpoint.reference.name, call.credential_lookups(candidate, endpoint))
                 for candidate in explained.candidates
                 for endpoint in candidate.endpoints
             )
@@ -97,26 +97,26 @@ class Runtime:
     def pull(
         self, name: str, label: str | None = None, writer: TextWriter | None = None
     ) -> PullResult:
-        """Pull what a user named: a short name, a full one, or ``transport:rest`` (PULL-001).
+        """Pull a short name, a full name, or ``transport:rest`` (PULL-001).
 
         Args:
-            name: as the user wrote it.
-            label: refuse images whose config has no such label.
-            writer: gets the progress text.
+            name: the name as the user typed it.
+            label: refuse images whose config does not have this label.
+            writer: the progress text is written to it.
 
         Raises:
-            PullFailedError: nothing was pulled; ``facts["errors"]`` has the reasons.
-            TowlineError: whatever stopped the call before or between the pairs.
+            PullFailedError: no image was pulled; ``facts["errors"]`` has the error of each pair.
+            TowlineError: an error stopped the call before the first attempt or between two.
         """
         return self._pull(name, label, writer, self.options.cancel)
 
     def pull_reference(
         self, reference: ImageReference | str, writer: TextWriter | None = None
     ) -> PullResult:
-        """Pull a source whose transport is known; no label is asked for (PULL-002).
+        """Pull a source reference, or a text with its transport; no label is checked (PULL-002).
 
         Raises:
-            PullFailedError: nothing was pulled.
+            PullFailedError: no image was pulled.
             TowlineError: as `pull`.
         """
         rules = self.options.rules
@@ -132,17 +132,17 @@ class Runtime:
     async def pull_async(
         self, name: str, label: str | None = None, writer: TextWriter | None = None
     ) -> PullResult:
-        """`pull` in a thread of its own; cancelling the task cancels this pull and no other."""
-        import asyncio  # heavy, and most callers do not wait like this
+        """Pull in a thread; cancelling the task cancels only this pull.  See `pull`."""
+        import asyncio  # slow to import, and not needed by most callers
 
         with self.options.cancel.branch() as cancel:
-            work = asyncio.ensure_future(asyncio.to_thread(self._pull, name, label, writer, cancel))
+            pull = asyncio.ensure_future(asyncio.to_thread(self._pull, name, label, writer, cancel))
             try:
-                return await asyncio.shield(work)
+                return await asyncio.shield(pull)
             except asyncio.CancelledError:
                 cancel.cancel()
-                await asyncio.wait([work])
-                work.exception()  # the thread has said all that there is to say
+                await asyncio.wait([pull])
+                pull.exception()  # else asyncio logs that it was never retrieved
                 raise
 
     def _pull(
@@ -154,7 +154,7 @@ class Runtime:
 
     @contextmanager
     def _call(self, writer: TextWriter | None, cancel: CancelToken | None = None) -> Iterator[Call]:
-        """One call; errors that leave it are told in the words of the edition."""
+        """Return the context of one call; its errors have the wording of the edition."""
         rules = self.options.rules
         progress = Progress(rules.wording, writer, self.options.on_progress)
         with (cancel or self.options.cancel).branch() as branch:
@@ -166,7 +166,7 @@ class Runtime:
                         self.store, options, self._registries, progress, archives, self._open_source
                     )
             except TowlineError as error:
-                # What fails once all is being stopped fails because of that.
-                told = PullCancelledError("cancelled.by_caller") if branch.cancelled else error
-                told.wording = rules.wording
-                raise told from error.__cause__
+                # After cancellation, every error is a result of the cancellation.
+                raised = PullCancelledError("cancelled.by_caller") if branch.cancelled else error
+                raised.wording = rules.wording
+                raise raised from error.__cause__

@@ -1,4 +1,4 @@
-"""Which source reads which reference: the only room that names them all."""
+"""Opens the source of a reference; the only module that imports every source."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ class Sources:
     """Opens sources for one call.
 
     Attributes:
-        archives: keeps archives open between the questions of the goal and the copies.
-        platform: what a tarball's image is said to be for; None: this machine.
-        docker: opens the source of an image in a registry; None where no network may be used.
-        own: sources that the caller opens himself; asked first, None where it has none.
-        stop: ends what an opening has to read.
+        archives: keeps archives open between the building of the goal and the copies.
+        platform: the platform of a tarball's image; None: the host platform.
+        docker: opens the source of an image in a registry; None if the network must not be used.
+        custom: opens the caller's own sources, and is called first; it returns None for others.
+        stop: stops reads during the opening.
     """
 
     rules: Rules
     archives: ArchiveCache | None = None
     platform: Platform | None = None
     docker: Callable[[DockerReference], Source] | None = None
-    own: Callable[[ImageReference], Source | None] | None = None
+    custom: Callable[[ImageReference], Source | None] | None = None
     stop: Stop | None = None
 
     def open(self, reference: ImageReference) -> Source:
-        """The source of a reference; what it needs is imported here, when one is wanted.
+        """Open the source of a reference; its module is imported only now.
 
         Raises:
-            UnsupportedError: a transport that towline does not read.
+            UnsupportedError: towline does not support the transport.
             TowlineError: the source cannot be opened.
         """
-        if self.own is not None and (source := self.own(reference)) is not None:
+        if self.custom is not None and (source := self.custom(reference)) is not None:
             return source
         match reference:
             case DockerReference() if self.docker is not None:

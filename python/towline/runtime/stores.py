@@ -1,4 +1,4 @@
-"""Opening of stores, and where the usual one is."""
+"""Opens stores, and determines the default root."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
 
 
 def default_root() -> Path:
-    """``$TOWLINE_ROOT``, else ``towline`` in the user's data directory."""
+    """Return ``$TOWLINE_ROOT``, else ``towline`` in the user's data directory."""
     if root := os.environ.get("TOWLINE_ROOT"):
         return Path(root)
     data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share"
@@ -36,26 +36,26 @@ def open_store(
     create: bool = True,
     durability: Durability = "process",
 ) -> LayoutStore:
-    """The embedded store in a directory, made where there is none.
+    """Open the embedded store in a directory; it is created if there is none.
 
     Args:
         root: the directory; None for `default_root`.
-        create: make a store if there is none.
-        durability: what a stored image survives: with ``"process"`` the death of the process at
-            any moment, with ``"power"`` a loss of power too, for which blobs are flushed as well.
+        create: create the store if there is none.
+        durability: stored images survive a kill of the process with ``"process"``, and also a loss
+            of power with ``"power"``, which flushes every blob to the disk.
 
     Raises:
-        StoreError: the directory cannot be a store.
+        StoreError: the directory cannot be used as a store.
     """
     path = default_root() if root is None else root
     return _open_store(path, create=create, durability=durability)
 
 
 def existing_store(root: str | os.PathLike[str] | None = None) -> Store:
-    """The store in a directory; where there is none, none is made, and it has no images.
+    """Open the store in a directory without creating it; a missing store has no images.
 
     Raises:
-        StoreError: the directory has a store that cannot be used.
+        StoreError: there is a store that cannot be used.
     """
     path = default_root() if root is None else root
     try:

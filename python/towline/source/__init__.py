@@ -1,1 +1,1 @@
-"""Reading images: one room for each transport that can be a source."""
+"""Image sources: one module for each transport that images can be read from."""

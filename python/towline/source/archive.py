@@ -1,9 +1,9 @@
-"""The members of an archive: found by name, read in place, never unpacked to the disk.
+"""The members of an archive, found by name and read in place, without unpacking to disk.
 
-An archive is indexed once.  While a compressed one is, its smallest files are kept, and the first
-bytes of all others, so that it is decompressed twice in a pull: once to decide, and once to deliver
-what is wanted.  A third pass is made for a document that is not among them, which takes an archive
-with a document of megabytes, or with thousands of files smaller than its documents.  (ARCH-008)
+An archive is indexed once.  The index of a compressed archive keeps the smallest files and the
+first bytes of all others in memory.  So a pull decompresses the archive twice: once for the index
+and the documents, and once to deliver the layers.  A third pass is needed only for a document that
+was not kept: one of megabytes, or in an archive with thousands of smaller files.  (ARCH-008)
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from towline.errors import (
     TowlineError,
     step,
 )
-from towline.source.files import naming_path, raise_the_writers
+from towline.source.files import path_errors, raise_writer_error
 
 if TYPE_CHECKING:
     from towline.core import BlobWriter
@@ -69,12 +69,12 @@ class ArchiveMembers:
 
         Args:
             path: the archive.
-            formats: the compressions that are looked for, around it and around its members.
-            sizes: what compressed members grow to is wanted.
-            stop: ends all that is done with it.
+            formats: the compressions to detect, of the archive and of its members.
+            sizes: also determine the decompressed size of compressed members.
+            stop: cancels all operations.
 
         Raises:
-            PathError: it cannot be opened, or is no file.
+            PathError: it cannot be opened, or is not a file.
             SourceError: ``archive.compression``, ``archive.unreadable``.
             LimitExceededError: ``limit.archive``.
         """
@@ -82,17 +82,17 @@ class ArchiveMembers:
         self.path = path
         self._formats = formats
         self._measured: dict[int, int] = {}
-        self._remembered: dict[str, Any] = {}
+        self._cache: dict[str, Any] = {}
         self.framing: tuple[str, ...] = ()
         try:
             self._archive = Archive(path, formats=formats, rounds=_ROUNDS, stop=stop)
             self.framing = self._archive.framing
             members, failure = self._archive.index(keep=_KEPT, sizes=sizes)
         except CoreError as error:
-            raise self._damage(error, self.framing or self._outermost()) from None
+            raise self._damage_error(error, self.framing or self._outermost()) from None
         if failure is not None and _is_fatal(failure, self.framing):
             self._archive.close()
-            raise self._damage(failure, self.framing)
+            raise self._damage_error(failure, self.framing)
         self._failure = failure
         self.members = members
         self._by_name: dict[bytes, Member] = {}
@@ -100,41 +100,41 @@ class ArchiveMembers:
         self._last_by_path: dict[bytes, Member] = {}
         for member in members:
             self._by_name.setdefault(member.name, member)
-            self._by_path.setdefault(_cleaned(member.name), member)
-            self._last_by_path[_cleaned(member.name)] = member
+            self._by_path.setdefault(_clean(member.name), member)
+            self._last_by_path[_clean(member.name)] = member
 
     def __repr__(self) -> str:
         return f"ArchiveMembers({self.path!r})"
 
     @property
     def failure(self) -> TowlineError | None:
-        """What ends the index before the archive's end, None where nothing does; a new one."""
-        return None if self._failure is None else self._damage(self._failure, ())
+        """A new error for the damage that ended the index early, None if there was none."""
+        return None if self._failure is None else self._damage_error(self._failure, ())
 
     def remember(self, key: str, find: Callable[[], T]) -> T:
-        """What `find` found in the archive the first time, under a key of its user."""
-        if key not in self._remembered:
-            self._remembered[key] = find()
-        found: T = self._remembered[key]
-        return found
+        """The result of the first call of `find` with this key, cached with the archive."""
+        if key not in self._cache:
+            self._cache[key] = find()
+        result: T = self._cache[key]
+        return result
 
     def named(self, name: str) -> Member | None:
-        """The first member of literally this name, whatever it is."""
-        return self._by_name.get(_encoded(name))
+        """The first member with exactly this name, of any type."""
+        return self._by_name.get(_encode(name))
 
     def literal(self, name: str) -> Member:
-        """The file of literally this name, or that a symbolic link of this name leads to.
+        """The file with exactly this name, or the target of a symbolic link with this name.
 
         ARCH-007: one link is followed, relative to the folder of its own name.  A hard link is a
         file without content.
 
         Raises:
-            SourceError: ``archive.no_member``, ``archive.not_regular``, or the damage that may
-                hide the member.
+            SourceError: ``archive.no_member``, ``archive.not_regular``, or the damage of the
+                archive, since the member may be in the damaged part.
         """
         member = self.named(name)
         if member is not None and member.type == _SYMLINK:
-            folder = posixpath.dirname(_encoded(name)) or b"."
+            folder = posixpath.dirname(_encode(name)) or b"."
             member = self._by_name.get(posixpath.normpath(folder + b"/" + member.linkname))
         if member is None:
             raise self.missing(name)
@@ -143,30 +143,30 @@ class ArchiveMembers:
         return member
 
     def resolved(self, name: str, *, last: bool = False) -> Member | None:
-        """The file of a path, through whatever links lead to it inside the archive; None if none.
+        """The file at a path, following all links inside the archive; None if there is none.
 
         Args:
             name: the path, relative to the root of the archive.
-            last: of members with one path the last counts, as after unpacking; else the first.
+            last: of several members with one path use the last, as after unpacking; else the first.
 
         Raises:
             SourceError: ``archive.not_regular``, ``archive.link_loop``.
         """
         members = self._last_by_path if last else self._by_path
-        path = _cleaned(_encoded(name))
+        path = _clean(_encode(name))
         for _ in range(_LINKS):
             if len(path) > _PATH_MAX:
                 return None
             member = members.get(path)
             if member is None:
-                through = self._through_linked_folder(path, members)
-                if through is None:
+                target = self._through_linked_folder(path, members)
+                if target is None:
                     return None
-                path = through
+                path = target
             elif member.type == _SYMLINK:
-                path = _led(path, member.linkname)
+                path = _link_target(path, member.linkname)
             elif member.type == _HARD_LINK:
-                path = _cleaned(member.linkname)
+                path = _clean(member.linkname)
             elif member.type in _FILE:
                 return member
             else:
@@ -174,11 +174,16 @@ class ArchiveMembers:
         raise SourceError("archive.link_loop", path=self.path, member=name)
 
     def missing(self, name: str) -> TowlineError:
-        """The error of a member that is not there: the damage of the archive, if it has any."""
+        """The error for a missing member: the damage of the archive, if it has any."""
         return self.failure or SourceError("archive.no_member", path=self.path, member=name)
 
     def document(self, member: Member, what: str, limit: int) -> bytes:
-        """The whole of a small member.
+        """The content of a small member.
+
+        Args:
+            member: of the archive.
+            what: the kind of document, for messages.
+            limit: the most bytes.
 
         Raises:
             LimitExceededError: ``limit.document``.
@@ -190,7 +195,7 @@ class ArchiveMembers:
         return self._read(member, size)
 
     def size_of(self, member: Member) -> int:
-        """The bytes of a member; a link has none of its own."""
+        """The size of a member as stored; 0 for a link."""
         return member.size if member.type in _FILE else 0
 
     def compressed(self, member: Member) -> bool:
@@ -207,14 +212,14 @@ class ArchiveMembers:
         """
         if member.offset not in self._measured:
             try:
-                found = self._archive.measure(member.offset, self.size_of(member))
+                size = self._archive.measure(member.offset, self.size_of(member))
             except CoreError as error:
-                raise self._member_damage(member, error) from None
-            self._measured[member.offset] = found
+                raise self._member_error(member, error) from None
+            self._measured[member.offset] = size
         return self._measured[member.offset]
 
     def deliver(self, member: Member, offset: int, writer: BlobWriter, *, decompress: bool) -> None:
-        """Append a member's bytes from `offset` on to a writer; decompressed, it is all of them.
+        """Append the bytes of a member from `offset` on to a writer, or all of them decompressed.
 
         Raises:
             SourceError: the archive or the member is damaged.
@@ -225,8 +230,8 @@ class ArchiveMembers:
         try:
             self._archive.copy_to(member.offset + offset, size - offset, writer, decompress)
         except CoreError as error:
-            raise_the_writers(error, writer)
-            raise self._member_damage(member, error) from None
+            raise_writer_error(error, writer)
+            raise self._member_error(member, error) from None
 
     def close(self) -> None:
         """Close the archive; idempotent."""
@@ -238,39 +243,39 @@ class ArchiveMembers:
         try:
             return self._archive.read([(member.offset, size)])[0]
         except CoreError as error:
-            raise self._member_damage(member, error) from None
+            raise self._member_error(member, error) from None
 
     def _through_linked_folder(self, path: bytes, members: dict[bytes, Member]) -> bytes | None:
-        # A layout whose blobs/ is a link: the nearest ancestor that is a member decides
-        rest: list[bytes] = []
+        # For a layout whose blobs/ is a link: resolves the nearest ancestor that is a member.
+        below: list[bytes] = []
         while b"/" in path:
             path, _, last = path.rpartition(b"/")
-            rest.insert(0, last)
+            below.insert(0, last)
             member = members.get(path)
             if member is not None:
                 if member.type != _SYMLINK:
                     return None
-                return b"/".join([_led(path, member.linkname), *rest])
+                return b"/".join([_link_target(path, member.linkname), *below])
         return None
 
     def _not_regular(self, member: Member) -> SourceError:
         return SourceError(
-            "archive.not_regular", path=self.path, member=_decoded(member.name), type=member.type
+            "archive.not_regular", path=self.path, member=_decode(member.name), type=member.type
         )
 
-    def _member_damage(self, member: Member, error: CoreError) -> TowlineError:
+    def _member_error(self, member: Member, error: CoreError) -> TowlineError:
         if error.code in TRANSIENT or error.code.startswith("limit_"):
-            return self._damage(error, self.framing)
+            return self._damage_error(error, self.framing)
         return SourceError(
             "archive.member_damaged",
             path=self.path,
-            member=_decoded(member.name),
+            member=_decode(member.name),
             reason=error.code,
             offset=error.offset,
             detail=error.detail,
         )
 
-    def _damage(self, error: CoreError, framing: tuple[str, ...]) -> TowlineError:
+    def _damage_error(self, error: CoreError, framing: tuple[str, ...]) -> TowlineError:
         facts = {
             "path": self.path,
             "reason": error.code,
@@ -288,13 +293,13 @@ class ArchiveMembers:
         return SourceError("archive.damaged", **facts)
 
     def _outermost(self) -> tuple[str, ...]:
-        with naming_path("read", self.path), open(self.path, "rb") as file:
+        with path_errors("read", self.path), open(self.path, "rb") as file:
             head = file.read(_HEAD)
         return tuple(name for name in self._formats if head.startswith(_MAGIC[name]))
 
 
 def _check_file(path: str) -> None:
-    with step("opening-archive", path=path), naming_path("open", path):
+    with step("opening-archive", path=path), path_errors("open", path):
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             mode = os.fstat(fd).st_mode
@@ -304,30 +309,31 @@ def _check_file(path: str) -> None:
     if stat.S_ISDIR(mode):
         with step("detecting-compression", path=path):
             raise PathError("path.unusable", operation="read", path=path, errno=errno.EISDIR)
-    if not (stat.S_ISREG(mode) or empty):  # /dev/null is an empty archive, /dev/zero is endless
+    if not (stat.S_ISREG(mode) or empty):  # /dev/null is an empty archive, but /dev/zero never ends
         raise PathError("path.not_a_file", path=path)
 
 
 def _is_fatal(failure: CoreError, framing: tuple[str, ...]) -> bool:
-    """Whether nothing in the archive can be believed, not even what came before the damage."""
+    """Whether not even the members before the damage can be used."""
     if failure.code.startswith("limit_"):
         return True
-    return bool(framing) and failure.code != "not_tar"  # which is told by who looks for a member
+    # "not_tar" is raised only when a member is missing.
+    return bool(framing) and failure.code != "not_tar"
 
 
-def _encoded(name: str) -> bytes:
+def _encode(name: str) -> bytes:
     return name.encode("utf-8", "surrogateescape")
 
 
-def _decoded(name: bytes) -> str:
+def _decode(name: bytes) -> str:
     return name.decode("utf-8", "surrogateescape")
 
 
-def _cleaned(name: bytes) -> bytes:
-    """A path below the root of the archive, which nothing leads out of."""
+def _clean(name: bytes) -> bytes:
+    """A path relative to the root of the archive; ``..`` never leaves the root."""
     return posixpath.normpath(b"/" + name.lstrip(b"/")).lstrip(b"/")
 
 
-def _led(path: bytes, link: bytes) -> bytes:
-    """Where a symbolic link at `path` leads; the root is that of the archive."""
-    return _cleaned(link if link.startswith(b"/") else posixpath.dirname(path) + b"/" + link)
+def _link_target(path: bytes, link: bytes) -> bytes:
+    """The target of a symbolic link at `path`; absolute targets are relative to the archive."""
+    return _clean(link if link.startswith(b"/") else posixpath.dirname(path) + b"/" + link)

@@ -1,4 +1,4 @@
-"""The archives of one run, and blobs that are members of them."""
+"""The open archives of one run, and blobs that are members of archives."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ _Key = tuple[str, tuple[str, ...], bool]
 def open_members(
     path: str, formats: tuple[str, ...], archives: ArchiveCache | None, *, sizes: bool = False
 ) -> tuple[ArchiveMembers, bool]:
-    """An archive, and whether others share it, so that it is not to be closed.
+    """Open an archive, or get it from the cache.
+
+    Returns:
+        The archive, and whether it is shared: then the caller must not close it.
 
     Raises:
         TowlineError: as `ArchiveMembers`.
@@ -33,11 +36,11 @@ def open_members(
 class ArchiveCache:
     """The archives of one run, each opened and indexed once.
 
-    The goal's questions and the copies of all images of a file share what is here.
+    Goal resolution and the copies of all images in a file share the open archives.
     """
 
     def __init__(self, stop: Stop | None = None) -> None:
-        """Empty; `stop` ends all that is done with the archives."""
+        """Create an empty cache; `stop` cancels all operations on its archives."""
         self._stop = stop
         self._lock = threading.Lock()
         self._open: dict[_Key, tuple[tuple[int, ...], ArchiveMembers]] = {}
@@ -45,14 +48,18 @@ class ArchiveCache:
     def members(
         self, path: str, formats: tuple[str, ...], *, sizes: bool = False
     ) -> ArchiveMembers:
-        """The members of an archive, as it is now; raises as `ArchiveMembers`."""
+        """An archive in its current state: a changed file is opened again.
+
+        Raises:
+            TowlineError: as `ArchiveMembers`.
+        """
         key = (path, formats, sizes)
         with self._lock:
-            now = _signature(path)
-            then, members = self._open.get(key, ((), None))
-            if members is None or then != now:
+            current = _signature(path)
+            previous, members = self._open.get(key, ((), None))
+            if members is None or previous != current:
                 members = ArchiveMembers(path, formats, sizes=sizes, stop=self._stop)
-                self._open[key] = (now, members)
+                self._open[key] = (current, members)
             return members
 
     def close(self) -> None:
@@ -78,16 +85,16 @@ class MemberBlob:
         self._members = members
         self._member = member
         self._decompress = decompress
-        held = members.size_of(member)
-        self.size: int | None = None if decompress else held
-        self.offset = 0 if decompress or offset > held else offset
+        stored = members.size_of(member)
+        self.size: int | None = None if decompress else stored
+        self.offset = 0 if decompress or offset > stored else offset
 
     def deliver(self, writer: BlobWriter) -> None:
         """Write the member's bytes from `offset` on; raises as `ArchiveMembers.deliver`."""
         self._members.deliver(self._member, self.offset, writer, decompress=self._decompress)
 
     def close(self) -> None:
-        """Nothing: the archive stays open."""
+        """Do nothing: the archive stays open."""
 
     def __enter__(self) -> Self:
         return self
@@ -98,7 +105,7 @@ class MemberBlob:
 
 def _signature(path: str) -> tuple[int, ...]:
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except (OSError, ValueError):
-        return ()  # the opening says what is wrong
-    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+        return ()  # opening the archive raises the error
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)

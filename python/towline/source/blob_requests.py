@@ -1,4 +1,4 @@
-"""Requests for the blobs of one repository: whole, from an offset, or a range of bytes."""
+"""Requests for the blobs of one repository: whole, from an offset, or a range."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from towline.timeouts import Timeouts
 
 __all__ = ["BlobRequests"]
 
-_ADDRESSES = 8  # URLs of a foreign layer that are tried; real layers have one
+_URLS_MAX = 8  # URLs of a foreign layer that are tried; real layers have one
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
-_RANGE_MAX = 80  # characters of a Content-Range; Python refuses the longest numbers with an error
+_RANGE_MAX = 80  # characters of a Content-Range; int() raises for very long numbers
 
 
 class BlobRequests:
     """Requests the blobs of one repository.  Safe in any number of threads.
 
     Attributes:
-        slots: the connections for blobs; all sources of one image share them.
+        slots: limits the connections for blobs; shared by all sources of one image.
     """
 
     def __init__(
@@ -46,16 +46,16 @@ class BlobRequests:
         slots: ConnectionSlots,
         cancel: CancelToken,
     ) -> None:
-        """Requests through a client.
+        """Initialize.
 
         Args:
             client: of the registry.
-            name: the repository as the image is named, for messages.
+            name: the repository in the name of the image, for messages.
             repository: its path in the registry.
             rules: the edition.
             timeouts: the time limits.
-            slots: the connections for blobs.
-            cancel: stops what is under way.
+            slots: limits the connections for blobs.
+            cancel: cancels all requests.
         """
         self.rules = rules
         self.timeouts = timeouts
@@ -67,25 +67,25 @@ class BlobRequests:
         self._name = name
         self._repository = repository
 
-    def find(
+    def request(
         self, descriptor: Descriptor, offset: int, retries: int | None = None
     ) -> tuple[Response, int]:
-        """The answer that brings a blob, and the offset at which its body begins.
+        """Request a blob; returns the response and the offset at which its body begins.
 
         Raises:
             RegistryError: as `open_blob`.
         """
         digest = descriptor.digest
         if descriptor.urls and self.rules.foreign_urls == "first":  # REG-028
-            return self._find_elsewhere(descriptor), 0
-        answer, at = self._find_here(digest, offset, retries)
-        if answer.status in (200, 206):
-            return answer, at
-        if answer.status == 404 and descriptor.urls:
-            answer.finish()
-            return self._find_elsewhere(descriptor), 0
-        with answer:
-            raise self._refused(digest, answer)
+            return self._request_foreign(descriptor), 0
+        response, at = self._request_blob(digest, offset, retries)
+        if response.status in (200, 206):
+            return response, at
+        if response.status == 404 and descriptor.urls:
+            response.finish()
+            return self._request_foreign(descriptor), 0
+        with response:
+            raise self._refusal(digest, response)
 
     @property
     def may_divide(self) -> bool:
@@ -100,15 +100,15 @@ class BlobRequests:
         """Record that ranges of a blob were requested."""
         self._divided.add(digest)
 
-    def doubt(self, digest: str) -> bool:
-        """Record that a blob had wrong bytes; whether its ranges may be the reason."""
-        doubtful = self._divides and digest in self._divided
-        if doubtful:
+    def record_wrong_bytes(self, digest: str) -> bool:
+        """Record that a blob had wrong bytes; returns whether its ranges may be the cause."""
+        suspect = self._divides and digest in self._divided
+        if suspect:
             self.stop_dividing()
-        return doubtful
+        return suspect
 
-    def find_range(self, digest: Digest, first: int, last: int, size: int) -> Response | None:
-        """The answer that brings these bytes of a blob; None from a server that gives others.
+    def request_range(self, digest: Digest, first: int, last: int, size: int) -> Response | None:
+        """Request a range of a blob; None if the server sends something else.
 
         Args:
             digest: of the blob.
@@ -119,61 +119,63 @@ class BlobRequests:
         Raises:
             RegistryError: the registry cannot be reached, or refuses.
         """
-        wanted = {"Range": f"bytes={first}-{last}"}
-        answer = self._client.get(self._repository, f"blobs/{digest}", wanted, retries=0)
-        if answer.status == 206 and _is_range(answer, first, last, size):
-            return answer
-        with answer:
-            if answer.status in (200, 206, 416):
+        headers = {"Range": f"bytes={first}-{last}"}
+        response = self._client.get(self._repository, f"blobs/{digest}", headers, retries=0)
+        if response.status == 206 and _is_range(response, first, last, size):
+            return response
+        with response:
+            if response.status in (200, 206, 416):
                 return None
-            raise self._refused(digest, answer)
+            raise self._refusal(digest, response)
 
-    def _find_here(self, digest: Digest, offset: int, retries: int | None) -> tuple[Response, int]:
-        rest = f"blobs/{digest}"
+    def _request_blob(
+        self, digest: Digest, offset: int, retries: int | None
+    ) -> tuple[Response, int]:
+        path = f"blobs/{digest}"
         if offset > 0:
-            ranged = {"Range": f"bytes={offset}-"}
-            answer = self._client.get(self._repository, rest, ranged, retries=retries)
-            if answer.status == 206 and _is_range(answer, offset):
-                return answer, offset
-            if answer.status not in (206, 416):
-                return answer, 0
-            # A range that is not the one asked for, or none at all: the whole blob, then.
-            answer.close()
-        answer = self._client.get(self._repository, rest, retries=retries)
-        if answer.status == 206:
-            with answer:
-                raise self._refused(digest, answer)
-        return answer, 0
+            headers = {"Range": f"bytes={offset}-"}
+            response = self._client.get(self._repository, path, headers, retries=retries)
+            if response.status == 206 and _is_range(response, offset):
+                return response, offset
+            if response.status not in (206, 416):
+                return response, 0
+            # The server sent another range, or refused it: request the whole blob.
+            response.close()
+        response = self._client.get(self._repository, path, retries=retries)
+        if response.status == 206:
+            with response:
+                raise self._refusal(digest, response)
+        return response, 0
 
-    def _find_elsewhere(self, descriptor: Descriptor) -> Response:
-        """The blob from one of the addresses in its descriptor, where nobody learns who we are."""
+    def _request_foreign(self, descriptor: Descriptor) -> Response:
+        """Request a blob from the URLs in its descriptor, in order, without credentials."""
         problem: RegistryError | None = None
-        for url in list(filter(parse_web_url, descriptor.urls))[:_ADDRESSES]:
+        for url in list(filter(parse_web_url, descriptor.urls))[:_URLS_MAX]:
             try:
-                answer = self._client.get_elsewhere(url)
+                response = self._client.get_foreign(url)
             except RegistryError as error:
                 problem = error
                 continue
-            if answer.status == 200:
-                return answer
-            answer.finish()
+            if response.status == 200:
+                return response
+            response.finish()
             problem = RegistryError(
                 "registry.foreign_blob",
                 digest=descriptor.digest_text,
                 url=redact_url(url),
                 host=urlsplit(url).netloc,
-                status=answer.status,
-                reason=reason_phrase(answer.status),
+                status=response.status,
+                reason=reason_phrase(response.status),
             )
         raise problem or RegistryError("registry.foreign_nowhere", digest=descriptor.digest_text)
 
-    def _refused(self, digest: Digest, answer: Response) -> RegistryError:
+    def _refusal(self, digest: Digest, response: Response) -> RegistryError:
         return response_error(
             "blob",
-            status=answer.status,
-            status_line=answer.status_line,
-            body=answer.read_some(BODY_MAX),
-            url=answer.url,
+            status=response.status,
+            status_line=response.status_line,
+            body=response.read_some(BODY_MAX),
+            url=response.url,
             repository=self._name,
             reference=str(digest),
             credentials=self._client.has_credentials,
@@ -181,17 +183,17 @@ class BlobRequests:
 
 
 def _is_range(
-    answer: Response, first: int, last: int | None = None, size: int | None = None
+    response: Response, first: int, last: int | None = None, size: int | None = None
 ) -> bool:
-    """Whether a partial answer is what was asked for (REG-025).
+    """Whether a partial response has the requested range (REG-025).
 
     Args:
-        answer: of status 206.
-        first: the number of its first byte.
-        last: that of its last byte; None where all from `first` on was asked for.
-        size: of the whole; None where nobody knows it, so that the answer has to end with it.
+        response: of status 206.
+        first: the number of the first byte.
+        last: the number of the last byte; None if all bytes from `first` on were requested.
+        size: of the whole blob; None if it is unknown: then the range must extend to its end.
     """
-    match = _RANGE.fullmatch((answer.header("Content-Range") or "").strip())
+    match = _RANGE.fullmatch((response.header("Content-Range") or "").strip())
     if match is None or len(match[0]) > _RANGE_MAX:
         return False
     begun, ended = int(match[1]), int(match[2])
@@ -200,5 +202,5 @@ def _is_range(
         begun == first
         and last in (None, ended)
         and total in (None, ended + 1 if size is None else size)
-        and answer.length in (None, ended + 1 - begun)
+        and response.length in (None, ended + 1 - begun)
     )

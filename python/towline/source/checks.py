@@ -1,4 +1,4 @@
-"""Checks of documents and blobs against the digest and size that name them."""
+"""Checks of documents and blobs against the digest and size in their descriptors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ B = TypeVar("B", bound=OpenBlob)
 
 
 def check_manifest(data: bytes, want: Digest, origin: str) -> bytes:
-    """`data`, which has the digest `want`; VerificationError ``verify.manifest`` if not."""
+    """Return `data` if it has the digest `want`; else raise ``verify.manifest``."""
     got = digest_of(data, want.algorithm)
     if got != want:
         raise VerificationError("verify.manifest", want=want, got=got, origin=origin)
@@ -24,7 +24,7 @@ def check_manifest(data: bytes, want: Digest, origin: str) -> bytes:
 
 
 def check_config(data: bytes, want: Digest, origin: str) -> bytes:
-    """`data`, which has the digest `want`; VerificationError ``verify.config`` if not."""
+    """Return `data` if it has the digest `want`; else raise ``verify.config``."""
     got = digest_of(data, want.algorithm)
     if got != want:
         raise VerificationError("verify.config", want=want, got=got, origin=origin)
@@ -32,7 +32,7 @@ def check_config(data: bytes, want: Digest, origin: str) -> bytes:
 
 
 def check_size(blob: B, descriptor: Descriptor, rules: Rules) -> B:
-    """`blob`, before a byte of it is read; it is closed where its size is not the one named.
+    """Return `blob` if it has the size in the descriptor; else close it and raise.
 
     Raises:
         VerificationError: ``verify.size``.

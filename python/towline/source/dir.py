@@ -20,12 +20,12 @@ __all__ = ["DirSource", "open_source"]
 
 
 def open_source(reference: DirReference, rules: Rules) -> DirSource:
-    """The source of the image in a folder; nothing of it is read yet."""
+    """The source of the image in a folder; reads nothing yet."""
     return DirSource(reference, rules)
 
 
 class DirSource:
-    """The image in a folder.  The folder is the user's own: links in it are followed."""
+    """The image in a folder.  Links are followed, because the folder belongs to the user."""
 
     parallel = 4
 
@@ -40,7 +40,7 @@ class DirSource:
     def manifest(self, instance: Digest | None = None) -> RawManifest:
         """manifest.json, or ``<hex>.manifest.json`` for an instance of a list.
 
-        A folder keeps no media types, so the content decides (DIR-002).
+        A folder has no media types, so the content determines the type (DIR-002).
 
         Raises:
             PathError: the file cannot be read.
@@ -55,22 +55,22 @@ class DirSource:
         return RawManifest(data, recognise(data))
 
     def config(self, descriptor: Descriptor) -> bytes:
-        """The config blob, within its budget; its digest is checked."""
+        """The config blob, limited in size; its digest is checked."""
         path = self._path(descriptor)
         data = read_document(path, "config", self.rules.document_limit)
         return check_config(data, descriptor.digest, path)
 
     def in_order(self, wanted: Sequence[Descriptor]) -> Sequence[Descriptor]:
-        """As wanted: a folder has no order."""
+        """The same order: a folder has no better one."""
         return wanted
 
     def open_blob(self, descriptor: Descriptor, offset: int = 0) -> FileBlob:
-        """A layer; PathError where it is not there, VerificationError for a wrong size."""
+        """A layer; PathError if it is missing, VerificationError if it has a wrong size."""
         return check_size(FileBlob(self._path(descriptor), offset), descriptor, self.rules)
 
     def close(self) -> None:
-        """Nothing: files are open only while they are read."""
+        """Do nothing: files are open only while they are read."""
 
     def _path(self, descriptor: Descriptor) -> str:
-        # Nothing but a valid digest becomes a path.
+        # `digest` raises unless it is valid, so the path stays in the folder.
         return joined(self._folder, descriptor.digest.hex)

@@ -1,4 +1,4 @@
-"""``docker://``: reading an image from a registry, as the clauses REG-001 to REG-049 say."""
+"""``docker://``: reading an image from a registry (REG-001 to REG-049)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from towline.cancel import CancelToken
 from towline.errors import PullCancelledError, RegistryError, Step, TowlineError, VerificationError
 from towline.image.descriptor import Descriptor
 from towline.image.manifest import RawManifest, typed
-from towline.image.schema1 import known_digest
+from towline.image.schema1 import manifest_digest
 from towline.name.digest import Digest, parse_digest
 from towline.name.reference import Reference
 from towline.registry.client import RegistryClient
@@ -41,18 +41,18 @@ __all__ = ["DockerAccess", "DockerSource", "open_source"]
 
 @dataclass(frozen=True, slots=True)
 class DockerAccess:
-    """How a registry is spoken to, for one image.
+    """How to access a registry for one image.
 
     Attributes:
         rules: the edition.
-        insecure: what ``--tls-verify`` and registries.conf say, None where neither does.
-        credentials: who we are; their repr shows no secret.
+        insecure: from ``--tls-verify`` and registries.conf, None if neither sets it.
+        credentials: for the registry; their repr shows no secret.
         certificates: of the host, from certs.d.
-        cancel: stops what is under way.
-        location: the name under which the image really lies, where a mirror or the ``location``
-            of registries.conf takes the place of the registry in the image's name.
-        timeouts: how long the registry is waited for.
-        slots: the connections for blobs; sources of one image share them.
+        cancel: cancels all requests.
+        location: the name of the image at a mirror or at the ``location`` of registries.conf, None
+            if it is the name in the reference.
+        timeouts: of each request.
+        slots: limits the connections for blobs; sources of one image share them.
     """
 
     rules: Rules
@@ -66,7 +66,7 @@ class DockerAccess:
 
 
 def open_source(reference: DockerReference, access: DockerAccess) -> DockerSource:
-    """The source of an image in a registry.  Nothing is asked yet."""
+    """The source of an image in a registry; makes no request yet."""
     return DockerSource(reference, access)
 
 
@@ -76,14 +76,14 @@ class DockerSource:
     parallel = 6
 
     def __init__(self, reference: DockerReference, access: DockerAccess) -> None:
-        place = access.location or reference.reference
+        location = access.location or reference.reference
         self.reference = reference
         self.rules = access.rules
         self.cancel = access.cancel
         self.timeouts = access.timeouts
-        self._repository = place.path
+        self._repository = location.path
         self._client = RegistryClient(
-            place.domain,
+            location.domain,
             rules=access.rules,
             insecure=access.insecure,
             credentials=access.credentials,
@@ -95,7 +95,7 @@ class DockerSource:
         self.blobs = BlobRequests(
             self._client,
             self.reference.reference.name,
-            place.path,
+            location.path,
             access.rules,
             access.timeouts,
             access.slots,
@@ -106,60 +106,60 @@ class DockerSource:
         return f"DockerSource({str(self.reference.reference)!r})"
 
     def manifest(self, instance: Digest | None = None) -> RawManifest:
-        """The manifest, or that instance of a list; its digest is checked where it was named.
+        """The manifest, or an instance of a list; a digest in the request is checked.
 
         Raises:
-            RegistryError: the registry cannot be reached, or does not give it.
+            RegistryError: the registry cannot be reached, or does not have it.
             VerificationError: ``verify.manifest``.
             LimitExceededError: ``limit.document``.
         """
         digest = instance or self.reference.reference.digest
-        data, answer = self._document("manifest", self._asked(digest), self._accepted())
-        raw = typed(data, _bare(answer.header("Content-Type")), self.rules)
-        if digest is not None and (got := known_digest(raw, digest.algorithm)) != digest:
+        data, response = self._document("manifest", self._target(digest), self._accepted())
+        raw = typed(data, _media_type(response.header("Content-Type")), self.rules)
+        if digest is not None and (got := manifest_digest(raw, digest.algorithm)) != digest:
             raise VerificationError(
-                "verify.manifest", want=digest, got=got, origin=redact_url(answer.url)
+                "verify.manifest", want=digest, got=got, origin=redact_url(response.url)
             )
         return raw
 
     def announcement(self) -> Announcement | None:
-        """What the registry says of the manifest, without giving it (REG-052).
+        """Digest and media type of the manifest, from a HEAD request (REG-052).
 
-        None where it does not say it; what is wrong is told by the request for the manifest.
+        None if the request fails: the later request for the manifest raises the error.
         """
         named = self.reference.reference.digest
-        rest = f"manifests/{self._asked(named)}"
+        path = f"manifests/{self._target(named)}"
         try:
-            with self._client.head(self._repository, rest, self._accepted()) as answer:
-                digest = parse_digest(answer.header("Docker-Content-Digest") or "")
+            with self._client.head(self._repository, path, self._accepted()) as response:
+                digest = parse_digest(response.header("Docker-Content-Digest") or "")
         except PullCancelledError:
             raise
         except TowlineError:
             return None
-        if answer.status != 200 or named not in (None, digest):
+        if response.status != 200 or named not in (None, digest):
             return None
-        return Announcement(digest, _bare(answer.header("Content-Type")))
+        return Announcement(digest, _media_type(response.header("Content-Type")))
 
     def config(self, descriptor: Descriptor) -> bytes:
-        """The config blob, within its budget; its digest is checked.
+        """The config blob, limited in size; its digest is checked.
 
         Raises:
-            RegistryError: the registry cannot be reached, or does not give it.
+            RegistryError: the registry cannot be reached, or does not have it.
             VerificationError: ``verify.config``.
             LimitExceededError: ``limit.document``.
         """
         if not descriptor.digest_text and self.rules.unnamed_blob == "absent":  # MANIFEST-027
-            raise self._without_name()
+            raise self._refusal_without_name()
         digest = descriptor.digest
-        data, answer = self._document("config", str(digest), HTTPHeaderDict())
-        return check_config(data, digest, redact_url(answer.url))
+        data, response = self._document("config", str(digest), HTTPHeaderDict())
+        return check_config(data, digest, redact_url(response.url))
 
     def in_order(self, wanted: Sequence[Descriptor]) -> Sequence[Descriptor]:
-        """The largest first: begun late, it would be waited for alone."""
+        """The largest first: if it began late, it would be downloaded alone at the end."""
         return sorted(wanted, key=lambda descriptor: -descriptor.size)
 
     def open_blob(self, descriptor: Descriptor, offset: int = 0) -> DockerBlob:
-        """Find a blob, from `offset` on where the server can do that.
+        """Request a blob, from `offset` on if the server supports ranges.
 
         Raises:
             RegistryError: the registry cannot be reached, does not have the blob, or has one of
@@ -167,20 +167,20 @@ class DockerSource:
         """
         return open_blob(self.blobs, descriptor, offset)
 
-    def doubt(self, digest: str) -> bool:
-        """Note that a blob had wrong bytes; whether its ranges may be the reason."""
-        return self.blobs.doubt(digest)
+    def record_wrong_bytes(self, digest: str) -> bool:
+        """Record that a blob had wrong bytes; returns whether its ranges may be the cause."""
+        return self.blobs.record_wrong_bytes(digest)
 
     @property
     def rate_limit(self) -> RateLimit | None:
-        """What the registry last said of its limits, None where it said nothing."""
+        """The rate limit that the registry last stated, None if it stated none."""
         return self._client.rate_limit
 
     def close(self) -> None:
         """Close all connections; idempotent."""
         self._client.close()
 
-    def _asked(self, digest: Digest | None) -> str:
+    def _target(self, digest: Digest | None) -> str:
         return str(digest) if digest else self.reference.reference.tagged().tag or ""
 
     def _accepted(self) -> HTTPHeaderDict:
@@ -190,24 +190,24 @@ class DockerSource:
         return accept
 
     def _document(
-        self, wanted: Requested, asked: str, headers: HTTPHeaderDict
+        self, wanted: Requested, target: str, headers: HTTPHeaderDict
     ) -> tuple[bytes, Response]:
-        """A whole manifest or config; one that breaks off is asked for again (REG-024)."""
-        rest = f"manifests/{asked}" if wanted == "manifest" else f"blobs/{asked}"
+        """Read a whole manifest or config; one that breaks off is requested again (REG-024)."""
+        path = f"manifests/{target}" if wanted == "manifest" else f"blobs/{target}"
         for attempt in range(self.rules.retries + 1):
-            with self._client.get(self._repository, rest, headers) as answer:
-                if answer.status != 200:
-                    raise self._refused(wanted, asked, answer)
+            with self._client.get(self._repository, path, headers) as response:
+                if response.status != 200:
+                    raise self._refusal(wanted, target, response)
                 try:
-                    return answer.read_all(self.rules.document_limit, wanted), answer
+                    return response.read_all(self.rules.document_limit, wanted), response
                 except RegistryError as error:
                     if attempt == self.rules.retries or not is_transient(error):
                         raise
             self.cancel.wait(delay(attempt, None, self.timeouts))
         raise AssertionError("the last attempt returns or raises")
 
-    def _without_name(self) -> RegistryError:
-        """What a registry says of a config that has no name; it need not be asked."""
+    def _refusal_without_name(self) -> RegistryError:
+        """The error for a config without a digest, as a registry would send it."""
         name = self.reference.reference
         return response_error(
             "config",
@@ -220,20 +220,20 @@ class DockerSource:
             credentials=self._client.has_credentials,
         )
 
-    def _refused(self, wanted: Requested, asked: str, answer: Response) -> RegistryError:
+    def _refusal(self, wanted: Requested, target: str, response: Response) -> RegistryError:
         name = self.reference.reference.name
         error = response_error(
             wanted,
-            status=answer.status,
-            status_line=answer.status_line,
-            body=answer.read_some(BODY_MAX),
-            url=answer.url,
+            status=response.status,
+            status_line=response.status_line,
+            body=response.read_some(BODY_MAX),
+            url=response.url,
             repository=name,
-            reference=asked,
+            reference=target,
             credentials=self._client.has_credentials,
         )
-        if wanted == "manifest":  # REG-030: what the ping or a token meets has not this step
-            error.steps = (Step("fetching-manifest", {"reference": asked, "repository": name}),)
+        if wanted == "manifest":  # REG-030: errors of the ping and of tokens do not have this step
+            error.steps = (Step("fetching-manifest", {"reference": target, "repository": name}),)
         return error
 
     def __enter__(self) -> Self:
@@ -243,6 +243,6 @@ class DockerSource:
         self.close()
 
 
-def _bare(content_type: str | None) -> str:
-    """A media type without its parameters."""
+def _media_type(content_type: str | None) -> str:
+    """The media type in a Content-Type header, without parameters."""
     return (content_type or "").partition(";")[0].strip().lower()

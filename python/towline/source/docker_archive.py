@@ -1,7 +1,7 @@
 """``docker-archive:``: reading an image from a tar as ``docker save`` writes it.
 
-What such an archive lacks is made here: a schema 2 manifest whose layers are the plain tars, so
-that one image has one digest however its layers were compressed.  (ARCH-001 to ARCH-030)
+Such an archive has no manifest.  This module makes a schema 2 manifest whose layers are the plain
+tars, so that the digest does not depend on the compression of the layers.  (ARCH-001 to ARCH-030)
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from towline.transport.docker_archive import DockerArchiveReference
 __all__ = ["ArchiveItem", "DockerArchiveSource", "open_source", "read_items"]
 
 _MANIFEST = "manifest.json"
-_MOST = 10_000  # images and names of one archive; each is a pair to try
+_PAIRS_MAX = 10_000  # images and names in one archive; each becomes a pair
 
 
 @dataclass(frozen=True, slots=True)
 class ArchiveItem:
-    """One image as manifest.json lists it: members of the archive, and names."""
+    """One image in manifest.json: names of members, and names of the image."""
 
     config: str = ""
     names: tuple[str, ...] = ()
@@ -41,11 +41,12 @@ class ArchiveItem:
 
 @dataclass(frozen=True, slots=True)
 class _Contents:
-    """What was found of an image before its layers are read.
+    """The contents of an image, except the layers.
 
     Attributes:
-        diff_ids: as the config has them, repeats included.
-        layers: the member that holds a layer, by its diff ID.
+        config: its bytes.
+        diff_ids: as in the config, including repeated ones.
+        layers: the name of the member of each layer, by diff ID.
         sizes: of the uncompressed layers, by diff ID.
     """
 
@@ -61,9 +62,9 @@ def open_source(
     """The source of an image in a docker-archive.
 
     Args:
-        reference: the archive, and which of its images.
+        reference: the archive, and the image in it.
         rules: the edition.
-        archives: where the archive is kept open for others; without, it is closed with the source.
+        archives: a cache of open archives; without it, the source opens and closes the archive.
 
     Raises:
         PathError: the archive cannot be opened.
@@ -75,7 +76,7 @@ def open_source(
 
 
 def read_items(members: ArchiveMembers, rules: Rules) -> tuple[ArchiveItem, ...]:
-    """What manifest.json lists.
+    """The images in manifest.json.
 
     Raises:
         SourceError: ``archive.no_member``, ``archive.manifest_not_json``, a damaged archive.
@@ -85,8 +86,8 @@ def read_items(members: ArchiveMembers, rules: Rules) -> tuple[ArchiveItem, ...]
     try:
         listed = decode(data)
         items = tuple([] if listed is None else list_of(_item, ArchiveItem())(listed))
-        if sum(max(1, len(item.names)) for item in items) > _MOST:
-            detail = f"manifest.json lists more than {_MOST} images and names"
+        if sum(max(1, len(item.names)) for item in items) > _PAIRS_MAX:
+            detail = f"manifest.json lists more than {_PAIRS_MAX} images and names"
             raise LimitExceededError("limit.archive", path=members.path, detail=detail)
         return items
     except GoJsonError as fault:
@@ -109,24 +110,24 @@ class DockerArchiveSource:
         self.reference: ImageReference = reference
         self._wanted = reference
         self.rules = rules
-        # A compressed archive has one reading position; more tasks would only wait for it.
+        # A compressed archive is read sequentially, so more tasks would only wait.
         self.parallel = 1 if members.framing else 4
         self._members = members
         self._shared = shared
-        self._found: _Contents | None = None
+        self._contents_cache: _Contents | None = None
 
     def __repr__(self) -> str:
         return f"DockerArchiveSource({self.reference.within_transport!r})"
 
     def items(self) -> tuple[ArchiveItem, ...]:
-        """What manifest.json lists; raises as `read_items`."""
+        """The images in manifest.json; raises as `read_items`."""
         return self._members.remember("items", lambda: read_items(self._members, self.rules))
 
     def manifest(self, instance: Digest | None = None) -> RawManifest:
         """The manifest, made from the archive's list, the config and the layers (ARCH-020).
 
         Raises:
-            SourceError: ``archive.*``; ``archive.no_instance`` where one is asked for.
+            SourceError: ``archive.*``; ``archive.no_instance`` for the digest of another one.
         """
         raw = _make_manifest(self._contents())
         if instance is not None and instance != raw.digest:
@@ -134,15 +135,15 @@ class DockerArchiveSource:
         return raw
 
     def config(self, descriptor: Descriptor) -> bytes:
-        """The config; VerificationError where another one is asked for."""
+        """The config; VerificationError if the descriptor has another digest."""
         return check_config(self._contents().config, descriptor.digest, self._members.path)
 
     def in_order(self, wanted: Sequence[Descriptor]) -> Sequence[Descriptor]:
-        """As they lie in the archive, so that one pass delivers them all."""
+        """The order of the archive, so that one pass delivers all of them."""
         return sorted(wanted, key=lambda descriptor: self._member(descriptor).offset)
 
     def open_blob(self, descriptor: Descriptor, offset: int = 0) -> MemberBlob:
-        """A layer, decompressed where the archive has it compressed (ARCH-022).
+        """A layer, decompressed if it is compressed in the archive (ARCH-022).
 
         Raises:
             SourceError: the archive has no such layer.
@@ -157,10 +158,10 @@ class DockerArchiveSource:
             self._members.close()
 
     def _contents(self) -> _Contents:
-        if self._found is None:
-            item = _chosen(self.items(), self._wanted, self.rules)
-            self._found = _survey(self._members, item, self.rules)
-        return self._found
+        if self._contents_cache is None:
+            item = _choose(self.items(), self._wanted, self.rules)
+            self._contents_cache = _read_contents(self._members, item, self.rules)
+        return self._contents_cache
 
     def _member(self, descriptor: Descriptor) -> Member:
         name = self._contents().layers.get(descriptor.digest_text)
@@ -193,14 +194,14 @@ def _find(members: ArchiveMembers, name: str, rules: Rules) -> Member:
 def _document(members: ArchiveMembers, name: str, rules: Rules) -> bytes:
     with step("loading-component", member=name):
         member = _find(members, name, rules)
-        what = _MANIFEST if name == _MANIFEST else "config"  # not the name: it may say anything
+        what = _MANIFEST if name == _MANIFEST else "config"  # not the name, which is untrusted
         return members.document(member, what, rules.document_limit)
 
 
-def _chosen(
+def _choose(
     items: Sequence[ArchiveItem], reference: DockerArchiveReference, rules: Rules
 ) -> ArchiveItem:
-    """The item that a reference means; ARCH-012: or the only one there may be."""
+    """The item for a reference; under libpod-1.3 the only one (ARCH-012)."""
     path = reference.path
     if rules.archive_images == "first":
         if len(items) != 1:
@@ -227,19 +228,19 @@ def _stored_name(name: str) -> str:
         return ""
 
 
-def _survey(members: ArchiveMembers, item: ArchiveItem, rules: Rules) -> _Contents:
+def _read_contents(members: ArchiveMembers, item: ArchiveItem, rules: Rules) -> _Contents:
     config = _document(members, item.config, rules)
     diff_ids = _diff_ids(members, item.config, config)
     layers = _layers(members, item, diff_ids)
     if members.failure is not None:
         raise members.failure  # ARCH-015: a damaged archive is refused even if nothing is missing
-    found = {diff_id: _holder(members, name, rules) for diff_id, name in layers.items()}
+    found = {diff_id: _layer_member(members, name, rules) for diff_id, name in layers.items()}
     missing = [layers[diff_id] for diff_id, member in found.items() if member is None]
     if missing:
         raise SourceError("archive.layers_missing", path=members.path, members=missing)
-    held = [(diff_id, member) for diff_id, member in found.items() if member is not None]
-    held.sort(key=lambda pair: pair[1].offset)  # so that measuring is one pass
-    sizes = {diff_id: _size(members, member) for diff_id, member in held}
+    present = [(diff_id, member) for diff_id, member in found.items() if member is not None]
+    present.sort(key=lambda pair: pair[1].offset)  # so that measuring takes one pass
+    sizes = {diff_id: _size(members, member) for diff_id, member in present}
     return _Contents(config, diff_ids, layers, sizes)
 
 
@@ -260,7 +261,7 @@ def _rootfs(raw: object) -> Struct | None:
 
 
 def _layers(members: ArchiveMembers, item: ArchiveItem, diff_ids: Sequence[str]) -> dict[str, str]:
-    """The member of each layer by diff ID, in the order of the image."""
+    """The names of the layers' members by diff ID, in the order of the image."""
     if len(item.layers) != len(diff_ids):
         raise SourceError(
             "archive.layer_count",
@@ -271,7 +272,7 @@ def _layers(members: ArchiveMembers, item: ArchiveItem, diff_ids: Sequence[str])
     layers: dict[str, str] = {}
     used: set[str] = set()
     for diff_id, name in zip(diff_ids, item.layers, strict=True):
-        if diff_id in layers:  # ARCH-017: a layer that comes again lies where it first did
+        if diff_id in layers:  # ARCH-017: a repeated layer has the member of its first occurrence
             continue
         if name in used:
             raise SourceError("archive.layer_used_twice", path=members.path, member=name)
@@ -280,10 +281,10 @@ def _layers(members: ArchiveMembers, item: ArchiveItem, diff_ids: Sequence[str])
     return layers
 
 
-def _holder(members: ArchiveMembers, name: str, rules: Rules) -> Member | None:
-    """The member whose size a layer is said to have, None where there is none."""
+def _layer_member(members: ArchiveMembers, name: str, rules: Rules) -> Member | None:
+    """The member whose size is used for a layer, None if there is none."""
     if rules.archive_members == "literal":
-        return members.named(name)  # ARCH-018: a link counts as the nothing that it holds
+        return members.named(name)  # ARCH-018: a link counts as an empty file
     return members.resolved(name)
 
 
@@ -295,7 +296,7 @@ def _size(members: ArchiveMembers, member: Member) -> int:
 
 
 def _make_manifest(contents: _Contents) -> RawManifest:
-    # ARCH-020: byte for byte what the original makes, since its digest is the image's digest
+    # ARCH-020: identical to the original's bytes, since their digest is the digest of the image.
     layers = [
         _entry(DOCKER_LAYER_GZIP, contents.sizes[diff_id], diff_id) for diff_id in contents.diff_ids
     ]

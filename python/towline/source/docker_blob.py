@@ -1,8 +1,7 @@
-"""A blob that comes from a registry: taken up where it breaks off, divided where that pays.
+"""A blob of a registry: resumed where it breaks off, and divided into ranges if that is faster.
 
-It begins over one connection.  Where that turns out to wait for the network most of the time, and
-slots are free, the rest comes over several (REG-029, `docker_ranges`); a connection that is as fast
-as we are stays alone.
+It begins over one connection.  If this waits for the network most of the time, and slots are free,
+the rest is fetched over several connections (REG-029, `docker_ranges`).
 """
 
 from __future__ import annotations
@@ -19,17 +18,17 @@ from towline.registry.error_body import redact_url
 from towline.registry.response import Response
 from towline.registry.retry import delay, is_transient
 from towline.source.blob_requests import BlobRequests
-from towline.source.docker_ranges import Pieces
+from towline.source.docker_ranges import ParallelRanges
 
 if TYPE_CHECKING:
     from towline.core import BlobWriter
 
 __all__ = ["DockerBlob", "open_blob"]
 
-_PIECE = 1 << 20
-_PROGRESS = 1 << 20  # bytes after which a repetition counts as the first one again
-_STEP = 256 << 10  # bytes after which a connection is looked at for the first time
-_STEP_SECONDS = 0.1  # a step that took less is followed by one twice as long
+_READ_MAX = 1 << 20
+_PROGRESS = 1 << 20  # bytes after which the retries are counted from zero again
+_STEP = 256 << 10  # bytes of the first step
+_STEP_SECONDS = 0.1  # the step after one that took less time is twice as long
 
 
 def open_blob(requests: BlobRequests, descriptor: Descriptor, offset: int) -> DockerBlob:
@@ -39,27 +38,27 @@ def open_blob(requests: BlobRequests, descriptor: Descriptor, offset: int) -> Do
         RegistryError: the registry cannot be reached, does not have the blob, or has one of
             another size (``registry.wrong_size``).
     """
-    requests.slots.begin()
+    requests.slots.begin_layer()
     try:
-        return DockerBlob(requests, descriptor, *requests.find(descriptor, offset))
+        return DockerBlob(requests, descriptor, *requests.request(descriptor, offset))
     except BaseException:
-        requests.slots.end()
+        requests.slots.end_layer()
         raise
 
 
 class DockerBlob:
-    """A blob that a registry began to send.  Where the sending breaks off, it is taken up again."""
+    """A blob that a registry has begun to send; it is resumed if it breaks off."""
 
     def __init__(
-        self, requests: BlobRequests, descriptor: Descriptor, answer: Response, offset: int
+        self, requests: BlobRequests, descriptor: Descriptor, response: Response, offset: int
     ) -> None:
         self._requests = requests
         self._descriptor = descriptor
-        self._answer = answer
-        self._alone = bool(descriptor.urls)  # whatever the registry says, it may lie elsewhere
+        self._response = response
+        self._undivided = bool(descriptor.urls)  # ranges are requested only from the registry
         self._closed = False
         self.offset = offset
-        length = answer.length
+        length = response.length
         self.size: int | None = None if length is None else length + offset
         by_manifest = descriptor.size if descriptor.size >= 0 else None
         if requests.rules.blob_size == "answer":  # REG-027
@@ -67,7 +66,7 @@ class DockerBlob:
             return
         self._end = by_manifest if by_manifest is not None else self.size
         if self.size is not None and by_manifest is not None and self.size != by_manifest:
-            answer.close()
+            response.close()
             raise self._wrong_size(self.size)
 
     def deliver(self, writer: BlobWriter) -> None:
@@ -75,7 +74,7 @@ class DockerBlob:
 
         Raises:
             RegistryError: ``registry.broken``, ``registry.stalled``, ``registry.wrong_size``, or
-                what asking again brought; what was written is a prefix.
+                the error of a retry; the bytes that were written are a prefix.
             PullCancelledError: the caller cancelled.
         """
         requests = self._requests
@@ -86,7 +85,7 @@ class DockerBlob:
             try:
                 if failures:
                     self._resume(position)
-                self._pour(writer, start)
+                self._write_body(writer, start)
             except RegistryError as error:
                 position = writer.offset - start
                 if position - since >= _PROGRESS:
@@ -100,58 +99,61 @@ class DockerBlob:
             failures += 1
 
     def close(self) -> None:
-        """Let go of the connection; idempotent."""
-        self._answer.close()
+        """Release the connection and its slot; idempotent."""
+        self._response.close()
         if not self._closed:
             self._closed = True
-            self._requests.slots.end()
+            self._requests.slots.end_layer()
 
-    def _pour(self, writer: BlobWriter, start: int) -> None:
-        """Write what comes of the body, up to the end of the blob, which begins at `start`."""
+    def _write_body(self, writer: BlobWriter, start: int) -> None:
+        """Write the body to the end of the blob, which begins at offset `start` of the writer."""
         end = self._end
-        pace = _Pace(self._answer)
+        steps = _Steps(self._response)
         while end is None or writer.offset - start < end:
-            left = _PIECE if end is None else end - (writer.offset - start)
+            left = _READ_MAX if end is None else end - (writer.offset - start)
             if not self._may_divide(left):
-                pace.step = left
-            elif pace.waits(self._requests.slots.division) and self._divide(writer, start):
-                pace = _Pace(self._answer)
+                steps.size = left
+            elif steps.mostly_wait(self._requests.slots.division) and self._divide(writer, start):
+                steps = _Steps(self._response)
                 continue
-            if not self._answer.pour(writer, min(left, pace.step)):
+            if not self._response.append_to(writer, min(left, steps.size)):
                 if end is None:
                     break
                 raise self._short()
-            pace.stepped()
-        # One read more: it takes the end of a chunked body, so that the connection can be kept.
-        if self._answer.length is None and end is not None and self._answer.read1(1):
+            steps.count()
+        # One more read receives the end of a chunked body, so that the connection can be reused.
+        if self._response.length is None and end is not None and self._response.read1(1):
             raise self._wrong_size(end + 1)
-        self._answer.close()
+        self._response.close()
 
     def _may_divide(self, left: int) -> bool:
-        """Whether the server gives ranges of this blob, and enough of it is left."""
-        answer, requests = self._answer, self._requests
+        """Whether the server supports ranges of this blob, and enough of it is left."""
+        response, requests = self._response, self._requests
         return (
             requests.may_divide
-            and not self._alone
+            and not self._undivided
             and self._end is not None
-            and left >= requests.slots.division.worth
-            and answer.length is not None
-            and (answer.status == 206 or "bytes" in (answer.header("Accept-Ranges") or "").lower())
+            and left >= requests.slots.division.min_remaining
+            and response.length is not None
+            and (
+                response.status == 206
+                or "bytes" in (response.header("Accept-Ranges") or "").lower()
+            )
         )
 
     def _divide(self, writer: BlobWriter, start: int) -> bool:
-        """Fetch the rest over several connections, as far as they bring it; False without any.
+        """Fetch the rest over several connections; returns False if no helper could be started.
 
-        Where they all give up before the first piece is here, nothing else is lost: the first
-        connection goes on.
+        The first connection receives the first range meanwhile.  If all helpers have failed by
+        then, it continues.  If they fail later, the rest is requested over one connection.
         """
         assert self._end is not None
         requests, division = self._requests, self._requests.slots.division
         digest, end = self._descriptor.digest, self._end
         position = writer.offset - start
-        first = position + division.piece
-        pieces = Pieces(
-            lambda first, last: requests.find_range(digest, first, last, end),
+        first = position + division.range_size
+        parallel = ParallelRanges(
+            lambda first, last: requests.request_range(digest, first, last, end),
             first,
             end,
             requests.slots,
@@ -159,42 +161,42 @@ class DockerBlob:
             requests.timeouts,
             requests.cancel,
         )
-        with closing(pieces):
+        with closing(parallel):
             try:
-                if not pieces.help():
-                    self._alone = pieces.failed
+                if not parallel.start_helpers():
+                    self._undivided = parallel.failed
                     return False
-                # What the first connection has under way is the first piece.
+                # The first connection receives the first range.
                 while writer.offset - start < first:
-                    if not self._answer.pour(writer, first - (writer.offset - start)):
+                    if not self._response.append_to(writer, first - (writer.offset - start)):
                         raise self._short()
-                if not pieces.help():
-                    self._alone = pieces.failed
+                if not parallel.start_helpers():
+                    self._undivided = parallel.failed
                     return True
-                self._answer.close()
+                self._response.close()
                 requests.record_division(self._descriptor.digest_text)
-                pieces.join()
-                pieces.deliver(writer)
+                parallel.start_in_layer_slot()
+                parallel.deliver(writer)
             finally:
-                if pieces.refused:
+                if parallel.refused:
                     requests.stop_dividing()
         reached = writer.offset - start
-        # A server that breaks off again and again is not asked like this for ever.
-        self._alone = pieces.failed and reached - first < division.worth
+        # Do not divide again if the ranges broke off early.
+        self._undivided = parallel.failed and reached - first < division.min_remaining
         if reached < end:
             self._resume(reached)
         return True
 
     def _resume(self, position: int) -> None:
-        """Ask for the rest of the blob, and pass over what of it is here already (REG-024)."""
-        self._answer.close()
-        self._answer, at = self._requests.find(self._descriptor, position, retries=0)
-        length = self._answer.length
+        """Request the rest of the blob, and skip the bytes that were received before (REG-024)."""
+        self._response.close()
+        self._response, at = self._requests.request(self._descriptor, position, retries=0)
+        length = self._response.length
         if length is not None and self._end is not None and length + at != self._end:
-            self._answer.close()
+            self._response.close()
             raise self._wrong_size(length + at)
         while at < position:
-            data = self._answer.read1(min(_PIECE, position - at))
+            data = self._response.read1(min(_READ_MAX, position - at))
             if not data:
                 raise self._short()
             at += len(data)
@@ -204,8 +206,8 @@ class DockerBlob:
             "registry.broken",
             cause="short",
             reason="unexpected EOF",
-            url=redact_url(self._answer.url),
-            host=urlsplit(self._answer.url).netloc,
+            url=redact_url(self._response.url),
+            host=urlsplit(self._response.url).netloc,
         )
 
     def _wrong_size(self, got: int) -> RegistryError:
@@ -214,8 +216,8 @@ class DockerBlob:
             digest=self._descriptor.digest_text,
             want=self._descriptor.size,
             got=got,
-            url=redact_url(self._answer.url),
-            host=urlsplit(self._answer.url).netloc,
+            url=redact_url(self._response.url),
+            host=urlsplit(self._response.url).netloc,
         )
 
     def __enter__(self) -> Self:
@@ -225,31 +227,31 @@ class DockerBlob:
         self.close()
 
 
-class _Pace:
-    """How a connection goes: in steps, that tell whether it waits for the network.
+class _Steps:
+    """Measures, in steps, how much of its time a connection waits for the network.
 
     Attributes:
-        step: how many bytes to take before looking again.
+        size: bytes of the current step.
     """
 
-    def __init__(self, answer: Response) -> None:
-        self._answer = answer
-        self.step = _STEP
-        self._stepped = self._began = time.monotonic()
-        self._idle = answer.idle
+    def __init__(self, response: Response) -> None:
+        self._response = response
+        self.size = _STEP
+        self._last = self._began = time.monotonic()
+        self._idle = response.idle
 
-    def stepped(self) -> None:
-        """A step is done: the next one is longer where this one took no time."""
+    def count(self) -> None:
+        """Count a finished step; the next one is longer if this one was short."""
         now = time.monotonic()
-        if now - self._stepped < _STEP_SECONDS:
-            self.step *= 2
-        self._stepped = now
+        if now - self._last < _STEP_SECONDS:
+            self.size *= 2
+        self._last = now
 
-    def waits(self, division: Division) -> bool:
-        """Whether most of the time since the last look was waiting; looks again after a while."""
+    def mostly_wait(self, division: Division) -> bool:
+        """Whether most of a period was spent waiting; False before `Division.after` seconds."""
         now = time.monotonic()
-        passed, waited = now - self._began, self._answer.idle - self._idle
+        passed, waited = now - self._began, self._response.idle - self._idle
         if passed < division.after:
             return False
-        self._began, self._idle = now, self._answer.idle
+        self._began, self._idle = now, self._response.idle
         return waited >= passed * division.share

@@ -1,20 +1,19 @@
-"""The rest of a blob in pieces, over several connections at once (REG-029).
+"""Fetches the rest of a blob as ranges, over several connections at once (REG-029).
 
-The thread that delivers a blob stays the only one that writes.  Fetchers, a thread and a connection
-each, bring pieces into memory; the writer takes them in order, so that the file is a prefix at all
-times, as resuming and following want it.  One fetcher works in the layer's own slot, the others are
-helpers in slots that nobody needs, and each goes when there is nothing left to begin.
+Only the thread that delivers the blob writes.  Fetchers, each a thread with one connection, read
+ranges into memory, and the writer takes them in order.  So the file is a prefix of the blob at all
+times, as resuming and following require.  One fetcher uses the slot of the layer; the others are
+helpers in free slots, and each ends when no range is left.
 
-A piece that broke off goes back, with what it has, to whoever is free first.  Whatever a server
-does instead of sending the range that was asked for ends the dividing, and never the blob: what was
-brought is written up to the first gap, and the blob goes on there over one connection, which has
-its own repetitions and its own errors.  So a server gains nothing by misbehaving here that it could
-not have with one connection; in memory it holds what `Slots` allows, whatever it sends; bytes that
-are wrong are found by the digest of the whole.
+A range that breaks off keeps its bytes, and the next free fetcher continues it.  If the server
+sends anything but the requested range, no more ranges are requested, but the blob does not fail:
+the bytes up to the first gap are written, and the rest is fetched over one connection, with its own
+retries and errors.  So a server can do no more harm here than over one connection: the memory is
+limited by `ConnectionSlots`, and wrong bytes are detected by the digest of the blob.
 
-Locks: `Slots.changed` guards everything here; it is never held while something is sent, received or
-written.  Cancelling cuts all sockets and wakes who waits.  Who ends the dividing cuts the fetchers
-on their leashes and does not wait for them: one may still be opening a connection.
+Locking: `ConnectionSlots.changed` guards all state and is never held during network or file I/O.
+Cancelling shuts all sockets down and notifies the condition.  `close` shuts the sockets of the
+fetchers down and does not join their threads: one may still be opening a connection.
 """
 
 from __future__ import annotations
@@ -36,46 +35,49 @@ from towline.timeouts import Timeouts
 if TYPE_CHECKING:
     from towline.core import BlobWriter
 
-__all__ = ["Pieces"]
+__all__ = ["ParallelRanges"]
 
 _READ = 256 << 10
-_PROGRESS = 1 << 20  # bytes after which a repetition counts as the first one again
+_PROGRESS = 1 << 20  # bytes after which the retries are counted from zero again
 
 
 @dataclass(slots=True, eq=False)
-class _Piece:
+class _Range:
     """A range of the blob.
 
     Attributes:
-        first, end: where it begins, and the first byte behind it.
-        got: how many of its bytes came.
-        waiting: those of them that are not written yet, as they came: each byte is moved once.
-        taken: a fetcher is at it.
+        first, end: its first byte, and the first byte after it.
+        received: how many of its bytes were received.
+        unwritten: the received bytes that are not written yet, not joined, to avoid copying.
+        assigned: a fetcher is working on it.
     """
 
     first: int
     end: int
-    got: int = 0
-    waiting: deque[bytes] = field(default_factory=deque)
-    taken: bool = False
+    received: int = 0
+    unwritten: deque[bytes] = field(default_factory=deque)
+    assigned: bool = False
 
     @property
-    def left(self) -> int:
-        return self.end - self.first - self.got
+    def missing(self) -> int:
+        return self.end - self.first - self.received
 
 
-class Pieces:
-    """Brings the bytes of a blob from `first` to `end`.  Close it: that cuts what is under way.
+class ParallelRanges:
+    """Fetches the bytes of a blob from `first` to `end`.  Close it: that cuts all requests.
 
     Args:
-        ask: the answer that brings the range from its first to its last byte, None from a server
-            that gives something else.
-        retries: how often a fetcher tries again without progress.
+        request: requests the bytes from a first to a last one; None if the server sends others.
+        retries: how often a fetcher retries without progress.
+
+    Attributes:
+        failed: a fetcher gave up; it is not replaced.
+        refused: the server sent something else than was requested, or too many requests were made.
     """
 
     def __init__(
         self,
-        ask: Callable[[int, int], Response | None],
+        request: Callable[[int, int], Response | None],
         first: int,
         end: int,
         slots: ConnectionSlots,
@@ -83,7 +85,9 @@ class Pieces:
         timeouts: Timeouts,
         cancel: CancelToken,
     ) -> None:
-        self._ask = ask
+        self.failed = False
+        self.refused = False
+        self._request = request
         self._next = first
         self._end = end
         self._slots = slots
@@ -91,162 +95,158 @@ class Pieces:
         self._retries = retries
         self._timeouts = timeouts
         self._cancel = cancel
-        self._pieces: deque[_Piece] = deque()
+        self._ranges: deque[_Range] = deque()
         self._fetchers: set[Canceller] = set()
-        self._stopped = False
-        #: A fetcher gave up; it gets no successor.
-        self.failed = False
-        self._forget = cancel.on_cancel(self._wake)
-        #: The server gave something else than what was asked for, or wants fewer requests.
-        self.refused = False
+        self._closed = False
+        self._unregister = cancel.on_cancel(self._notify)
 
-    def help(self) -> bool:
-        """Begin to fetch in every slot that is free, if there is work; whether anybody fetches."""
-        size = self._slots.division.piece
+    def start_helpers(self) -> bool:
+        """Start a fetcher in each free slot while ranges remain; returns whether any is running."""
+        size = self._slots.division.range_size
         while True:
             with self._changed:
                 work = self._end - self._next > len(self._fetchers) * size
-                full = self.refused or self.failed
+                ending = self.refused or self.failed
             canceller = Canceller()
-            if full or not work or not self._slots.help(canceller.cut):
+            if ending or not work or not self._slots.add_helper(canceller.cut):
                 return bool(self._fetchers)
-            self._begin(canceller, helper=True)
+            self._start_fetcher(canceller, helper=True)
 
-    def join(self) -> None:
-        """Fetch in the layer's own slot too, whose first connection is closed."""
-        self._begin(Canceller(), helper=False)
+    def start_in_layer_slot(self) -> None:
+        """Start a fetcher in the slot of the layer, whose first connection is closed."""
+        self._start_fetcher(Canceller(), helper=False)
 
     def deliver(self, writer: BlobWriter) -> None:
-        """Write what comes, in order, to the end or for as long as anybody fetches.
+        """Write the bytes in order, to the end or until no fetcher is running.
 
         Raises:
             PullCancelledError: the caller cancelled.
             CoreError: of the writer.
         """
-        while (data := self._ready()) is not None:
+        while (data := self._next_bytes()) is not None:
             writer.write(data)
-            self.help()
+            self.start_helpers()
 
     def close(self) -> None:
-        """Cut what is under way; idempotent."""
+        """Cut all requests; idempotent."""
         with self._changed:
-            self._stopped = True
-            for piece in self._pieces:
-                self._slots.free(piece.end - piece.first)
-            self._pieces.clear()
+            self._closed = True
+            for each in self._ranges:
+                self._slots.release(each.end - each.first)
+            self._ranges.clear()
             fetchers = list(self._fetchers)
             self._changed.notify_all()
         for canceller in fetchers:
             canceller.cut()
-        self._forget()
+        self._unregister()
 
-    def _ready(self) -> bytes | None:
-        """The next bytes of the blob; None at its end, or before a gap that nobody fills."""
+    def _next_bytes(self) -> bytes | None:
+        """The next bytes of the blob; None at its end, or if no fetcher is left to receive them."""
         with self._changed:
             while True:
                 self._cancel.raise_if_cancelled()
-                front = self._pieces[0] if self._pieces else None
+                front = self._ranges[0] if self._ranges else None
                 if front is None:
                     if self._next >= self._end or not self._fetchers:
                         return None
-                elif front.waiting:
-                    return self._handed(front)
+                elif front.unwritten:
+                    return self._pop_bytes(front)
                 elif not self._fetchers:
                     return None
                 self._changed.wait()
 
-    def _handed(self, front: _Piece) -> bytes:
-        data = front.waiting.popleft()
-        if not front.left and not front.waiting:
-            self._pieces.popleft()
-            self._slots.free(front.end - front.first)
+    def _pop_bytes(self, front: _Range) -> bytes:
+        data = front.unwritten.popleft()
+        if not front.missing and not front.unwritten:
+            self._ranges.popleft()
+            self._slots.release(front.end - front.first)
         return data
 
-    def _begin(self, canceller: Canceller, *, helper: bool) -> None:
+    def _start_fetcher(self, canceller: Canceller, *, helper: bool) -> None:
         with self._changed:
             self._fetchers.add(canceller)
         fetcher = threading.Thread(
-            target=self._fetch, args=(canceller, helper), name="towline-range", daemon=True
+            target=self._run_fetcher, args=(canceller, helper), name="towline-range", daemon=True
         )
         try:
             fetcher.start()
-        except RuntimeError:  # the machine gives no more threads
+        except RuntimeError:  # the system allows no more threads
             self.failed = True
-            self._gone(canceller)
+            self._end_fetcher(canceller)
 
-    def _fetch(self, canceller: Canceller, helper: bool) -> None:
-        """The life of a fetcher."""
-        brought = failures = 0
+    def _run_fetcher(self, canceller: Canceller, helper: bool) -> None:
+        """Fetch ranges until none is left or the fetcher is stopped; runs in its own thread."""
+        total = failures = 0
         try:
-            with canceller.held():
-                while (piece := self._take(canceller, helper)) is not None:
-                    before = piece.got
+            with canceller.active():
+                while (current := self._assign(canceller, helper)) is not None:
+                    before = current.received
                     try:
-                        error = self._bring(piece)
+                        error = self._fetch(current)
                     finally:
-                        self._give_back(piece)
-                    came = piece.got - before
-                    brought += came
-                    failures = 0 if came >= _PROGRESS or error is None else failures
+                        self._unassign(current)
+                    received = current.received - before
+                    total += received
+                    failures = 0 if received >= _PROGRESS or error is None else failures
                     if error is None or canceller.is_cut:
                         continue
-                    if helper and not brought:
-                        # Not one more than this server takes.
-                        self._slots.refuse()
+                    if helper and not total:
+                        # The server seems to refuse this many connections.
+                        self._slots.lower_limit()
                         self.failed = True
                         break
-                    passing = isinstance(error, RegistryError) and is_transient(error)
-                    if failures >= self._retries or not passing:
+                    transient = isinstance(error, RegistryError) and is_transient(error)
+                    if failures >= self._retries or not transient:
                         self.failed = True
                         break
                     self._pause(canceller, delay(failures, None, self._timeouts))
                     failures += 1
         finally:
-            self._gone(canceller)
+            self._end_fetcher(canceller)
 
-    def _gone(self, canceller: Canceller) -> None:
-        self._slots.leave(canceller.cut)
+    def _end_fetcher(self, canceller: Canceller) -> None:
+        self._slots.remove_helper(canceller.cut)
         with self._changed:
             self._fetchers.discard(canceller)
             self._changed.notify_all()
 
-    def _take(self, canceller: Canceller, helper: bool) -> _Piece | None:
-        """The next piece to bring; None where there is none left to begin."""
-        size = self._slots.division.piece
+    def _assign(self, canceller: Canceller, helper: bool) -> _Range | None:
+        """The next range to fetch; None if none is left or the fetcher must end."""
+        size = self._slots.division.range_size
         with self._changed:
-            while not self._over(canceller):
-                for piece in self._pieces:
-                    if piece.left and not piece.taken:
-                        piece.taken = True
-                        return piece
+            while not self._must_end(canceller):
+                for each in self._ranges:
+                    if each.missing and not each.assigned:
+                        each.assigned = True
+                        return each
                 size = min(size, self._end - self._next)
                 alone = not helper and len(self._fetchers) == 1
-                if not size or alone:  # one connection does better with one request
+                if not size or alone:  # a single connection is faster with a single request
                     return None
-                # The first one gets memory in any case: the writer waits for nothing else.
-                if self._slots.hold(size, must=not self._pieces):
-                    piece = _Piece(self._next, self._next + size, taken=True)
+                # The first range gets memory in any case: the writer waits for nothing else.
+                if self._slots.reserve(size, force=not self._ranges):
+                    new = _Range(self._next, self._next + size, assigned=True)
                     self._next += size
-                    self._pieces.append(piece)
-                    return piece
+                    self._ranges.append(new)
+                    return new
                 self._changed.wait()
         return None
 
-    def _bring(self, piece: _Piece) -> TowlineError | None:
-        """Fetch what is left of a piece; what kept it from coming, if anything did."""
+    def _fetch(self, current: _Range) -> TowlineError | None:
+        """Fetch the missing bytes of a range; returns the error that prevented it, if any."""
         try:
-            answer = self._ask(piece.first + piece.got, piece.end - 1)
-            if answer is None:
+            response = self._request(current.first + current.received, current.end - 1)
+            if response is None:
                 self._refuse()
                 return None
-            with answer:
-                while piece.left:
-                    data = answer.take(min(_READ, piece.left))
+            with response:
+                while current.missing:
+                    data = response.read_batch(min(_READ, current.missing))
                     if not data:
                         return RegistryError("registry.broken", cause="short")
-                    self._add(piece, data)
-                if answer.length is None:
-                    answer.read1(1)  # the end of a chunked body
+                    self._add(current, data)
+                if response.length is None:
+                    response.read1(1)  # the end of a chunked body
         except PullCancelledError:
             return None
         except TowlineError as error:
@@ -255,26 +255,26 @@ class Pieces:
             return error
         return None
 
-    def _add(self, piece: _Piece, data: bytes) -> None:
+    def _add(self, current: _Range, data: bytes) -> None:
         with self._changed:
-            if self._stopped:
+            if self._closed:
                 return
-            piece.waiting.append(data)
-            piece.got += len(data)
-            if self._pieces[0] is piece:
+            current.unwritten.append(data)
+            current.received += len(data)
+            if self._ranges[0] is current:
                 self._changed.notify_all()
 
-    def _give_back(self, piece: _Piece) -> None:
+    def _unassign(self, current: _Range) -> None:
         with self._changed:
-            piece.taken = False
+            current.assigned = False
             self._changed.notify_all()
 
     def _pause(self, canceller: Canceller, seconds: float) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self._over(canceller), seconds)
+            self._changed.wait_for(lambda: self._must_end(canceller), seconds)
 
     def _refuse(self) -> None:
-        """No more requests; what is here is still written."""
+        """Make no more requests; the received bytes are still written."""
         with self._changed:
             self.refused = True
             fetchers = list(self._fetchers)
@@ -282,9 +282,9 @@ class Pieces:
         for canceller in fetchers:
             canceller.cut()
 
-    def _over(self, canceller: Canceller) -> bool:
-        return self._stopped or self.refused or canceller.is_cut or self._cancel.cancelled
+    def _must_end(self, canceller: Canceller) -> bool:
+        return self._closed or self.refused or canceller.is_cut or self._cancel.cancelled
 
-    def _wake(self) -> None:
+    def _notify(self) -> None:
         with self._changed:
             self._changed.notify_all()

@@ -1,4 +1,4 @@
-"""Reading files where they lie: documents within their budget, and blobs."""
+"""Reading files in place: documents, limited in size, and blobs."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 __all__ = [
     "FileBlob",
     "joined",
-    "naming_path",
     "open_file",
-    "raise_the_writers",
+    "path_errors",
+    "raise_writer_error",
     "read_document",
 ]
 
-_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a FIFO must not make the opening wait
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # opening a FIFO must not block
 
 
 @contextmanager
-def naming_path(operation: str, path: str) -> Iterator[None]:
-    """Say of the system's refusals which path they were about.
+def path_errors(operation: str, path: str) -> Iterator[None]:
+    """Convert `OSError` and `ValueError` to an error with the path and the operation.
 
     Raises:
         PathError: ``path.unusable``.
@@ -40,25 +40,25 @@ def naming_path(operation: str, path: str) -> Iterator[None]:
     except OSError as error:
         code = errno.EIO if error.errno is None else error.errno
         raise PathError("path.unusable", operation=operation, path=path, errno=code) from None
-    except ValueError:  # a NUL, or characters that no file name has
+    except ValueError:  # a NUL character, or characters that cannot be encoded
         raise PathError(
             "path.unusable", operation=operation, path=path, errno=errno.EINVAL
         ) from None
 
 
 def joined(folder: str, name: str) -> str:
-    """A path in a folder, without the detours that the folder's path may take."""
+    """The normalized path of a file in a folder."""
     path = posixpath.normpath(f"{folder}/{name}" if folder else name)
     return path[1:] if path.startswith("//") else path
 
 
 def open_file(path: str) -> int:
-    """A descriptor of a regular file.
+    """Open a regular file for reading; returns its file descriptor.
 
     Raises:
         PathError: ``path.unusable``, ``path.not_a_file``.
     """
-    with naming_path("open", path):
+    with path_errors("open", path):
         fd = os.open(path, _FLAGS)
     mode = os.fstat(fd).st_mode
     if stat.S_ISREG(mode):
@@ -70,24 +70,29 @@ def open_file(path: str) -> int:
 
 
 def read_document(path: str, what: str, limit: int) -> bytes:
-    """The whole of a small file.
+    """The content of a small file.
+
+    Args:
+        path: of the file.
+        what: the kind of document, for messages.
+        limit: the most bytes.
 
     Raises:
         PathError: it cannot be read.
         LimitExceededError: ``limit.document``.
     """
-    with naming_path("read", path), os.fdopen(open_file(path), "rb") as file:
+    with path_errors("read", path), os.fdopen(open_file(path), "rb") as file:
         data = file.read(limit + 1)
     if len(data) > limit:
         raise LimitExceededError("limit.document", what=what, limit=limit, origin=path)
     return data
 
 
-def raise_the_writers(error: CoreError, writer: BlobWriter) -> None:
-    """Nothing, where an error of moving bytes into a writer was not the writer's but the source's.
+def raise_writer_error(error: CoreError, writer: BlobWriter) -> None:
+    """Raise an error of copying to a writer if the writer caused it; return if the source did.
 
     Raises:
-        CoreError: the writer's own; one that failed says so again.
+        CoreError: of the writer; a failed writer raises its error again.
     """
     if error.code == "cancelled":
         raise error
@@ -107,14 +112,14 @@ class FileBlob:
         """Write the file's bytes from `offset` on.
 
         Raises:
-            SourceError: ``core.file``: it was cut short meanwhile, or cannot be read.
-            CoreError: the writer's own.
+            SourceError: ``core.file``: it was truncated in the meantime, or cannot be read.
+            CoreError: of the writer.
         """
         assert self.size is not None
         try:
             writer.copy_range(self._fd, self.offset, self.size - self.offset)
         except CoreError as error:
-            raise_the_writers(error, writer)
+            raise_writer_error(error, writer)
             raise SourceError(
                 "core.file",
                 path=self._path,
@@ -124,7 +129,7 @@ class FileBlob:
             ) from None
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; idempotent."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1

@@ -1,4 +1,4 @@
-"""What ``oci:`` and ``oci-archive:`` share: choosing an image of a layout, and reading it.
+"""Choosing and reading an image in an OCI layout, for ``oci:`` and ``oci-archive:``.
 
 Source: the OCI image layout specification.  (LAYOUT-001 to LAYOUT-020)
 """
@@ -32,33 +32,33 @@ __all__ = ["INDEX", "Choice", "LayoutFiles", "LayoutSource", "choose", "image_na
 INDEX = "index.json"
 
 _REF_NAME = "org.opencontainers.image.ref.name"
-# containerd keeps the tag alone under the name above, and the whole name here
+# containerd writes only the tag to the annotation above, and the whole name to this one
 _CONTAINERD_NAME = "io.containerd.image.name"
 _IMAGE_TYPES = (OCI_MANIFEST, OCI_INDEX, DOCKER_SCHEMA2, DOCKER_LIST, "")
 
 
 class LayoutFiles(Protocol):
-    """The files of a layout, wherever they lie; names are relative to it, with slashes."""
+    """The files of a layout; names are relative to it, with slashes."""
 
     @property
     def origin(self) -> str:
-        """The layout's own path, for messages."""
+        """The path of the layout, for messages."""
 
     @property
     def parallel(self) -> int:
         """How many blobs may be read at once."""
 
     def document(self, name: str, what: str) -> bytes:
-        """The whole of a small file, within its budget."""
+        """The content of a small file, limited in size; `what` is its kind, for messages."""
 
     def blob(self, name: str, offset: int) -> OpenBlob:
-        """A blob's file."""
+        """The file of a blob."""
 
     def position(self, name: str) -> int:
-        """Where a file lies among the others, 0 where that does not matter."""
+        """The position of a file in the best reading order, 0 if the order does not matter."""
 
     def close(self) -> None:
-        """Let go of everything; idempotent."""
+        """Close all files; idempotent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Choice:
     """The image that was chosen in a layout.
 
     Attributes:
-        descriptor: of its manifest; None where index.json itself is the image's index.
+        descriptor: of its manifest; None if index.json itself is the index of the image.
         index: the bytes of index.json.
         name: the image's name in the layout, ``""`` if it has none.
     """
@@ -81,7 +81,7 @@ def choose(files: LayoutFiles, image: str, rules: Rules) -> Choice:
 
     Args:
         files: the layout.
-        image: the name that was asked for, ``""`` for the only image there is.
+        image: its name, ``""`` for the only image in the layout.
         rules: the edition.
 
     Raises:
@@ -94,10 +94,10 @@ def choose(files: LayoutFiles, image: str, rules: Rules) -> Choice:
         entries = document.get("manifests", list_of(read_descriptor, Descriptor("", "", 0)), empty)
     except GoJsonError as fault:
         raise SourceError("layout.index_not_json", path=files.origin, reason=str(fault)) from None
-    fitting = [entry for entry in entries if not image or image in _choices(entry, rules)]
-    if rules.layout_images == "any" and _is_one_image(entries) and len(fitting) == len(entries):
+    matching = [entry for entry in entries if not image or image in _names(entry, rules)]
+    if rules.layout_images == "any" and _is_one_image(entries) and len(matching) == len(entries):
         return Choice(None, data, image_name_in(entries[0].annotations, rules))  # LAYOUT-008
-    if image and not fitting:
+    if image and not matching:
         raise SourceError(
             "layout.no_such_image", path=files.origin, image=image, names=names_of(entries, rules)
         )
@@ -108,11 +108,11 @@ def choose(files: LayoutFiles, image: str, rules: Rules) -> Choice:
             count=len(entries),
             names=names_of(entries, rules),
         )
-    return Choice(fitting[0], data, image_name_in(fitting[0].annotations, rules))
+    return Choice(matching[0], data, image_name_in(matching[0].annotations, rules))
 
 
 def image_name_in(annotations: Mapping[str, str], rules: Rules) -> str:
-    """The name that the annotations of a descriptor give its image, ``""`` if none (LAYOUT-007)."""
+    """The image name in the annotations of a descriptor, ``""`` if none (LAYOUT-007)."""
     if rules.layout_images == "any" and annotations.get(_CONTAINERD_NAME):
         return annotations[_CONTAINERD_NAME]
     return annotations.get(_REF_NAME, "")
@@ -123,9 +123,9 @@ def names_of(entries: Sequence[Descriptor], rules: Rules) -> list[str]:
     return [name for entry in entries if (name := image_name_in(entry.annotations, rules))]
 
 
-def _choices(entry: Descriptor, rules: Rules) -> tuple[str, ...]:
-    """The names by which an entry can be asked for."""
-    if rules.layout_images == "oci":  # LAYOUT-006: nothing but OCI manifests is found by name
+def _names(entry: Descriptor, rules: Rules) -> tuple[str, ...]:
+    """The names by which an entry can be chosen."""
+    if rules.layout_images == "oci":  # LAYOUT-006: only OCI manifests can be chosen by name
         usable = entry.media_type == OCI_MANIFEST
         return (entry.annotations.get(_REF_NAME, ""),) if usable else ()
     if entry.media_type not in _IMAGE_TYPES:
@@ -135,7 +135,7 @@ def _choices(entry: Descriptor, rules: Rules) -> tuple[str, ...]:
 
 
 def _is_one_image(entries: Sequence[Descriptor]) -> bool:
-    # LAYOUT-008: several manifests of one name, or of none, each for another platform
+    # LAYOUT-008: several manifests with one name, or all without, each for another platform
     names = {entry.annotations.get(_REF_NAME, "") for entry in entries}
     platforms = {entry.platform for entry in entries}
     several = len(entries) > 1 and len(names) == 1
@@ -157,12 +157,12 @@ class LayoutSource:
         return f"LayoutSource({self.reference.within_transport!r})"
 
     def manifest(self, instance: Digest | None = None) -> RawManifest:
-        """The manifest or index that was chosen, or an instance of it.
+        """The chosen manifest or index, or an instance of the index.
 
         Raises:
-            InvalidNameError: a ``digest.*`` fault of the descriptor in index.json.
+            InvalidNameError: ``digest.*`` for the descriptor in index.json.
             VerificationError: ``verify.manifest``.
-            PathError, SourceError: the blob is not there.
+            PathError, SourceError: the blob is missing.
         """
         chosen = self._choice.descriptor
         if instance is not None:
@@ -172,37 +172,37 @@ class LayoutSource:
         return self._read_manifest(chosen)
 
     def config(self, descriptor: Descriptor) -> bytes:
-        """The config blob, within its budget; its digest is checked."""
-        data = self._files.document(_blob(descriptor), "config")
+        """The config blob, limited in size; its digest is checked."""
+        data = self._files.document(_blob_name(descriptor), "config")
         return check_config(data, descriptor.digest, self._files.origin)
 
     def in_order(self, wanted: Sequence[Descriptor]) -> Sequence[Descriptor]:
-        """As they lie in an archive; in a folder the order does not matter."""
-        return sorted(wanted, key=lambda descriptor: self._files.position(_blob(descriptor)))
+        """The order of the archive; in a folder the order does not matter."""
+        return sorted(wanted, key=lambda descriptor: self._files.position(_blob_name(descriptor)))
 
     def open_blob(self, descriptor: Descriptor, offset: int = 0) -> OpenBlob:
         """A layer.
 
         Raises:
-            InvalidNameError: a ``digest.*`` fault.
-            PathError, SourceError: the blob is not there.
+            InvalidNameError: ``digest.*``.
+            PathError, SourceError: the blob is missing.
             VerificationError: ``verify.size``.
         """
-        return check_size(self._files.blob(_blob(descriptor), offset), descriptor, self.rules)
+        return check_size(self._files.blob(_blob_name(descriptor), offset), descriptor, self.rules)
 
     def close(self) -> None:
-        """Let go of the files; idempotent."""
+        """Close the files; idempotent."""
         self._files.close()
 
     def _read_manifest(self, descriptor: Descriptor) -> RawManifest:
-        data = self._files.document(_blob(descriptor), "manifest")
+        data = self._files.document(_blob_name(descriptor), "manifest")
         check_manifest(data, descriptor.digest, self._files.origin)
         media_type = descriptor.media_type
         return typed(data, media_type, self.rules)
 
 
-def _blob(descriptor: Descriptor) -> str:
-    # Nothing but a valid digest becomes a path.
+def _blob_name(descriptor: Descriptor) -> str:
+    # `digest` raises unless it is valid, so the path stays in the layout.
     with step("reading-descriptor", digest=descriptor.digest_text):
         digest = descriptor.digest
     return f"blobs/{digest.algorithm}/{digest.hex}"

@@ -1,7 +1,7 @@
-"""``docker://`` with mirrors: each thing is asked for where it may be, until one place has it.
+"""``docker://`` with mirrors: each document and blob is requested from endpoints in order.
 
-The order is that of registries.conf, mirrors first and the registry itself last; the place that
-gave the manifest is asked first for all that follows.  (CONF-042, CONF-045)
+The order is that of registries.conf, mirrors first and the registry last.  The endpoint that served
+the manifest is tried first for everything else.  (CONF-042, CONF-045)
 """
 
 from __future__ import annotations
@@ -36,13 +36,14 @@ T = TypeVar("T")
 
 
 class MirroredSource:
-    """One image in one or several places.  Safe in any number of threads.
+    """One image at one or several endpoints.  Safe in any number of threads.
 
     Args:
-        reference: the name that the user means; policy and store know no other.
-        endpoints: the places, in the order of asking.
-        dial: makes the source of one place; called when that place is first asked.
-        log: gets notes of who gave what.
+        reference: the name from the user, which also policy and store use.
+        endpoints: in the order of trying.
+        open_endpoint: creates the source of an endpoint; called when it is first used.
+        rules: the edition.
+        log: records what each endpoint serves.
     """
 
     parallel = 6
@@ -51,58 +52,58 @@ class MirroredSource:
         self,
         reference: DockerReference,
         endpoints: Sequence[Endpoint],
-        dial: Callable[[Endpoint], DockerSource],
+        open_endpoint: Callable[[Endpoint], DockerSource],
         rules: Rules,
         log: EndpointLog,
     ) -> None:
         self.reference = reference
         self._endpoints = tuple(endpoints)
-        self._dial = dial
+        self._open = open_endpoint
         self._rules = rules
         self._log = log
         self._lock = threading.Lock()
         self._sources: dict[Endpoint, DockerSource] = {}
         self._order = list(self._endpoints)
-        self._giving: dict[str, Endpoint] = {}  # who was asked last for a blob
-        self._refused: dict[str, set[Endpoint]] = {}  # who is not asked for it again
+        self._used: dict[str, Endpoint] = {}  # the endpoint of the last request for a blob
+        self._refused: dict[str, set[Endpoint]] = {}  # endpoints that are not used for it again
 
     def __repr__(self) -> str:
         return f"MirroredSource({str(self.reference.reference)!r})"
 
     def manifest(self, instance: Digest | None = None) -> RawManifest:
-        """The manifest, or that instance of a list, from the first place that has it.
+        """The manifest, or an instance of a list, from the first endpoint that has it.
 
-        A manifest that cannot be read is a failure of its place while another place is left.
+        If a manifest cannot be parsed, the next endpoint is tried.
 
         Raises:
-            TowlineError: what the registry itself says, told together with its mirrors' failures.
+            TowlineError: the error of the registry, with those of its mirrors as a step.
         """
 
-        def ask(source: DockerSource, last: bool) -> RawManifest:
+        def request(source: DockerSource, last: bool) -> RawManifest:
             raw = source.manifest(instance)
             if not last:
                 read = parse_index if raw.media_type in self._rules.indexes else parse_manifest
                 read(raw)
             return raw
 
-        endpoint, raw = self._first(ask)
+        endpoint, raw = self._first(request)
         self._log.served(endpoint.reference.name, str(raw.digest))
-        self._prefer(endpoint)
+        self._move_first(endpoint)
         return raw
 
     def announcement(self) -> Announcement | None:
-        """What the place that would be asked for the manifest says of it, without giving it."""
+        """Digest and media type of the manifest, from the endpoint that `manifest` tries first."""
         endpoint = self._candidates("")[0]
         try:
             source = self._source(endpoint)
-        except TowlineError:  # which is told when the place is asked for the manifest
+        except TowlineError:  # `manifest` raises it again
             return None
-        said = source.announcement()
-        if said is not None:
+        announcement = source.announcement()
+        if announcement is not None:
             name = endpoint.reference.name
-            self._log.asked(name, mirror=endpoint.mirror)
+            self._log.requested(name, mirror=endpoint.mirror)
             self._log.limited(name, source.rate_limit)
-        return said
+        return announcement
 
     def config(self, descriptor: Descriptor) -> bytes:
         """The config blob, whose digest is checked; TowlineError as `manifest`."""
@@ -115,28 +116,28 @@ class MirroredSource:
         return sorted(wanted, key=lambda descriptor: -descriptor.size)
 
     def open_blob(self, descriptor: Descriptor, offset: int = 0) -> DockerBlob:
-        """Find a blob in the first place that has it and did not fail at it before."""
+        """Request a blob from the first endpoint that has it and did not fail with it before."""
         digest = descriptor.digest_text
         endpoint, blob = self._first(lambda source, _: source.open_blob(descriptor, offset), digest)
         with self._lock:
-            self._giving[digest] = endpoint
+            self._used[digest] = endpoint
         self._log.served(endpoint.reference.name, digest)
         return blob
 
     def give_up(self, descriptor: Descriptor, error: TowlineError) -> bool:
-        """Take note that the blob opened last broke off, or had other bytes than it should.
+        """Record that the blob opened last broke off or had wrong bytes.
 
         Returns:
-            Whether another place is left to ask for it.
+            Whether another endpoint remains for it.
         """
         digest = descriptor.digest_text
         with self._lock:
-            endpoint = self._giving.pop(digest, None)
-            if endpoint is None:  # nobody gave it
+            endpoint = self._used.pop(digest, None)
+            if endpoint is None:  # it was not opened
                 return False
-            wrong = isinstance(error, VerificationError)
-            if wrong and self._sources[endpoint].doubt(digest):
-                return True  # REG-029: once more there, by one request
+            wrong_bytes = isinstance(error, VerificationError)
+            if wrong_bytes and self._sources[endpoint].record_wrong_bytes(digest):
+                return True  # REG-029: once more from there, with one request
             self._refused.setdefault(digest, set()).add(endpoint)
         self._log.failed(endpoint.reference.name, error, digest)
         return bool(self._candidates(digest))
@@ -149,30 +150,30 @@ class MirroredSource:
             source.close()
 
     def _first(
-        self, ask: Callable[[DockerSource, bool], T], digest: str = ""
+        self, request: Callable[[DockerSource, bool], T], digest: str = ""
     ) -> tuple[Endpoint, T]:
         failures: dict[Endpoint, TowlineError] = {}
         candidates = self._candidates(digest) or list(self._order)
         for endpoint in candidates:
             name = endpoint.reference.name
-            self._log.asked(name, mirror=endpoint.mirror)
+            self._log.requested(name, mirror=endpoint.mirror)
             try:
                 source = self._source(endpoint)
-                given = ask(source, endpoint is candidates[-1])
+                result = request(source, endpoint is candidates[-1])
             except PullCancelledError:
                 raise
             except TowlineError as error:
                 failures[endpoint] = error
                 self._log.failed(name, error)
                 if isinstance(error, RegistryError) and error.code == "registry.unreachable":
-                    self._put_last(endpoint)
+                    self._move_last(endpoint)
                 continue
             self._log.limited(name, source.rate_limit)
-            return endpoint, given
-        raise self._nowhere(failures)
+            return endpoint, result
+        raise self._combined_error(failures)
 
-    def _nowhere(self, failures: dict[Endpoint, TowlineError]) -> TowlineError:
-        """The registry's own error; those of the mirrors are told behind it."""
+    def _combined_error(self, failures: dict[Endpoint, TowlineError]) -> TowlineError:
+        """The error of the registry, with the errors of the mirrors as a step."""
         last = next((end for end in failures if not end.mirror), list(failures)[-1])
         error = failures.pop(last)
         if failures:
@@ -193,7 +194,7 @@ class MirroredSource:
             raise RegistryError(endpoint.problem.code, **endpoint.problem.facts)
         with self._lock:
             if endpoint not in self._sources:
-                self._sources[endpoint] = self._dial(endpoint)
+                self._sources[endpoint] = self._open(endpoint)
             return self._sources[endpoint]
 
     def _candidates(self, digest: str) -> list[Endpoint]:
@@ -201,11 +202,11 @@ class MirroredSource:
             refused = self._refused.get(digest, set())
             return [endpoint for endpoint in self._order if endpoint not in refused]
 
-    def _prefer(self, endpoint: Endpoint) -> None:
+    def _move_first(self, endpoint: Endpoint) -> None:
         with self._lock:
             self._order.sort(key=lambda each: each != endpoint)
 
-    def _put_last(self, endpoint: Endpoint) -> None:
+    def _move_last(self, endpoint: Endpoint) -> None:
         with self._lock:
             self._order.sort(key=lambda each: each == endpoint)
 

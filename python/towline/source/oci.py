@@ -14,22 +14,22 @@ __all__ = ["FolderFiles", "open_source"]
 
 @dataclass(frozen=True, slots=True)
 class FolderFiles:
-    """A layout in a folder.  It is the user's own: links in it are followed."""
+    """A layout in a folder.  Links are followed, because the folder belongs to the user."""
 
     origin: str
     limit: int
 
     @property
     def parallel(self) -> int:
-        """As many as keep two cores busy."""
+        """Enough to use two cores."""
         return 4
 
     def document(self, name: str, what: str) -> bytes:
-        """The whole of a small file; raises as `towline.source.files.read_document`."""
+        """The content of a small file; raises as `towline.source.files.read_document`."""
         return read_document(joined(self.origin, name), what, self.limit)
 
     def blob(self, name: str, offset: int) -> FileBlob:
-        """A blob's file; PathError where it is not there."""
+        """The file of a blob; PathError if it is missing."""
         return FileBlob(joined(self.origin, name), offset)
 
     def position(self, name: str) -> int:
@@ -37,7 +37,7 @@ class FolderFiles:
         return 0
 
     def close(self) -> None:
-        """Nothing: files are open only while they are read."""
+        """Do nothing: files are open only while they are read."""
 
 
 def open_source(reference: OciReference, rules: Rules) -> LayoutSource:

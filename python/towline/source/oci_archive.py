@@ -30,11 +30,11 @@ class ArchiveFiles:
 
     @property
     def parallel(self) -> int:
-        """One for a compressed archive, which has one reading position."""
+        """1 for a compressed archive, which is read sequentially."""
         return 1 if self.members.framing else 4
 
     def document(self, name: str, what: str) -> bytes:
-        """The whole of a small member.
+        """The content of a small member.
 
         Raises:
             SourceError: ``archive.no_file``, or damage.
@@ -43,11 +43,11 @@ class ArchiveFiles:
         return self.members.document(self._member(name), what, self.limit)
 
     def blob(self, name: str, offset: int) -> MemberBlob:
-        """A blob's member; SourceError where it is not there."""
+        """The member of a blob; SourceError if it is missing."""
         return MemberBlob(self.members, self._member(name), offset)
 
     def position(self, name: str) -> int:
-        """The offset in the archive; what is not there comes last."""
+        """The offset in the archive; missing members come last."""
         member = self.members.resolved(name, last=True)
         return 1 << 63 if member is None else member.offset
 
@@ -69,11 +69,11 @@ def open_files(path: str, rules: Rules, archives: ArchiveCache | None = None) ->
     Args:
         path: the archive.
         rules: the edition.
-        archives: where the archive is kept open for others; without, `ArchiveFiles.close` ends it.
+        archives: a cache of open archives; without it, `ArchiveFiles.close` closes the archive.
 
     Raises:
         PathError: it cannot be opened.
-        SourceError: it is damaged: what comes after the damage may replace what came before it.
+        SourceError: it is damaged: later members, which replace earlier ones, may be missing.
     """
     members, shared = open_members(path, rules.archive_formats, archives)
     if members.failure is not None:

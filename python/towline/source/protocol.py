@@ -1,4 +1,4 @@
-"""What the copying of an image asks of the place that it is read from."""
+"""The interfaces of image sources, as the copying of images uses them."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ __all__ = ["Alternatives", "Announcement", "Announcing", "OpenBlob", "Source"]
 
 
 class OpenBlob(Protocol):
-    """A blob that the source has found and can deliver, once.  Closing it twice is fine."""
+    """A blob that can be delivered once; `close` is idempotent."""
 
     @property
     def size(self) -> int | None:
-        """How many bytes the source says the whole blob has; None where it does not say."""
+        """The size of the whole blob in bytes, None if the source does not state it."""
 
     @property
     def offset(self) -> int:
-        """Where delivery begins: the offset that was asked for, or 0 where the source cannot."""
+        """Where delivery begins: the requested offset, or 0 if the source does not support it."""
 
     def deliver(self, writer: BlobWriter) -> None:
-        """Write the blob's bytes from `offset` on into the writer; the caller checks the digest.
+        """Write the blob's bytes from `offset` on to the writer; the caller checks the digest.
 
         Raises:
-            TowlineError: the source failed on the way; what was written is a prefix.
+            TowlineError: the source failed; the bytes that were written are a prefix.
         """
 
     def close(self) -> None:
-        """Let go of the connection or file."""
+        """Release the connection or close the file."""
 
     def __enter__(self) -> Self: ...
 
@@ -51,49 +51,49 @@ class OpenBlob(Protocol):
 class Source(Protocol):
     """One image (or one list of instances) that can be read.
 
-    Sources do not judge: they check what they need to find their way, and the digest of every
-    manifest that was asked for by digest.  Blobs are verified by the sink that takes them.
+    A source checks the digest of each config, and of each manifest that is requested by digest.
+    The receiver of a blob verifies the blob.
     """
 
     @property
     def reference(self) -> ImageReference:
-        """What the source was opened for."""
+        """The reference that the source was opened for."""
 
     @property
     def parallel(self) -> int:
         """How many blobs may be open at once."""
 
     def manifest(self, instance: Digest | None = None) -> RawManifest:
-        """The manifest, or that instance of a list, whose bytes have this digest."""
+        """The manifest, or the instance of a list with this digest."""
 
     def config(self, descriptor: Descriptor) -> bytes:
-        """The config blob, within its budget; its digest is checked."""
+        """The config blob, limited in size; its digest is checked."""
 
     def in_order(self, wanted: Sequence[Descriptor]) -> Sequence[Descriptor]:
-        """The wanted blobs in the order in which this source delivers them best."""
+        """The wanted blobs in the order that is most efficient for this source."""
 
     def open_blob(self, descriptor: Descriptor, offset: int = 0) -> OpenBlob:
-        """Find a blob; what it says of itself is known before a byte of it is delivered."""
+        """Open a blob; its size and offset are known before delivery."""
 
     def close(self) -> None:
-        """Let go of everything; idempotent."""
+        """Close all files and connections; idempotent."""
 
 
 @runtime_checkable
 class Alternatives(Protocol):
-    """A source that may have a blob in several places."""
+    """A source that may get a blob from several endpoints."""
 
     def give_up(self, descriptor: Descriptor, error: TowlineError) -> bool:
-        """Take note that the blob opened last failed; whether another place is left to ask."""
+        """Record that the blob opened last failed; returns whether another endpoint remains."""
 
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """What a source says of its manifest without giving it.
+    """Digest and media type of a manifest that was not fetched.
 
     Attributes:
-        digest: of the bytes that it would give.
-        media_type: under which it would give them.
+        digest: of the manifest's bytes.
+        media_type: as the source states it.
     """
 
     digest: Digest
@@ -102,7 +102,7 @@ class Announcement:
 
 @runtime_checkable
 class Announcing(Protocol):
-    """A source that can say which manifest it has more cheaply than by giving it."""
+    """A source that can return the digest of its manifest without fetching the manifest."""
 
     def announcement(self) -> Announcement | None:
-        """What the source has; None where it does not say, for whatever reason."""
+        """Digest and media type of the manifest; None if they cannot be determined."""

@@ -1,7 +1,7 @@
-"""``tarball:``: an image made of plain layers, which bring neither manifest nor config.
+"""``tarball:``: an image made of plain layer files, without manifest and config.
 
-Each file is read once at the opening, for its digests; the config says what the files and this
-machine say, and nothing of the time of the pull, so that one tarball gives one image.
+Each file is read once on opening, for its digests.  The config depends only on the files and the
+platform, not on the time of the pull, so that the same files always give the same image.
 (TARBALL-001 to TARBALL-006)
 """
 
@@ -23,7 +23,7 @@ from towline.image.platform import Platform, host_platform
 from towline.name.digest import Digest, sha256_of
 from towline.rules import Rules
 from towline.source.checks import check_config
-from towline.source.files import FileBlob, naming_path, open_file
+from towline.source.files import FileBlob, open_file, path_errors
 from towline.transport import ImageReference
 from towline.transport.tarball import TarballReference
 
@@ -37,7 +37,7 @@ _LAYER_TYPES = {"none": _LAYER, "gzip": f"{_LAYER}+gzip", "zstd": f"{_LAYER}+zst
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """A file that becomes a layer; `path` is where its bytes are, `name` what the user wrote."""
+    """A file that becomes a layer; `path` has its bytes, `name` is the argument of the user."""
 
     name: str
     path: str
@@ -58,17 +58,17 @@ def open_source(
 
     Args:
         reference: the files.
-        rules: the edition; both make the same of tarballs.
-        platform: what the config says that the image is for; None: this machine.
-        stop: ends the reading of the files.
+        rules: the edition; both give the same result.
+        platform: of the image, for the config; None for that of this machine.
+        stop: cancels the reading of the files.
 
     Raises:
         PathError: a file cannot be read.
         SourceError: ``tarball.not_a_layer``, ``tarball.compression``.
     """
-    with ExitStack() as held:
-        layers = [_read_layer(name, held, stop) for name in reference.files]
-        return TarballSource(reference, layers, platform or host_platform(), held.pop_all())
+    with ExitStack() as resources:
+        layers = [_read_layer(name, resources, stop) for name in reference.files]
+        return TarballSource(reference, layers, platform or host_platform(), resources.pop_all())
 
 
 class TarballSource:
@@ -81,19 +81,19 @@ class TarballSource:
         reference: TarballReference,
         layers: Sequence[_Layer],
         platform: Platform,
-        held: ExitStack,
+        resources: ExitStack,
     ) -> None:
         self.reference: ImageReference = reference
         self._paths = {layer.digest: layer.path for layer in layers}
         self._config = _make_config(layers, platform)
         self._manifest = _make_manifest(layers, self._config)
-        self._held = held
+        self._resources = resources
 
     def __repr__(self) -> str:
         return f"TarballSource({self.reference.within_transport!r})"
 
     def manifest(self, instance: Digest | None = None) -> RawManifest:
-        """The manifest that was made; SourceError where another is asked for."""
+        """The manifest that was made; SourceError for the digest of another one."""
         if instance is not None and instance != self._manifest.digest:
             raise SourceError(
                 "archive.no_instance", path=self.reference.within_transport, instance=instance
@@ -105,11 +105,11 @@ class TarballSource:
         return check_config(self._config, descriptor.digest, self.reference.within_transport)
 
     def in_order(self, wanted: Sequence[Descriptor]) -> Sequence[Descriptor]:
-        """As wanted."""
+        """The same order."""
         return wanted
 
     def open_blob(self, descriptor: Descriptor, offset: int = 0) -> FileBlob:
-        """One of the files; SourceError where none has this digest."""
+        """One of the files; SourceError if none has this digest."""
         path = self._paths.get(descriptor.digest_text)
         if path is None:
             raise SourceError(
@@ -120,12 +120,12 @@ class TarballSource:
         return FileBlob(path, offset)
 
     def close(self) -> None:
-        """Remove what was kept of the standard input; idempotent."""
-        self._held.close()
+        """Remove the saved copy of the standard input; idempotent."""
+        self._resources.close()
 
 
-def _read_layer(name: str, held: ExitStack, stop: Stop | None) -> _Layer:
-    path = _kept_stdin(held) if name == _STDIN else name
+def _read_layer(name: str, resources: ExitStack, stop: Stop | None) -> _Layer:
+    path = _save_stdin(resources) if name == _STDIN else name
     fd = open_file(path)
     modified = os.fstat(fd).st_mtime
     os.close(fd)
@@ -145,13 +145,13 @@ def _read_layer(name: str, held: ExitStack, stop: Stop | None) -> _Layer:
     return _Layer(name, path, media_type, found.digest, found.size, found.diff_id, modified)
 
 
-def _kept_stdin(held: ExitStack) -> str:
-    # It can be read only once, and its digest must be known before its bytes are wanted.
-    import shutil  # both are slow to import, and seldom wanted
+def _save_stdin(resources: ExitStack) -> str:
+    # It can be read only once, but its digest must be known before its bytes are delivered.
+    import shutil  # both are slow to import and rarely needed
     import tempfile
 
-    with naming_path("read", _STDIN):
-        folder = held.enter_context(tempfile.TemporaryDirectory(prefix="towline-"))
+    with path_errors("read", _STDIN):
+        folder = resources.enter_context(tempfile.TemporaryDirectory(prefix="towline-"))
         path = f"{folder}/stdin"
         with open(path, "wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
@@ -159,22 +159,22 @@ def _kept_stdin(held: ExitStack) -> str:
 
 
 def _make_config(layers: Sequence[_Layer], platform: Platform) -> bytes:
-    def told(seconds: float) -> str:
-        within = min(max(int(seconds), 0), _LATEST)  # a file may be of any time, a date may not
-        return datetime.fromtimestamp(within, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    def timestamp(seconds: float) -> str:
+        valid = min(max(int(seconds), 0), _LATEST)  # file times may be outside the range of dates
+        return datetime.fromtimestamp(valid, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     created = max((layer.modified for layer in layers), default=0.0)
     machine = {"architecture": platform.architecture, "os": platform.os}
     if platform.variant:
         machine["variant"] = platform.variant
     document = {
-        "created": told(created),
+        "created": timestamp(created),
         **machine,
         "config": {},
         "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
         "history": [
             {
-                "created": told(layer.modified),
+                "created": timestamp(layer.modified),
                 "created_by": f"tarball:{os.path.basename(layer.name)}",
             }
             for layer in layers

@@ -1,4 +1,4 @@
-"""The transports that are understood and not read; each refusal names a way round."""
+"""Transports that are parsed but cannot be read; each error names an alternative."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["open_source"]
 
 
 def open_source(reference: ImageReference) -> Source:
-    """No source: a refusal (TRANS-100).
+    """Raise the error for an unsupported transport (TRANS-100).
 
     Raises:
         UnsupportedError: ``unsupported.atomic``, ``unsupported.containers_storage``,

@@ -1,1 +1,1 @@
-"""Keeping images: the protocol, and the embedded store."""
+"""Stores of images: the protocol, and the embedded store."""

@@ -1,4 +1,4 @@
-"""The store that is not there yet: enough of one to decide what a pull would do."""
+"""A store that does not exist yet; it is sufficient for building goals."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["AbsentStore"]
 
 
 class AbsentStore:
-    """A store without images at a place where nothing is, and where nothing is made.
+    """A store without images in a folder that has no store; nothing is created.
 
     Args:
-        root: the folder in which it would be, absolute.
+        root: the absolute path of the folder.
     """
 
     def __init__(self, root: str) -> None:
@@ -25,32 +25,32 @@ class AbsentStore:
 
     @property
     def identity(self) -> StoreIdentity:
-        """As the store would have it."""
+        """The identity that the store would have."""
         return StoreIdentity("vfs", self._root, f"{self._root}/towline/run")
 
     def images(self) -> Sequence[Image]:
-        """None."""
+        """Return no images."""
         return ()
 
     def find_id(self, prefix: str) -> str | None:
-        """None."""
+        """Return None."""
         return None
 
     def image(self, name: str) -> NoReturn:
-        """There is none; StoreError ``store.missing``."""
+        """Raise StoreError ``store.missing``."""
         raise StoreError("store.missing", path=self._root)
 
     def holds(self, name: str) -> bool:
-        """False: no image is here."""
+        """Return False."""
         return False
 
     def document(self, digest: Digest, limit: int) -> None:
-        """None: no document is here."""
+        """Return None."""
 
     def begin(self, plan: object, *, cancel: object = None) -> NoReturn:
-        """It takes no images; StoreError ``store.missing``."""
+        """Raise StoreError ``store.missing``."""
         raise StoreError("store.missing", path=self._root)
 
     def blob_path(self, digest: Digest) -> NoReturn:
-        """It has no blobs; StoreError ``store.missing``."""
+        """Raise StoreError ``store.missing``."""
         raise StoreError("store.missing", path=self._root)

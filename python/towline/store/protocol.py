@@ -1,4 +1,4 @@
-"""What the copying of an image asks of the place that keeps it."""
+"""The protocol of a store, as the copying of an image uses it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class LayerPlan:
     """One layer that an image needs.
 
     Attributes:
-        descriptor: of the blob as the manifest names it.
-        diff_id: what the config says of the layer uncompressed; None where it does not say.
-        chain_id: of the layer on top of those below it; None where a diff ID is not known.
+        descriptor: the descriptor of the blob in the manifest.
+        diff_id: the diff ID in the config; None if the config has none for the layer.
+        chain_id: the OCI ChainID of the layer; None if a diff ID is not known.
     """
 
     descriptor: Descriptor
@@ -34,17 +34,17 @@ class LayerPlan:
 
 @dataclass(frozen=True, slots=True)
 class ImagePlan:
-    """An image as it is to be stored; manifest and config are here before its layers.
+    """An image that is to be stored: its manifest, config and names, and its layers to fetch.
 
     Attributes:
-        id: hex; the config's digest, unless the destination asked for another (STORE-006).  Empty
-            as long as it depends on layers that are not here yet, as in schema 1.
-        manifest: of the image itself, as it came.
-        config: bytes whose digest the manifest names; empty where an image has none.  In schema 1
-            it is made once the layers are here (STORE-021).
-        layers: lowest first, repeats included.
-        names: full names to be given, newest first: ``domain/path:tag`` or ``domain/path@digest``.
-        listed: the list or index through which the manifest was chosen, as it came.
+        id: hex; the config's digest, unless the destination requested another ID (STORE-006).
+            Empty as long as the ID depends on layers that are not fetched yet, as in schema 1.
+        manifest: the original manifest of the image.
+        config: the bytes of the config; empty if the image has none.  For schema 1 it is made
+            after the layers were fetched (STORE-021).
+        layers: lowest first, including repeats.
+        names: full names to add, newest first: ``domain/path:tag`` or ``domain/path@digest``.
+        listed: the original manifest list from which the manifest was selected.
     """
 
     id: str
@@ -56,33 +56,33 @@ class ImagePlan:
 
 
 class VerifiedBlob(Protocol):
-    """A blob whose bytes were hashed and found right.  Only a sink's commit makes one."""
+    """A blob whose digest and size were verified.  Only the commit of a sink creates one."""
 
     @property
     def digest(self) -> Digest:
-        """Which it is."""
+        """The digest of the blob."""
 
     @property
     def size(self) -> int:
-        """In bytes."""
+        """The size in bytes."""
 
 
 class BlobSink(Protocol):
-    """Where the bytes of one missing blob go.  Leaving it without commit keeps a clean prefix."""
+    """Takes the bytes of one missing blob.  Without a commit the bytes are kept as a prefix."""
 
     @property
     def offset(self) -> int:
-        """How many bytes of the blob are here already, from an earlier attempt."""
+        """How many bytes of the blob an earlier attempt has stored."""
 
     @property
     def writer(self) -> BlobWriter:
-        """Takes the bytes from `offset` on."""
+        """The writer, which takes the bytes from `offset` on."""
 
     def restart(self) -> None:
-        """Drop what is here and take the blob from zero."""
+        """Drop the stored bytes, and start at offset 0."""
 
     def commit(self) -> VerifiedBlob:
-        """Check size and digest and keep the blob.
+        """Verify the size and digest, and store the blob.
 
         Raises:
             VerificationError: ``verify.digest`` or ``verify.size``; the bytes are dropped.
@@ -103,7 +103,7 @@ class Image(Protocol):
 
     @property
     def id(self) -> str:
-        """Hex; the config's digest, unless another was asked for."""
+        """Hex; the config's digest, unless another ID was requested."""
 
     @property
     def digest(self) -> Digest:
@@ -111,31 +111,31 @@ class Image(Protocol):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Newest first."""
+        """The names, newest first."""
 
     @property
     def manifest(self) -> RawManifest:
-        """As it came: that by which the image was pulled, where a name or digest was asked for."""
+        """The original manifest that was pulled by the name or digest of the lookup."""
 
     @property
     def config(self) -> bytes:
-        """As it came."""
+        """The original config."""
 
     @property
     def layers(self) -> tuple[Descriptor, ...]:
-        """As the manifest names them, lowest first."""
+        """The layers in the manifest, lowest first."""
 
 
 class Ingest(Protocol):
-    """One image on its way into a store.  Holds the store's shared lock; leaving it lets go."""
+    """The storing of one image.  It holds the store's shared lock until its context is left."""
 
     def missing(self) -> Sequence[LayerPlan]:
-        """The layers whose blobs are not here, each blob once, lowest first."""
+        """Return the layers whose blobs are not in the store, each blob once, lowest first."""
 
     def sink(self, layer: LayerPlan) -> BlobSink | None:
-        """A sink for a missing blob, alone among all processes; waits while another fetches it.
+        """Return the sink of a missing blob; wait while another task or process has it.
 
-        None where the blob arrived meanwhile.  The caller holds no other sink while it waits.
+        None if the blob was stored meanwhile.  The caller must not hold another sink.
         """
 
     def publish(
@@ -143,14 +143,14 @@ class Ingest(Protocol):
         completed: ImagePlan | None = None,
         diff_ids: Mapping[Digest, Digest] | None = None,
     ) -> Image:
-        """Make the image and its names visible, at once and for good.
+        """Make the image and its names visible, atomically.
 
         Args:
-            completed: the plan again, with the ID and the config that depended on the layers.
-            diff_ids: of layers that were decompressed during this pull, by their blobs.
+            completed: the plan, completed with the ID and the config that depend on the layers.
+            diff_ids: the diff IDs of layers that were decompressed during this pull, by blob.
 
         Raises:
-            StoreError: ``store.incomplete`` where a blob is missing; nothing has changed then.
+            StoreError: ``store.incomplete`` if a blob is missing; the store is unchanged.
         """
 
     def __enter__(self) -> Self: ...
@@ -164,36 +164,36 @@ class Ingest(Protocol):
 
 
 class Store(Protocol):
-    """A place that keeps images."""
+    """A store of images."""
 
     @property
     def identity(self) -> StoreIdentity:
-        """As podman prints the store."""
+        """The driver and paths of the store, as podman prints them."""
 
     def begin(self, plan: ImagePlan, *, cancel: CancelToken | None = None) -> Ingest:
-        """Begin to take an image; what it waits for is given up when `cancel` says so."""
+        """Begin to store an image; `cancel` ends every wait."""
 
     def blob_path(self, digest: Digest) -> str:
-        """Where a verified blob lies; only for reading."""
+        """Return the path of a verified blob, which may only be read."""
 
     def holds(self, name: str) -> bool:
-        """Whether an image has this full name, or is known by this digest."""
+        """Whether an image has this full name or digest."""
 
     def document(self, digest: Digest, limit: int) -> bytes | None:
-        """A manifest, list or config that is here, its digest checked.
+        """Return a stored manifest, list or config after checking its digest.
 
-        None where it is not here, is damaged, or has more than `limit` bytes.
+        None if it is missing, damaged, or larger than `limit` bytes.
         """
 
     def images(self) -> Sequence[Image]:
-        """All images, those with the newest names first."""
+        """Return all images, those with the newest names first."""
 
     def image(self, name: str) -> Image:
-        """The image of a name, an ID (or the start of one), or a digest.
+        """Return the image of a name, an ID (or a prefix of one), or a digest.
 
         Raises:
             StoreError: ``store.unknown_image``, ``store.ambiguous_id``.
         """
 
     def find_id(self, prefix: str) -> str | None:
-        """The ID that begins so, where exactly one does."""
+        """Return the only ID with this prefix, else None."""

@@ -1,4 +1,4 @@
-"""The ten transports, one room each: parse, print, and their place in a policy.  All pure."""
+"""The ten transports, one module each: parse, format and policy scopes.  No I/O of their own."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from towline.transport.reference import ImageReference, Transport, image_name
 
 __all__ = ["TRANSPORTS", "ImageReference", "Transport", "image_name", "parse_image_name"]
 
-_ROOMS: tuple[Any, ...] = (
+_MODULES: tuple[Any, ...] = (
     atomic,
     containers_storage,
     dir,
@@ -35,15 +35,16 @@ _ROOMS: tuple[Any, ...] = (
     ostree,
     tarball,
 )
-TRANSPORTS: dict[str, Transport] = {room.NAME: cast(Transport, room) for room in _ROOMS}
+TRANSPORTS: dict[str, Transport] = {module.NAME: cast(Transport, module) for module in _MODULES}
 
 
 def parse_image_name(text: str, facts: Facts, rules: Rules) -> ImageReference:
-    """Read ``transport:rest``; the transport's name ends at the first colon (TRANS-001).
+    """Parse ``transport:rest``; the transport's name ends at the first colon (TRANS-001).
 
     Raises:
-        InvalidNameError: ``transport.missing``, ``transport.unknown``, or what the transport says.
-        PathError: a path that the transport needs is not there.
+        InvalidNameError: ``transport.missing``, ``transport.unknown``, or an error of the
+            transport's parser.
+        PathError: a path that the transport needs does not exist.
     """
     name, colon, rest = text.partition(":")
     if not colon:

@@ -21,7 +21,7 @@ NAME = "atomic"
 
 @dataclass(frozen=True, slots=True)
 class AtomicReference:
-    """An image stream: a name of a host and two parts, with a tag."""
+    """An image stream: a name with a host, two path components and a tag."""
 
     transport: ClassVar[str] = NAME
     reference: Reference
@@ -41,8 +41,8 @@ class AtomicReference:
         """The full name.
 
         Raises:
-            InvalidNameError: ``reference.tag_and_digest``: such a name parses, and has no identity
-                (TRANS-073).
+            InvalidNameError: ``reference.tag_and_digest``: such a name can be parsed but has no
+                identity (TRANS-073).
         """
         if self.reference.digest is not None:
             raise InvalidNameError("reference.tag_and_digest", transport=NAME)
@@ -50,15 +50,15 @@ class AtomicReference:
 
     @property
     def policy_namespaces(self) -> tuple[str, ...]:
-        """Repository and parents."""
+        """The repository and its parents."""
         return docker_scopes(self.reference, wildcards=False)
 
 
 def parse(text: str, facts: Facts, rules: Rules) -> AtomicReference:
-    """Read a name that has a tag and two parts behind its host.
+    """Parse a name that has a tag and two path components after its host.
 
     Raises:
-        InvalidNameError: ``transport.atomic_untagged``, ``transport.atomic_parts``, or the fault of
+        InvalidNameError: ``transport.atomic_untagged``, ``transport.atomic_parts``, or an error of
             the name.
     """
     with step("parsing-atomic", text=text):
@@ -71,5 +71,5 @@ def parse(text: str, facts: Facts, rules: Rules) -> AtomicReference:
 
 
 def valid_scope(scope: str) -> bool:
-    """Any scope may name a part of the docker world (POLICY-011)."""
+    """Every scope is valid (POLICY-011)."""
     return True

@@ -1,7 +1,7 @@
 """``containers-storage:[driver@root+run]name@id``, and the references of destinations.
 
-A destination of a pull is a store reference without the transport's name: the two differ only in
-what they make of a leading ``[...]``.  (TRANS-090 to TRANS-099)
+A destination of a pull is a store reference without the transport's name.  The two differ only in
+how a leading ``[...]`` is handled.  (TRANS-090 to TRANS-099)
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["NAME", "StoreReference", "parse", "parse_store_reference", "valid_sc
 NAME = "containers-storage"
 
 _ID = re.compile(r"[0-9a-f]{64}")
-# TRANS-097: a store is opened while its name is read, so its driver must be one that exists
+# TRANS-097: the original opens the store while it parses the name, so the driver must exist
 _DRIVERS = ("aufs", "btrfs", "devicemapper", "overlay", "overlay2", "vfs", "zfs")
 _TRUNCATED_ID = re.compile(r"[0-9a-f]{3,64}")
 
@@ -58,7 +58,10 @@ class StoreReference:
 
     @property
     def policy_namespaces(self) -> tuple[str, ...]:
-        """The name in widening forms, then the store with and without its driver (TRANS-096)."""
+        """The name's scopes, narrowest first, then the store with and without its driver.
+
+        TRANS-096.
+        """
         scopes: list[str] = []
         if self.reference is not None:
             if self.id:
@@ -66,8 +69,8 @@ class StoreReference:
             if self.reference.digest is not None and self.reference.tag is not None:
                 scopes.append(f"{self.reference.name}:{self.reference.tag}")
             scopes += self.reference.namespaces()
-        inside = tuple(self._store_scope + scope for scope in scopes)
-        return (*inside, self._store_scope, f"[{self.store.graph_root}]")
+        names = tuple(self._store_scope + scope for scope in scopes)
+        return (*names, self._store_scope, f"[{self.store.graph_root}]")
 
     @property
     def _store_scope(self) -> str:
@@ -75,10 +78,10 @@ class StoreReference:
 
 
 def parse(text: str, facts: Facts, rules: Rules) -> StoreReference:
-    """Read ``[spec]name``, where the spec is ``[driver@]root[+run][:options]`` (TRANS-091).
+    """Parse ``[spec]name``, where the spec is ``[driver@]root[+run][:options]`` (TRANS-091).
 
     Raises:
-        InvalidNameError: ``transport.store_*`` or the fault of the name.
+        InvalidNameError: ``transport.store_*`` or an error of the name.
     """
     store = facts.store
     if not text:
@@ -109,13 +112,13 @@ def _parse_spec(spec: str, default: StoreIdentity) -> StoreIdentity:
 def parse_store_reference(
     text: str, facts: Facts, *, store: StoreIdentity | None = None
 ) -> StoreReference:
-    """Read a name in a store, with an ID, a digest or a truncated ID behind ``@`` (TRANS-092).
+    """Parse a name in a store, with an ID, a digest or a truncated ID after ``@`` (TRANS-092).
 
-    Without `store` this is the reference of a destination: a leading ``[...]`` is dropped unread
+    Without `store` the text is the reference of a destination: a leading ``[...]`` is ignored
     (TRANS-093).
 
     Raises:
-        InvalidNameError: ``transport.store_*`` or the fault of the name.
+        InvalidNameError: ``transport.store_*`` or an error of the name.
     """
     if not text:
         raise InvalidNameError("transport.store_empty_reference", text=text)
@@ -147,7 +150,7 @@ def _split_id(text: str, facts: Facts) -> tuple[str, str | None]:
         if image_id is None:
             raise InvalidNameError("transport.store_id", text=last)
         return name, image_id
-    # TRANS-094: a whole reference without @ and : may be a truncated ID
+    # TRANS-094: a reference without @ and : may be a truncated ID
     if ":" not in text and (image_id := _expanded(text, facts)):
         return "", image_id
     return text, None
@@ -158,7 +161,7 @@ def _expanded(prefix: str, facts: Facts) -> str | None:
 
 
 def valid_scope(scope: str) -> bool:
-    """``[...]`` and a name that is not empty-handed (POLICY-011)."""
+    """Whether a scope starts with ``[root]`` or ``[driver@root]``, root absolute (POLICY-011)."""
     if not scope.startswith("["):
         return False
     spec, bracket, _ = scope[1:].partition("]")

@@ -19,7 +19,7 @@ NAME = "dir"
 
 @dataclass(frozen=True, slots=True)
 class DirReference:
-    """A directory with one image."""
+    """A directory that holds one image."""
 
     transport: ClassVar[str] = NAME
     path: str
@@ -46,7 +46,7 @@ class DirReference:
 
 
 def parse(text: str, facts: Facts, rules: Rules) -> DirReference:
-    """Read a path, which need not exist; its parent must (TRANS-040).
+    """Parse a path; it need not exist, but its parent must (TRANS-040).
 
     Raises:
         PathError: the path's parent does not exist.
@@ -55,5 +55,5 @@ def parse(text: str, facts: Facts, rules: Rules) -> DirReference:
 
 
 def valid_scope(scope: str) -> bool:
-    """An absolute, clean path (POLICY-011)."""
+    """Whether a scope is an absolute, clean path (POLICY-011)."""
     return valid_path_scope(scope)

@@ -43,12 +43,12 @@ class DockerReference:
 
     @property
     def policy_namespaces(self) -> tuple[str, ...]:
-        """Repository and parents, then the wildcards over the host (POLICY-012)."""
+        """The repository and its parents, then the wildcards for the host (POLICY-012)."""
         return docker_scopes(self.reference, wildcards=self.wildcards)
 
 
 def docker_scopes(reference: Reference, *, wildcards: bool) -> tuple[str, ...]:
-    """The policy namespaces of a name: its parents, then ``*.example.com``, ``*.com``."""
+    """The policy namespaces of a name: itself, its parents, then ``*.example.com``, ``*.com``."""
     scopes = reference.namespaces()
     if wildcards:
         host = reference.domain.partition(":")[0]
@@ -59,11 +59,11 @@ def docker_scopes(reference: Reference, *, wildcards: bool) -> tuple[str, ...]:
 
 
 def parse(text: str, facts: Facts, rules: Rules) -> DockerReference:
-    """Read ``//name``; a name with neither tag nor digest gets ``latest``.
+    """Parse ``//name``; a name with neither tag nor digest gets ``latest``.
 
     Raises:
         InvalidNameError: ``transport.docker_slashes``, ``reference.tag_and_digest`` (TRANS-012), or
-            the fault of the name.
+            an error of the name.
     """
     if not text.startswith("//"):
         raise InvalidNameError("transport.docker_slashes", text=text)
@@ -80,5 +80,5 @@ def from_reference(reference: Reference, rules: Rules) -> DockerReference:
 
 
 def valid_scope(scope: str) -> bool:
-    """Any scope may name a part of the docker world (POLICY-011)."""
+    """Every scope is valid (POLICY-011)."""
     return True

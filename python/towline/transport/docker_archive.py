@@ -1,4 +1,4 @@
-"""``docker-archive:path[:name|:@index]``: a tar as ``docker save`` writes it.
+"""``docker-archive:path[:name|:@index]``: a tar in the format of ``docker save``.
 
 TRANS-020 to TRANS-023.
 """
@@ -24,11 +24,11 @@ _LARGEST = (1 << 63) - 1
 
 @dataclass(frozen=True, slots=True)
 class DockerArchiveReference:
-    """A docker-archive, and the image in it where one is named or counted.
+    """A docker-archive, and the image in it if the reference has a name or an index.
 
     Attributes:
-        index: which item of manifest.json, where no name chooses.
-        counted: the index was asked for, and chooses alone.
+        index: the item of manifest.json, if there is no name.
+        counted: whether the reference has an index (``:@index``).
     """
 
     transport: ClassVar[str] = NAME
@@ -46,12 +46,12 @@ class DockerArchiveReference:
 
     @property
     def docker_reference(self) -> Reference | None:
-        """The name given with the path."""
+        """The name in the reference."""
         return self.reference
 
     @property
     def policy_identity(self) -> str:
-        """None: only the transport's default applies (POLICY-010)."""
+        """Empty: only the transport's default scope applies (POLICY-010)."""
         return ""
 
     @property
@@ -61,11 +61,11 @@ class DockerArchiveReference:
 
 
 def parse(text: str, facts: Facts, rules: Rules) -> DockerArchiveReference:
-    """Read ``path[:name]`` or ``path:@index``; the path ends at the first colon.
+    """Parse ``path[:name]`` or ``path:@index``; the path ends at the first colon.
 
     Raises:
         InvalidNameError: ``transport.docker_archive_empty``, ``transport.docker_archive_index``,
-            ``reference.archive_digest``, or the fault of the name.
+            ``reference.archive_digest``, or an error of the name.
     """
     if not text:
         raise InvalidNameError("transport.docker_archive_empty")
@@ -82,12 +82,12 @@ def parse(text: str, facts: Facts, rules: Rules) -> DockerArchiveReference:
 
 
 def _index(digits: str, text: str) -> int:
-    # the length first: Python is slow at long numbers, and refuses the longest
+    # the length first: Python converts long numbers slowly and rejects very long ones
     if len(digits) <= 40 and _NUMBER.fullmatch(digits) and 0 <= int(digits) <= _LARGEST:
         return int(digits)
     raise InvalidNameError("transport.docker_archive_index", text=text)
 
 
 def valid_scope(scope: str) -> bool:
-    """Only the default scope ``""``, which is not asked about here (POLICY-011)."""
+    """No scope is valid; the caller accepts the default scope ``""`` itself (POLICY-011)."""
     return False

@@ -35,25 +35,25 @@ class DockerDaemonReference:
 
     @property
     def docker_reference(self) -> Reference | None:
-        """The name, where the image is not named by its ID."""
+        """The name; None if the image is given by its ID."""
         return self.reference
 
     @property
     def policy_identity(self) -> str:
-        """The full name, ``""`` for an ID (TRANS-064)."""
+        """The full name; ``""`` for an ID (TRANS-064)."""
         return "" if self.reference is None else str(self.reference)
 
     @property
     def policy_namespaces(self) -> tuple[str, ...]:
-        """Repository and parents, none for an ID."""
+        """The repository and its parents; empty for an ID."""
         return () if self.reference is None else docker_scopes(self.reference, wildcards=False)
 
 
 def parse(text: str, facts: Facts, rules: Rules) -> DockerDaemonReference:
-    """Read an ID or a name that has a tag or a digest, and not both.
+    """Parse an ID, or a name that has either a tag or a digest.
 
     Raises:
-        InvalidNameError: ``transport.daemon_*``, ``reference.tag_and_digest``, or the fault of
+        InvalidNameError: ``transport.daemon_*``, ``reference.tag_and_digest``, or an error of
             the name.
     """
     if is_digest(text):
@@ -72,5 +72,5 @@ def parse(text: str, facts: Facts, rules: Rules) -> DockerDaemonReference:
 
 
 def valid_scope(scope: str) -> bool:
-    """Any scope may name a part of the docker world; an ID has no scope (POLICY-011)."""
+    """Every scope is valid except an ID, which has no scope (POLICY-011)."""
     return not is_digest(scope)

@@ -1,8 +1,8 @@
-"""The questions that deciding may ask of the world; everything else is decided from values.
+"""The facts from outside that parsing and goal building may read: the interface `Facts`.
 
-Which facts are read, and in which order, decides which error a user sees.  So parsing and goal
-building take a `Facts` and ask it lazily: it answers from the disk in real life and from frozen
-values in tests.  A question that cannot be answered raises a `towline.errors.TowlineError`.
+The order in which facts are read decides which error a user sees.  Therefore parsing and goal
+building take a `Facts` and read it lazily.  The runtime's implementation reads the disk; that of
+the tests returns fixed values.  A fact that cannot be read raises a `towline.errors.TowlineError`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["ArchiveImage", "Facts", "StoreIdentity"]
 
 @dataclass(frozen=True, slots=True)
 class StoreIdentity:
-    """The store as podman prints it: ``[driver@graph_root+run_root]``."""
+    """A store; formatted as podman does: ``[driver@graph_root+run_root]``."""
 
     driver: str
     graph_root: str
@@ -27,42 +27,45 @@ class StoreIdentity:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveImage:
-    """One item of a docker-archive's manifest.json: its place in the list, and its names."""
+    """One item of a docker-archive's manifest.json: its index and its names."""
 
     index: int
     names: tuple[str, ...]
 
 
 class Facts(Protocol):
-    """The questions, each asked at most where its answer is needed."""
+    """Facts from the disk and the configuration, each read only if it is needed."""
 
     @property
     def store(self) -> StoreIdentity:
         """The store that destinations are in."""
 
     def resolve_path(self, path: str) -> str:
-        """The absolute path without symbolic links of a path that exists, or whose parent does."""
+        """The absolute path without symbolic links; the path or its parent must exist."""
 
     def open_file(self, path: str) -> None:
-        """Nothing, where the file can be opened for reading."""
+        """Check that a file can be opened for reading."""
 
     def image_id(self, prefix: str) -> str | None:
-        """The ID of the stored image whose ID begins so, where there is exactly one."""
+        """The ID of the only stored image whose ID has this prefix; None if none or several."""
 
     def archive_images(self, path: str) -> tuple[ArchiveImage, ...]:
-        """What manifest.json of a docker-archive lists."""
+        """The items of a docker-archive's manifest.json."""
 
     def layout_name(self, path: str, image: str, *, archive: bool) -> str:
-        """The name annotation of the image chosen in a layout or oci-archive, ``""`` if none."""
+        """The name annotation of an image in a layout or oci-archive, ``""`` if it has none."""
 
     def config_hex(self, source: object) -> str:
         """The hex of the config digest of the image that a source reference names."""
 
     def alias(self, name: str) -> str | None:
-        """The full name that a short one without tag and digest is an alias of, None if of none."""
+        """The full name for a short-name alias; None if `name` is not an alias.
+
+        `name` has no tag and no digest.
+        """
 
     def enforced_by(self) -> str | None:
-        """The file in which short names must be unambiguous, None where they need not be."""
+        """The file that sets short-name-mode to enforcing; None if none does."""
 
     def search_registries(self) -> tuple[str, ...]:
-        """The registries in which short names are searched, in the order of the configuration."""
+        """The search registries for short names, in the order of the configuration."""

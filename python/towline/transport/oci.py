@@ -25,7 +25,7 @@ _IMAGE = re.compile(rf"{_PART}(?:/{_PART})*")
 
 @dataclass(frozen=True, slots=True)
 class OciReference:
-    """A layout, and the name of the image in it, ``""`` for its only one."""
+    """A layout, and the name of the image in it; ``""`` for its only image."""
 
     transport: ClassVar[str] = NAME
     path: str
@@ -34,12 +34,12 @@ class OciReference:
 
     @property
     def within_transport(self) -> str:
-        """``path:image``, with the colon even where no image is named (TRANS-032)."""
+        """``path:image``, with the colon even if no image is named (TRANS-032)."""
         return f"{self.path}:{self.image}"
 
     @property
     def docker_reference(self) -> None:
-        """None: the name in a layout is no Docker name."""
+        """None: the name in a layout is not a Docker name."""
 
     @property
     def policy_identity(self) -> str:
@@ -68,10 +68,10 @@ def split(text: str, facts: Facts) -> tuple[str, str, str]:
 
 
 def parse(text: str, facts: Facts, rules: Rules) -> OciReference:
-    """Read ``path[:image]``; raises as `split`."""
+    """Parse ``path[:image]``; raises as `split`."""
     return OciReference(*split(text, facts))
 
 
 def valid_scope(scope: str) -> bool:
-    """An absolute, clean path (POLICY-011)."""
+    """Whether a scope is an absolute, clean path (POLICY-011)."""
     return valid_path_scope(scope)

@@ -1,4 +1,4 @@
-"""``oci-archive:path[:image]``: an OCI image layout in a tar.
+"""``oci-archive:path[:image]``: a tar of an OCI image layout.
 
 TRANS-030 to TRANS-036.
 """
@@ -20,16 +20,16 @@ NAME = "oci-archive"
 
 @dataclass(frozen=True, slots=True)
 class OciArchiveReference(oci.OciReference):
-    """An archive of a layout, and the name of the image in it, ``""`` for its only one."""
+    """An archive of a layout, and the name of the image in it; ``""`` for its only image."""
 
     transport: ClassVar[str] = NAME
 
 
 def parse(text: str, facts: Facts, rules: Rules) -> OciArchiveReference:
-    """Read ``path[:image]``; raises as `towline.transport.oci.split`."""
+    """Parse ``path[:image]``; raises as `towline.transport.oci.split`."""
     return OciArchiveReference(*oci.split(text, facts))
 
 
 def valid_scope(scope: str) -> bool:
-    """An absolute, clean path (POLICY-011)."""
+    """Whether a scope is an absolute, clean path (POLICY-011)."""
     return valid_path_scope(scope)

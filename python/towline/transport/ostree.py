@@ -1,4 +1,4 @@
-"""``ostree:``: known by name, and refused.
+"""``ostree:``: recognised but not supported.
 
 TRANS-080.
 """
@@ -16,7 +16,7 @@ NAME = "ostree"
 
 
 def parse(text: str, facts: Facts, rules: Rules) -> ImageReference:
-    """Refuse.
+    """Reject every reference.
 
     Raises:
         UnsupportedError: ``unsupported.ostree``, always.
@@ -25,5 +25,5 @@ def parse(text: str, facts: Facts, rules: Rules) -> ImageReference:
 
 
 def valid_scope(scope: str) -> bool:
-    """Any scope: a transport that is not built in validates none (POLICY-011)."""
+    """Every scope is valid: a transport that is not built in does not validate (POLICY-011)."""
     return True

@@ -1,4 +1,4 @@
-"""What every image reference has: a transport, a location in it, and its place in a policy."""
+"""The interfaces of image references and transports, and helpers for policy scopes of paths."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["ImageReference", "Transport", "image_name", "path_namespaces", "vali
 
 
 class ImageReference(Protocol):
-    """A transport and a location in it; prints as ``transport:rest``.
+    """A transport and a location in it; `image_name` formats it as ``transport:rest``.
 
-    Parsing the printed form again gives an equivalent reference.
+    Parsing the formatted text gives an equivalent reference.
     """
 
     @property
@@ -23,35 +23,35 @@ class ImageReference(Protocol):
 
     @property
     def within_transport(self) -> str:
-        """The location, as the transport writes it."""
+        """The location in the transport's format."""
 
     @property
     def docker_reference(self) -> Reference | None:
-        """The image name that the reference itself carries, where it does."""
+        """The image name in the reference; None if it has none."""
 
     @property
     def policy_identity(self) -> str:
-        """The scope by which policy.json names exactly this, ``""`` where it cannot."""
+        """The policy.json scope of exactly this image; ``""`` if there is none."""
 
     @property
     def policy_namespaces(self) -> tuple[str, ...]:
-        """The wider scopes, nearest first."""
+        """The wider scopes, narrowest first."""
 
 
 class Transport(Protocol):
-    """A room of this package: ``NAME``, ``parse`` and ``valid_scope``."""
+    """The interface of a transport's module: ``NAME``, ``parse`` and ``valid_scope``."""
 
     NAME: str
 
     def parse(self, text: str, facts: Facts, rules: Rules) -> ImageReference:
-        """Read what stands behind ``transport:``."""
+        """Parse the text after ``transport:``."""
 
     def valid_scope(self, scope: str) -> bool:
-        """Whether policy.json may have this scope for the transport."""
+        """Whether policy.json may contain this scope for the transport."""
 
 
 def image_name(reference: ImageReference) -> str:
-    """``transport:rest``."""
+    """Format a reference as ``transport:rest``."""
     return f"{reference.transport}:{reference.within_transport}"
 
 

@@ -1,4 +1,4 @@
-"""``tarball:file[:file...]``: plain layers without a manifest.
+"""``tarball:file[:file...]``: layers without a manifest.
 
 TRANS-050 to TRANS-052.
 """
@@ -35,7 +35,7 @@ class TarballReference:
 
     @property
     def policy_identity(self) -> str:
-        """None."""
+        """Empty: only the transport's default scope applies."""
         return ""
 
     @property
@@ -45,7 +45,7 @@ class TarballReference:
 
 
 def parse(text: str, facts: Facts, rules: Rules) -> TarballReference:
-    """Read file names; each is opened at once, so that a wrong one is no tarball (TRANS-051).
+    """Parse file names; each file is opened, and parsing fails if it cannot be (TRANS-051).
 
     Raises:
         PathError: a file cannot be opened.
@@ -59,5 +59,5 @@ def parse(text: str, facts: Facts, rules: Rules) -> TarballReference:
 
 
 def valid_scope(scope: str) -> bool:
-    """Only the default scope ``""``, which is not asked about here (POLICY-011)."""
+    """No scope is valid; the caller accepts the default scope ``""`` itself (POLICY-011)."""
     return False

@@ -1,3 +1,3 @@
-"""Whether an image may be used: the judging of policies."""
+"""The signature policy (policy.json): parsing and evaluation."""
 
 from __future__ import annotations

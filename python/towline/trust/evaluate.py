@@ -1,6 +1,6 @@
-"""The judging of an image by the policy.
+"""Evaluate the signature policy for an image.
 
-What cannot be judged is refused: there is no way through here but `InsecureAcceptAnything`.
+A requirement that cannot be checked is not met.  Only `InsecureAcceptAnything` accepts an image.
 POLICY-010 to POLICY-019.
 """
 
@@ -26,13 +26,13 @@ __all__ = ["Decision", "deciding_requirements", "evaluate"]
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Why an image may be used.
+    """The scope and requirements by which an image was accepted.
 
     Attributes:
         origin: the policy's file, or ``"built-in"``.
-        scope: what in the policy decided: ``default``, or transport and scope as ``docker:`` or
-            ``docker:example.com/ns``.
-        requirements: what was asked, and is given.
+        scope: the policy scope that decided: ``default``, or transport and scope such as
+            ``docker:`` or ``docker:example.com/ns``.
+        requirements: the requirements, all of which are met.
     """
 
     origin: str
@@ -43,13 +43,13 @@ class Decision:
 def deciding_requirements(
     policy: Policy, reference: ImageReference
 ) -> tuple[str, tuple[Requirement, ...]]:
-    """The scope that decides about an image, and what it asks; others are not looked at.
+    """The scope that decides about an image, and its requirements.
 
-    The first of these that the policy has: the identity of the image, its namespaces from the
-    nearest on, the transport's own ``""``, the default (POLICY-010).
+    It is the first of these in the policy: the identity of the image, its namespaces from the
+    narrowest to the widest, the transport's own ``""``, the default (POLICY-010).
 
     Raises:
-        InvalidNameError: a reference that has no identity (TRANS-073).
+        InvalidNameError: the reference has no identity (TRANS-073).
     """
     scopes = policy.transports.get(reference.transport)
     if scopes is not None:
@@ -67,26 +67,27 @@ def evaluate(
     signatures: Sequence[bytes] = (),
     log: Callable[[TowlineError], None] | None = None,
 ) -> Decision:
-    """Judge an image: every requirement of the deciding scope must be met (POLICY-013).
+    """Evaluate a policy: all requirements of the deciding scope must be met (POLICY-013).
 
     Args:
         policy: the policy.
-        reference: the image as the user named it, before mirrors.
-        origin: where the policy is from, for messages and the decision.
-        signatures: the simple signatures that came with the image.
-        log: told of a requirement that nobody implements, beside the refusal (POLICY-016).
+        reference: the image as the user named it, before mirrors are applied.
+        origin: the file of the policy, for messages and the decision.
+        signatures: the simple signatures of the image.
+        log: called with the error of a requirement that is not implemented, before that error is
+            raised (POLICY-016).
 
     Raises:
-        PolicyError: ``policy.*``, of the first requirement that is not met.
-        InvalidNameError: a reference that has no identity (TRANS-073).
+        PolicyError: ``policy.*``, for the first requirement that is not met.
+        InvalidNameError: the reference has no identity (TRANS-073).
     """
     with step("rejected"):
         scope, requirements = deciding_requirements(policy, reference)
         facts = {"image": image_name(reference), "origin": origin, "scope": scope}
-        if not requirements:  # a policy made by hand; no file can say this
+        if not requirements:  # only a policy built in code: a file cannot contain an empty list
             raise PolicyError("policy.no_requirements", **facts)
         for requirement in requirements:
-            code = _objection(requirement, signatures)
+            code = _refusal_code(requirement, signatures)
             if code is not None:
                 name = type(requirement).__name__
                 refusal = PolicyError(code, requirement=name[0].lower() + name[1:], **facts)
@@ -96,8 +97,8 @@ def evaluate(
         return Decision(origin, scope, requirements)
 
 
-def _objection(requirement: Requirement, signatures: Sequence[bytes]) -> str | None:
-    """The code of the refusal, None only where the requirement is met."""
+def _refusal_code(requirement: Requirement, signatures: Sequence[bytes]) -> str | None:
+    """The error code if the requirement is not met, None if it is."""
     match requirement:
         case InsecureAcceptAnything():
             return None

@@ -1,4 +1,4 @@
-"""Loading the signature policy."""
+"""Load the signature policy."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def load_policy(
     """The signature policy and its origin: a path, or `BUILT_IN` (POLICY-003).
 
     Args:
-        locations: where files are looked for.
-        rules: whether the user's own file counts, and whether a file is required.
-        explicit: a file to read instead of the usual ones; it must exist.
+        locations: where files are searched.
+        rules: decide whether the user's own file is read, and whether a file is required.
+        explicit: a file to read instead of the default ones; it must exist.
 
     Raises:
         PathError: a required file is missing, or a file cannot be read.

@@ -1,4 +1,4 @@
-"""policy.json: which images may be used, and what must be known of them.
+"""policy.json: the requirements that images must meet.
 
 POLICY-020 to POLICY-029.
 """
@@ -42,23 +42,23 @@ _KEY_TYPES: Mapping[str, KeyType] = {
 
 @dataclass(frozen=True, slots=True)
 class InsecureAcceptAnything:
-    """Nothing is asked."""
+    """Every image is accepted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """Nothing is accepted."""
+    """Every image is rejected."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignedBy:
-    """A simple signature by one of these keys is needed.
+    """A simple signature by one of these keys is required.
 
     Attributes:
-        key_type: what the keys are; only GPGKeys was ever more than a name.
+        key_type: the type of the keys; the original implements only GPGKeys.
         key_paths: files with keys.
-        key_data: the keys themselves, where no file is named.
-        identity: which image the signature must speak of.
+        key_data: the keys as base64, if no file is given.
+        identity: the image identity that the signature must name.
     """
 
     key_type: KeyType
@@ -69,7 +69,7 @@ class SignedBy:
 
 @dataclass(frozen=True, slots=True)
 class SignedBaseLayer:
-    """A signature of the base image is needed; nobody has ever implemented this."""
+    """A signature of the base image is required; the original never implemented this."""
 
     base_layer_identity: SignedIdentity
 
@@ -80,11 +80,11 @@ Requirements = tuple[Requirement, ...]
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What is asked of images: by transport and scope, and by default.
+    """The requirements for images, by transport and scope.
 
     Attributes:
-        default: what is asked where no scope matches.
-        transports: what is asked by transport, then by scope.
+        default: the requirements if no scope matches.
+        transports: requirements by transport, then by scope.
     """
 
     default: Requirements
@@ -95,15 +95,15 @@ ACCEPT_ANYTHING = Policy(default=(InsecureAcceptAnything(),))
 
 
 def parse_policy(data: bytes, path: str, rules: Rules) -> Policy:
-    """Read the text of a policy.json.
+    """Parse a policy.json.
 
     Args:
         data: the content of the file.
         path: its name in messages.
-        rules: which requirements are known.
+        rules: the known requirements and keys.
 
     Raises:
-        ConfigurationError: ``policy_json.*``, the first fault in the order of the document.
+        ConfigurationError: ``policy_json.*``, the first error in the order of the document.
     """
     with step("parsing-policy", path=path):
         top = document(data)
@@ -124,7 +124,7 @@ def _scopes(transport: str, item: Item, rules: Rules) -> Mapping[str, Requiremen
     known = TRANSPORTS.get(transport)
 
     def valid(scope: str) -> bool:
-        # POLICY-023: a transport that nobody knows has any scope; "" is every transport's own
+        # POLICY-023: an unknown transport may have any scope; "" is every transport's default
         return known is None or scope == "" or known.valid_scope(scope)
 
     found = {scope: _requirements(value, rules) for scope, value in item.fields(valid)}
@@ -176,7 +176,7 @@ def _signed_by(item: Item, rules: Rules) -> SignedBy:
                 paths = tuple(each.text() for each in value.items())
             case "keyData":
                 data = value.data()
-            case _:  # the type is known, and the identity is read when the whole is
+            case _:  # "type" is checked already; "signedIdentity" is parsed after all fields
                 pass
     identity: SignedIdentity = MatchRepoDigestOrExact()
     if "signedIdentity" in given:

@@ -1,4 +1,4 @@
-"""Which image a signature must speak of: the ``signedIdentity`` of a requirement.
+"""The ``signedIdentity`` of a requirement: the image identity that a signature must name.
 
 POLICY-030.
 """
@@ -26,36 +26,39 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class MatchExact:
-    """The same name with the same tag or digest."""
+    """The image's name with the same tag or digest."""
 
 
 @dataclass(frozen=True, slots=True)
 class MatchRepoDigestOrExact:
-    """The same, or the same repository where the image was named by its digest."""
+    """As `MatchExact`; for an image named by its digest, the same repository suffices."""
 
 
 @dataclass(frozen=True, slots=True)
 class MatchRepository:
-    """The same repository."""
+    """The image's repository, with any tag or digest."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExactReference:
-    """This name with this tag or digest, whatever the image is called."""
+    """This name with this tag or digest, independent of the image's name."""
 
     reference: Reference
 
 
 @dataclass(frozen=True, slots=True)
 class ExactRepository:
-    """This repository, whatever the image is called."""
+    """This repository, independent of the image's name."""
 
     repository: Reference
 
 
 @dataclass(frozen=True, slots=True)
 class RemapIdentity:
-    """As `MatchRepoDigestOrExact`, after `prefix` of the image's name became `signed_prefix`."""
+    """As `MatchRepoDigestOrExact`, after `prefix` in the image's name is replaced.
+
+    `signed_prefix` is the replacement.
+    """
 
     prefix: str
     signed_prefix: str
@@ -72,7 +75,7 @@ SignedIdentity = (
 
 
 def parse_identity(item: Item, rules: Rules) -> SignedIdentity:
-    """Read a ``signedIdentity``.
+    """Parse a ``signedIdentity``.
 
     Raises:
         ConfigurationError: ``policy_json.*``.
@@ -114,7 +117,7 @@ def _reference(item: Item, key: str) -> Reference:
 def _prefix(item: Item) -> str:
     text = item.text()
     try:
-        parse_reference(f"{text}/x")  # what names may go on from; a host alone is a prefix too
+        parse_reference(f"{text}/x")  # a host alone is a valid prefix too
     except InvalidNameError:
         raise item.fault("prefix", prefix=text) from None
     return text

@@ -1,4 +1,4 @@
-"""The requirement ``sigstoreSigned``: a signature as cosign makes it.
+"""The requirement ``sigstoreSigned``: a signature in the format of cosign.
 
 POLICY-031.
 """
@@ -29,15 +29,15 @@ _REKOR = ("rekorPublicKeyPath", "rekorPublicKeyPaths", "rekorPublicKeyData", "re
 
 @dataclass(frozen=True, slots=True)
 class SigstoreSigned:
-    """A sigstore signature that one of these can vouch for is needed.
+    """A sigstore signature by one of these keys or authorities is required.
 
     Attributes:
-        trust: which of the kinds of keys is given: ``keyPath``, ``keyPaths``, ``keyData``,
-            ``keyDatas``, ``fulcio`` or ``pki``.
+        trust: the kind of keys: ``keyPath``, ``keyPaths``, ``keyData``, ``keyDatas``, ``fulcio``
+            or ``pki``.
         values: the paths or data of the keys.
         authority: the fields of ``fulcio`` or ``pki``.
-        rekor: the kind of the log's keys, where they are given, and the paths or data.
-        identity: which image the signature must speak of.
+        rekor: the kind of the Rekor log's keys, and their paths or data; None if not given.
+        identity: the image identity that the signature must name.
     """
 
     trust: str
@@ -48,7 +48,7 @@ class SigstoreSigned:
 
 
 def parse_sigstore_signed(item: Item, rules: Rules) -> SigstoreSigned:
-    """Read the requirement.
+    """Parse the requirement.
 
     Raises:
         ConfigurationError: ``policy_json.*``.
@@ -64,8 +64,8 @@ def parse_sigstore_signed(item: Item, rules: Rules) -> SigstoreSigned:
             case "signedIdentity":
                 identity = parse_identity(value, rules)
             case "fulcio" | "pki":
-                known_there = _FULCIO.__contains__ if key == "fulcio" else _PKI.__contains__
-                authority = {name: part.text() for name, part in value.fields(known_there)}
+                known_fields = _FULCIO.__contains__ if key == "fulcio" else _PKI.__contains__
+                authority = {name: part.text() for name, part in value.fields(known_fields)}
                 _check_authority(value, key, authority)
                 given[key] = ()
             case _:
@@ -96,7 +96,7 @@ def parse_sigstore_signed(item: Item, rules: Rules) -> SigstoreSigned:
 
 
 def _check_authority(item: Item, key: str, fields: Mapping[str, str]) -> None:
-    # Each row is a choice: exactly one of its keys is wanted, or at least one of the subjects.
+    # Of each row, exactly one key is required; of the subjects at least one.
     wanted = (
         (("caPath", "caData"), ("oidcIssuer",), ("subjectEmail",))
         if key == "fulcio"

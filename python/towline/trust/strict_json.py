@@ -1,7 +1,7 @@
-"""JSON read strictly: policy.json decides what may run, so nothing in it is skipped over.
+"""Strict JSON parsing for policy.json: a security policy must not be partly ignored.
 
-Unknown, missing and repeated keys are errors, keys are matched exactly, and every fault says at
-which place in the document it is.  (POLICY-020 to POLICY-024)
+Unknown, missing and repeated keys are errors, keys are case-sensitive, and every error names its
+location in the document.  (POLICY-020 to POLICY-024)
 """
 
 from __future__ import annotations
@@ -19,25 +19,26 @@ __all__ = ["Item", "document"]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A value in the document, and its place there.
+    """A value in the document, and its location.
 
     Attributes:
-        value: as `towline.go.go_json.decode` gives it.
-        place: such as ``transports.docker."example.com"[0]``, ``""`` for the whole.
+        value: as `towline.go.go_json.decode` returns it.
+        location: such as ``transports.docker."example.com"[0]``, ``""`` for the whole document.
     """
 
     value: Any
-    place: str = ""
+    location: str = ""
 
     def fault(self, code: str, **facts: Any) -> ConfigurationError:
         """An error about this value."""
-        return ConfigurationError(f"policy_json.{code}", place=self.place or "top level", **facts)
+        place = self.location or "top level"
+        return ConfigurationError(f"policy_json.{code}", place=place, **facts)
 
     def fields(self, known: Callable[[str], bool]) -> Iterator[tuple[str, Item]]:
-        """The fields of an object in their order; each key is known, and there once.
+        """The fields of an object in their order; unknown and repeated keys are errors.
 
-        Faults come in the order of the document: those of a field's value, which the caller finds
-        while it iterates, before those of the next key.
+        This is a generator, so that errors are raised in the order of the document: the caller
+        checks a field's value before the next key is checked.
 
         Raises:
             ConfigurationError: ``policy_json.not_object``, ``.duplicate_key``, ``.unknown_key``.
@@ -51,7 +52,7 @@ class Item:
             if not known(key):
                 raise self.fault("unknown_key", key=key)
             seen.add(key)
-            yield key, Item(value, self._placed(key))
+            yield key, Item(value, self._location_of(key))
 
     def exact_fields(self, *keys: str) -> dict[str, Item]:
         """The fields of an object that has exactly these keys.
@@ -75,7 +76,7 @@ class Item:
             return []
         if not isinstance(self.value, list):
             raise self.fault("wrong_type", wanted="a list", got=_kind(self.value))
-        return [Item(item, f"{self.place}[{index}]") for index, item in enumerate(self.value)]
+        return [Item(item, f"{self.location}[{index}]") for index, item in enumerate(self.value)]
 
     def text(self) -> str:
         """A string; ``null`` is an empty one.
@@ -90,7 +91,7 @@ class Item:
         return self.value
 
     def data(self) -> str:
-        """A string that is base64, as it stands; ``null`` is an empty one.
+        """A base64 string, not decoded; ``null`` is an empty one.
 
         Raises:
             ConfigurationError: ``policy_json.wrong_type`` or ``.not_base64``.
@@ -98,15 +99,15 @@ class Item:
         text = self.text()
         try:
             go_base64.decode(text)
-        except go_base64.Base64Fault as fault:
+        except go_base64.Base64Error as fault:
             raise self.fault("not_base64", offset=fault.offset) from None
         return text
 
     def type(self) -> str:
-        """What the ``type`` of an object says, before its keys are looked at strictly.
+        """The ``type`` of an object, read before its keys are checked.
 
-        This reading is as lenient as the original's: the case of the key does not matter here,
-        and a ``null`` in place of the object reads as an empty one.
+        It is read as leniently as the original reads it: the key is matched case-insensitively,
+        and ``null`` counts as an empty object.
 
         Raises:
             ConfigurationError: ``policy_json.wrong_type``.
@@ -115,15 +116,15 @@ class Item:
             return ""
         if not isinstance(self.value, Struct):
             raise self.fault("wrong_type", wanted="an object", got=_kind(self.value))
-        return self.value.get("type", lambda raw: Item(raw, self._placed("type")).text(), "")
+        return self.value.get("type", lambda raw: Item(raw, self._location_of("type")).text(), "")
 
-    def _placed(self, key: str) -> str:
+    def _location_of(self, key: str) -> str:
         shown = key if key.replace("-", "").isalnum() else f'"{key}"'
-        return f"{self.place}.{shown}" if self.place else shown
+        return f"{self.location}.{shown}" if self.location else shown
 
 
 def document(data: bytes) -> Item:
-    """Read a whole document.
+    """Parse a whole document.
 
     Raises:
         ConfigurationError: ``policy_json.not_json``.

@@ -1,8 +1,8 @@
-"""The sentences that a user can see, in two editions, and the rendering of errors by them.
+"""The user-visible sentences of both editions, and the function that renders errors.
 
 A `Wording` is three tables: errors by code, steps by name, and texts (progress, log) by key.  A
 template is a format string over the facts, or a function of the facts; ``{name!q}`` quotes like
-the original does, ``{errno!e}`` is the system's word for an error number, and ``{size:byte}`` is
+Go's ``%q``, ``{errno!e}`` is the system's message for an error number, and ``{size:byte}`` is
 ``1 byte`` or ``2 bytes``.
 """
 
@@ -39,7 +39,7 @@ class _Formatter(string.Formatter):
         return super().convert_field(value, conversion)
 
     def format_field(self, value: Any, format_spec: str) -> Any:
-        if format_spec.isalpha() and len(format_spec) > 1:  # one letter is a type, such as d
+        if format_spec.isalpha() and len(format_spec) > 1:  # one letter is a format type, such as d
             return counted(value, format_spec)
         return super().format_field(value, format_spec)
 
@@ -62,38 +62,42 @@ class Wording:
 
     @staticmethod
     def named(name: str) -> Wording:
-        """The wording of that name; KeyError where there is none."""
-        return {w.name: w for w in (CURRENT, LIBPOD_1_3)}[name]
+        """The wording of an edition.
+
+        Raises:
+            KeyError: there is no such edition.
+        """
+        return {wording.name: wording for wording in (CURRENT, LIBPOD_1_3)}[name]
 
     def error(self, code: str, facts: Mapping[str, Any], steps: Sequence[_Step]) -> str:
-        """An error as one text: what was being done, outermost first, and then what went wrong."""
-        told = self._fill(self.errors[code], facts)
+        """An error as one text: the steps, outermost first, then the sentence of the code."""
+        message = self._fill(self.errors[code], facts)
         for step in reversed(steps):
             template = self.steps[step.name]
-            # A template with {error} says for itself where the rest goes.
+            # A template with {error} contains the rest; any other template is a prefix.
             if isinstance(template, str) and "{error}" not in template:
-                told = self._fill(template, step.facts) + told
+                message = self._fill(template, step.facts) + message
             else:
-                told = self._fill(template, {**step.facts, "error": told})
-        return told
+                message = self._fill(template, {**step.facts, "error": message})
+        return message
 
     def text(self, key: str, /, **facts: Any) -> str:
         """A progress or log text."""
         return self._fill(self.texts[key], facts)
 
     def _fill(self, template: Template, facts: Mapping[str, Any]) -> str:
-        told = {key: self._tell(value) for key, value in facts.items()}
+        rendered = {key: self._render(value) for key, value in facts.items()}
         if callable(template):
-            return template(told)
-        return _FORMATTER.vformat(template, (), told)
+            return template(rendered)
+        return _FORMATTER.vformat(template, (), rendered)
 
-    def _tell(self, value: Any) -> Any:
-        # An error among the facts (the cause of a PullFailedError) is told in the same edition.
+    def _render(self, value: Any) -> Any:
+        # An error among the facts (the cause of a PullFailedError) is rendered in this edition.
         if isinstance(value, BaseException):
-            tell = getattr(value, "told", None)
-            return tell(self) if tell else str(value)
+            render = getattr(value, "render", None)
+            return render(self) if render else str(value)
         if isinstance(value, tuple | list):
-            return [self._tell(item) for item in value]
+            return [self._render(item) for item in value]
         return value
 
 

@@ -1,7 +1,7 @@
-"""Sentences of today's edition: what was tried, where, why it failed, and what can be done.
+"""Error sentences of the edition ``current``: what failed and where, then the remedy.
 
-Untrusted text is quoted, so that no terminal acts on it.  Steps are prefixes, outermost first; one
-that would say nothing new to the reader is empty.
+Untrusted text is quoted, so that a terminal does not interpret it.  Steps are prefixes, outermost
+first; a step that adds no information has an empty prefix.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ __all__ = ["ERRORS", "STEPS", "TEXTS"]
 Template = str | Callable[[Mapping[str, Any]], str]
 
 
-_LISTED = 20  # names that one sentence lists
-_DOING = {"mkdir": "make the folder", "open": "open", "read": "read", "write": "write"}
+_LISTED = 20  # the maximum number of names in one sentence
+_OPERATIONS = {"mkdir": "create the directory", "open": "open", "read": "read", "write": "write"}
 
 
 def _listed(names: Sequence[object]) -> str:
-    """Names that somebody else chose, as part of a sentence."""
-    told = ", ".join(quote(str(name)) for name in names[:_LISTED])
-    return f"{told} and {len(names) - _LISTED} more" if len(names) > _LISTED else told
+    """Untrusted names, quoted and separated by commas."""
+    listed = ", ".join(quote(str(name)) for name in names[:_LISTED])
+    return f"{listed} and {len(names) - _LISTED} more" if len(names) > _LISTED else listed
 
 
 def _attempts(facts: Mapping[str, Any]) -> str:
@@ -40,11 +40,11 @@ def _attempts(facts: Mapping[str, Any]) -> str:
 
 
 def _after_mirrors(facts: Mapping[str, Any]) -> str:
-    """The registry's own error first: it says most about the name; then why no mirror helped."""
-    told = zip(facts["locations"], facts["errors"], strict=True)
+    """The registry's own error first, since it is the most relevant; then the mirrors' errors."""
+    mirrors = zip(facts["locations"], facts["errors"], strict=True)
     return (
         f"{facts['error']} (its mirrors failed too: "
-        + "; ".join(f"{location}: {error}" for location, error in told)
+        + "; ".join(f"{location}: {error}" for location, error in mirrors)
         + ")"
     )
 
@@ -53,10 +53,10 @@ def _invalid_name(facts: Mapping[str, Any]) -> str:
     name = facts["name"]
     scheme, found, _ = name.partition("://")
     if found and scheme in ("http", "https"):
-        return f"{quote(name)} is an address and no image name; leave out {scheme}://"
+        return f"{quote(name)} is a URL, not an image name; leave out {scheme}://"
     hint = ""
     if name.startswith(("/", "./", "../", "~")):
-        hint = "; a path needs its transport before it, such as oci:, dir: or docker-archive:"
+        hint = "; a path needs a transport prefix, such as oci:, dir: or docker-archive:"
     return f"{quote(name)} is not a valid image name{hint}"
 
 
@@ -64,169 +64,166 @@ def _no_search_registries(facts: Mapping[str, Any]) -> str:
     name, transport = facts["name"], facts.get("transport")
     if transport:
         return (
-            f"{quote(name)} cannot be read as {transport}:, and as a short name it is searched"
-            f" nowhere; check what stands behind {transport}:"
+            f"{quote(name)} is not a valid {transport}: reference, and there is no search registry"
+            f" for it as a short name; check the part after {transport}:"
         )
-    told = (
+    sentence = (
         f"{quote(name)} is a short name and registries.conf has no unqualified-search-registries;"
         " give the full name, such as docker.io/"
     ) + (name if "/" in name else f"library/{name}")
     if name.endswith((".tar", ".tgz", ".gz", ".xz", ".zst", ".bz2")):
-        told += ", or for a file its transport, as in docker-archive:FILE or oci-archive:FILE"
-    return told
+        sentence += ", or a transport for a file, such as docker-archive:FILE or oci-archive:FILE"
+    return sentence
 
 
 def _unusable(facts: Mapping[str, Any]) -> str:
-    doing = _DOING.get(facts["operation"], "use the path")
-    return f"cannot {doing} {quote(facts['path'])}: {os.strerror(facts['errno']).lower()}"
+    operation = _OPERATIONS.get(facts["operation"], "use the path")
+    return f"cannot {operation} {quote(facts['path'])}: {os.strerror(facts['errno']).lower()}"
 
 
 _OWN: Mapping[str, Template] = {
     "archive.compression": (
-        "the archive {path!q} cannot be decompressed: {detail}; it is damaged or was cut short, so"
-        " fetch or make it again"
+        "cannot decompress the archive {path!q}: {detail}; it is damaged or truncated, so fetch or"
+        " create it again"
     ),
     "archive.config_not_json": (
-        "the image's config {member!q} in {path!q} cannot be read: {reason}; save the image again"
+        "cannot read the image config {member!q} in {path!q}: {reason}; save the image again"
     ),
-    "archive.damaged": "the archive {path!q} is damaged: {detail}; fetch or make it again",
+    "archive.damaged": "the archive {path!q} is damaged: {detail}; fetch or create it again",
     "archive.item_count": (
-        "the archive {path!q} holds {count:image}, and these rules read archives of one image; use"
-        " the current rules"
+        "the archive {path!q} contains {count:image}, but these rules support archives of one image"
+        " only; use the current rules"
     ),
     "archive.layer_count": (
         "the image in {path!q} is inconsistent: manifest.json lists {in_manifest:layer} and the"
-        " config {in_config}; save the image again"
+        " config lists {in_config}; save the image again"
     ),
     "archive.layer_used_twice": (
-        "the image in {path!q} is inconsistent: its config has two different layers in the one"
+        "the image in {path!q} is inconsistent: two different layers of its config are in the same"
         " member {member!q}; save the image again"
     ),
     "archive.layers_missing": (
-        "the archive {path!q} lacks {members[0]!q}, which its manifest.json lists as a layer; save"
+        "the archive {path!q} has no {members[0]!q}, which its manifest.json lists as a layer; save"
         " the image again"
     ),
-    "archive.link_loop": "the member {member!q} of {path!q} is a link that leads nowhere",
+    "archive.link_loop": "the member {member!q} of {path!q} is a link without a valid target",
     "archive.manifest_not_json": (
-        "manifest.json in {path!q} cannot be read: {reason}; save the image again"
+        "cannot read manifest.json in {path!q}: {reason}; save the image again"
     ),
     "archive.member_damaged": (
-        "the member {member!q} of {path!q} cannot be read: {detail} (at byte {offset}); fetch or"
-        " make the archive again"
+        "cannot read the member {member!q} of {path!q}: {detail} (at byte {offset}); fetch or"
+        " create the archive again"
     ),
     "archive.no_file": (
-        "the archive {path!q} has no {member!q}; is it an OCI layout? what docker save writes is"
-        " read as docker-archive:"
+        "the archive {path!q} has no {member!q}, so it is not an OCI layout; for an archive of"
+        " docker save, use docker-archive:"
     ),
-    "archive.no_images": "the manifest.json of {path!q} lists no image",
+    "archive.no_images": "manifest.json in {path!q} lists no image",
     "archive.no_instance": "{path!q} has no image with the digest {instance}",
     "archive.no_member": lambda facts: (
-        f"the archive {quote(facts['path'])} has no manifest.json; is it what docker save writes?"
-        " an OCI layout is read as oci-archive:"
+        f"the archive {quote(facts['path'])} has no manifest.json, so it is not an archive of"
+        " docker save; for an OCI layout, use oci-archive:"
         if facts["member"] == "manifest.json"
         else f"the archive {quote(facts['path'])} has no {quote(facts['member'])}, which its"
-        " manifest.json names; save the image again"
+        " manifest.json lists; save the image again"
         if facts["member"]
-        else f"manifest.json in {quote(facts['path'])} names no config; save the image again"
+        else f"manifest.json in {quote(facts['path'])} lists no config; save the image again"
     ),
     "archive.no_rootfs": (
-        "the image's config {member!q} in {path!q} does not say which layers it has; save the image"
-        " again"
+        "the image config {member!q} in {path!q} does not list its layers; save the image again"
     ),
     "archive.no_such_image": lambda facts: (
         f"the archive {quote(facts['path'])} has no image {facts['name']}; it has "
-        + (_listed(facts["names"]) or "images without names only")
+        + (_listed(facts["names"]) or "only images without names")
     ),
     "archive.no_such_index": "the archive {path!q} has no image number {index}",
-    "archive.not_regular": "the member {member!q} of {path!q} is not a file that can be read",
+    "archive.not_regular": "the member {member!q} of {path!q} is not a regular file",
     "archive.not_tar": "{path!q} is not a tar archive",
     "archive.unknown_layer": "{path!q} has no layer {digest}",
     "archive.unreadable": "cannot read {path!q}: {detail}",
     "cancelled.by_caller": "cancelled",
-    "config.not_json": "the image's config cannot be read: {reason}",
+    "config.not_json": "cannot read the image config: {reason}",
     "core.file": "cannot read {path!q}: {detail} (at byte {offset})",
-    "core.layer": "the layer cannot be unpacked: {detail} (at byte {offset})",
+    "core.layer": "cannot unpack the layer: {detail} (at byte {offset})",
     "digest.algorithm": (
-        "the digest {digest!q} has an unknown algorithm; sha256, sha384 and sha512 are known"
+        "the digest {digest!q} has an unknown algorithm; sha256, sha384 and sha512 are supported"
     ),
     "digest.format": "the digest {digest!q} is not of the form algorithm:hex in lower case",
-    "digest.length": "the digest {digest!q} has not the length of its algorithm",
+    "digest.length": "the digest {digest!q} does not have the length of its algorithm",
     "label.missing": "{image} has no label {label!q}",
     "layout.choose_image": lambda facts: (
         f"the OCI layout {quote(facts['path'])} has no image"
         if not facts["count"]
-        else f"the OCI layout {quote(facts['path'])} has {counted(facts['count'], 'image')}; choose"
-        " one by its name behind the path: "
-        + (_listed(facts["names"]) or "but none of them has a name")
+        else f"the OCI layout {quote(facts['path'])} has {counted(facts['count'], 'image')}"
+        + (
+            f"; select one by its name after the path: {_listed(facts['names'])}"
+            if facts["names"]
+            else ", but none of them can be selected by a name"
+        )
     ),
-    "layout.index_not_json": "index.json of the OCI layout {path!q} cannot be read: {reason}",
+    "layout.index_not_json": "cannot read index.json of the OCI layout {path!q}: {reason}",
     "layout.no_such_image": lambda facts: (
         f"the OCI layout {quote(facts['path'])} has no image named {quote(facts['image'])}; it has "
-        + (_listed(facts["names"]) or "none with a name")
+        + (_listed(facts["names"]) or "only images without names")
     ),
-    "limit.archive": "the archive {path!q} is refused, as it passes a limit: {detail}",
-    "limit.document": (
-        "the {what} from {origin} is longer than {limit:byte}, the most that is accepted"
-    ),
+    "limit.archive": "the archive {path!q} exceeds a limit: {detail}",
+    "limit.document": ("the {what} from {origin} is longer than {limit:byte}, the maximum size"),
     "manifest.ambiguous": (
-        "the manifest is ambiguous: beside its own fields it has {fields[0]}, so other tools"
-        " may read another image out of it"
+        "the manifest is ambiguous: it also has the field {fields[0]} of another format, so other"
+        " tools may read a different image from it"
     ),
-    "manifest.nested": "lists of images are nested more than {limit} deep",
-    "manifest.not_json": "the manifest cannot be read: {reason}",
+    "manifest.nested": "image indexes are nested more than {limit} levels deep",
+    "manifest.not_json": "cannot read the manifest: {reason}",
     "manifest.schema1_base": (
-        "the lowest layer of the manifest of schema 1 has a parent: {parent!q}; the image must be"
-        " pushed again"
+        "the lowest layer of the schema 1 manifest has the parent {parent!q}; push the image again"
     ),
     "manifest.schema1_counts": (
-        "the manifest of schema 1 lists {layers:layer} and {history:entry} of history; the"
-        " image must be pushed again"
-    ),
-    "manifest.schema1_empty": "the manifest of schema 1 lists no layer",
-    "manifest.schema1_history": (
-        "entry {index} of the history in the manifest of schema 1 cannot be read: {reason}"
-    ),
-    "manifest.schema1_id": (
-        "the manifest of schema 1 calls a layer {id!q}, which is not 64 hex digits"
-    ),
-    "manifest.schema1_parent": (
-        "in the manifest of schema 1 the parent of a layer is {got!q}, but the one below it is"
-        " {want!q}; the image must be pushed again"
-    ),
-    "manifest.schema1_repeated": (
-        "the manifest of schema 1 lists the layer {id!q} in two places; the image must be pushed"
+        "the schema 1 manifest lists {layers:layer} and {history:entry} of history; push the image"
         " again"
     ),
-    "manifest.schema1_signatures": (
-        "the signatures of the manifest of schema 1 cannot be used: {reason}"
+    "manifest.schema1_empty": "the schema 1 manifest lists no layer",
+    "manifest.schema1_history": (
+        "cannot read entry {index} of the history in the schema 1 manifest: {reason}"
     ),
+    "manifest.schema1_id": (
+        "the schema 1 manifest has the layer ID {id!q}, which is not 64 hex digits"
+    ),
+    "manifest.schema1_parent": (
+        "the schema 1 manifest gives a layer the parent {got!q}, but the layer below it is"
+        " {want!q}; push the image again"
+    ),
+    "manifest.schema1_repeated": (
+        "the schema 1 manifest lists the layer {id!q} twice; push the image again"
+    ),
+    "manifest.schema1_signatures": ("cannot use the signatures of the schema 1 manifest: {reason}"),
     "manifest.schema_version": (
         "the manifest has the media type {media_type!q} and schema version {version}, which is"
         " neither Docker schema 2 nor OCI; push the image again with a current tool"
     ),
     "name.ambiguous": lambda facts: (
         f"the short name {quote(facts['name'])} could be {' or '.join(facts['candidates'])}, and"
-        f' {facts["path"]} has short-name-mode = "enforcing", so none of them is guessed; give'
-        f" the whole name, or put the one that you mean under [aliases] of registries.conf, such"
-        f" as: {facts['line']}"
+        f' {facts["path"]} has short-name-mode = "enforcing"; use the full name, or add an alias'
+        f" under [aliases] of registries.conf, such as: {facts['line']}"
     ),
     "name.empty": "the image name is empty",
-    "name.has_registry": "{parts.unnormalized} names a registry already",
+    "name.has_registry": "{parts.unnormalized} already has a registry",
     "name.identifier": (
-        "{name!q} looks like an image ID, which no registry knows; give the image's name"
+        "{name!q} looks like an image ID, and a registry has no image IDs; use the image's name"
     ),
     "name.invalid": _invalid_name,
-    "name.lacks_registry": "{parts.unnormalized} names no registry",
+    "name.lacks_registry": "{parts.unnormalized} has no registry",
     "name.too_long": "the image name {name!q} is longer than {limit:character}",
     "name.uppercase": "the image name {name!q} must be in lower case",
     "name.uppercase_path": "the repository in {name!q} must be in lower case",
-    "path.not_a_file": "{path!q} is neither a file nor a link to one; write it to a file first",
+    "path.not_a_file": (
+        "{path!q} is neither a regular file nor a link to one; write it to a file first"
+    ),
     "path.unusable": _unusable,
     "platform.foreign_os": "the image is for {image_os}, which does not run on {host_os}",
     "platform.none": lambda facts: (
         f"the {facts['list_kind']} has no image for {facts['wanted']}; it has "
-        + (_listed(facts["available"]) or "none at all")
-        + " (choose one with --platform)"
+        + (_listed(facts["available"]) or "no images")
+        + " (select one with --platform)"
     ),
     "pull.all_failed": _attempts,
     "pull.failed": _attempts,
@@ -236,12 +233,12 @@ _OWN: Mapping[str, Template] = {
         "a {transport} name cannot have both a tag and a digest; leave out the tag"
     ),
     "tarball.compression": (
-        "{path!q} is compressed with {compression}, which no image layer can be; decompress it, or"
-        " compress it with gzip or zstd"
+        "{path!q} is compressed with {compression}, which is not supported for layers; decompress"
+        " it, or compress it with gzip or zstd"
     ),
     "tarball.not_a_layer": (
-        "{path!q} cannot become a layer: {detail} (at byte {offset}); tarball: takes tar files,"
-        " plain or compressed with gzip or zstd"
+        "cannot use {path!q} as a layer: {detail} (at byte {offset}); tarball: accepts tar files,"
+        " uncompressed or compressed with gzip or zstd"
     ),
     "transport.atomic_parts": "atomic:{name} is not of the form atomic:host/namespace/stream:tag",
     "transport.atomic_untagged": ("{text!q} has no tag; write atomic:host/namespace/stream:tag"),
@@ -252,53 +249,55 @@ _OWN: Mapping[str, Template] = {
     "transport.daemon_untagged": "docker-daemon:{name} needs a tag or a digest",
     "transport.docker_archive_empty": "docker-archive: needs a path, such as docker-archive:x.tar",
     "transport.docker_archive_index": (
-        "docker-archive: after the @ of {text!q} there is no number of an image, such as 0"
+        "docker-archive: the @ in {text!q} must be followed by the number of an image, such as 0"
     ),
     "transport.docker_slashes": "docker:{text} lacks two slashes; write docker://{text}",
     "transport.missing": "{text!q} has no transport; write transport:reference",
     "transport.oci_image": "{image!q} is not a valid image name inside an OCI layout",
-    "transport.store_driver": "{driver!q} is no storage driver; overlay and vfs are the usual ones",
+    "transport.store_driver": (
+        "{driver!q} is not a storage driver; the usual ones are overlay and vfs"
+    ),
     "transport.store_empty": "containers-storage: needs a name or an ID",
     "transport.store_empty_reference": "a stored image needs a name",
     "transport.store_id": "{text!q} is neither an image ID nor a digest",
     "transport.store_reference": "the store in [{text}] is not of the form [driver@root+runroot]",
     "transport.store_relative": "the store in [{text}] needs absolute paths",
-    "transport.store_trailing_at": "{text!q} ends in @, where an ID or a digest is missing",
-    "transport.store_unclosed": "{text!q} opens [ and does not close it",
+    "transport.store_trailing_at": "{text!q} has no ID or digest after the @",
+    "transport.store_unclosed": "{text!q} has a [ without a closing ]",
     "transport.unknown": "{text!q} has the unknown transport {transport!q}",
     "unsupported.atomic": (
-        "towline does not read atomic: references; pull {within} from the registry of the cluster"
-        " as docker://"
+        "towline does not support atomic: references; pull {within} from the registry of the"
+        " cluster as docker://"
     ),
     "unsupported.containers_storage": (
-        "towline does not read from containers-storage: yet; write the image to an archive with"
-        " skopeo copy containers-storage:NAME docker-archive:FILE and pull docker-archive:FILE"
+        "towline does not support containers-storage: sources yet; write the image to an archive"
+        " with skopeo copy containers-storage:NAME docker-archive:FILE and pull docker-archive:FILE"
     ),
     "unsupported.docker_daemon": (
-        "towline does not talk to a Docker daemon; write the image to a file with docker save"
-        " --output FILE {within} and pull docker-archive:FILE"
+        "towline does not support docker-daemon: sources; write the image to a file with docker"
+        " save --output FILE {within} and pull docker-archive:FILE"
     ),
     "unsupported.ostree": (
-        "towline does not read ostree: repositories; export the image with skopeo to an oci-"
-        "archive: and pull that"
+        "towline does not support ostree: repositories; export the image with skopeo to an"
+        " oci-archive: and pull that"
     ),
     "unsupported.transport": (
-        "towline does not read {transport}: references; write the image to an archive with skopeo"
-        " copy {transport}:... docker-archive:FILE and pull docker-archive:FILE"
+        "towline does not support {transport}: references; write the image to an archive with"
+        " skopeo copy {transport}:... docker-archive:FILE and pull docker-archive:FILE"
     ),
     "verify.config": (
-        "the config from {origin} has the digest {got}, and the manifest names {want}"
+        "the config from {origin} has the digest {got}, but the manifest lists {want}"
     ),
-    "verify.destination": "the image has the digest {got}, and {want} was asked for",
-    "verify.diff_id": "layer {layer} decompresses to {got}, and the config says {want}",
+    "verify.destination": "the image has the digest {got}, but {want} was requested",
+    "verify.diff_id": "layer {layer} decompresses to {got}, but the config lists {want}",
     "verify.digest": (
-        "the bytes received are not those asked for: wanted {want}, got {got} ({size:byte});"
-        " nothing of them is kept"
+        "the received data does not have the requested digest: wanted {want}, got {got}"
+        " ({size:byte}); it was discarded"
     ),
     "verify.manifest": (
-        "the manifest from {origin} has the digest {got}, and {want} was asked for"
+        "the manifest from {origin} has the digest {got}, but {want} was requested"
     ),
-    "verify.size": "the blob has {got:byte} where its manifest says {want}; nothing of it is kept",
+    "verify.size": "the blob has {got:byte}, but its manifest lists {want}; it was discarded",
 }
 
 ERRORS: Mapping[str, Template] = {**_OWN, **CONFIGURATION, **REGISTRY, **STORE}
@@ -314,7 +313,7 @@ STEPS: Mapping[str, Template] = {
     "detecting-compression": "",
     "fetching-manifest": "",
     "finding-credentials": "",
-    "getting-config-info": "the config that the manifest names: ",
+    "getting-config-info": "the config of the manifest: ",
     "hashing-unnamed": "",
     "loading-component": "",
     "loading-layout-name": "",
@@ -323,13 +322,13 @@ STEPS: Mapping[str, Template] = {
     "opening-archive": "",
     "opening-image": "",
     "opening-source": "",
-    "opening-store": "the store {path!q} cannot be used (--root names another): ",
+    "opening-store": "cannot use the store {path!q} (select another with --root): ",
     "opening-tarball": "",
     "parsing-archive-name": "",
     "parsing-atomic": "",
-    "parsing-config": "reading the image's config: ",
+    "parsing-config": "reading the image config: ",
     "parsing-destination": "the destination {name!q}: ",
-    "parsing-policy": "the signature policy {path} cannot be used: ",
+    "parsing-policy": "cannot use the signature policy {path}: ",
     "parsing-source": "",
     "parsing-stored-name": "",
     "pinging": "",

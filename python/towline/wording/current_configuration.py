@@ -1,4 +1,4 @@
-"""Today's sentences about configuration."""
+"""Error sentences of the edition ``current`` about configuration."""
 
 from __future__ import annotations
 
@@ -14,81 +14,81 @@ Template = str | Callable[[Mapping[str, Any]], str]
 
 CONFIGURATION: Mapping[str, Template] = {
     "auth.helper_failed": (
-        "{helper}, which {path} names for {server}, ended with status {status}; run it yourself to"
-        " see why, or log in without it"
+        "the credential helper {helper} for {server} (from {path}) failed with status {status}; run"
+        " it to see why, or log in without it"
     ),
     "auth.helper_missing": (
-        "{path} names {helper} for the credentials of {server}, and there is no such program in"
-        " the PATH; install it, or take the line out and log in again"
+        "the credential helper {helper} for {server} (from {path}) is not in the PATH; install it,"
+        " or remove it from the file and log in again"
     ),
     "auth.helper_output": (
-        "{helper}, which {path} names for {server}, gave an answer that is not that of a"
-        " credential helper; it is not shown, for it may hold the secret"
+        "the credential helper {helper} for {server} (from {path}) printed invalid output; it is"
+        " not shown because it may contain the secret"
     ),
     "auth.helper_slow": (
-        "{helper}, which {path} names for {server}, gave no answer in {seconds:.0f} seconds and"
-        " was ended; it may be waiting for a keychain to be opened"
+        "the credential helper {helper} for {server} (from {path}) did not finish within"
+        " {seconds:.0f} seconds and was stopped; it may be waiting for a keychain to be unlocked"
     ),
     "auth.not_base64": (
-        "the auth file {path!q}: the entry of {key!q} is not valid base64; log in to the registry"
-        " again"
+        "the entry for {key!q} in the auth file {path!q} is not valid base64; log in to the"
+        " registry again"
     ),
-    "auth.not_json": "the auth file {path!q} cannot be read: {reason}; log in again, or repair it",
+    "auth.not_json": "cannot read the auth file {path!q}: {reason}; log in again, or repair it",
     "certs.lacks_certificate": (
-        "the key {path!q} has no client certificate beside it; {certificate} is missing"
+        "the key {path!q} has no client certificate: {certificate} is missing"
     ),
     "certs.lacks_key": (
-        "the client certificate {path!q} has no key beside it; {key} is missing (a CA certificate"
+        "the client certificate {path!q} has no key: {key} is missing (the name of a CA certificate"
         " ends in .crt)"
     ),
-    "certs.unusable": "the certificate or key {path!q} cannot be used: {reason}",
+    "certs.unusable": "cannot use the certificate or key {path!q}: {reason}",
     "option.platform": "{text!q} is not a platform; write OS/ARCH or OS/ARCH/VARIANT",
     "policy.cannot_judge": (
-        "the signature policy {origin} asks for {requirement} (scope {scope!q}), which towline"
-        " cannot verify yet, so it refuses {image}"
+        "the signature policy {origin} requires {requirement} (scope {scope!q}), which towline"
+        " cannot verify yet, so {image} is refused"
     ),
     "policy.no_requirements": (
-        "the signature policy {origin} asks for nothing at all for {image}, which refuses it"
+        "the signature policy {origin} has no requirements for {image}, so it is refused"
     ),
     "policy.rejected": "{image} is rejected by the signature policy {origin} (scope {scope!q})",
     "policy.signature_required": (
-        "the signature policy {origin} asks for a signature of {image} (scope {scope!q}), and"
+        "the signature policy {origin} requires a signature of {image} (scope {scope!q}), but"
         " there is none that towline can verify"
     ),
     "policy.signed_base_layer": (
-        "the signature policy {origin} asks for signedBaseLayer (scope {scope!q}), which no tool"
+        "the signature policy {origin} requires signedBaseLayer (scope {scope!q}), which no tool"
         " implements; {image} is refused"
     ),
     "policy_json.authority_incomplete": lambda facts: (
         f"{facts['place']}: {facts['key']} needs " + " or ".join(facts["lacks"])
     ),
-    "policy_json.duplicate_key": "{place}: the key {key!q} is there twice",
+    "policy_json.duplicate_key": "{place}: the key {key!q} occurs twice",
     "policy_json.empty_key": "{place} is empty",
     "policy_json.empty_list": (
         "{place}: the list of requirements is empty; an image needs at least one, such as reject"
     ),
-    "policy_json.key_type": "{place}: {key_type!q} is no keyType; GPGKeys is the one in use",
+    "policy_json.key_type": "{place}: {key_type!q} is not a valid keyType; use GPGKeys",
     "policy_json.keys_twice": "{place}: only one of {keys[0]} and {keys[1]} can be given",
     "policy_json.missing_key": "{place}: the key {key!q} is missing",
     "policy_json.no_default": '{place} has no "default" requirements',
-    "policy_json.no_key": "{place}: no key is given, neither as a path nor as data",
-    "policy_json.no_key_type": "{place}: the keyType is missing; write GPGKeys",
+    "policy_json.no_key": "{place}: a key is missing, either as a path or as data",
+    "policy_json.no_key_type": "{place}: the keyType is missing; use GPGKeys",
     "policy_json.not_base64": "{place} is not valid base64 (at byte {offset})",
     "policy_json.not_json": "it is not valid JSON: {reason}",
-    "policy_json.not_object": "{place}: an object is needed, not {got}",
+    "policy_json.not_object": "{place}: must be an object, not {got}",
     "policy_json.prefix": "{place}: {prefix!q} is not the beginning of an image name",
     "policy_json.reference": "{place}: {reason}",
     "policy_json.reference_untagged": "{place}: {name!q} needs a tag or a digest",
     "policy_json.unknown_identity": lambda facts: (
-        f"{facts['place']}: {quote(facts['type'])} is no type of a signedIdentity; known are "
+        f"{facts['place']}: {quote(facts['type'])} is not a type of signedIdentity; the types are "
         + ", ".join(facts["known"])
     ),
     "policy_json.unknown_key": "{place}: the key {key!q} is unknown here",
     "policy_json.unknown_requirement": lambda facts: (
-        f"{facts['place']}: {quote(facts['type'])} is no type of a requirement; known are "
+        f"{facts['place']}: {quote(facts['type'])} is not a type of requirement; the types are "
         + ", ".join(facts["known"])
     ),
-    "policy_json.wrong_type": "{place}: {wanted} is needed, not {got}",
+    "policy_json.wrong_type": "{place}: must be {wanted}, not {got}",
     "registries_conf.alias": lambda facts: (
         f"{facts['where']}: in the alias {quote(facts['key'])}, {quote(facts['name'])} "
         + {
@@ -100,31 +100,31 @@ CONFIGURATION: Mapping[str, Template] = {
         }[facts["problem"]]
     ),
     "registries_conf.conflict": (
-        "{where}: {location!q} is there more than once, with different values of {setting!q}"
+        "{where}: {location!q} occurs more than once, with different values of {setting!q}"
     ),
     "registries_conf.empty_url": "{where}: a registry has an empty url",
     "registries_conf.mirror_location": "{where}: a mirror of {prefix!q} has no location",
     "registries_conf.mixed": (
-        "{where}: [registries] is the old form of the file and cannot stand beside the new one"
+        "{where}: [registries] is the old format and cannot be combined with the new one"
     ),
     "registries_conf.no_location": lambda facts: (
         f"{facts['where']}: a registry has neither a location nor a prefix"
-        + ("; url is the name of 2019 for what is now location" if facts["old_url"] else "")
+        + ("; the key url of 2019 is now location" if facts["old_url"] else "")
     ),
     "registries_conf.not_toml": "{path} is not valid TOML: {reason}",
     "registries_conf.old_drop_in": (
-        "{where}: a drop-in file cannot have the old form with [registries]"
+        "{where}: a drop-in file cannot have the old format with [registries]"
     ),
     "registries_conf.prefix_alone": (
-        "{where}: the prefix {prefix!q} has no location, which only prefixes such as"
-        " *.example.com can do without"
+        "{where}: the prefix {prefix!q} has no location, which is optional only for prefixes such"
+        " as *.example.com"
     ),
     "registries_conf.pull_from": (
-        "{where}: pull-from-mirror of {mirror!q} is {value!q}; it can be all, digest-only or tag-"
-        "only"
+        "{where}: pull-from-mirror of {mirror!q} is {value!q}; it must be all, digest-only or"
+        " tag-only"
     ),
     "registries_conf.pull_from_on_registry": (
-        "{where}: pull-from-mirror belongs to a mirror, and {prefix!q} is a registry"
+        "{where}: pull-from-mirror is a setting of a mirror, but {prefix!q} is a registry"
     ),
     "registries_conf.pull_from_twice": (
         "{where}: {prefix!q} has mirror-by-digest-only, so its mirror {mirror!q} cannot have"
@@ -134,11 +134,11 @@ CONFIGURATION: Mapping[str, Template] = {
         "{where}: {location!q} must be a host name without http:// or https://"
     ),
     "registries_conf.search_entry": (
-        "{where}: {entry!q} among the unqualified-search-registries is not a host name, with or"
-        " without a port"
+        "{where}: {entry!q} in unqualified-search-registries is not a host name with an optional"
+        " port"
     ),
     "registries_conf.short_name_mode": (
-        "{where}: the short-name-mode {mode!q} is unknown; it can be enforcing, permissive or"
+        "{where}: the short-name-mode {mode!q} is unknown; it must be enforcing, permissive or"
         " disabled"
     ),
     "registries_conf.wildcard": "{where}: the prefix {prefix!q} must be of the form *.example.com",

@@ -1,4 +1,4 @@
-"""Today's sentences about registries."""
+"""Error sentences of the edition ``current`` about registries."""
 
 from __future__ import annotations
 
@@ -12,34 +12,33 @@ __all__ = ["REGISTRY"]
 Template = str | Callable[[Mapping[str, Any]], str]
 
 
-def _said(facts: Mapping[str, Any]) -> str:
-    """What the registry gave as its reason, where it gave one."""
+def _reason(facts: Mapping[str, Any]) -> str:
+    """The reason in the registry's error response; ``""`` if there is none."""
     body = facts["answers"]
-    told = [": ".join(filter(None, (said.code, said.message))) for said in body.entries[:3]]
-    if not told and (body.details or body.fault):
-        told = [body.details or body.text]
-    text = ", ".join(filter(None, told))
+    reasons = [": ".join(filter(None, (entry.code, entry.message))) for entry in body.entries[:3]]
+    if not reasons and (body.details or body.fault):
+        reasons = [body.details or body.text]
+    text = ", ".join(filter(None, reasons))
     return f" (the registry says {quote(text[:200])})" if text else ""
 
 
 def _unauthorized(facts: Mapping[str, Any]) -> str:
     if facts["credentials"]:
         return (
-            f"{facts['host']} does not accept the credentials for {facts['repository']}, or they"
-            f" do not allow to pull it{_said(facts)}; log in again, or give others with --creds"
+            f"{facts['host']} rejects the credentials for {facts['repository']}, or they do not"
+            f" allow a pull{_reason(facts)}; log in again, or use others with --creds"
         )
     return (
-        f"{facts['host']} does not give {facts['repository']} to everybody: it is private, or it"
-        f" does not exist, which the registry does not tell{_said(facts)}; check the name, and"
-        " log in or give --creds"
+        f"{facts['host']} does not allow access to {facts['repository']} without credentials: it"
+        f" is private or does not exist{_reason(facts)}; check the name, and log in or use --creds"
     )
 
 
 def _forbidden(facts: Mapping[str, Any]) -> str:
-    who = "to these credentials" if facts["credentials"] else "without credentials"
+    credentials = "with these credentials" if facts["credentials"] else "without credentials"
     return (
-        f"{facts['host']} denies {facts['repository']} {who}: it is not allowed, or it does not"
-        f" exist, which the registry does not tell{_said(facts)}"
+        f"{facts['host']} denies access to {facts['repository']} {credentials}: it is not allowed"
+        f" or does not exist{_reason(facts)}"
     )
 
 
@@ -48,95 +47,96 @@ def _not_found(facts: Mapping[str, Any]) -> str:
         kind = "" if ":" in str(facts["reference"]) else "tag "
         return (
             f"{facts['host']} has no {kind}{facts['reference']} of {facts['repository']}"
-            f"{_said(facts)}; check the name{' and the tag' if kind else ''}"
+            f"{_reason(facts)}; check the name{' and the tag' if kind else ''}"
         )
     return (
         f"{facts['host']} lacks the {facts['wanted']} {facts['reference']} that the manifest of"
-        f" {facts['repository']} names{_said(facts)}; the image must be pushed again"
+        f" {facts['repository']} lists{_reason(facts)}; push the image again"
     )
 
 
 def _unreachable(facts: Mapping[str, Any]) -> str:
     host, reason = facts["host"], facts["reason"]
-    told = {
+    sentences = {
         "proxy": (
             f"cannot reach {host} through the proxy of the environment; check HTTP_PROXY,"
             " HTTPS_PROXY and NO_PROXY"
         ),
         "refused": f"cannot connect to {host}: {reason}; check its name and port",
-        "silent": f"{host} took the request for {facts['url']} and gave no answer in time",
-        "timeout": f"cannot connect to {host} in time; it is down, or a firewall is in the way",
-        "unresolved": f"cannot find the host {host}; check its name, and the network",
+        "silent": f"{host} did not respond to the request for {facts['url']} in time",
+        "timeout": f"cannot connect to {host} in time; it is down, or a firewall blocks it",
+        "unresolved": f"cannot resolve the host name {host}; check the name and the network",
     }
-    broken = f"{host} broke the connection before it answered {facts['url']} ({reason})"
-    return told.get(facts["cause"], broken)
+    broken = f"{host} closed the connection before it responded to {facts['url']} ({reason})"
+    return sentences.get(facts["cause"], broken)
 
 
 REGISTRY: Mapping[str, Template] = {
-    "registry.bad_answer": "{host} answered {url} with something that is not HTTP: {reason}",
-    "registry.blocked": (
-        "{name} is blocked: {path} has blocked = true for the prefix {prefix!q}, so it is not asked"
-    ),
+    "registry.bad_answer": "{host} sent a response to {url} that is not HTTP: {reason}",
+    "registry.blocked": ("{name} is blocked: {path} has blocked = true for the prefix {prefix!q}"),
     "registry.broken": (
-        "{host} broke off while it sent {url} ({reason}); what arrived is kept, so pull again"
+        "{host} closed the connection while it sent {url} ({reason}); the received data is kept, so"
+        " pull again"
     ),
     "registry.downgrade": (
-        "{host} redirects {url} to {to}, which is not protected by TLS; it is followed only with"
-        " --tls-verify=false"
+        "{host} redirects {url} to {to}, which is not protected by TLS; use --tls-verify=false to"
+        " follow it"
     ),
     "registry.forbidden": _forbidden,
     "registry.foreign_blob": (
-        "the layer {digest} lies outside the registry, at {url}, which answered {status} {reason}"
+        "the layer {digest} is outside the registry, at {url}, which responded with {status}"
+        " {reason}"
     ),
     "registry.foreign_nowhere": (
-        "the layer {digest} lies outside the registry, at no address that can be asked"
+        "the layer {digest} is outside the registry and has no usable URL"
     ),
     "registry.location": (
-        "{name!q}, which the location for the prefix {prefix!q} in registries.conf leads to, is not"
-        " a valid image name"
+        "the location for the prefix {prefix!q} in registries.conf gives {name!q}, which is not a"
+        " valid image name"
     ),
     "registry.not_found": _not_found,
     "registry.ping_status": (
-        "{url} answered {status} {reason}, as no registry does; check the name of the registry,"
-        " and what stands before it"
+        "{url} responded with {status} {reason}, which is not a response of a registry; check the"
+        " name of the registry and the proxies in front of it"
     ),
     "registry.plain_http": (
-        "{host} speaks plain HTTP where TLS was expected; if that is meant, allow it with"
-        " --tls-verify=false or as insecure in registries.conf"
+        "{host} uses plain HTTP, but TLS was expected; allow it with --tls-verify=false or with"
+        " insecure in registries.conf"
     ),
     "registry.rate_limited": lambda facts: (
-        f"{facts['host']} takes no more requests for now{_said(facts)}; wait, or log in for a"
+        f"{facts['host']} limits the rate of requests{_reason(facts)}; wait, or log in for a"
         " higher limit"
     ),
-    "registry.redirects": "{host} redirected more than {limit} times, at last from {url}",
-    "registry.stalled": ("{host} stopped sending {url}; what arrived is kept, so pull again"),
+    "registry.redirects": "{host} redirected more than {limit} times, last from {url}",
+    "registry.stalled": "{host} stopped sending {url}; the received data is kept, so pull again",
     "registry.tls": (
-        "no secure connection to {host}: {reason}; give the certificate of its authority with"
-        " --cert-dir or below certs.d, if you trust it"
+        "cannot connect securely to {host}: {reason}; if you trust it, add the certificate of its"
+        " CA with --cert-dir or in certs.d"
     ),
     "registry.token_insecure": (
-        "{host} wants a token from {url}, which is not protected by TLS; it is asked only with"
-        " --tls-verify=false"
+        "{host} requires a token from {url}, which is not protected by TLS; use --tls-verify=false"
+        " to request it"
     ),
     "registry.token_realm": (
-        "{host} names {realm!q} as the place of its tokens, which is no address"
+        "{host} gives {realm!q} as the realm of its tokens, which is not a URL"
     ),
     "registry.token_refused": lambda facts: (
-        f"{facts['url']} gives no token for {facts['host']}"
-        + (" to these credentials" if facts["credentials"] else " without credentials")
-        + f" ({facts['status']} {facts['reason']}); log in, or give --creds"
+        f"{facts['url']} refuses a token for {facts['host']}"
+        + (" with these credentials" if facts["credentials"] else " without credentials")
+        + f" ({facts['status']} {facts['reason']}); log in, or use --creds"
     ),
-    "registry.token_status": ("{url} answered {status} {reason} when asked for a token for {host}"),
-    "registry.token_unusable": ("{url} gave no usable token for {host}: {reason}"),
+    "registry.token_status": (
+        "{url} responded with {status} {reason} to a request for a token for {host}"
+    ),
+    "registry.token_unusable": "{url} returned no usable token for {host}: {reason}",
     "registry.unauthorized": _unauthorized,
     "registry.unexpected_status": lambda facts: (
-        f"{facts['host']} answered {facts['status']} {facts['reason']} when asked for"
-        f" {facts['reference']} of {facts['repository']}{_said(facts)}"
+        f"{facts['host']} responded with {facts['status']} {facts['reason']} to a request for"
+        f" {facts['reference']} of {facts['repository']}{_reason(facts)}"
     ),
     "registry.unreachable": _unreachable,
-    "registry.v1": "{host} is a registry of the old v1 kind, which towline does not speak",
+    "registry.v1": "{host} is a registry of the old v1 API, which towline does not support",
     "registry.wrong_size": (
-        "{host} sends {got:byte} as {digest}, which the manifest says has {want}; nothing of it"
-        " is kept"
+        "{host} sends {got:byte} as {digest}, but the manifest lists {want}; the data was discarded"
     ),
 }

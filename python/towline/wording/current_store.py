@@ -1,4 +1,4 @@
-"""The sentences of `current` about stores."""
+"""Error sentences of the edition ``current`` about stores."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ __all__ = ["STORE"]
 Template = str | Callable[[Mapping[str, Any]], str]
 
 STORE: Mapping[str, Template] = {
-    "store.ambiguous_id": "{id!q} begins the IDs of {ids[0]!q} and others; give more of the ID",
+    "store.ambiguous_id": (
+        "{id!q} is the start of several image IDs, such as {ids[0]!q}; give more of the ID"
+    ),
     "store.blob_closed": (
-        "cannot read the blob {path!q} of the store: {reason}; pull the image again, which fetches"
-        " it anew, or make the file readable"
+        "cannot read the blob {path!q} of the store: {reason}; make the file readable, or pull the"
+        " image again to fetch the blob again"
     ),
     "store.blob_damaged": (
         "the blob {digest} is damaged: its bytes have the digest {got}; remove {path!q} and"
@@ -21,54 +23,54 @@ STORE: Mapping[str, Template] = {
     ),
     "store.blob_missing": "the blob {digest} is missing from the store; pull the image again",
     "store.blob_unreadable": (
-        "the layer {digest} cannot be decompressed: {detail} ({code} at byte {offset})"
+        "cannot decompress the layer {digest}: {detail} ({code} at byte {offset})"
     ),
     "store.busy": lambda facts: (
         f"the store {facts['path']} is in use by "
         + (", ".join(map(str, facts["holders"])) or "another process")
-        + "; try again when that is done"
+        + "; try again when that has finished"
     ),
     "store.id_in_use": (
-        "the ID {id} that was asked for is that of another stored image; remove that one first,"
-        " or give this one another name"
+        "the requested ID {id} belongs to another stored image; remove that image first, or use"
+        " another name for this one"
     ),
-    "store.incomplete": "the image {id} cannot be stored: its blob {digest} is missing",
+    "store.incomplete": "cannot store the image {id}: its blob {digest} is missing",
     "store.index_damaged": (
-        "{path!q} cannot be read: {reason}; the next pull into the store makes it anew"
+        "cannot read {path!q}: {reason}; the next pull into the store creates it again"
     ),
     "store.index_differs": (
-        "{path!q} does not show {name} as the store has it; the next pull into the store"
-        " makes it anew"
+        "{path!q} differs from the store in the entry for {name}; the next pull into the store"
+        " creates it again"
     ),
     "store.index_unreadable": (
-        "{path!q} cannot be read: {reason}; nothing was changed, since it may list images of other"
-        " tools: make it readable and try again"
+        "cannot read {path!q}: {reason}; nothing was changed, since it may list images of other"
+        " tools, so make it readable and try again"
     ),
-    "store.invalid_id": "{id!q} is not a whole image ID",
-    "store.lookup_wrong": "the store does not find {key!q}, which is {id}; pull it again",
-    "store.missing": "there is no store in {path!q}; a pull makes one, and --root names another",
+    "store.invalid_id": "{id!q} is not a complete image ID",
+    "store.lookup_wrong": "the store cannot look up {key!q} of the image {id}; pull it again",
+    "store.missing": (
+        "there is no store in {path!q}; pull an image to create one, or select another with --root"
+    ),
     "store.newer": (
-        "the store {path!q} has the version {version}; this towline knows version {known}"
+        "the store {path!q} has version {version}, but this towline supports version {known}"
     ),
     "store.no_space": (
-        "the image needs {needed:byte} and {path!q} has {free:byte} free; free some space,"
-        " then pull again: what was downloaded is kept"
+        "the image needs {needed:byte}, but {path!q} has {free:byte} free; free some space and pull"
+        " again (the downloaded data is kept)"
     ),
-    "store.not_a_folder": (
-        "{path!q} belongs to the store and is not a folder of it, but a file or a link"
-    ),
+    "store.not_a_folder": ("{path!q} in the store must be a directory, but it is a file or a link"),
     "store.record_damaged": (
         "the record {path!q} is damaged: {reason}; pull the image again, or remove {id}"
     ),
     "store.record_undecided": (
-        "the record {path!q} was written by an earlier towline and does not say which of several"
-        " images its names are of; pull the image again, run towline gc, or remove {id}"
+        "the record {path!q} of an earlier towline does not identify the image of its names; pull"
+        " the image again, run towline gc, or remove {id}"
     ),
     "store.record_unreadable": (
-        "the record {path!q} cannot be read: {reason}; nothing was changed, try again"
+        "cannot read the record {path!q}: {reason}; nothing was changed, so try again"
     ),
     "store.unknown_image": (
-        "the store {path!q} has no image {name!q}; towline images lists those that it has"
+        "the store {path!q} has no image {name!q}; run towline images to list its images"
     ),
     "store.write_failed": "cannot write to the store: {reason}",
 }

@@ -1,8 +1,7 @@
-"""Sentences as podman v1.3.2 says them.
+"""Error sentences of podman v1.3.2.
 
-What a user of that version sees is a contract (scripts match on it), so these are facts of the
-recordings, held by the vectors; they are not ours to improve.  Steps are prefixes; a step that the
-original does not mention has an empty one.
+The sentences are recorded: scripts match on them, the vectors compare them, and they must not
+change.  Steps are prefixes; a step that the original does not mention has an empty prefix.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ def _several(facts: Mapping[str, Any]) -> str:
 
 
 def _checking(facts: Mapping[str, Any]) -> str:
-    # TEXT-007: the original checks a blob where it happens to read it to its end
+    # TEXT-007: the original checks a blob at the place where it reads the blob to its end
     if facts["code"] == "verify.size":
         return str(facts["error"])
     if facts["transport"] == "dir":
@@ -34,12 +33,9 @@ def _checking(facts: Mapping[str, Any]) -> str:
     return f"error setting up to decompress blob: {facts['error']}"
 
 
-# The standard messages of the distribution specification: alone, they are not repeated.
-
-
 def _after_mirrors(facts: Mapping[str, Any]) -> str:
-    told = zip(facts["locations"], facts["errors"], strict=True)
-    failed = "\n".join(f"{location}: {error}" for location, error in told)
+    mirrors = zip(facts["locations"], facts["errors"], strict=True)
+    failed = "\n".join(f"{location}: {error}" for location, error in mirrors)
     return f"(Mirrors also failed: [{failed}]): {facts['error']}"
 
 

@@ -1,4 +1,4 @@
-"""Sentences of podman v1.3.2 about configuration."""
+"""Error sentences of podman v1.3.2 about configuration."""
 
 from __future__ import annotations
 

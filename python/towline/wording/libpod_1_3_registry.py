@@ -1,4 +1,4 @@
-"""Sentences of podman v1.3.2 about registries."""
+"""Error sentences of podman v1.3.2 about registries."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _REGISTRY_MESSAGES = {
 }
 
 
-def _registry_said(said: Any) -> str:
-    code = said.code if said.code in _REGISTRY_MESSAGES else "UNKNOWN"
-    words = code.lower().replace("_", " ")
-    if not said.detail and said.message in ("", _REGISTRY_MESSAGES[code]):
-        return words
-    return f"{words}: {said.message}"
+def _entry_text(entry: Any) -> str:
+    code = entry.code if entry.code in _REGISTRY_MESSAGES else "UNKNOWN"
+    name = code.lower().replace("_", " ")
+    if not entry.detail and entry.message in ("", _REGISTRY_MESSAGES[code]):
+        return name
+    return f"{name}: {entry.message}"
 
 
 def _refused(facts: Mapping[str, Any]) -> str:
@@ -50,11 +50,11 @@ def _refused(facts: Mapping[str, Any]) -> str:
         return f"received unexpected HTTP status: {facts['status_line']}"
     if body.details:
         return f"unknown: {body.details}"
-    told = [_registry_said(said) for said in body.entries]
-    if len(told) > 1:
-        return "errors:\n" + "".join(f"{each}\n" for each in told)
-    if told:
-        return told[0]
+    entries = [_entry_text(entry) for entry in body.entries]
+    if len(entries) > 1:
+        return "errors:\n" + "".join(f"{entry}\n" for entry in entries)
+    if entries:
+        return entries[0]
     if status == 401:
         return "unauthorized: authentication required"
     fault = body.fault or "no error details found in HTTP response body"

@@ -1,4 +1,4 @@
-"""Fails at everything, with the words of an honest failure."""
+"""Returns an error for every case."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forgets the digest of a name that has one."""
+"""Removes the digest from names."""
 
 from __future__ import annotations
 

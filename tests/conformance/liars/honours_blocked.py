@@ -1,4 +1,4 @@
-"""Does not search blocked registries, as later versions do not."""
+"""Does not search blocked registries, like later versions of podman."""
 
 from __future__ import annotations
 

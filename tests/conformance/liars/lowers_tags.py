@@ -1,7 +1,7 @@
-"""Thinks that tags are lower case, as paths are.
+"""Converts tags to lower case.
 
-It lies where a whole reference is told: no recorded case of `decompose` accepts an upper-case tag,
-so that operation alone would not give it away.
+Only operations with whole references are changed: no recorded case of `decompose` accepts an
+upper-case tag.
 """
 
 from __future__ import annotations

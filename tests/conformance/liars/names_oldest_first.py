@@ -1,4 +1,4 @@
-"""Puts a new name of an image behind its older ones."""
+"""Lists the oldest name of an image first."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ OPERATIONS = ("pull",)
 
 
 def change(operation: str, given: dict[str, Any], answer: dict[str, Any]) -> None:
-    for told in (answer, answer.get("ok", {})):
-        for image in told.get("stored", ()):
+    for fields in (answer, answer.get("ok", {})):
+        for image in fields.get("stored", ()):
             image["names"].reverse()
 
 

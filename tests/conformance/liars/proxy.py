@@ -1,7 +1,7 @@
-"""What the wrong drivers share: an honest driver behind them, and one lie each.
+"""A proxy in front of the built-in driver, used by the drivers with deliberate errors.
 
-A liar is a program: `lie(change)` starts the built-in driver, hands every line on, and lets
-`change(operation, input, answer)` spoil each answer.
+`lie(change)` starts the built-in driver, forwards every line, and modifies each answer with
+`change(operation, input, answer)`.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import Any
 
 Change = Callable[[str, dict[str, Any], dict[str, Any]], object]
 
-HONEST = (sys.executable, "-m", "towline.conformance.driver")
+CORRECT = (sys.executable, "-m", "towline.conformance.driver")
 
 
 def lie(change: Change) -> None:
-    """Answer every line as the honest driver does, but for what `change` does to an answer."""
-    with subprocess.Popen(HONEST, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as honest:
-        assert honest.stdin is not None
-        assert honest.stdout is not None
+    """Forward all lines to the built-in driver, and modify its answers with `change`."""
+    with subprocess.Popen(CORRECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as driver:
+        assert driver.stdin is not None
+        assert driver.stdout is not None
         for line in sys.stdin:
-            honest.stdin.write(line.encode())
-            honest.stdin.flush()
-            answer = json.loads(honest.stdout.readline())
+            driver.stdin.write(line.encode())
+            driver.stdin.flush()
+            answer = json.loads(driver.stdout.readline())
             message = json.loads(line)
             if message["cmd"] == "run":
                 change(message["op"], message["input"], answer)
@@ -33,7 +33,7 @@ def lie(change: Change) -> None:
 
 
 def pairs(answer: dict[str, Any]) -> list[dict[str, Any]]:
-    """The pairs of an answer: of a goal, or the one that the answer is."""
+    """The pairs in an answer: those of a goal, or the answer itself if it is a pair."""
     ok = answer.get("ok", {})
     if "pairs" in ok:
         return list(ok["pairs"])

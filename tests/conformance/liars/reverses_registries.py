@@ -1,4 +1,4 @@
-"""Searches the registries from the last to the first."""
+"""Searches the registries in reverse order."""
 
 from __future__ import annotations
 

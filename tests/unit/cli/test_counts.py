@@ -1,4 +1,4 @@
-"""One blob, two blobs: in what commands print, and in every sentence."""
+"""Singular and plural in command output and in error messages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EXAMPLE = Path(__file__).parents[3] / "examples" / "hello.tar"
 
 
 @pytest.mark.parametrize(
-    ("number", "noun", "told"),
+    ("number", "noun", "text"),
     [
         (0, "blob", "0 blobs"),
         (1, "blob", "1 blob"),
@@ -25,16 +25,16 @@ EXAMPLE = Path(__file__).parents[3] / "examples" / "hello.tar"
         (1, "entry", "1 entry"),
     ],
 )
-def test_counted(number: int, noun: str, told: str) -> None:
-    """The noun follows the number."""
-    assert counted(number, noun) == told
+def test_counted(number: int, noun: str, text: str) -> None:
+    """The noun is plural for every number except 1."""
+    assert counted(number, noun) == text
 
 
 @pytest.mark.parametrize(
-    ("code", "facts", "told"),
+    ("code", "facts", "pattern"),
     [
-        ("verify.size", {"got": 1, "want": 2}, "has 1 byte where"),
-        ("store.no_space", {"needed": 2, "free": 1, "path": "/s"}, "2 bytes and .* 1 byte free"),
+        ("verify.size", {"got": 1, "want": 2}, "has 1 byte, but"),
+        ("store.no_space", {"needed": 2, "free": 1, "path": "/s"}, "2 bytes, but .* 1 byte free"),
         ("archive.layer_count", {"path": "x", "in_manifest": 1, "in_config": 2}, "1 layer and"),
         ("manifest.schema1_counts", {"layers": 2, "history": 1}, "2 layers and 1 entry of"),
         ("manifest.schema1_counts", {"layers": 1, "history": 2}, "1 layer and 2 entries of"),
@@ -42,17 +42,19 @@ def test_counted(number: int, noun: str, told: str) -> None:
         ("registry.wrong_size", {"host": "h", "got": 1, "digest": "d", "want": 2}, "1 byte as"),
     ],
 )
-def test_sentences_with_one_of_something(code: str, facts: Mapping[str, Any], told: str) -> None:
-    """An error that counts."""
-    assert re.search(told, CURRENT.error(code, facts, ()))
+def test_error_messages_use_the_singular_for_one(
+    code: str, facts: Mapping[str, Any], pattern: str
+) -> None:
+    """Nouns in error messages agree with their numbers."""
+    assert re.search(pattern, CURRENT.error(code, facts, ()))
 
 
-def test_commands_with_one_of_something(tmp_path: Path) -> None:
-    """Verify and gc of a store with one image; a blob that nothing needs, and a part of one."""
+def test_commands_use_the_singular_for_one(tmp_path: Path) -> None:
+    """``verify`` with one image, and ``gc`` with one unused blob or one partial blob."""
     line = CommandLine.below(tmp_path)
     assert line("pull", "--quiet", f"oci-archive:{EXAMPLE}").status == 0
     assert line("verify").stdout.startswith("1 image, 3 blobs, ")
     (line.root / "blobs" / "sha256" / ("0" * 64)).write_bytes(b"x")
-    assert line("gc").stdout == "removed 1 blob and 0 unfinished ones, 1 B\n"
+    assert line("gc").stdout == "removed 1 blob and 0 partial blobs, 1 B\n"
     (line.root / "towline" / "partial" / "sha256" / ("0" * 64)).write_bytes(b"x")
-    assert line("gc").stdout == "removed 0 blobs and 1 unfinished one, 1 B\n"
+    assert line("gc").stdout == "removed 0 blobs and 1 partial blob, 1 B\n"

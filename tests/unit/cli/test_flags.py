@@ -1,4 +1,4 @@
-"""Which flags a command has, and what becomes of credentials."""
+"""The flags of the commands, and passwords for ``--creds``."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tests.support.towline_cli import CommandLine
 
 
 def flags(line: CommandLine, command: str) -> set[str]:
-    """What the help of a command offers."""
+    """The long flags in the help of a command."""
     return set(
         re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", line(command, "--help").stdout, re.MULTILINE)
     )
 
 
-def test_resolve_has_only_flags_that_do_something(tmp_path: Path) -> None:
-    """It opens no registry and judges no signature, so nothing about these can be said to it."""
+def test_resolve_has_only_flags_that_affect_it(tmp_path: Path) -> None:
+    """``resolve`` connects to no registry and checks no signature, so it has no flags for these."""
     line = CommandLine.below(tmp_path)
     without = {"--policy", "--cert-dir", "--tls-verify", "--remove-signatures", "--verify-diff-ids"}
     only_pull = {"--label", "--progress", "--quiet"}
@@ -31,19 +31,19 @@ def test_resolve_has_only_flags_that_do_something(tmp_path: Path) -> None:
     assert "there is no option --policy" in ended.stderr
 
 
-def test_the_platform_decides_what_an_unnamed_image_is_called(tmp_path: Path) -> None:
-    """So resolve has it: the files of a tarball: make another image for another platform."""
+def test_resolve_uses_the_platform_for_the_digest_of_a_tarball(tmp_path: Path) -> None:
+    """``tarball:`` files give a different image ID for each platform."""
     line = CommandLine.below(tmp_path)
-    path = tmp_path / "A.tar"  # no name can be made of a path in upper case
+    path = tmp_path / "A.tar"  # a path in upper case gives no image name
     with tarfile.open(path, "w") as tar:
         tar.addfile(tarfile.TarInfo("x"), BytesIO())
-    told = {line("resolve", "--platform", f"linux/{a}", f"tarball:{path}").stdout for a in "ab"}
-    assert len(told) == 2
+    outputs = {line("resolve", "--platform", f"linux/{a}", f"tarball:{path}").stdout for a in "ab"}
+    assert len(outputs) == 2
 
 
 @pytest.mark.parametrize("command", ["pull", "resolve"])
-def test_credentials_without_a_password(tmp_path: Path, command: str) -> None:
-    """A pull says where one can be given; resolve gives it to nobody and does not ask."""
+def test_creds_without_a_password(tmp_path: Path, command: str) -> None:
+    """``pull`` fails and names the ways to pass a password; ``resolve`` needs no password."""
     ended = CommandLine.below(tmp_path)(command, "--creds", "me", "127.0.0.1:1/x")
     if command == "resolve":
         assert ended.status == 0
@@ -53,8 +53,8 @@ def test_credentials_without_a_password(tmp_path: Path, command: str) -> None:
     assert "USER:PASSWORD" in ended.stderr
 
 
-def test_a_password_on_standard_input(tmp_path: Path) -> None:
-    """It is read where there is no terminal; what follows the line is left."""
+def test_the_password_is_read_from_standard_input(tmp_path: Path) -> None:
+    """One line is read from standard input if it is not a terminal."""
     line = CommandLine.below(tmp_path)
     done = subprocess.run(
         line.arguments("pull", "--quiet", "--creds", "me", "127.0.0.1:1/x"),

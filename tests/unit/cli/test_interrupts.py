@@ -1,4 +1,4 @@
-"""Ctrl-C, wherever the command line is just then."""
+"""Ctrl-C during start-up, a command and shutdown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import towline
 from tests.support.towline_cli import CommandLine
 
-# Sends the signal while a certain module is looked for, or after the last line of all.
+# Sends the signal when a given module is imported, or at interpreter exit.
 HOOK = """
 import atexit, os, signal, sys
 
@@ -29,22 +29,22 @@ if os.environ["INTERRUPTED_AT"] == "the end":
     atexit.register(interrupt)
 """
 MODULES = ["towline.cli.command", "click", "towline.cli.store_commands"]
-WAYS = {
+COMMANDS = {
     "python -m towline": [sys.executable, "-m", "towline"],
     "towline": [str(Path(sys.executable).with_name("towline"))],
 }
 
 
-@pytest.mark.parametrize("command", WAYS.values(), ids=WAYS)
-@pytest.mark.parametrize("place", [*MODULES, "the end"])
-def test_an_interrupt_is_told_in_one_line(tmp_path: Path, command: list[str], place: str) -> None:
-    """Status 130 and no traceback: while commands are loaded, at work, and while it ends."""
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+@pytest.mark.parametrize("moment", [*MODULES, "the end"])
+def test_an_interrupt_prints_one_line(tmp_path: Path, command: list[str], moment: str) -> None:
+    """The status is 130, and there is no traceback, during imports, a command and shutdown."""
     line = CommandLine.below(tmp_path)
     towline.open_store(line.root)
     (tmp_path / "sitecustomize.py").write_text(HOOK)
     done = subprocess.run(
         [*command, "images", "--root", line.root],
-        env=line.environment | {"PYTHONPATH": str(tmp_path), "INTERRUPTED_AT": place},
+        env=line.environment | {"PYTHONPATH": str(tmp_path), "INTERRUPTED_AT": moment},
         capture_output=True,
         text=True,
         check=False,

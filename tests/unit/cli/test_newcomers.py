@@ -1,4 +1,4 @@
-"""What somebody does who does not know towline yet: each mistake is told with its way out."""
+"""Common mistakes of new users: each error message contains a remedy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.images import RealImages
 from tests.support.towline_cli import CommandLine
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "hello.tar"
-NO_STORE = "; a pull makes one, and --root names another"
+NO_STORE = "; pull an image to create one, or select another with --root"
 
 
 @pytest.fixture
@@ -19,30 +19,30 @@ def line(tmp_path: Path) -> CommandLine:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
-        ("https://a.example/x", "is an address and no image name; leave out https://"),
-        ("http://a.example/x", "is an address and no image name; leave out http://"),
-        ("./image.tar", "a path needs its transport before it, such as oci:, dir:"),
-        ("/tmp/image.tar", "a path needs its transport before it"),
+        ("https://a.example/x", "is a URL, not an image name; leave out https://"),
+        ("http://a.example/x", "is a URL, not an image name; leave out http://"),
+        ("./image.tar", "a path needs a transport prefix, such as oci:, dir:"),
+        ("/tmp/image.tar", "a path needs a transport prefix"),
         ("short", "give the full name, such as docker.io/library/short\n"),
         ("team/app", "give the full name, such as docker.io/team/app\n"),
-        ("image.tar", "or for a file its transport, as in docker-archive:FILE"),
-        ("tarball:gone", "cannot be read as tarball:, and as a short name it is searched nowhere"),
+        ("image.tar", "or a transport for a file, such as docker-archive:FILE"),
+        ("tarball:gone", "is not a valid tarball: reference, and there is no search registry"),
         ("docker-archive:gone.tar", 'cannot open "gone.tar": no such file or directory'),
         ("alpine:", '"alpine:" is not a valid image name\n'),
     ],
 )
-def test_names_that_mean_nothing(line: CommandLine, name: str, told: str) -> None:
-    """The sentence guesses what was meant."""
+def test_an_invalid_name_gets_a_hint(line: CommandLine, name: str, message: str) -> None:
+    """The error message suggests a valid name."""
     ended = line("pull", "--quiet", name)
     assert ended.status == 1
-    assert told in ended.stderr
+    assert message in ended.stderr
     assert ended.stderr.count("\n") == 1
 
 
-def test_a_tag_that_does_not_exist(line: CommandLine, real_images: RealImages) -> None:
-    """It is called a tag; a digest is not."""
+def test_a_missing_tag_is_reported_as_a_tag(line: CommandLine, real_images: RealImages) -> None:
+    """The message for a missing digest does not mention tags."""
     name = real_images.registry_oci.name.rpartition(":")[0]
     ended = line("pull", "--quiet", "--tls-verify=false", f"{name}:nope")
     assert "has no tag nope of" in ended.stderr
@@ -52,10 +52,10 @@ def test_a_tag_that_does_not_exist(line: CommandLine, real_images: RealImages) -
     assert ended.stderr.endswith("; check the name\n")
 
 
-def test_another_store_than_was_meant(line: CommandLine) -> None:
-    """What only reads a store makes none, and says that there is none."""
-    for words in (("images",), ("verify",), ("gc",)):
-        ended = line(*words)
+def test_reading_commands_report_a_missing_store(line: CommandLine) -> None:
+    """They do not create the store; commands without a name warn, the others fail."""
+    for arguments in (("images",), ("verify",), ("gc",)):
+        ended = line(*arguments)
         assert ended.status == 0
         assert ended.stderr == f'towline: warning: there is no store in "{line.root}"{NO_STORE}\n'
     for command in ("inspect", "rm", "verify"):
@@ -66,30 +66,30 @@ def test_another_store_than_was_meant(line: CommandLine) -> None:
     assert line("images", "--format", "json").json() == []
 
 
-def test_a_place_that_cannot_be_a_store(line: CommandLine) -> None:
-    """The store is named, what was tried, and how another is chosen."""
+def test_an_unusable_store_path(line: CommandLine) -> None:
+    """The message has the path, the failed operation and the option that selects another store."""
     line.root.write_text("not a folder")
-    for words in (("images",), ("pull", "--quiet", f"oci-archive:{EXAMPLE}")):
-        ended = line(*words)
+    for arguments in (("images",), ("pull", "--quiet", f"oci-archive:{EXAMPLE}")):
+        ended = line(*arguments)
         assert ended.status == 1
         assert ended.stderr == (
-            f'towline: the store "{line.root}" cannot be used (--root names another): cannot open'
+            f'towline: cannot use the store "{line.root}" (select another with --root): cannot open'
             f' "{line.root}/towline/store.json": not a directory\n'
         )
 
 
 def test_an_image_that_is_not_stored(line: CommandLine) -> None:
-    """Where the stored ones are listed is told; rm goes on with the names that follow."""
+    """The message names the command that lists images; ``rm`` continues with the next name."""
     assert line("pull", "--quiet", f"oci-archive:{EXAMPLE}").status == 0
-    assert "towline images lists" in line("inspect", "5").stderr
+    assert "run towline images to list" in line("inspect", "5").stderr
     ended = line("rm", "nope", "hello")
     assert ended.status == 1
     assert 'has no image "nope"' in ended.stderr
     assert ended.lines[0] == "untagged localhost/hello:latest"
 
 
-def test_a_default_is_told_as_one(line: CommandLine) -> None:
-    """`resolve` of a short name, where no file says anything about those."""
+def test_resolve_shows_that_a_default_decided(line: CommandLine) -> None:
+    """``resolve`` of a short name, if no file sets short-name-mode."""
     line.registries_conf.write_text("")
     assert "decided by the default of short-name-mode, which no file sets" in (
         line("resolve", "short").lines

@@ -1,4 +1,4 @@
-"""Wrong usage: exit status 2, and one sentence that begins like every other error."""
+"""Wrong usage: exit status 2 and a one-sentence message."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from tests.support.towline_cli import CommandLine
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("arguments", "message"),
     [
         ("pull", 'NAME... is missing; see "python -m towline pull --help"'),
         ("inspect", 'NAME is missing; see "python -m towline inspect --help"'),
         ("pul alpine", 'there is no command pul (did you mean pull?); see "python -m towline'),
         ("version", "there is no command version (did you mean --version?);"),
         ("nonsense", 'there is no command nonsense; see "python -m towline --help"'),
-        ("--root x images", "no option --root here: what is for a command stands behind its name;"),
+        ("--root x images", "no option --root here: put the options of a command after its name;"),
         ("--versoin", "there is no option --versoin (did you mean --version?);"),
         ("pull --fromat json x", "there is no option --fromat (did you mean --format?);"),
         ("pull --nonsense x", 'there is no option --nonsense; see "python -m towline pull'),
@@ -32,25 +32,25 @@ from tests.support.towline_cli import CommandLine
         ("conformance run --op none", "no case is left to run;"),
     ],
 )
-def test_wrong_usage_is_one_sentence(tmp_path: Path, words: str, told: str) -> None:
-    """It says what is wrong, what may be meant, and which help has the rest."""
+def test_wrong_usage_is_one_sentence(tmp_path: Path, arguments: str, message: str) -> None:
+    """The message has the fault, a suggestion if there is one, and the help command."""
     line = CommandLine.below(tmp_path)
-    ended = line.run(*words.split())
+    ended = line.run(*arguments.split())
     assert (ended.status, ended.stdout) == (2, "")
     assert ended.stderr.startswith("towline: ")
-    assert told in ended.stderr
+    assert message in ended.stderr
     assert ended.stderr.count("\n") == 1
 
 
 def test_no_command_shows_the_help(tmp_path: Path) -> None:
-    """As cargo and uv do; nothing was done, so the status is that of wrong usage."""
+    """The help is shown as by cargo and uv; the status is that of wrong usage."""
     ended = CommandLine.below(tmp_path).run()
     assert (ended.status, ended.stdout) == (2, "")
     assert ended.stderr.startswith("Usage: ")
 
 
-def test_what_was_typed_moves_no_cursor(tmp_path: Path) -> None:
-    """Escapes and ends of lines are shown as such."""
+def test_arguments_in_messages_are_escaped(tmp_path: Path) -> None:
+    """Control characters and line ends of an argument are shown as escapes."""
     ended = CommandLine.below(tmp_path).run("pull", "--a\nb\x1b[31m", "x")
     assert ended.status == 2
     assert "there is no option --a\\nb\\x1b[31m;" in ended.stderr

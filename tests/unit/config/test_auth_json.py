@@ -1,4 +1,4 @@
-"""Auth files: whose credentials are used where."""
+"""Auth files: which credentials are used for a name."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def user(file: AuthFile, name: str, rules: Rules) -> str | None:
         ("none.x/y", None, None),
     ],
 )
-def test_the_nearest_key_decides(name: str, new: str | None, old: str | None) -> None:
-    """Today keys may be namespaces; in 2019 they are hosts, or addresses that are cut to hosts."""
+def test_the_longest_key_is_used(name: str, new: str | None, old: str | None) -> None:
+    """Under current keys may be namespaces; under libpod-1.3 they are hosts or URLs."""
     keys = {
         "e.x/ns/img": "img",
         "e.x/ns": "ns",
@@ -52,9 +52,10 @@ def test_the_nearest_key_decides(name: str, new: str | None, old: str | None) ->
         "cut.z/path": "cut",
         "https://index.docker.io/v1/": "hub",
     }
-    file = auths(**{key: encoded(f"{who}:p") for key, who in keys.items()})
+    file = auths(**{key: encoded(f"{user_name}:p") for key, user_name in keys.items()})
     with_host = auths(
-        **{"e.x": encoded("host:p")}, **{key: encoded(f"{who}:p") for key, who in keys.items()}
+        **{"e.x": encoded("host:p")},
+        **{key: encoded(f"{user_name}:p") for key, user_name in keys.items()},
     )
     assert user(with_host, name, NEW) == new
     assert user(with_host, name, OLD) == old
@@ -64,15 +65,15 @@ def test_the_nearest_key_decides(name: str, new: str | None, old: str | None) ->
 
 @BOTH
 def test_a_dockercfg_is_the_map_itself(rules: Rules) -> None:
-    """The legacy file has no auths, and its keys are addresses."""
+    """The legacy file has no key `auths`, and its keys are URLs."""
     text = json.dumps({"https://e.x/v1/": encoded("u:p")}).encode()
     file = parse_auth_file(text, ".dockercfg", legacy=True)
     assert user(file, "e.x/ns/img", rules) == "u"
 
 
 @BOTH
-def test_a_password_may_hold_colons_and_loses_null_characters(rules: Rules) -> None:
-    """Only the first colon parts name and password."""
+def test_colons_and_null_characters_in_a_password(rules: Rules) -> None:
+    """Only the first colon is a separator; null characters at the ends are removed."""
     found = auths(**{"e.x": encoded("u:p:q\0\0")}).lookup("e.x/x", rules)
     assert found == Credentials("u", "p:q")
 
@@ -80,29 +81,29 @@ def test_a_password_may_hold_colons_and_loses_null_characters(rules: Rules) -> N
 @BOTH
 @pytest.mark.parametrize("entry", [{}, None, {"auth": ""}, encoded("nocolon"), encoded(":")])
 def test_an_entry_without_name_and_password_is_none(entry: Any, rules: Rules) -> None:
-    """Such an entry says nothing, and the next file is asked."""
+    """Such an entry gives no credentials."""
     assert auths(**{"e.x": entry}).lookup("e.x/x", rules) is None
 
 
-def test_half_an_entry_counts_today_only() -> None:
-    """In 2019 both name and password were needed."""
+def test_an_entry_with_only_a_name() -> None:
+    """Under libpod-1.3 both name and password are needed."""
     file = auths(**{"e.x": encoded("u:")})
     assert file.lookup("e.x/x", NEW) == Credentials("u", "")
     assert file.lookup("e.x/x", OLD) is None
 
 
-def test_an_identity_token_needs_a_name_beside_it() -> None:
-    """A token alone is ignored; in 2019 every token was."""
+def test_an_identity_token_needs_a_name() -> None:
+    """A token alone is ignored; libpod-1.3 ignores every token."""
     alone = auths(**{"e.x": {"identitytoken": "t"}})
-    beside = auths(**{"e.x": {"identitytoken": "t", **encoded("u:p")}})
+    with_name = auths(**{"e.x": {"identitytoken": "t", **encoded("u:p")}})
     assert alone.lookup("e.x/x", NEW) is None
-    assert beside.lookup("e.x/x", NEW) == Credentials("u", "p", "t")
-    assert beside.lookup("e.x/x", OLD) == Credentials("u", "p")
+    assert with_name.lookup("e.x/x", NEW) == Credentials("u", "p", "t")
+    assert with_name.lookup("e.x/x", OLD) == Credentials("u", "p")
 
 
 @BOTH
-def test_a_helper_is_named(rules: Rules) -> None:
-    """The helper of a host is told, by its address too; other hosts do not mind it."""
+def test_the_helper_of_a_host(rules: Rules) -> None:
+    """It is found by host or URL, and is not used for other hosts."""
     text = {"credHelpers": {"e.x": "secret"}, "auths": {"e.x": encoded("u:p")}}
     file = parse_auth_file(json.dumps(text).encode(), "auth.json")
     assert file.helper_for("e.x") == ("e.x", "secret")
@@ -113,37 +114,37 @@ def test_a_helper_is_named(rules: Rules) -> None:
 
 
 @BOTH
-def test_bad_base64_is_told_only_where_it_is_needed(rules: Rules) -> None:
-    """Another registry's broken entry does no harm."""
+def test_invalid_base64_is_an_error_only_for_its_entry(rules: Rules) -> None:
+    """It does not affect other registries."""
     file = auths(**{"bad.x": {"auth": "YWJj!"}, "e.x": encoded("u:p")})
     assert user(file, "e.x/x", rules) == "u"
     with pytest.raises(ConfigurationError) as caught:
         file.lookup("bad.x/x", rules)
-    assert caught.value.told(OLD.wording) == "illegal base64 data at input byte 4"
+    assert caught.value.render(OLD.wording) == "illegal base64 data at input byte 4"
     assert "bad.x" in str(caught.value)
 
 
 @pytest.mark.parametrize(
     "text", ["", "garbage", "[]", '{"auths": 5}', '{"auths": {"x": 5}}', '{"a": ' * 9000]
 )
-def test_what_cannot_be_read_is_refused(text: str) -> None:
-    """A broken file is an error, not an empty one."""
+def test_malformed_files_are_refused(text: str) -> None:
+    """A broken file is an error, not an empty file."""
     with pytest.raises(ConfigurationError) as caught:
         parse_auth_file(text.encode(), "auth.json")
     assert caught.value.code == "auth.not_json"
 
 
-def test_no_secret_shows() -> None:
-    """Neither in a repr nor in an error."""
+def test_secrets_are_not_shown() -> None:
+    """Not in a repr and not in an error."""
     secret = base64.b64encode(b"u:hunter2").decode()
     file = auths(**{"e.x": {"auth": secret, "identitytoken": "tok-en"}})
-    shown = repr(file) + repr(file.lookup("e.x", NEW))
+    output = repr(file) + repr(file.lookup("e.x", NEW))
     broken = auths(**{"e.x": {"auth": secret[:-1]}})
     with pytest.raises(ConfigurationError) as caught:
         broken.lookup("e.x", NEW)
-    shown += str(caught.value) + repr(caught.value) + repr(caught.value.facts)
+    output += str(caught.value) + repr(caught.value) + repr(caught.value.facts)
     for part in ("hunter2", secret[:8], "tok-en"):
-        assert part not in shown
+        assert part not in output
 
 
 @pytest.mark.parametrize(
@@ -162,13 +163,13 @@ def test_no_secret_shows() -> None:
     ],
 )
 def test_the_offset_of_a_base64_fault(text: str, offset: int) -> None:
-    """The original names the byte at which it gave up."""
-    with pytest.raises(go_base64.Base64Fault) as caught:
+    """It is that of podman's error."""
+    with pytest.raises(go_base64.Base64Error) as caught:
         go_base64.decode(text)
     assert caught.value.offset == offset
 
 
 @pytest.mark.parametrize("text", ["", "YWJj", "YWI=", "YQ==", "Y\nQ=\r\n=\n"])
-def test_base64_that_is_read(text: str) -> None:
-    """Line ends may stand anywhere."""
+def test_line_ends_in_base64(text: str) -> None:
+    """They may be anywhere."""
     assert go_base64.decode(text) == b"abc"[: len(go_base64.decode(text))]

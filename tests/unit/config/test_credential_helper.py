@@ -1,4 +1,4 @@
-"""Credential helpers: asked as documented, and neither trusted nor waited for without end."""
+"""Credential helpers: the protocol, and errors of helpers."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import pytest
 from towline.config import credential_helper
 from towline.config.auth_json import Credentials
 from towline.config.credential_helper import ask_helper
-from towline.config.credentials import AuthLook, explain_credentials, find_credentials
+from towline.config.credentials import AuthLookup, explain_credentials, find_credentials
 from towline.config.locations import Locations
 from towline.errors import ConfigurationError
 from towline.rules import Rules
 
 NEW, OLD = Rules.CURRENT, Rules.LIBPOD_1_3
-SECRET = "not-to-be-told"
+SECRET = "not-to-be-shown"
 ANSWER = json.dumps({"ServerURL": "e.x", "Username": "u", "Secret": SECRET})
 
 
 class Machine:
-    """A machine with helpers of its own, written in sh."""
+    """A machine with its own helpers, which are shell scripts."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -57,7 +57,7 @@ def machine(tmp_path: Path) -> Machine:
 
 @pytest.mark.clause("AUTH-011")
 def test_the_protocol(machine: Machine) -> None:
-    """`get`, the host on standard input and nothing after it, an object on standard output."""
+    """`get`, the host on standard input, an object on standard output."""
     seen = machine.root / "seen"
     machine.helper("h", f"printf %s \"$*\" > {seen}; cat >> {seen}; echo '{ANSWER}'")
     assert machine.ask(server="e.x:5000") == Credentials("u", SECRET)
@@ -66,14 +66,14 @@ def test_the_protocol(machine: Machine) -> None:
 
 @pytest.mark.clause("AUTH-011")
 def test_an_identity_token(machine: Machine) -> None:
-    """The user `<token>` says that the secret is one."""
+    """With the user `<token>` the secret is an identity token."""
     machine.helper("h", """echo '{"Username": "<token>", "Secret": "t"}'""")
     assert machine.ask() == Credentials("", "", "t")
 
 
 @pytest.mark.clause("AUTH-011")
-def test_nothing_found(machine: Machine) -> None:
-    """A helper without credentials for the host is no error, and neither is an empty answer."""
+def test_a_helper_without_credentials(machine: Machine) -> None:
+    """This is not an error, nor is an empty response."""
     machine.helper("h", "echo 'credentials not found in native keychain'; exit 1")
     assert machine.ask() is None
     machine.helper("h", "echo '{}'")
@@ -95,21 +95,21 @@ def test_nothing_found(machine: Machine) -> None:
         ("sleep 60 & sleep 60", "auth.helper_slow"),
     ],
 )
-def test_bad_helpers(machine: Machine, script: str, code: str) -> None:
-    """Each is one clear error, soon, and nothing that the helper wrote is in it."""
+def test_errors_of_helpers(machine: Machine, script: str, code: str) -> None:
+    """Each has its code, soon, and the error does not contain the output of the helper."""
     machine.helper("h", script)
     with pytest.raises(ConfigurationError) as caught:
         ask_helper("h", "e.x", machine.environ, origin="auth.json", seconds=0.5)
-    # `yes` is stopped by our closing of the pipe, or by the signal: both are refusals.
+    # `yes` ends because the pipe is closed, or because of the signal.
     assert caught.value.code in {code, "auth.helper_failed"}
-    for told in (str(caught.value), caught.value.told(OLD.wording), repr(caught.value.facts)):
-        assert SECRET not in told
+    for output in (str(caught.value), caught.value.render(OLD.wording), repr(caught.value.facts)):
+        assert SECRET not in output
     assert caught.value.__context__ is None
 
 
 @pytest.mark.parametrize("name", ["none-such", "", "../h", "a/b", "a\0b"])
-def test_a_helper_that_is_not_there(machine: Machine, name: str) -> None:
-    """Names are looked for in the PATH only, so a file cannot name any other program."""
+def test_a_missing_helper(machine: Machine, name: str) -> None:
+    """Only the PATH is searched, so a file cannot name another program."""
     with pytest.raises(ConfigurationError) as caught:
         machine.ask(name)
     assert caught.value.code == "auth.helper_missing"
@@ -117,7 +117,7 @@ def test_a_helper_that_is_not_there(machine: Machine, name: str) -> None:
 
 @pytest.mark.clause("AUTH-012")
 def test_the_environment_of_a_helper(machine: Machine) -> None:
-    """It gets what keychains need, and not what changes the loading of programs."""
+    """It gets the variables of the user, without those that change how programs are loaded."""
     machine.environ |= {"AWS_PROFILE": "p", "LD_PRELOAD": "/x.so", "PYTHONPATH": "/x"}
     os.environ["TOWLINE_TEST_ONLY"] = "not of these places"
     try:
@@ -133,13 +133,13 @@ def test_the_environment_of_a_helper(machine: Machine) -> None:
 
 
 @pytest.mark.clause("AUTH-012")
-def test_what_a_helper_started_ends_with_it(machine: Machine) -> None:
-    """The whole group is ended, also after a good answer."""
+def test_processes_of_a_helper_are_killed(machine: Machine) -> None:
+    """The whole process group is killed, also after a valid response."""
     machine.helper("h", f"sleep 60 >/dev/null & echo $! > {machine.root}/pid; echo '{ANSWER}'")
     assert machine.ask() is not None
     process = Path("/proc") / (machine.root / "pid").read_text().strip() / "stat"
     state = ""
-    for _ in range(1000):  # the signal is on its way
+    for _ in range(1000):  # until the signal is delivered
         try:
             state = process.read_text().rpartition(")")[2].split()[0]
         except (FileNotFoundError, ProcessLookupError):
@@ -152,7 +152,7 @@ def test_what_a_helper_started_ends_with_it(machine: Machine) -> None:
 
 @pytest.mark.parametrize("rules", [NEW, OLD], ids=lambda rules: rules.edition)
 def test_the_helper_of_a_host(machine: Machine, rules: Rules) -> None:
-    """`credHelpers` wins over the entry of the same file, also where it has nothing."""
+    """`credHelpers` replaces the entry in the same file, even if the helper has no credentials."""
     machine.helper("h", f"read host; [ $host = e.x ] && echo '{ANSWER}'")
     first = machine.auth(
         "home/.docker/config.json",
@@ -169,9 +169,9 @@ def test_the_helper_of_a_host(machine: Machine, rules: Rules) -> None:
 
 
 @pytest.mark.clause("AUTH-013")
-def test_the_store_of_all_hosts(machine: Machine) -> None:
-    """It is asked where the file has nothing itself; Docker Hub has an address there."""
-    log = machine.root / "asked"
+def test_the_credentials_store(machine: Machine) -> None:
+    """It is used if the file has no entry; the name of Docker Hub is a URL there."""
+    log = machine.root / "requested"
     machine.helper("s", f"read host; echo $host >> {log}; echo '{ANSWER}'")
     machine.auth(
         "home/.docker/config.json",
@@ -188,7 +188,7 @@ def test_the_store_of_all_hosts(machine: Machine) -> None:
 
 @pytest.mark.clause("AUTH-014")
 def test_credential_helpers_of_registries_conf(machine: Machine) -> None:
-    """They are asked in order, the auth files at their place among them."""
+    """They are used in order, with the auth files among them."""
     machine.helper("none", "echo 'credentials not found in native keychain'; exit 1")
     machine.helper("h", f"echo '{ANSWER}'")
     machine.auth(auths={"e.x": {"auth": "bzpw"}})
@@ -204,39 +204,41 @@ def test_credential_helpers_of_registries_conf(machine: Machine) -> None:
 
 
 @pytest.mark.clause("AUTH-007")
-def test_the_explanation(machine: Machine) -> None:
-    """Every file and helper, the key that matched, and why others did not: no secret."""
+def test_explain_credentials(machine: Machine) -> None:
+    """It has every file and helper, the key that matched, and the other outcomes, but no secret."""
     machine.helper("h", f"echo '{ANSWER}'")
     machine.auth(auths={"e.x/other": {"auth": "bzpw"}, "e.x/empty": {}})
     machine.auth("home/.docker/config.json", credHelpers={"e.x": "h"}, credsStore="none-such")
 
-    def looks(name: str) -> list[tuple[str, str, str, str]]:
+    def lookups(name: str) -> list[tuple[str, str, str, str]]:
         found = explain_credentials(machine.locations, NEW, name)
-        assert SECRET not in repr(found) + json.dumps([look.to_json() for look in found])
-        return [(Path(look.path).name, look.outcome, look.key, look.helper) for look in found]
+        assert SECRET not in repr(found) + json.dumps([lookup.to_json() for lookup in found])
+        return [
+            (Path(lookup.path).name, lookup.outcome, lookup.key, lookup.helper) for lookup in found
+        ]
 
     missing = ("auth.json", "no-file", "", "")
-    assert looks("e.x/a") == [
+    assert lookups("e.x/a") == [
         ("auth.json", "no-entry", "", ""),
         missing,
         ("config.json", "found", "e.x", "docker-credential-h"),
     ]
-    assert looks("e.x/other/a") == [("auth.json", "found", "e.x/other", "")]
-    assert looks("e.x/empty/a")[0] == ("auth.json", "empty-entry", "e.x/empty", "")
-    assert looks("f.x/a")[2:] == [
+    assert lookups("e.x/other/a") == [("auth.json", "found", "e.x/other", "")]
+    assert lookups("e.x/empty/a")[0] == ("auth.json", "empty-entry", "e.x/empty", "")
+    assert lookups("f.x/a")[2:] == [
         ("config.json", "helper-missing", "", "docker-credential-none-such"),
         (".dockercfg", "no-file", "", ""),
     ]
     machine.helper("h", f"echo {SECRET}; exit 9")
     last = explain_credentials(machine.locations, NEW, "e.x/a")[-1]
-    assert isinstance(last, AuthLook)
+    assert isinstance(last, AuthLookup)
     assert last.outcome == "broken"
     assert last.error is not None
     assert "status 9" in str(last.error)
 
 
-def test_a_helper_may_take_its_time(machine: Machine) -> None:
-    """The usual limit is for keychains and clouds, not for a quick script."""
+def test_the_time_limit_of_helpers(machine: Machine) -> None:
+    """It is long enough for keychains and remote services."""
     assert credential_helper.HELPER_SECONDS >= 10
     machine.helper("h", f"sleep 0.2; echo '{ANSWER}'")
     assert machine.ask() == Credentials("u", SECRET)

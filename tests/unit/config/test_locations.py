@@ -1,4 +1,4 @@
-"""Where files are looked for, and what a missing one means."""
+"""The locations of configuration files, and the results of missing and broken ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REJECT = '{"default": [{"type": "reject"}]}'
 
 
 class Machine:
-    """A machine of its own below a temporary directory."""
+    """A machine whose directories are below a temporary directory."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -49,7 +49,7 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def search(text: str) -> str:
-    """A file that both editions understand, with one search registry."""
+    """A file that is valid in both editions, with one search registry."""
     return f"[registries.search]\nregistries = ['{text}']\n"
 
 
@@ -58,54 +58,54 @@ def search(text: str) -> str:
 
 @BOTH
 def test_without_any_file_there_are_no_registries(machine: Machine, rules: Rules) -> None:
-    """The default file need not be there."""
+    """The default file may be missing."""
     found = load_registries(machine.locations, rules)
     assert found.search_registries() == ()
     assert found.files == ()
 
 
 @BOTH
-def test_a_file_that_was_asked_for_must_be_there(machine: Machine, rules: Rules) -> None:
-    """By option or by environment."""
+def test_an_explicit_file_must_exist(machine: Machine, rules: Rules) -> None:
+    """One from an option or from the environment."""
     missing = str(machine.root / "missing")
     with pytest.raises(PathError):
         load_registries(machine.locations, rules, missing)
     machine.environ["REGISTRIES_CONFIG_PATH"] = missing
     with pytest.raises(PathError) as caught, step("reading-registries-conf"):
         load_registries(machine.locations, rules)
-    assert caught.value.told(OLD.wording) == (
+    assert caught.value.render(OLD.wording) == (
         f"unable to parse the registries.conf file: open {missing}: no such file or directory"
     )
 
 
 @BOTH
-def test_a_directory_cannot_be_read(machine: Machine, rules: Rules) -> None:
-    """It opens, and then does not read."""
+def test_a_directory_is_not_read_as_a_file(machine: Machine, rules: Rules) -> None:
+    """It can be opened, but not read."""
     with pytest.raises(PathError) as caught:
         load_registries(machine.locations, rules, machine.root)
-    assert caught.value.told(OLD.wording) == f"read {machine.root}: is a directory"
+    assert caught.value.render(OLD.wording) == f"read {machine.root}: is a directory"
 
 
 @BOTH
-def test_the_file_that_was_given_wins_over_the_environment(machine: Machine, rules: Rules) -> None:
-    """An option is nearer than a variable, and a variable nearer than the usual locations."""
+def test_an_explicit_file_precedes_the_environment(machine: Machine, rules: Rules) -> None:
+    """An option precedes a variable, and a variable precedes the usual locations."""
     machine.file("etc/containers/registries.conf", "broken")
     machine.environ["REGISTRIES_CONFIG_PATH"] = machine.file("env", search("env.x"))
-    given = machine.file("given", search("given.x"))
-    assert load_registries(machine.locations, rules, given).search == ("given.x",)
+    explicit = machine.file("explicit", search("explicit.x"))
+    assert load_registries(machine.locations, rules, explicit).search == ("explicit.x",)
     assert load_registries(machine.locations, rules).search == ("env.x",)
 
 
 @BOTH
-def test_an_empty_variable_is_none(machine: Machine, rules: Rules) -> None:
-    """Then the default file is read."""
+def test_an_empty_variable_is_ignored(machine: Machine, rules: Rules) -> None:
+    """The default file is read then."""
     machine.environ["REGISTRIES_CONFIG_PATH"] = ""
     machine.file("etc/containers/registries.conf", search("etc.x"))
     assert load_registries(machine.locations, rules).search == ("etc.x",)
 
 
-def test_the_variable_of_today(machine: Machine) -> None:
-    """CONTAINERS_REGISTRIES_CONF comes before the old name, and is unknown in 2019."""
+def test_the_variable_of_the_current_edition(machine: Machine) -> None:
+    """CONTAINERS_REGISTRIES_CONF precedes the old variable, and libpod-1.3 ignores it."""
     machine.environ["CONTAINERS_REGISTRIES_CONF"] = machine.file("new", search("new.x"))
     machine.environ["REGISTRIES_CONFIG_PATH"] = machine.file("old", search("old.x"))
     assert load_registries(machine.locations, NEW).search == ("new.x",)
@@ -113,8 +113,8 @@ def test_the_variable_of_today(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(("uid", "old"), [(0, "etc.x"), (1000, "home.x")])
-def test_the_file_at_home(machine: Machine, uid: int, old: str) -> None:
-    """Today root's home counts too; in 2019 only that of others did."""
+def test_the_file_in_the_home_directory(machine: Machine, uid: int, old: str) -> None:
+    """Under libpod-1.3 it is not used for root."""
     machine.uid = uid
     machine.file("etc/containers/registries.conf", search("etc.x"))
     machine.file("home/.config/containers/registries.conf", search("home.x"))
@@ -122,8 +122,8 @@ def test_the_file_at_home(machine: Machine, uid: int, old: str) -> None:
     assert load_registries(machine.locations, OLD).search == (old,)
 
 
-def test_without_a_home_only_the_machines_file_counts(machine: Machine) -> None:
-    """No path is made of an unknown home."""
+def test_without_a_home_only_the_system_file_is_used(machine: Machine) -> None:
+    """No path is made from an unknown home directory."""
     machine.environ.clear()
     path = str(machine.root / "etc/containers/registries.conf")
     assert registries_conf_path(machine.locations, NEW) == (path, False)
@@ -135,7 +135,7 @@ def drop_in(prefix: str, where: str) -> str:
 
 @pytest.mark.clause("CONF-012")
 def test_drop_ins_are_read_in_order(machine: Machine) -> None:
-    """By name in each directory, the machine's before the user's; only files that end in .conf."""
+    """By name in each directory, the system's before the user's; only files named *.conf."""
     machine.file("etc/containers/registries.conf", drop_in("a.x", "main"))
     machine.file("etc/containers/registries.conf.d/2.conf", drop_in("a.x", "etc2"))
     machine.file("etc/containers/registries.conf.d/1.conf", drop_in("b.x", "etc1"))
@@ -152,27 +152,27 @@ def test_drop_ins_are_read_in_order(machine: Machine) -> None:
 
 
 @pytest.mark.clause("CONF-012")
-def test_there_were_no_drop_ins_in_2019(machine: Machine) -> None:
-    """Broken ones trouble nobody."""
+def test_libpod_reads_no_drop_ins(machine: Machine) -> None:
+    """Broken ones cause no error."""
     machine.file("etc/containers/registries.conf.d/1.conf", "broken")
     assert load_registries(machine.locations, OLD).files == ()
 
 
 @pytest.mark.clause("CONF-012")
-def test_a_main_file_at_home_hides_the_machines_drop_ins(machine: Machine) -> None:
-    """A file that was given does not."""
+def test_a_main_file_of_the_user_replaces_the_drop_ins_of_the_system(machine: Machine) -> None:
+    """An explicit file does not."""
     machine.file("etc/containers/registries.conf.d/1.conf", drop_in("etc.x", "etc"))
     machine.file("home/.config/containers/registries.conf.d/1.conf", drop_in("home.x", "home"))
-    given = machine.file("given", "")
+    explicit = machine.file("explicit", "")
     home = machine.file("home/.config/containers/registries.conf", "")
     assert [e.prefix for e in load_registries(machine.locations, NEW).registries] == ["home.x"]
-    both = load_registries(machine.locations, NEW, given)
+    both = load_registries(machine.locations, NEW, explicit)
     assert [e.prefix for e in both.registries] == ["etc.x", "home.x"]
     assert home in load_registries(machine.locations, NEW).files
 
 
 def test_a_broken_drop_in_is_an_error(machine: Machine) -> None:
-    """And so is one in the old form."""
+    """Also one in the old form."""
     machine.file("etc/containers/registries.conf.d/1.conf", search("a.x"))
     with pytest.raises(ConfigurationError) as caught:
         load_registries(machine.locations, NEW)
@@ -180,8 +180,8 @@ def test_a_broken_drop_in_is_an_error(machine: Machine) -> None:
 
 
 @pytest.mark.clause("CONF-009")
-def test_in_2019_a_file_is_read_once_and_errors_are_not_kept(machine: Machine) -> None:
-    """What was read stays; what could not be read is tried again."""
+def test_libpod_caches_registries_but_not_errors(machine: Machine) -> None:
+    """After an error the file is read again."""
     path = machine.file("r.conf", "broken")
     cache = RegistriesCache()
     with pytest.raises(TowlineError):
@@ -199,17 +199,17 @@ def test_in_2019_a_file_is_read_once_and_errors_are_not_kept(machine: Machine) -
 
 @pytest.mark.clause("POLICY-003")
 def test_without_any_policy(machine: Machine) -> None:
-    """Today the built-in policy accepts, and is named; in 2019 the call fails."""
+    """Under current the built-in policy accepts, and has its own name; libpod-1.3 fails."""
     assert load_policy(machine.locations, NEW) == (ACCEPT_ANYTHING, BUILT_IN)
     with pytest.raises(PathError) as caught:
         load_policy(machine.locations, OLD)
     path = machine.root / "etc/containers/policy.json"
-    assert caught.value.told(OLD.wording) == f"open {path}: no such file or directory"
+    assert caught.value.render(OLD.wording) == f"open {path}: no such file or directory"
 
 
 @pytest.mark.clause("POLICY-002")
-def test_the_users_own_policy(machine: Machine) -> None:
-    """It wins over the machine's today; in 2019 there was none."""
+def test_the_policy_of_the_user(machine: Machine) -> None:
+    """It precedes that of the system; libpod-1.3 ignores it."""
     etc = machine.file("etc/containers/policy.json", REJECT)
     home = machine.file("home/.config/containers/policy.json", ACCEPT)
     assert load_policy(machine.locations, NEW) == (ACCEPT_ANYTHING, home)
@@ -217,16 +217,16 @@ def test_the_users_own_policy(machine: Machine) -> None:
 
 
 @BOTH
-def test_a_policy_that_was_given_must_be_there(machine: Machine, rules: Rules) -> None:
-    """Nothing takes its place."""
+def test_an_explicit_policy_must_exist(machine: Machine, rules: Rules) -> None:
+    """No other file is used instead."""
     machine.file("etc/containers/policy.json", ACCEPT)
     with pytest.raises(PathError):
         load_policy(machine.locations, rules, machine.root / "missing")
 
 
 @BOTH
-def test_a_broken_policy_is_never_passed_over(machine: Machine, rules: Rules) -> None:
-    """Not when it is empty, a directory, or a link that leads nowhere."""
+def test_a_broken_policy_is_always_an_error(machine: Machine, rules: Rules) -> None:
+    """Also if it is empty, a directory, or a dangling link."""
     path = Path(machine.file("etc/containers/policy.json", ""))
     with pytest.raises(ConfigurationError):
         load_policy(machine.locations, rules)
@@ -240,8 +240,8 @@ def test_a_broken_policy_is_never_passed_over(machine: Machine, rules: Rules) ->
         load_policy(machine.locations, rules)
 
 
-def test_a_broken_policy_at_home_is_not_replaced_by_the_machines(machine: Machine) -> None:
-    """Falling back would let through what the user wanted to stop."""
+def test_a_broken_policy_of_the_user_is_an_error(machine: Machine) -> None:
+    """The system's policy could accept images that the user's policy refuses."""
     machine.file("etc/containers/policy.json", ACCEPT)
     machine.file("home/.config/containers/policy.json", "{")
     with pytest.raises(ConfigurationError):
@@ -251,38 +251,38 @@ def test_a_broken_policy_at_home_is_not_replaced_by_the_machines(machine: Machin
 # --- auth files ---
 
 
-def names(machine: Machine, rules: Rules, given: str | None = None) -> list[str]:
-    found = auth_file_paths(machine.locations, rules, given)
+def names(machine: Machine, rules: Rules, explicit: str | None = None) -> list[str]:
+    found = auth_file_paths(machine.locations, rules, explicit)
     return [path.removeprefix(f"{machine.root}/") for path, _, _ in found]
 
 
 def test_the_order_of_auth_files(machine: Machine) -> None:
-    """The run-time directory, the user's configuration (today), Docker's two files."""
+    """The runtime directory, the user's configuration (only current), the two files of Docker."""
     docker = ["home/.docker/config.json", "home/.dockercfg"]
     config = "home/.config/containers/auth.json"
     assert names(machine, NEW) == ["run/containers/0/auth.json", config, *docker]
     assert names(machine, OLD) == ["run/containers/0/auth.json", *docker]
     machine.environ |= {"XDG_RUNTIME_DIR": "x", "XDG_CONFIG_HOME": "c", "DOCKER_CONFIG": "d"}
-    mine = ["x/containers/auth.json", "c/containers/auth.json", "d/config.json"]
-    assert names(machine, NEW) == [*mine, "home/.dockercfg"]
+    own = ["x/containers/auth.json", "c/containers/auth.json", "d/config.json"]
+    assert names(machine, NEW) == [*own, "home/.dockercfg"]
     assert names(machine, OLD) == ["x/containers/auth.json", *docker]
 
 
-def test_a_given_auth_file(machine: Machine) -> None:
-    """Today it is the only one and must exist; in 2019 Docker's files were asked after it."""
-    assert names(machine, NEW, "given") == ["given"]
-    assert names(machine, OLD, "given") == ["given", *names(machine, OLD)[1:]]
+def test_an_explicit_auth_file(machine: Machine) -> None:
+    """Under current it is the only one and must exist; libpod-1.3 reads Docker's files after it."""
+    assert names(machine, NEW, "explicit") == ["explicit"]
+    assert names(machine, OLD, "explicit") == ["explicit", *names(machine, OLD)[1:]]
     machine.environ["REGISTRY_AUTH_FILE"] = "env"
     assert names(machine, NEW) == ["env"]
-    assert names(machine, NEW, "given") == ["given"]
+    assert names(machine, NEW, "explicit") == ["explicit"]
     with pytest.raises(PathError):
         find_credentials(machine.locations, NEW, "e.x/x")
     assert find_credentials(machine.locations, OLD, "e.x/x") is None
 
 
 @BOTH
-def test_the_first_file_with_credentials_gives_them(machine: Machine, rules: Rules) -> None:
-    """A file that has none for the registry is passed over."""
+def test_the_first_file_with_credentials_is_used(machine: Machine, rules: Rules) -> None:
+    """A file without credentials for the registry is skipped."""
 
     def auth(host: str, who: str) -> str:
         return json.dumps({"auths": {host: {"auth": base64.b64encode(who.encode()).decode()}}})
@@ -295,25 +295,25 @@ def test_the_first_file_with_credentials_gives_them(machine: Machine, rules: Rul
     assert find_credentials(machine.locations, rules, "none.x/x") is None
 
 
-def test_how_a_bad_auth_file_was_told_in_2019(machine: Machine) -> None:
-    """The file is named for what is no JSON, and not for what is no base64."""
+def test_messages_of_libpod_for_a_broken_auth_file(machine: Machine) -> None:
+    """They name the file for invalid JSON, but not for invalid base64."""
     path = machine.file("auth.json", "{")
     with pytest.raises(ConfigurationError) as caught:
         find_credentials(machine.locations, OLD, "e.x/x", path)
-    assert caught.value.told(OLD.wording).startswith(
+    assert caught.value.render(OLD.wording).startswith(
         f'error getting username and password: error reading JSON file "{path}": '
         f'error unmarshaling JSON at "{path}": '
     )
     machine.file("auth.json", '{"auths": {"e.x": {"auth": "!"}}}')
     with pytest.raises(ConfigurationError) as caught:
         find_credentials(machine.locations, OLD, "e.x/x", path)
-    assert caught.value.told(OLD.wording) == (
+    assert caught.value.render(OLD.wording) == (
         "error getting username and password: illegal base64 data at input byte 0"
     )
 
 
 def test_a_path_with_a_null_character_is_unusable(machine: Machine) -> None:
-    """It is told like every other path that does not open."""
+    """The error is that of any path that cannot be opened."""
     with pytest.raises(PathError) as caught:
         load_registries(machine.locations, NEW, "a\0b")
-    assert caught.value.told(OLD.wording).endswith("invalid argument")
+    assert caught.value.render(OLD.wording).endswith("invalid argument")

@@ -1,4 +1,4 @@
-"""What the manual pages of podman's files say by example, with small files of our own.
+"""Examples as in the manual pages of podman's configuration files.
 
 Sources: containers-registries.conf(5), containers-registries.conf.d(5), containers-auth.json(5),
 containers-certs.d(5).
@@ -28,14 +28,14 @@ def puller(tmp_path: Path) -> Puller:
     return Puller(tmp_path)
 
 
-def asked(puller: Puller, name: str) -> list[str]:
-    """The places for a name, in order; `!` before those that are not asked."""
+def endpoint_names(puller: Puller, name: str) -> list[str]:
+    """The endpoints for a name, in order; `!` precedes those that are not used."""
     found = endpoints_of(load_registries(puller.locations, NEW), parse_normalized(name))
     return [f"{'!' if end.problem else ''}{end.reference}" for end in found]
 
 
-def test_one_mirror_for_a_namespace(puller: Puller) -> None:
-    """The first example of the page: a prefix, a location inside the house, and two mirrors."""
+def test_mirrors_for_a_namespace(puller: Puller) -> None:
+    """The first example of the page: a prefix, another location, and two mirrors."""
     puller.conf(
         """
         unqualified-search-registries = ["one.example"]
@@ -51,12 +51,12 @@ def test_one_mirror_for_a_namespace(puller: Puller) -> None:
         insecure = true
         """
     )
-    assert asked(puller, "one.example/team/app:v1") == [
+    assert endpoint_names(puller, "one.example/team/app:v1") == [
         "mirror-0.local/for-team/app:v1",
         "mirror-1.local/others/team/app:v1",
         "inside.example/kept/app:v1",
     ]
-    assert asked(puller, "one.example/other:v1") == ["one.example/other:v1"]
+    assert endpoint_names(puller, "one.example/other:v1") == ["one.example/other:v1"]
     found = load_registries(puller.locations, NEW)
     assert found.search_registries() == ("one.example",)
     entry = found.find("one.example/team/app")
@@ -65,7 +65,7 @@ def test_one_mirror_for_a_namespace(puller: Puller) -> None:
 
 
 def test_pulling_by_digest_and_by_tag(puller: Puller) -> None:
-    """`pull-from-mirror` says for each mirror which kind of name it is for."""
+    """`pull-from-mirror` determines for which references each mirror is used."""
     puller.conf(
         """
         [[registry]]
@@ -81,16 +81,18 @@ def test_pulling_by_digest_and_by_tag(puller: Puller) -> None:
         """
     )
     digest = f"@sha256:{'1' * 64}"
-    hosts = [name.partition("/")[0] for name in asked(puller, f"r.example/base/x{digest}")]
+    hosts = [name.partition("/")[0] for name in endpoint_names(puller, f"r.example/base/x{digest}")]
     assert hosts == ["both.example", "digests.example", "r.example"]
-    hosts = [name.partition("/")[0] for name in asked(puller, "r.example/base/x:1")]
+    hosts = [name.partition("/")[0] for name in endpoint_names(puller, "r.example/base/x:1")]
     assert hosts == ["both.example", "tags.example", "r.example"]
-    hosts = [name.partition("/")[0] for name in asked(puller, f"r.example/base/x:1{digest}")]
+    hosts = [
+        name.partition("/")[0] for name in endpoint_names(puller, f"r.example/base/x:1{digest}")
+    ]
     assert hosts == ["both.example", "digests.example", "r.example"]
 
 
 def test_a_wildcard(puller: Puller) -> None:
-    """Hosts below a domain, at any depth; the longest prefix still wins."""
+    """It matches hosts below a domain, at any depth; the longest prefix still decides."""
     puller.conf(
         """
         [[registry]]
@@ -107,16 +109,16 @@ def test_a_wildcard(puller: Puller) -> None:
         prefix = "two.example.com/x"
         """
     )
-    assert asked(puller, "a.example.com/y:1") == ["all.local/y:1"]
-    assert asked(puller, "a.deep.example.com/y:1") == ["deep.local/y:1"]
-    assert asked(puller, "example.com/y:1") == ["example.com/y:1"]
-    assert asked(puller, "one.example.com/x:1") == ["x.local/z:1"]
-    assert asked(puller, "two.example.com/x/y:1") == ["host.only/y:1"]
-    assert asked(puller, "two.example.com/x:1") == ["!two.example.com/x:1"]
+    assert endpoint_names(puller, "a.example.com/y:1") == ["all.local/y:1"]
+    assert endpoint_names(puller, "a.deep.example.com/y:1") == ["deep.local/y:1"]
+    assert endpoint_names(puller, "example.com/y:1") == ["example.com/y:1"]
+    assert endpoint_names(puller, "one.example.com/x:1") == ["x.local/z:1"]
+    assert endpoint_names(puller, "two.example.com/x/y:1") == ["host.only/y:1"]
+    assert endpoint_names(puller, "two.example.com/x:1") == ["!two.example.com/x:1"]
 
 
 def test_blocking(puller: Puller) -> None:
-    """Everything of a host but one namespace of it."""
+    """All names of a host except one namespace."""
     puller.conf(
         """
         [[registry]]
@@ -126,14 +128,14 @@ def test_blocking(puller: Puller) -> None:
         location = "r.example/good"
         """
     )
-    assert asked(puller, "r.example/x:1") == ["!r.example/x:1"]
-    assert asked(puller, "r.example/good/x:1") == ["r.example/good/x:1"]
-    assert asked(puller, "r.example/goods:1") == ["!r.example/goods:1"]
+    assert endpoint_names(puller, "r.example/x:1") == ["!r.example/x:1"]
+    assert endpoint_names(puller, "r.example/good/x:1") == ["r.example/good/x:1"]
+    assert endpoint_names(puller, "r.example/goods:1") == ["!r.example/goods:1"]
 
 
 @pytest.mark.clause("CONF-012")
 def test_drop_ins(puller: Puller) -> None:
-    """They come after the main file in the order of their names; one unset alias stays unset."""
+    """They follow the main file in the order of their names; an empty alias removes an alias."""
     puller.conf(
         """
         unqualified-search-registries = ["main.example"]
@@ -182,10 +184,8 @@ def test_drop_ins(puller: Puller) -> None:
         ('unqualified-search-registries = "a.example"', 1, "registries_conf.wrong_type"),
     ],
 )
-def test_each_malformed_file_is_told_with_its_line(
-    puller: Puller, text: str, line: int, code: str
-) -> None:
-    """File, line and reason."""
+def test_errors_have_file_and_line(puller: Puller, text: str, line: int, code: str) -> None:
+    """Each kind of malformed file."""
     puller.conf(text)
     with pytest.raises(ConfigurationError) as caught:
         load_registries(puller.locations, NEW)
@@ -195,7 +195,7 @@ def test_each_malformed_file_is_told_with_its_line(
 
 
 def test_namespaced_credentials(puller: Puller) -> None:
-    """Of a repository's own entry, its namespace's and its registry's the nearest counts."""
+    """The longest of the keys for repository, namespace and registry is used."""
 
     def auth(user: str) -> dict[str, str]:
         return {"auth": base64.b64encode(f"{user}:p".encode()).decode()}
@@ -221,7 +221,7 @@ def test_namespaced_credentials(puller: Puller) -> None:
 
 @pytest.mark.clause("TLS-001")
 def test_certificates_of_a_host_with_a_port(puller: Puller) -> None:
-    """The folder has the name of the host as it stands in image names, with its port."""
+    """The name of the directory includes the port, as in image names."""
     for name in ("ca.crt", "client.cert", "client.key", "notes.txt"):
         puller.write(f"etc/containers/certs.d/r.example:5000/{name}", "")
     found = find_certificates(puller.locations, NEW, "r.example:5000")

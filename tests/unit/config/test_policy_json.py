@@ -1,4 +1,4 @@
-"""policy.json: what is read, and how everything else is refused."""
+"""The parser of policy.json."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_whole_policy(rules: Rules) -> None:
 
 @BOTH
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("{}", "Default policy is missing"),
         ("null", 'JSON object expected, got "%!s(<nil>)"'),
@@ -142,19 +142,19 @@ def test_a_whole_policy(rules: Rules) -> None:
         ),
     ],
 )
-def test_what_both_editions_refuse(text: str, told: str, rules: Rules) -> None:
-    """The first fault in the order of the document, told as podman v1.3.2 does."""
+def test_errors_of_both_editions(text: str, message: str, rules: Rules) -> None:
+    """The first error in the order of the document; the message is that of podman v1.3.2."""
     error = refusal(text, rules)
-    assert error.told(Rules.LIBPOD_1_3.wording) == f'invalid policy in "/p.json": {told}'
-    assert "/p.json" in error.told(Rules.CURRENT.wording)
+    assert error.render(Rules.LIBPOD_1_3.wording) == f'invalid policy in "/p.json": {message}'
+    assert "/p.json" in error.render(Rules.CURRENT.wording)
 
 
 @BOTH
 @pytest.mark.parametrize(
     "text", ["", "garbage", requiring(ACCEPT) + "x", '{"default": [', "[" * 700, "[" * 70_000]
 )
-def test_what_is_no_json_is_refused(text: str, rules: Rules) -> None:
-    """Also where something follows the document, or where it never ends."""
+def test_invalid_json_is_refused(text: str, rules: Rules) -> None:
+    """Also data after the document, and deep nesting."""
     assert refusal(text, rules).code == "policy_json.not_json"
 
 
@@ -171,7 +171,7 @@ def test_what_is_no_json_is_refused(text: str, rules: Rules) -> None:
     ],
 )
 def test_a_value_of_another_type_is_refused(text: str, rules: Rules) -> None:
-    """Nothing is converted."""
+    """No value is converted."""
     assert refusal(text, rules).code == "policy_json.wrong_type"
 
 
@@ -196,7 +196,7 @@ def test_a_value_of_another_type_is_refused(text: str, rules: Rules) -> None:
     ],
 )
 def test_the_kinds_of_identity(identity: dict[str, Any], meaning: object) -> None:
-    """What a signature may have to speak of."""
+    """The requirements on the name in a signature."""
     found = read(requiring(f'{{{KEY}, "signedIdentity": {json.dumps(identity)}}}'))
     (requirement,) = found.default
     assert isinstance(requirement, SignedBy)
@@ -217,14 +217,14 @@ def test_the_kinds_of_identity(identity: dict[str, Any], meaning: object) -> Non
         ({"type": "remapIdentity", "prefix": "a.b/", "signedPrefix": "a.b"}, "prefix"),
     ],
 )
-def test_identities_that_are_refused(identity: dict[str, Any], code: str) -> None:
-    """An identity is read as strictly as everything else."""
+def test_invalid_identities_are_refused(identity: dict[str, Any], code: str) -> None:
+    """An identity is parsed as strictly as everything else."""
     text = requiring(f'{{{KEY}, "signedIdentity": {json.dumps(identity)}}}')
     assert refusal(text).code == f"policy_json.{code}"
 
 
-def test_what_was_invented_later_is_unknown_in_2019() -> None:
-    """sigstoreSigned, keyPaths and remapIdentity came after podman v1.3.2."""
+def test_later_additions_are_unknown_in_libpod() -> None:
+    """sigstoreSigned, keyPaths and remapIdentity are newer than podman v1.3.2."""
     old = Rules.LIBPOD_1_3
     remapped = '{"type": "remapIdentity", "prefix": "a.b", "signedPrefix": "a.c"}'
     assert refusal(requiring('{"type": "sigstoreSigned", "keyPath": "/k"}'), old).code == (
@@ -238,8 +238,8 @@ def test_what_was_invented_later_is_unknown_in_2019() -> None:
     )
 
 
-def test_several_key_files_are_read_today() -> None:
-    """keyPaths is a list of which none may be empty."""
+def test_several_key_files() -> None:
+    """keyPaths is a list of non-empty paths."""
     several = '{"type": "signedBy", "keyType": "GPGKeys", "keyPaths": '
     (found,) = read(requiring(several + '["/a", "/b"]}')).default
     assert isinstance(found, SignedBy)
@@ -271,14 +271,14 @@ def test_several_key_files_are_read_today() -> None:
         ),
     ],
 )
-def test_sigstore_requirements_that_are_refused(fields: dict[str, Any], code: str) -> None:
-    """Exactly one kind of key, and what belongs to it."""
+def test_invalid_sigstore_requirements_are_refused(fields: dict[str, Any], code: str) -> None:
+    """There must be exactly one kind of key, with all its fields."""
     text = requiring(json.dumps({"type": "sigstoreSigned", **fields}))
     assert refusal(text).code == f"policy_json.{code}"
 
 
 def test_sigstore_requirements_are_read() -> None:
-    """With keys, with Fulcio and its log, with a PKI of one's own."""
+    """With keys, with Fulcio and Rekor, with a PKI."""
     authority = {"caPath": "/c", "oidcIssuer": "i", "subjectEmail": "s"}
     pki = {"caRootsPath": "/c", "subjectHostname": "h"}
     found = read(
@@ -300,7 +300,7 @@ def test_sigstore_requirements_are_read() -> None:
     )
 
 
-def test_a_refusal_names_the_place_in_the_file() -> None:
-    """The path through the document stands in the sentence."""
+def test_an_error_names_its_position_in_the_document() -> None:
+    """The message contains the path in the document."""
     text = scoped('{"docker": {"e.x/ns": [{"type": "reject"}, {"type": "bogus"}]}}')
     assert 'transports.docker."e.x/ns"[1]: "bogus"' in str(refusal(text))

@@ -1,4 +1,4 @@
-"""Which entry of registries.conf a name falls under."""
+"""Which entry of registries.conf matches a name."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from towline.config.registries import Registries, Registry
     ],
 )
 def test_a_prefix_ends_at_the_end_of_a_part(prefix: str, name: str, covered: int | None) -> None:
-    """After a prefix the name ends, or goes on with a colon, a slash or an at sign."""
+    """After the prefix the name ends, or continues with a colon, a slash or an at sign."""
     entry = Registry(prefix, "x", wildcard=prefix.startswith("*."))
     assert entry.matched(name) == covered
 
 
-def test_a_star_means_nothing_where_wildcards_are_unknown() -> None:
-    """The form of 2019 takes prefixes literally."""
+def test_a_star_is_literal_without_wildcards() -> None:
+    """The form of 2019 has no wildcards."""
     assert Registry("*.example.com", "x").matched("a.example.com/x") is None
 
 
 def test_the_longest_prefix_decides_and_the_first_among_equals() -> None:
-    """The order of the file counts only between prefixes of the same length."""
+    """The order of the file matters only for prefixes of the same length."""
     entries = (
         Registry("e.x", "1"),
         Registry("e.x/ns", "2"),

@@ -1,4 +1,4 @@
-"""registries.conf as it is written today."""
+"""The parser of the current form of registries.conf."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def refusal(text: str, *, drop_in: bool = False) -> ConfigurationError:
 
 
 def test_a_whole_file() -> None:
-    """Every key that has a meaning arrives."""
+    """All keys are parsed."""
     found = read(
         """
         unqualified-search-registries = ["docker.io/", "localhost:5000"]
@@ -75,7 +75,7 @@ def test_a_whole_file() -> None:
 
 
 def test_an_empty_file_has_the_defaults() -> None:
-    """Short names are searched nowhere, and credentials come from the auth files."""
+    """There are no search registries, and credentials are from the auth files."""
     found = read("")
     assert found.search_registries() == ()
     assert found.short_name_mode == "permissive"
@@ -84,7 +84,7 @@ def test_an_empty_file_has_the_defaults() -> None:
 
 
 def test_the_old_form_is_converted() -> None:
-    """Search becomes the list of today, insecure and block become entries."""
+    """The search list becomes that of the current form; insecure and block become entries."""
     found = read(
         "[registries.search]\nregistries = ['a.b']\n"
         "[registries.insecure]\nregistries = ['c.d']\n"
@@ -98,8 +98,8 @@ def test_the_old_form_is_converted() -> None:
 
 
 @pytest.mark.clause("CONF-035")
-def test_the_first_of_equal_prefixes_in_a_file_holds() -> None:
-    """Two entries for one prefix with different locations are no error."""
+def test_the_first_of_equal_prefixes_in_a_file_is_used() -> None:
+    """Two entries for one prefix with different locations are not an error."""
     entry = "[[registry]]\nprefix = 'p.q'\nlocation = '{}'\n"
     found = read(entry.format("a.b") + entry.format("c.d")).find("p.q/x")
     assert found is not None
@@ -107,8 +107,8 @@ def test_the_first_of_equal_prefixes_in_a_file_holds() -> None:
 
 
 @pytest.mark.clause("CONF-034")
-def test_later_files_win() -> None:
-    """Entries are replaced whole, the search list where it is there, aliases one by one."""
+def test_later_files_override_earlier_ones() -> None:
+    """Entries are replaced whole, the search list if it is set, aliases one by one."""
     found = read(
         "unqualified-search-registries = ['a.b']\nshort-name-mode = 'enforcing'\n"
         "[aliases]\nx = 'a.b/x'\ny = 'a.b/y'\n"
@@ -173,32 +173,32 @@ def test_later_files_win() -> None:
         ("x = " + "[" * 5000, "not_toml"),
     ],
 )
-def test_what_is_refused(text: str, code: str) -> None:
+def test_errors(text: str, code: str) -> None:
     """The rules of containers-registries.conf, each with its own code."""
     assert refusal(text).code == f"registries_conf.{code}"
 
 
 @pytest.mark.clause("CONF-033")
 def test_a_drop_in_cannot_have_the_old_form() -> None:
-    """Only the main file may still be of that kind."""
+    """Only the main file can have it."""
     error = refusal("[registries.search]\nregistries = ['a.b']", drop_in=True)
     assert error.code == "registries_conf.old_drop_in"
 
 
-def test_bytes_that_are_no_utf8_are_told_with_their_line() -> None:
-    """The line is counted, since no parser gets that far."""
+def test_the_error_of_invalid_utf8_has_the_line() -> None:
+    """The line is counted without the TOML parser."""
     with pytest.raises(ConfigurationError, match="line 2 is not UTF-8"):
         parse(b"# fine\n# caf\xe9\n", "r.conf")
 
 
-def test_a_refusal_names_file_and_line() -> None:
+def test_errors_name_file_and_line() -> None:
     """The line is that of the entry, or of the key."""
     text = "short-name-mode = 'permissive'\n\n[[registry]]\nlocation = 'a.b'\n\n[[registry]]\n"
     assert str(refusal(text)).startswith("r.conf, line 6: ")
     assert str(refusal("\nshort-name-mode = 'x'")).startswith("r.conf, line 2: ")
 
 
-def test_a_file_of_2019_is_told_what_changed() -> None:
-    """The likeliest reason for a missing location is an old file."""
+def test_the_error_for_a_file_of_2019_names_the_new_key() -> None:
+    """An old file is the most likely reason for a missing location."""
     assert "location" in str(refusal("[[registry]]\nurl = 'a.b'"))
     assert "2019" in str(refusal("[[registry]]\nurl = 'a.b'"))

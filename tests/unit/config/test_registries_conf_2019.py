@@ -1,4 +1,4 @@
-"""registries.conf as podman v1.3.2 reads it."""
+"""The parser of registries.conf in the form of podman v1.3.2."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def refusal(text: str | bytes) -> ConfigurationError:
 
 
 def test_old_lists_become_entries_in_the_order_search_block_insecure() -> None:
-    """A name that stands in several lists is one entry with several marks."""
+    """A name in several lists is one entry with several settings."""
     found = parse(
         b"[registries.insecure]\nregistries = ['b', 'c']\n"
         b"[registries.block]\nregistries = ['d', 'a/']\n"
@@ -40,7 +40,7 @@ def test_old_lists_become_entries_in_the_order_search_block_insecure() -> None:
 
 
 def test_new_entries_have_url_prefix_and_mirrors() -> None:
-    """The url loses its trailing slashes, and is the prefix where none is given; a mirror stays."""
+    """Trailing slashes of the url are removed; it is the default prefix; mirrors are unchanged."""
     found = parse(
         b"[[registry]]\nurl = 'a.b//'\nunqualified-search = true\n"
         b"[[registry]]\nurl = 'i.n/bar'\nprefix = 'e.x/foo/'\n"
@@ -54,7 +54,7 @@ def test_new_entries_have_url_prefix_and_mirrors() -> None:
 
 
 def test_the_same_url_twice_is_searched_twice() -> None:
-    """Only conflicting marks are refused."""
+    """Only conflicting settings are errors."""
     entry = "[[registry]]\nurl = 'a.b'\nunqualified-search = true\n"
     assert search(entry * 2) == ("a.b", "a.b")
 
@@ -69,8 +69,8 @@ def test_the_same_url_twice_is_searched_twice() -> None:
         "",
     ],
 )
-def test_unknown_keys_mean_nothing(text: str) -> None:
-    """What was invented later, and what never was, is ignored."""
+def test_unknown_keys_are_ignored(text: str) -> None:
+    """Keys that were added later, and any others."""
     assert search(text) == ()
 
 
@@ -89,12 +89,12 @@ def test_unknown_keys_mean_nothing(text: str) -> None:
     ],
 )
 def test_the_toml_of_2013_is_read(text: str) -> None:
-    """Keys have no case, comments may hold anything, and a carriage return ends a line."""
+    """Keys ignore case, comments may contain any bytes, and a carriage return ends a line."""
     assert search(text) == ("a.b",)
 
 
 def test_a_comment_need_not_be_utf8() -> None:
-    """Bytes of another encoding hurt nobody in a comment."""
+    """Invalid UTF-8 in a comment is ignored."""
     assert search("# caf") == parse(b"# caf\xe9\n", "r.conf").search_registries() == ()
 
 
@@ -120,18 +120,18 @@ def test_a_comment_need_not_be_utf8() -> None:
     ],
 )
 def test_later_toml_and_broken_toml_are_refused(text: str) -> None:
-    """No dotted keys, no inline tables, lists of one type, no mark at the beginning."""
+    """No dotted keys, no inline tables, no lists of several types, no byte order mark."""
     assert refusal(text).code == "registries_conf.not_toml"
 
 
-def test_dots_and_braces_in_strings_and_headers_are_no_later_toml() -> None:
-    """Only keys and values outside strings are looked at."""
+def test_dots_and_braces_in_strings_and_headers_are_valid() -> None:
+    """Only keys and values outside strings are checked for later syntax."""
     text = 'x = \'{a.b = 1}\'\n\'a.b\' = 1.5\n[x.y]\ny = [\n1.5,\n2.5]\nz = """\na.b = {}\n"""\n'
     assert search("[other]\n" + text.replace("[x.y]", "[other.y]")) == ()
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("[[registry]]\nunqualified-search = true", "invalid URL: cannot be empty"),
         ("[[registry]]\nlocation = 'a.b'", "invalid URL: cannot be empty"),
@@ -170,13 +170,13 @@ def test_dots_and_braces_in_strings_and_headers_are_no_later_toml() -> None:
         ),
     ],
 )
-def test_what_is_refused_and_how_it_is_told(text: str, told: str) -> None:
-    """An entry's url comes before its prefix and its mirrors, and conflicts come last."""
-    assert refusal(text).told(LIBPOD_1_3) == told
+def test_errors_and_their_messages(text: str, message: str) -> None:
+    """Errors of an entry's url precede those of its prefix and mirrors; conflicts come last."""
+    assert refusal(text).render(LIBPOD_1_3) == message
 
 
-def test_upper_case_schemes_pass() -> None:
-    """Only the lower-case schemes are looked for."""
+def test_upper_case_schemes_are_accepted() -> None:
+    """Only lower-case schemes are errors."""
     assert search("[registries.search]\nregistries = ['HTTPS://a.b']") == ("HTTPS://a.b",)
 
 
@@ -196,5 +196,5 @@ def test_upper_case_schemes_pass() -> None:
     ],
 )
 def test_a_value_of_another_type_is_refused(text: str) -> None:
-    """Nothing is converted."""
+    """No value is converted."""
     assert refusal(text).code == "registries_conf.wrong_type"

@@ -1,4 +1,4 @@
-"""skopeo accepts and refuses the same configuration files as the edition of today."""
+"""skopeo accepts and refuses the same configuration files as the edition ``current``."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def skopeo(home: Path, *arguments: str) -> str:
 
 @pytest.mark.parametrize("text", REGISTRIES)
 def test_skopeo_agrees_about_registries(tmp_path: Path, text: str) -> None:
-    """The file is refused by both, or by neither; the registry itself is never reached."""
+    """Both accept the file or both refuse it; the registry is never connected."""
     path = tmp_path / "registries.conf"
     path.write_text(text)
     options = ["--registries-conf", str(path), "inspect", "--raw", "docker://127.0.0.1:1/x"]
@@ -117,10 +117,10 @@ def test_skopeo_agrees_about_registries(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("text", POLICIES)
 def test_skopeo_agrees_about_policies(tmp_path: Path, text: str) -> None:
-    """The file is refused by both, or by neither."""
+    """Both accept the file or both refuse it."""
     path = tmp_path / "policy.json"
     path.write_text(text)
-    image = made_image(tmp_path / "image")
+    image = make_image(tmp_path / "image")
     options = ["--policy", str(path), "copy", f"dir:{image}", f"dir:{tmp_path / 'copy'}"]
     theirs = "invalid policy" in skopeo(tmp_path, *options)
     try:
@@ -131,8 +131,8 @@ def test_skopeo_agrees_about_policies(tmp_path: Path, text: str) -> None:
     assert ours == theirs
 
 
-def made_image(path: Path) -> Path:
-    """The smallest image that skopeo copies, so that it comes as far as the policy."""
+def make_image(path: Path) -> Path:
+    """The smallest image that skopeo copies, so that it reads the policy."""
     config = b'{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}'
     name = hashlib.sha256(config).hexdigest()
     path.mkdir()

@@ -1,4 +1,4 @@
-"""Short names as registries.conf has them completed, and the reasons that `resolve` gives."""
+"""Short names: how registries.conf completes them, and the reasons in the output of `resolve`."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def puller(tmp_path: Path) -> Puller:
 
 
 def images(puller: Puller, name: str) -> list[str]:
-    """The candidates of a name."""
+    """The candidates for a name."""
     return [pair.image for pair in puller.runtime().resolve(name).pairs]
 
 
 @pytest.mark.clause("CONF-043")
 def test_aliases(puller: Puller) -> None:
-    """An alias wins over the search registries, and keeps tag and digest."""
+    """An alias precedes the search registries, and tag and digest remain."""
     puller.conf(SEARCH + '[aliases]\nfoo = "c.example/team/foo"\n"x/y" = "docker.io/library/z"\n')
     digest = f"sha256:{'0' * 64}"
     assert images(puller, "foo:1") == ["c.example/team/foo:1"]
@@ -51,30 +51,32 @@ def test_aliases(puller: Puller) -> None:
         (1000, {"XDG_CACHE_HOME": "{}/cache"}, "cache/containers/short-name-aliases.conf"),
     ],
 )
-def test_what_podman_learned(tmp_path: Path, uid: int, environ: dict[str, str], path: str) -> None:
-    """The file of learned aliases wins, and an empty value in it ends the search for one."""
+def test_the_alias_cache_of_podman(
+    tmp_path: Path, uid: int, environ: dict[str, str], path: str
+) -> None:
+    """It precedes registries.conf, and an empty value in it disables an alias."""
     puller = Puller(tmp_path, {key: value.format(tmp_path) for key, value in environ.items()})
     puller.conf(SEARCH + '[aliases]\nfoo = "c.example/foo"\nbar = "c.example/bar"\n')
-    learned = puller.write(path, '[aliases]\nfoo = "d.example/foo"\nbar = ""\n')
-    before = learned.read_bytes()
+    alias_cache = puller.write(path, '[aliases]\nfoo = "d.example/foo"\nbar = ""\n')
+    before = alias_cache.read_bytes()
     runtime = puller.runtime(locations=replace(puller.locations, uid=uid))
     assert [pair.image for pair in runtime.resolve("foo").pairs] == ["d.example/foo"]
     assert len(runtime.resolve("bar").pairs) == 2
-    assert runtime.explain("foo").decisions[0].path == str(learned)
-    assert learned.read_bytes() == before
-    learned.write_text("[aliases\n")
+    assert runtime.explain("foo").decisions[0].path == str(alias_cache)
+    assert alias_cache.read_bytes() == before
+    alias_cache.write_text("[aliases\n")
     with pytest.raises(ConfigurationError) as caught:
         runtime.resolve("foo")
-    assert str(learned) in str(caught.value)
+    assert str(alias_cache) in str(caught.value)
 
 
 @pytest.mark.clause("CONF-046")
-def test_enforcing_guesses_nothing(puller: Puller) -> None:
-    """The error lists the candidates, and gives the line that would decide."""
+def test_enforcing_refuses_ambiguous_names(puller: Puller) -> None:
+    """The error lists the candidates, and an alias line that resolves the name."""
     puller.conf(SEARCH + 'short-name-mode = "enforcing"\n')
     with pytest.raises(InvalidNameError) as caught:
         puller.runtime().resolve("foo:1")
-    told = str(caught.value)
+    output = str(caught.value)
     assert caught.value.code == "name.ambiguous"
     for part in (
         "a.example/foo:1",
@@ -82,7 +84,7 @@ def test_enforcing_guesses_nothing(puller: Puller) -> None:
         '"foo" = "a.example/foo"',
         str(puller.folder / "etc/containers/registries.conf"),
     ):
-        assert part in told
+        assert part in output
     line = caught.value.facts["line"]
     puller.conf(SEARCH + f'short-name-mode = "enforcing"\n[aliases]\n{line}\n')
     assert images(puller, "foo:1") == ["a.example/foo:1"]
@@ -91,22 +93,22 @@ def test_enforcing_guesses_nothing(puller: Puller) -> None:
 @pytest.mark.clause("CONF-046")
 @pytest.mark.parametrize("mode", ["permissive", "disabled"])
 def test_other_modes_try_all(puller: Puller, mode: str) -> None:
-    """Nobody can be asked, so the candidates are tried in order."""
+    """There is no prompt, so the candidates are tried in order."""
     puller.conf(SEARCH + f'short-name-mode = "{mode}"\n')
     assert images(puller, "foo") == ["a.example/foo", "b.example/foo"]
 
 
 @pytest.mark.clause("CONF-046")
 def test_one_candidate_needs_no_choice(puller: Puller) -> None:
-    """Enforcing takes it, also where it stands twice."""
+    """Enforcing accepts it, also if it is listed twice."""
     puller.conf(
         'unqualified-search-registries = ["a.example", "a.example"]\nshort-name-mode = "enforcing"'
     )
     assert images(puller, "foo") == ["a.example/foo", "a.example/foo"]
 
 
-def test_the_original_knows_no_aliases(puller: Puller) -> None:
-    """Under libpod-1.3 the search registries of the old form are all there is."""
+def test_libpod_ignores_aliases(puller: Puller) -> None:
+    """Under libpod-1.3 only the search registries of the old form are used."""
     puller.conf('[registries.search]\nregistries = ["a.example"]\n[aliases]\nfoo = "c.example/foo"')
     goal = puller.runtime(rules=Rules.LIBPOD_1_3).resolve("foo")
     assert [pair.image for pair in goal.pairs] == ["a.example/foo"]
@@ -127,12 +129,12 @@ blocked = true
 """
 
 
-def test_the_reasons(tmp_path: Path) -> None:
-    """`resolve` names the file and table that decided, and who is asked, and makes no store."""
+def test_resolve_prints_reasons(tmp_path: Path) -> None:
+    """`resolve` prints the file and table that decided and the endpoints, and creates no store."""
     line = CommandLine.below(tmp_path)
     line.registries_conf.write_text(CONF)
     path = str(line.registries_conf)
-    told = line("resolve", "foo:1").stdout
+    output = line("resolve", "foo:1").stdout
     for part in (
         "1. docker://a.example/team/foo:1",
         f'[[registry]] prefix = "a.example/team" in {path}',
@@ -140,7 +142,7 @@ def test_the_reasons(tmp_path: Path) -> None:
         "registry elsewhere.example/t/foo:1",
         f'[aliases] "foo" in {path}',
     ):
-        assert part in told
+        assert part in output
     document = line("resolve", "--format", "json", "foo:1").json()
     assert document["how"] == "alias"
     assert document["decisions"] == [{"table": '[aliases] "foo"', "path": path}]
@@ -155,15 +157,15 @@ def test_the_reasons(tmp_path: Path) -> None:
     assert searched["decisions"][1] == {"table": "short-name-mode", "path": None}
     (blocked,) = searched["pairs"][1]["endpoints"]
     assert blocked["problem"]["code"] == "registry.blocked"
-    assert "not asked" in line("resolve", "bar").stdout
+    assert "not used" in line("resolve", "bar").stdout
     assert line("resolve", "--format", "json", "dir:/tmp").json()["how"] == "transport"
     assert line("resolve", "--format", "json", "docker://c.example/x").json()["how"] == "transport"
     assert line("resolve", "--format", "json", "c.example/x").json()["how"] == "full-name"
     assert not line.root.exists()
 
 
-def test_where_credentials_are_looked_for(tmp_path: Path) -> None:
-    """`--explain-auth` tells file, key and user for each place, and never the secret."""
+def test_explain_auth(tmp_path: Path) -> None:
+    """`--explain-auth` prints file, key and user for each endpoint, but no secret."""
     line = CommandLine.below(tmp_path)
     line.registries_conf.write_text(CONF)
     auth = tmp_path / "auth.json"
@@ -176,7 +178,7 @@ def test_where_credentials_are_looked_for(tmp_path: Path) -> None:
         "  these credentials are used",
         "elsewhere.example/t/foo:",
         f"  {auth} has no entry for it",
-        "  so it is asked without credentials",
+        "  so requests have no credentials",
     ]
     words = ("--format", "json", "--explain-auth", "--creds", "me:secret", "a.example/team/x")
     ended = line("resolve", *words)

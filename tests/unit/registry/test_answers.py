@@ -1,4 +1,4 @@
-"""The bodies of errors become facts, and the facts the recorded sentences."""
+"""Error responses: their bodies become facts, and the facts become messages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from towline.registry.error_body import (
 from towline.wording import CURRENT, LIBPOD_1_3
 
 
-def refused(status: int, body: bytes, wanted: str = "manifest") -> RegistryError:
+def error_for(status: int, body: bytes, wanted: str = "manifest") -> RegistryError:
     assert wanted in ("manifest", "blob")
     return response_error(
         "manifest" if wanted == "manifest" else "blob",
@@ -59,35 +59,37 @@ def refused(status: int, body: bytes, wanted: str = "manifest") -> RegistryError
         (204, b"", "received unexpected HTTP status: 204 Said So"),
     ],
 )
-def test_sentences_of_the_original(status: int, body: bytes, text: str) -> None:
-    """A refused manifest is told as podman v1.3.2 tells it."""
-    assert refused(status, body).told(LIBPOD_1_3) == text
+def test_messages_for_a_refused_manifest_are_those_of_podman(
+    status: int, body: bytes, text: str
+) -> None:
+    """The messages of libpod-1.3 are those of podman v1.3.2."""
+    assert error_for(status, body).render(LIBPOD_1_3) == text
 
 
 def test_a_refused_blob_shows_its_status_only() -> None:
-    """The body of a refused blob is not told in the words of the original."""
-    error = refused(404, b'{"errors":[{"code":"BLOB_UNKNOWN"}]}', "blob")
-    told = error.told(LIBPOD_1_3)
-    assert told == "Invalid status code returned when fetching blob 404 (Not Found)"
+    """Under libpod-1.3 the message for a blob does not include the body."""
+    error = error_for(404, b'{"errors":[{"code":"BLOB_UNKNOWN"}]}', "blob")
+    message = error.render(LIBPOD_1_3)
+    assert message == "Invalid status code returned when fetching blob 404 (Not Found)"
 
 
 @given(st.sampled_from([401, 403, 404, 400, 429, 500, 999]), st.binary(max_size=60))
-def test_any_body_can_be_told(status: int, body: bytes) -> None:
-    """Nothing that a server sends breaks the sentence, moves the cursor, or shows a secret."""
-    error = refused(status, body)
-    for told in (error.told(CURRENT), error.told(LIBPOD_1_3)):
-        assert "secret" not in told
-    assert all(char.isprintable() for char in error.told(CURRENT))
+def test_any_body_gives_a_printable_message(status: int, body: bytes) -> None:
+    """No body causes an error, terminal escapes, or a message with a secret."""
+    error = error_for(status, body)
+    for message in (error.render(CURRENT), error.render(LIBPOD_1_3)):
+        assert "secret" not in message
+    assert all(char.isprintable() for char in error.render(CURRENT))
 
 
-def test_only_harmless_parts_of_a_url_are_shown() -> None:
-    """User, password, query and fragment stay hidden."""
+def test_secrets_in_a_url_are_not_shown() -> None:
+    """User, password, query and fragment are removed."""
     assert redact_url("https://u:p@h:5/a/b?token=1#x") == "https://h:5/a/b"
-    assert "secret" not in repr(refused(404, b"").facts)
+    assert "secret" not in repr(error_for(404, b"").facts)
 
 
 def test_phrases_do_not_depend_on_the_python_version() -> None:
-    """Statuses have the names that the recordings have."""
+    """Reason phrases are those of the recordings."""
     assert [reason_phrase(status) for status in (404, 413, 500, 799)] == [
         "Not Found",
         "Request Entity Too Large",
@@ -108,12 +110,12 @@ def test_phrases_do_not_depend_on_the_python_version() -> None:
         "http://h/\r\nX: y",
     ],
 )
-def test_what_is_no_address(text: str) -> None:
-    """Only clean http and https URLs are ever asked for."""
+def test_invalid_urls_are_rejected(text: str) -> None:
+    """Only valid http and https URLs are parsed."""
     assert parse_web_url(text) is None
 
 
 def test_entries_of_the_wrong_shape_are_a_fault() -> None:
-    """A body whose errors are no list of objects is told as not readable."""
+    """A body whose errors are not a list of objects counts as malformed."""
     assert read_error_body(b'{"errors":"x"}').fault
     assert read_error_body(b"[]").fault

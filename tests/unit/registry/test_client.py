@@ -1,4 +1,4 @@
-"""The client says who asks to whom it should, and follows where it may."""
+"""The registry client: authentication, redirects, retries and the ping."""
 
 from __future__ import annotations
 
@@ -8,33 +8,35 @@ from urllib.parse import parse_qs
 import pytest
 
 from tests.support.docker_images import CONFIG, MANIFEST, Registry, descriptor, source
-from tests.support.scripted_server import Line, Request, scripted
+from tests.support.scripted_server import Connection, Request, scripted
 from towline.config.auth_json import Credentials
 from towline.errors import RegistryError, TowlineError
 from towline.rules import Rules
 from towline.wording import LIBPOD_1_3
 
-WHO = Credentials("user", "very secret")
+CREDENTIALS = Credentials("user", "very secret")
 BASIC = "Basic " + base64.b64encode(b"user:very secret").decode()
 
 
-def bearer(realm: str, *, lives: int = 60, tokens: tuple[str, ...] = ("t1", "t2")) -> Registry:
-    """A registry that wants a token, the last that was given."""
+def bearer(realm: str, *, lifetime: int = 60, tokens: tuple[str, ...] = ("t1", "t2")) -> Registry:
+    """A registry that requires the last of these tokens."""
     registry = Registry()
-    given: list[str] = []
+    issued: list[str] = []
 
-    def ping(request: Request, line: Line) -> None:
-        line.reply(401, WWW_Authenticate=f'Bearer realm="{realm}",service="s",scope="ignored"')
+    def ping(request: Request, connection: Connection) -> None:
+        connection.reply(
+            401, WWW_Authenticate=f'Bearer realm="{realm}",service="s",scope="ignored"'
+        )
 
-    def token(request: Request, line: Line) -> None:
-        given.append(tokens[len(given)])
-        line.reply(200, f'{{"token":"{given[-1]}","expires_in":{lives}}}'.encode())
+    def token(request: Request, connection: Connection) -> None:
+        issued.append(tokens[len(issued)])
+        connection.reply(200, f'{{"token":"{issued[-1]}","expires_in":{lifetime}}}'.encode())
 
-    def manifest(request: Request, line: Line) -> None:
+    def manifest(request: Request, connection: Connection) -> None:
         if request.headers.get("authorization") == f"Bearer {tokens[-1]}":
-            line.reply(200, MANIFEST)
+            connection.reply(200, MANIFEST)
         else:
-            line.reply(401, b"{}")
+            connection.reply(401, b"{}")
 
     registry.odd = {"/v2/": ping, "/token": token, "/v2/r/manifests/latest": manifest}
     return registry
@@ -53,8 +55,8 @@ def run_bearer(rules: Rules, credentials: Credentials | None) -> tuple[list[Requ
     return server.requests, outcome
 
 
-def test_a_token_that_is_refused_is_renewed_once() -> None:
-    """A 401 makes the client ask for another token, and repeat the request with it."""
+def test_a_refused_token_is_renewed_once() -> None:
+    """After status 401 the client requests another token and repeats the request."""
     requests, outcome = run_bearer(Rules.CURRENT, None)
     assert outcome == "ok"
     assert [request.path for request in requests] == [
@@ -66,36 +68,36 @@ def test_a_token_that_is_refused_is_renewed_once() -> None:
     ]
 
 
-def test_the_original_does_not_renew_tokens() -> None:
-    """Under libpod-1.3 a refused token is the end."""
+def test_libpod_does_not_renew_tokens() -> None:
+    """Under libpod-1.3 a refused token is an error."""
     requests, outcome = run_bearer(Rules.LIBPOD_1_3, None)
     assert outcome == "registry.unauthorized"
     assert len(requests) == 3
 
 
-def test_what_the_token_service_is_asked() -> None:
-    """It gets account, service and our own scope, keys sorted, and the password in a header."""
-    requests, _ = run_bearer(Rules.CURRENT, WHO)
-    asked = requests[1]
-    assert asked.target == ("/token?a=b&account=user&scope=repository%3Ar%3Apull&service=s")
-    assert asked.headers["authorization"] == BASIC
+def test_the_request_to_the_token_service() -> None:
+    """It has account, service and scope, sorted by key, and the password in a header."""
+    requests, _ = run_bearer(Rules.CURRENT, CREDENTIALS)
+    sent = requests[1]
+    assert sent.target == "/token?a=b&account=user&scope=repository%3Ar%3Apull&service=s"
+    assert sent.headers["authorization"] == BASIC
     assert "authorization" not in requests[0].headers
 
 
 def test_an_identity_token_is_posted() -> None:
-    """It goes in the body of a POST, so that no log of URLs has it."""
+    """It is in the body of a POST request, so that it is not in logs of URLs."""
     requests, _ = run_bearer(Rules.CURRENT, Credentials("user", "", "identity"))
-    asked = requests[1]
-    assert asked.method == "POST"
-    form = parse_qs(asked.body.decode())
+    sent = requests[1]
+    assert sent.method == "POST"
+    form = parse_qs(sent.body.decode())
     assert form["grant_type"] == ["refresh_token"]
     assert form["refresh_token"] == ["identity"]
     assert form["scope"] == ["repository:r:pull"]
-    assert "identity" not in asked.target
+    assert "identity" not in sent.target
 
 
-def test_a_token_serves_many_requests() -> None:
-    """One token is asked for, however many requests follow."""
+def test_a_token_is_reused() -> None:
+    """One token is requested for several requests."""
     registry = Registry()
     with scripted(registry) as server:
         registry.odd = bearer(f"http://{server.host}/token", tokens=("t1",)).odd
@@ -116,8 +118,8 @@ def test_a_token_serves_many_requests() -> None:
         ("http://127.0.0.1:1/token", "registry.unreachable"),
     ],
 )
-def test_bad_realms(realm: str, code: str) -> None:
-    """A registry that names no usable place of tokens is refused with its own code."""
+def test_invalid_realms(realm: str, code: str) -> None:
+    """A registry with an unusable token service has its own error code."""
     with scripted(bearer(realm)) as server, source(server.host) as image:
         with pytest.raises(RegistryError) as caught:
             image.manifest()
@@ -137,13 +139,13 @@ def test_bad_realms(realm: str, code: str) -> None:
         (200, b" " * ((1 << 20) + 1), "limit.document"),
     ],
 )
-def test_bad_token_services(status: int, body: bytes, code: str) -> None:
-    """Each way in which no token comes has its own code, and no secret in any text."""
+def test_bad_responses_of_token_services(status: int, body: bytes, code: str) -> None:
+    """Each failure has its own code, and no message contains a secret."""
     registry = Registry()
     with scripted(registry) as server:
         registry.odd = bearer(f"http://{server.host}/token").odd
-        registry.odd["/token"] = lambda request, line: line.reply(status, body)
-        with source(server.host, credentials=WHO) as image:
+        registry.odd["/token"] = lambda request, connection: connection.reply(status, body)
+        with source(server.host, credentials=CREDENTIALS) as image:
             with pytest.raises(TowlineError) as caught:
                 image.manifest()
             error = caught.value
@@ -151,12 +153,14 @@ def test_bad_token_services(status: int, body: bytes, code: str) -> None:
             assert "very secret" not in f"{error}{error!r}{vars(error)}"
 
 
-def test_basic() -> None:
-    """A Basic challenge is answered with name and password, and without them with nothing."""
+def test_basic_authentication() -> None:
+    """A Basic challenge is answered if there are name and password."""
     registry = Registry()
-    registry.odd["/v2/"] = lambda request, line: line.reply(401, WWW_Authenticate='Basic realm="x"')
+    registry.odd["/v2/"] = lambda request, connection: connection.reply(
+        401, WWW_Authenticate='Basic realm="x"'
+    )
     with scripted(registry) as server:
-        with source(server.host, credentials=WHO) as image:
+        with source(server.host, credentials=CREDENTIALS) as image:
             image.manifest()
         with source(server.host) as image:
             image.manifest()
@@ -164,60 +168,66 @@ def test_basic() -> None:
     assert sent == [None, BASIC, None, None]
 
 
-def test_a_challenge_may_come_late() -> None:
-    """A ping without a challenge is not the last word: the refusal itself may have one."""
+def test_a_challenge_after_the_ping() -> None:
+    """If the ping has no challenge, that of a refused request is used."""
     registry = Registry()
 
-    def manifest(request: Request, line: Line) -> None:
+    def manifest(request: Request, connection: Connection) -> None:
         if request.headers.get("authorization") == BASIC:
-            line.reply(200, MANIFEST)
+            connection.reply(200, MANIFEST)
         else:
-            line.reply(401, WWW_Authenticate='Basic realm="x"')
+            connection.reply(401, WWW_Authenticate='Basic realm="x"')
 
     registry.odd["/v2/r/manifests/latest"] = manifest
     with scripted(registry) as server:
-        with source(server.host, credentials=WHO) as image:
+        with source(server.host, credentials=CREDENTIALS) as image:
             assert image.manifest().data == MANIFEST
         with (
-            source(server.host, credentials=WHO, rules=Rules.LIBPOD_1_3) as image,
+            source(server.host, credentials=CREDENTIALS, rules=Rules.LIBPOD_1_3) as image,
             pytest.raises(RegistryError),
         ):
             image.manifest()
 
 
-def test_a_redirect_elsewhere_takes_no_credentials() -> None:
-    """Another port is another host: it sees no Authorization, nor does what it redirects to."""
+def test_a_redirect_to_another_host_drops_credentials() -> None:
+    """Another port is another host; it gets no Authorization header, nor do later redirects."""
     registry = Registry()
-    registry.odd["/v2/"] = lambda request, line: line.reply(401, WWW_Authenticate='Basic realm="x"')
-    with scripted(registry) as home:
+    registry.odd["/v2/"] = lambda request, connection: connection.reply(
+        401, WWW_Authenticate='Basic realm="x"'
+    )
+    with scripted(registry) as registry_server:
 
-        def elsewhere(request: Request, line: Line) -> None:
-            line.reply(307, Location=f"http://{home.host}/back")
+        def redirect_back(request: Request, connection: Connection) -> None:
+            connection.reply(307, Location=f"http://{registry_server.host}/back")
 
-        with scripted(elsewhere) as cdn:
-            registry.odd["/v2/r/manifests/latest"] = lambda request, line: line.reply(
-                302, Location=f"http://{cdn.host}/there?signature=secret"
+        with scripted(redirect_back) as other_server:
+            registry.odd["/v2/r/manifests/latest"] = lambda request, connection: connection.reply(
+                302, Location=f"http://{other_server.host}/there?signature=secret"
             )
-            registry.odd["/back"] = lambda request, line: line.reply(200, MANIFEST)
-            with source(home.host, credentials=WHO) as image:
+            registry.odd["/back"] = lambda request, connection: connection.reply(200, MANIFEST)
+            with source(registry_server.host, credentials=CREDENTIALS) as image:
                 assert image.manifest().data == MANIFEST
-            assert [request.headers.get("authorization") for request in cdn.requests] == [None]
-    assert [request.headers.get("authorization") for request in home.requests] == [
+            assert [request.headers.get("authorization") for request in other_server.requests] == [
+                None
+            ]
+    assert [request.headers.get("authorization") for request in registry_server.requests] == [
         None,
         BASIC,
         None,
     ]
 
 
-def test_a_redirect_at_home_keeps_credentials() -> None:
-    """The same host, port and scheme still learns who asks."""
+def test_a_redirect_to_the_same_origin_keeps_credentials() -> None:
+    """The same scheme, host and port get the Authorization header."""
     registry = Registry()
-    registry.odd["/v2/"] = lambda request, line: line.reply(401, WWW_Authenticate='Basic realm="x"')
-    registry.odd["/v2/r/manifests/latest"] = lambda request, line: line.reply(
+    registry.odd["/v2/"] = lambda request, connection: connection.reply(
+        401, WWW_Authenticate='Basic realm="x"'
+    )
+    registry.odd["/v2/r/manifests/latest"] = lambda request, connection: connection.reply(
         308, Location="/moved here"
     )
-    registry.odd["/moved%20here"] = lambda request, line: line.reply(200, MANIFEST)
-    with scripted(registry) as server, source(server.host, credentials=WHO) as image:
+    registry.odd["/moved%20here"] = lambda request, connection: connection.reply(200, MANIFEST)
+    with scripted(registry) as server, source(server.host, credentials=CREDENTIALS) as image:
         assert image.manifest().data == MANIFEST
     assert server.requests[-1].headers["authorization"] == BASIC
 
@@ -225,10 +235,10 @@ def test_a_redirect_at_home_keeps_credentials() -> None:
 @pytest.mark.parametrize(
     "location", ["ftp://h/", "http://user:pass@h/", "http://[", "http://h:0/", "https://"]
 )
-def test_redirects_to_nowhere(location: str) -> None:
-    """A Location that is no address is told as a bad answer."""
+def test_redirects_to_invalid_urls(location: str) -> None:
+    """A Location that is not a valid URL is a bad answer."""
     registry = Registry()
-    registry.odd["/v2/r/manifests/latest"] = lambda request, line: line.reply(
+    registry.odd["/v2/r/manifests/latest"] = lambda request, connection: connection.reply(
         302, Location=location
     )
     with scripted(registry) as server, source(server.host) as image:
@@ -237,10 +247,10 @@ def test_redirects_to_nowhere(location: str) -> None:
         assert caught.value.code == "registry.bad_answer"
 
 
-def test_redirects_end() -> None:
-    """After ten redirects the client gives up."""
+def test_the_number_of_redirects_is_limited() -> None:
+    """After ten redirects the request fails."""
     registry = Registry()
-    registry.odd["/v2/r/manifests/latest"] = lambda request, line: line.reply(
+    registry.odd["/v2/r/manifests/latest"] = lambda request, connection: connection.reply(
         302, Location=request.path
     )
     with scripted(registry) as server, source(server.host) as image:
@@ -250,56 +260,56 @@ def test_redirects_end() -> None:
     assert server.targets().count("/v2/r/manifests/latest") == 11
 
 
-def test_statuses_that_pass_are_asked_again() -> None:
-    """429 and 5xx are repeated three times, and not at all under libpod-1.3."""
-    for rules, asked in ((Rules.CURRENT, 4), (Rules.LIBPOD_1_3, 1)):
+def test_transient_statuses_are_retried() -> None:
+    """429 and 5xx are retried three times, and not at all under libpod-1.3."""
+    for rules, request_count in ((Rules.CURRENT, 4), (Rules.LIBPOD_1_3, 1)):
         registry = Registry()
-        registry.odd["/v2/r/manifests/latest"] = lambda request, line: line.reply(
+        registry.odd["/v2/r/manifests/latest"] = lambda request, connection: connection.reply(
             429, Retry_After="86400"
         )
         with scripted(registry) as server, source(server.host, rules=rules) as image:
             with pytest.raises(RegistryError) as caught:
                 image.manifest()
             assert caught.value.code == "registry.rate_limited"
-        assert server.targets().count("/v2/r/manifests/latest") == asked
-        assert server.connections <= 2  # one for the ping by TLS, one for all the rest
+        assert server.targets().count("/v2/r/manifests/latest") == request_count
+        assert server.connections <= 2  # one for the TLS ping, one for everything else
 
 
-def test_ping_of_something_else() -> None:
-    """The sentence of a ping is the original's; v1 is looked for under libpod-1.3 only."""
+def test_a_ping_of_another_server() -> None:
+    """The message is podman's; only libpod-1.3 tries the v1 ping."""
     for rules, v1 in ((Rules.CURRENT, False), (Rules.LIBPOD_1_3, True)):
         registry = Registry()
-        registry.odd["/v2/"] = lambda request, line: line.reply(404)
+        registry.odd["/v2/"] = lambda request, connection: connection.reply(404)
         with (
             scripted(registry) as server,
             source(server.host, rules=rules) as image,
             pytest.raises(RegistryError) as caught,
         ):
             image.manifest()
-        assert caught.value.told(LIBPOD_1_3) == (
+        assert caught.value.render(LIBPOD_1_3) == (
             "pinging docker registry returned: error pinging registry"
             f" {server.host}, response code 404 (Not Found)"
         )
         assert ("/v1/_ping" in server.targets()) is v1
 
 
-def test_a_v1_registry_is_named_as_one() -> None:
-    """Under libpod-1.3 a registry that answers the old ping is told as such."""
+def test_a_v1_registry_has_its_own_error() -> None:
+    """Under libpod-1.3, if it answers the v1 ping."""
     registry = Registry()
-    registry.odd["/v2/"] = lambda request, line: line.reply(404)
-    registry.odd["/v1/_ping"] = lambda request, line: line.reply(200)
+    registry.odd["/v2/"] = lambda request, connection: connection.reply(404)
+    registry.odd["/v1/_ping"] = lambda request, connection: connection.reply(200)
     with (
         scripted(registry) as server,
         source(server.host, rules=Rules.LIBPOD_1_3) as image,
         pytest.raises(RegistryError) as caught,
     ):
         image.manifest()
-    assert caught.value.told(LIBPOD_1_3) == "can't talk to a V1 docker registry"
+    assert caught.value.render(LIBPOD_1_3) == "can't talk to a V1 docker registry"
 
 
 @pytest.mark.parametrize("insecure", [None, False])
-def test_plain_http_needs_a_word(insecure: bool | None) -> None:
-    """Where nobody allowed it, plain HTTP is not spoken, and the error says what to do."""
+def test_plain_http_must_be_allowed(insecure: bool | None) -> None:
+    """Without `insecure` plain HTTP is not used, and the error has its own code."""
     with (
         scripted(Registry()) as server,
         source(server.host, insecure=insecure) as image,

@@ -1,4 +1,4 @@
-"""Limits of registries: told in the result, and shared by all pulls of a process."""
+"""Rate limits of registries: in the result, and shared by all pulls of a process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.support.docker_images import CONFIG, DIGEST, Registry, descriptor, source
 from tests.support.pushing import Puller
-from tests.support.scripted_server import Line, Request, scripted
+from tests.support.scripted_server import Connection, Request, scripted
 from towline.cancel import CancelToken
 from towline.errors import TowlineError
 from towline.registry.endpoint_log import RateLimit, read_rate_limit
@@ -22,7 +22,7 @@ from towline.timeouts import Timeouts
 
 
 @pytest.mark.parametrize(
-    ("limit", "remaining", "source", "told"),
+    ("limit", "remaining", "source", "expected"),
     [
         ("100;w=21600", "76;w=21600", "192.0.2.1", RateLimit(100, 76, 21600, "192.0.2.1")),
         ("100", None, None, RateLimit(100)),
@@ -32,33 +32,33 @@ from towline.timeouts import Timeouts
     ],
 )
 @pytest.mark.clause("REG-050")
-def test_the_headers(
-    limit: str | None, remaining: str | None, source: str | None, told: RateLimit
+def test_rate_limit_headers_are_parsed(
+    limit: str | None, remaining: str | None, source: str | None, expected: RateLimit
 ) -> None:
-    """Numbers, the window behind them, and whose limit it is."""
+    """Limit, remaining, window and source."""
     if limit == "9" * 40:
-        told = RateLimit(int("9" * 15))  # what is too long to be meant is cut
-    assert read_rate_limit(limit, remaining, source) == told
+        expected = RateLimit(int("9" * 15))  # numbers are truncated to 15 digits
+    assert read_rate_limit(limit, remaining, source) == expected
 
 
 @given(st.text(max_size=40), st.text(max_size=40), st.text(max_size=200))
-def test_nothing_breaks_the_reader(limit: str, remaining: str, source: str) -> None:
-    """Whatever a server sends gives a limit."""
+def test_any_headers_are_parsed(limit: str, remaining: str, source: str) -> None:
+    """Any text gives a rate limit."""
     read_rate_limit(limit, remaining, source).to_json()
 
 
 @pytest.mark.clause("REG-050")
 def test_the_limit_is_in_the_result(tmp_path: Path) -> None:
-    """The last headers count, and the JSON form has them too."""
+    """The last headers count; the JSON form has them too."""
     plain = Registry()
     left = iter(range(99, 0, -1))
 
-    def limited(request: Request, line: Line) -> None:
+    def limited(request: Request, connection: Connection) -> None:
         if "/manifests/" not in request.path:
-            plain(request, line)
+            plain(request, connection)
             return
         counted = f"{next(left)};w=60"
-        registry = Limiting(line, RateLimit_Limit="100;w=60", RateLimit_Remaining=counted)
+        registry = Limiting(connection, RateLimit_Limit="100;w=60", RateLimit_Remaining=counted)
         plain(request, registry)
 
     puller = Puller(tmp_path)
@@ -71,34 +71,36 @@ def test_the_limit_is_in_the_result(tmp_path: Path) -> None:
     assert attempt["endpoints"][0]["rate_limit"]["remaining"] == 99
 
 
-class Limiting(Line):
-    """A line whose answers have more headers."""
+class Limiting(Connection):
+    """A connection whose responses have additional headers."""
 
-    def __init__(self, line: Line, **headers: str) -> None:
-        self._line = line
+    def __init__(self, connection: Connection, **headers: str) -> None:
+        self._connection = connection
         self._headers = headers
 
     def reply(self, status: int, body: bytes = b"", **headers: str) -> None:
-        self._line.reply(status, body, **headers, **self._headers)
+        self._connection.reply(status, body, **headers, **self._headers)
 
 
 @pytest.mark.clause("REG-051")
-def test_who_comes_later_waits_as_well() -> None:
-    """After a 429 no client of the process asks that host, until the pause is over."""
+def test_all_clients_wait_after_429() -> None:
+    """After a 429 no client of the process sends requests to that host until the pause ends."""
     config = f"/v2/r/blobs/{descriptor(CONFIG).digest_text}"
     timeouts = Timeouts(
         connect=5, response=5, stall_window=5, stall_bytes=64, backoff=0.0, longest_delay=600
     )
     cancel = CancelToken()
-    told: list[str] = []
+    codes: list[str] = []
 
-    def ask(image: DockerSource) -> None:
+    def request_config(image: DockerSource) -> None:
         try:
             image.config(descriptor(CONFIG))
         except TowlineError as error:
-            told.append(error.code)
+            codes.append(error.code)
 
-    registry = Registry({config: lambda request, line: line.reply(429, b"", Retry_After="600")})
+    registry = Registry(
+        {config: lambda request, connection: connection.reply(429, b"", Retry_After="600")}
+    )
     with (
         scripted(registry) as server,
         source(server.host, timeouts=timeouts, cancel=cancel) as first,
@@ -106,25 +108,27 @@ def test_who_comes_later_waits_as_well() -> None:
     ):
         first.manifest()
         second.manifest()
-        threads = [threading.Thread(target=ask, args=(image,)) for image in (first, second)]
+        threads = [
+            threading.Thread(target=request_config, args=(image,)) for image in (first, second)
+        ]
         threads[0].start()
         while not HOST_BACKOFF.left(server.host):
             time.sleep(0.005)
         threads[1].start()
-        time.sleep(0.05)  # time enough to ask, for who would
+        time.sleep(0.05)  # enough time for a request, if one were made
         cancel.cancel()
         for thread in threads:
             thread.join()
         assert server.targets().count(config) == 1
-    assert told == ["cancelled.by_caller"] * 2
+    assert codes == ["cancelled.by_caller"] * 2
 
 
 @pytest.mark.clause("REG-051")
-def test_a_budget() -> None:
-    """Each host has its own; the longer pause holds; what is over is forgotten."""
-    budget = HostBackoff()
-    budget.pause("a", 100)
-    budget.pause("a", 1)
-    budget.pause("b", 0)
-    assert 90 < budget.left("a") <= 100
-    assert budget.left("b") == budget.left("c") == 0
+def test_pauses_of_hosts() -> None:
+    """Each host has its own; the longer pause is kept; a pause that has ended is dropped."""
+    backoff = HostBackoff()
+    backoff.pause("a", 100)
+    backoff.pause("a", 1)
+    backoff.pause("b", 0)
+    assert 90 < backoff.left("a") <= 100
+    assert backoff.left("b") == backoff.left("c") == 0

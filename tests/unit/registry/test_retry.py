@@ -1,4 +1,4 @@
-"""Which failures are repeated, and after how long."""
+"""Which failures are retried, and after which delay."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     ],
 )
 def test_retry_after(text: str, seconds: float | None) -> None:
-    """Retry-After is a number of seconds or a date; anything else is as if it were not there."""
+    """Retry-After is a number of seconds or a date; anything else is ignored."""
     assert retry_after(text, NOW) == seconds
 
 
 @given(st.integers(0, 20), st.one_of(st.none(), st.text(max_size=40), st.integers().map(str)))
-def test_no_wait_is_negative_or_longer_than_the_longest(attempt: int, asked: str | None) -> None:
-    """Whatever a server asks for, the wait lies between nothing and the longest."""
-    assert 0.0 <= delay(attempt, asked, Timeouts(longest_delay=60.0)) <= 60.0
+def test_delays_are_within_their_limits(attempt: int, header: str | None) -> None:
+    """Whatever a server requests, the delay is between 0 and the longest delay."""
+    assert 0.0 <= delay(attempt, header, Timeouts(longest_delay=60.0)) <= 60.0
 
 
-def test_waits_grow() -> None:
-    """Without a word of the server each wait is longer than the one before."""
+def test_delays_grow() -> None:
+    """Without Retry-After, each delay is longer than the one before."""
     timeouts = Timeouts(backoff=1.0)
     assert delay(0, None, timeouts) < delay(1, None, timeouts) < delay(2, None, timeouts)
     assert delay(0, "9", timeouts) == 9.0
 
 
 @pytest.mark.parametrize(
-    ("facts", "passing"),
+    ("facts", "transient"),
     [
         *(({"status": status}, True) for status in (408, 429, 500, 502, 503, 504)),
         *(({"status": status}, False) for status in (400, 401, 403, 404, 416, 501, 505)),
@@ -59,6 +59,6 @@ def test_waits_grow() -> None:
         ({}, False),
     ],
 )
-def test_the_table(facts: dict[str, object], passing: bool) -> None:
-    """Servers in trouble and broken connections are asked again, refusals are not."""
-    assert is_transient(RegistryError("registry.unreachable", **facts)) is passing
+def test_transient_failures(facts: dict[str, object], transient: bool) -> None:
+    """Server errors and broken connections are transient, refusals are not."""
+    assert is_transient(RegistryError("registry.unreachable", **facts)) is transient

@@ -1,4 +1,4 @@
-"""A source reads real images from the real registry, and answers of every kind as recorded."""
+"""The docker source: real images from a real registry, and all kinds of responses."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ FORMS = ("registry_docker", "registry_oci", "registry_list", "registry_index")
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_real_images(real_images: RealImages, form: str, tmp_path: Path) -> None:
-    """Manifest, config and every layer of an image come as their digests say, in few requests."""
+def test_real_images_are_read(real_images: RealImages, form: str, tmp_path: Path) -> None:
+    """Manifest, config and layers have the right digests, and few requests are made."""
     host, _, name = getattr(real_images, form).name.partition("/")
     before = len(real_images.registry.requests())
     with source(host, name=name) as image:
@@ -51,14 +51,14 @@ def test_real_images(real_images: RealImages, form: str, tmp_path: Path) -> None
                 assert (blob.size, blob.offset) == (layer.size, 0)
                 blob.deliver(writer)
             assert [str(each) for each in writer.finish()] == [str(layer.digest), str(layer.size)]
-    asked = real_images.registry.requests()[before:]
-    assert all(request.method == "GET" for request in asked)
+    requests = real_images.registry.requests()[before:]
+    assert all(request.method == "GET" for request in requests)
     lists = form in ("registry_list", "registry_index")
-    assert len(asked) == 3 + lists + len(manifest.layers)
+    assert len(requests) == 3 + lists + len(manifest.layers)
 
 
-def test_ranges_of_the_real_registry(real_images: RealImages, tmp_path: Path) -> None:
-    """The real registry gives the rest of a blob from an offset on."""
+def test_the_real_registry_serves_ranges(real_images: RealImages, tmp_path: Path) -> None:
+    """A blob can be read from an offset on."""
     host, _, name = real_images.registry_docker.name.partition("/")
     with source(host, name=name) as image:
         layer = parse_manifest(image.manifest()).layers[-1]
@@ -70,8 +70,8 @@ def test_ranges_of_the_real_registry(real_images: RealImages, tmp_path: Path) ->
     assert (tmp_path / "rest").stat().st_size == 10
 
 
-def test_what_is_asked_for() -> None:
-    """One Accept header for each media type, in the edition's order."""
+def test_accept_headers() -> None:
+    """There is one Accept header for each media type, in the order of the edition."""
     for rules in (Rules.CURRENT, Rules.LIBPOD_1_3):
         with scripted(Registry()) as server, source(server.host, rules=rules) as image:
             image.manifest()
@@ -90,20 +90,22 @@ def test_what_is_asked_for() -> None:
         (OCI_MANIFEST, OCI_MANIFEST, OCI_MANIFEST),
     ],
 )
-def test_media_types(content_type: str, current: str | None, libpod: str | None) -> None:
-    """Parameters are dropped; today an unknown type is recognised by the content."""
+def test_media_types_of_manifests(
+    content_type: str, current: str | None, libpod: str | None
+) -> None:
+    """Parameters are dropped; under current an unknown type is detected from the content."""
     schema2 = "application/vnd.docker.distribution.manifest.v2+json"
     for rules, wanted in ((Rules.CURRENT, current), (Rules.LIBPOD_1_3, libpod)):
         registry = Registry()
-        registry.odd["/v2/r/manifests/latest"] = lambda request, line: line.reply(
+        registry.odd["/v2/r/manifests/latest"] = lambda request, connection: connection.reply(
             200, MANIFEST, Content_Type=content_type
         )
         with scripted(registry) as server, source(server.host, rules=rules) as image:
             assert image.manifest().media_type == (schema2 if wanted is None else wanted)
 
 
-def test_a_manifest_has_the_digest_that_was_asked_for() -> None:
-    """Whether the name or a list asked: other bytes are refused, in the original's words."""
+def test_a_manifest_with_another_digest_is_refused() -> None:
+    """The digest may be in the name or in a list; the message is podman's."""
     with scripted(Registry()) as server:
         with source(server.host, name=f"r@{DIGEST}") as image:
             assert image.manifest().data == MANIFEST
@@ -115,23 +117,25 @@ def test_a_manifest_has_the_digest_that_was_asked_for() -> None:
             image.manifest()
         with source(server.host) as image, pytest.raises(VerificationError):
             image.manifest(parse_digest(wrong))
-    told = caught.value.told(LIBPOD_1_3)
-    assert told == f"Manifest does not match provided manifest digest {wrong}"
+    message = caught.value.render(LIBPOD_1_3)
+    assert message == f"Manifest does not match provided manifest digest {wrong}"
 
 
 @pytest.mark.parametrize("algorithm", ["sha384", "sha512"])
-def test_other_digests(algorithm: str) -> None:
-    """A digest is checked with its own algorithm."""
+def test_manifests_are_verified_with_other_algorithms(algorithm: str) -> None:
+    """A digest is verified with its own algorithm."""
     digest = f"{algorithm}:{hashlib.new(algorithm, MANIFEST).hexdigest()}"
     with scripted(Registry()) as server, source(server.host, name=f"r@{digest}") as image:
         assert image.manifest().data == MANIFEST
 
 
-def test_a_config_has_the_digest_of_the_manifest() -> None:
-    """Other bytes are refused, in the original's words."""
+def test_a_config_with_another_digest_is_refused() -> None:
+    """The message is podman's."""
     config = descriptor(CONFIG)
     registry = Registry()
-    registry.odd[f"/v2/r/blobs/{config.digest}"] = lambda request, line: line.reply(200, b"{}")
+    registry.odd[f"/v2/r/blobs/{config.digest}"] = lambda request, connection: connection.reply(
+        200, b"{}"
+    )
     with (
         scripted(registry) as server,
         source(server.host) as image,
@@ -139,14 +143,14 @@ def test_a_config_has_the_digest_of_the_manifest() -> None:
     ):
         image.config(config)
     got = f"sha256:{hashlib.sha256(b'{}').hexdigest()}"
-    assert caught.value.told(LIBPOD_1_3) == (
+    assert caught.value.render(LIBPOD_1_3) == (
         f"Download config.json digest {got} does not match expected {config.digest}"
     )
 
 
 @pytest.mark.parametrize("text", ["sha256:../../x", "", "sha256:" + "A" * 64, "md5:" + "0" * 32])
-def test_digests_are_checked_before_they_are_asked_for(text: str) -> None:
-    """What is no digest never reaches a URL."""
+def test_invalid_digests_are_never_requested(text: str) -> None:
+    """An invalid digest is never part of a URL."""
     bad = replace(descriptor(), digest_text=text)
     with scripted(Registry()) as server, source(server.host) as image:
         for read in (image.config, image.open_blob):
@@ -158,7 +162,7 @@ def test_digests_are_checked_before_they_are_asked_for(text: str) -> None:
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 that nobody but itself vouches for, and its key."""
+    """A self-signed certificate for 127.0.0.1, and its key."""
     folder = tmp_path_factory.mktemp("tls")
     made, key = folder / "made.crt", folder / "made.key"
     tools.run(
@@ -169,13 +173,13 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return made, key
 
 
-def test_tls(certificate: tuple[Path, Path]) -> None:
-    """A certificate counts when its authority is known; without, only a user's word helps."""
+def test_tls_certificates_are_verified(certificate: tuple[Path, Path]) -> None:
+    """A certificate is valid if its authority is known; otherwise only `insecure` accepts it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
-    known = HostCertificates(authorities=(str(certificate[0]),))
+    certificates = HostCertificates(authorities=(str(certificate[0]),))
     with scripted(Registry(), context) as server:
-        with source(server.host, insecure=False, certificates=known) as image:
+        with source(server.host, insecure=False, certificates=certificates) as image:
             assert image.manifest().data == MANIFEST
         with source(server.host, insecure=True) as image:
             assert image.manifest().data == MANIFEST
@@ -188,30 +192,32 @@ def test_tls(certificate: tuple[Path, Path]) -> None:
         assert "self-signed" in str(caught.value)
 
 
-def test_no_way_from_https_to_http(certificate: tuple[Path, Path]) -> None:
-    """A redirect that leaves TLS is refused today, and followed under libpod-1.3."""
+def test_a_redirect_from_https_to_http_is_refused(certificate: tuple[Path, Path]) -> None:
+    """libpod-1.3 follows it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
-    known = HostCertificates(authorities=(str(certificate[0]),))
+    certificates = HostCertificates(authorities=(str(certificate[0]),))
     with scripted(Registry()) as plain:
         registry = Registry()
-        registry.odd["/v2/r/manifests/latest"] = lambda request, line: line.reply(
+        registry.odd["/v2/r/manifests/latest"] = lambda request, connection: connection.reply(
             302, Location=f"http://{plain.host}{request.path}"
         )
         with scripted(registry, context) as server:
             with (
-                source(server.host, insecure=False, certificates=known) as image,
+                source(server.host, insecure=False, certificates=certificates) as image,
                 pytest.raises(RegistryError) as caught,
             ):
                 image.manifest()
             assert caught.value.code == "registry.downgrade"
             rules = Rules.LIBPOD_1_3
-            with source(server.host, insecure=False, certificates=known, rules=rules) as image:
+            with source(
+                server.host, insecure=False, certificates=certificates, rules=rules
+            ) as image:
                 assert image.manifest().data == MANIFEST
 
 
 def test_layers_of_unknown_size() -> None:
-    """A descriptor without a size takes that of the answer."""
+    """A blob whose descriptor has no size gets that of the response."""
     with (
         scripted(Registry()) as server,
         source(server.host) as image,

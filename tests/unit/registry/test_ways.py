@@ -1,4 +1,4 @@
-"""The way to a registry: its host, proxies, certificates' folders, and what can go wrong on it."""
+"""Connections to a registry: its host, proxies, directories of certificates, and failures."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from urllib3.connection import HTTPConnection
 
 from tests.support.docker_images import MANIFEST, Registry, source
 from tests.support.pushing import Puller
-from tests.support.scripted_server import Line, Request, scripted
+from tests.support.scripted_server import Connection, Request, scripted
 from towline.config.load import find_certificates
 from towline.errors import PathError, RegistryError
 from towline.registry.client import RegistryClient
 from towline.registry.network_error import network_error
 from towline.rules import Rules
 
-LINE = HTTPConnection("h")
+CONNECTION = HTTPConnection("h")
 
 
 @pytest.mark.clause("REG-002")
 @pytest.mark.parametrize(
-    ("host", "asked"),
+    ("host", "expected"),
     [
         ("docker.io", "registry-1.docker.io"),
         ("registry-1.docker.io", "registry-1.docker.io"),
@@ -35,20 +35,25 @@ LINE = HTTPConnection("h")
         ("localhost:5000", "localhost:5000"),
     ],
 )
-def test_docker_hub_has_another_host(host: str, asked: str) -> None:
-    """Only its own name stands for another one."""
+def test_docker_hub_has_another_host(host: str, expected: str) -> None:
+    """Only docker.io is replaced by another host."""
     with RegistryClient(host, rules=Rules.CURRENT) as client:
-        assert client.host == asked
+        assert client.host == expected
 
 
 @pytest.mark.clause("REG-021")
 @pytest.mark.parametrize(
     ("error", "late", "body", "cause"),
     [
-        (exceptions.NewConnectionError(LINE, "x"), False, False, "broken"),
+        (exceptions.NewConnectionError(CONNECTION, "x"), False, False, "broken"),
         (OSError(errno.ECONNREFUSED, "x"), False, False, "refused"),
         (OSError(errno.EHOSTUNREACH, "x"), False, False, "refused"),
-        (exceptions.NameResolutionError("h", LINE, socket.gaierror()), False, False, "unresolved"),
+        (
+            exceptions.NameResolutionError("h", CONNECTION, socket.gaierror()),
+            False,
+            False,
+            "unresolved",
+        ),
         (exceptions.ConnectTimeoutError("x"), False, False, "timeout"),
         (exceptions.ProxyError("x", OSError()), False, False, "proxy"),
         (TimeoutError(), True, False, "silent"),
@@ -61,21 +66,21 @@ def test_docker_hub_has_another_host(host: str, asked: str) -> None:
     ],
 )
 def test_every_failure_has_a_cause(error: Exception, late: bool, body: bool, cause: str) -> None:
-    """Told by what urllib3 and the socket raise, and in both editions."""
-    told = network_error(error, "https://user:pw@h/v2/?q=secret", late=late, body=body)
-    assert told.code == ("registry.broken" if body else "registry.unreachable")
-    assert told.facts["cause"] == cause
+    """Errors of urllib3 and of sockets have a cause and a message in both editions."""
+    converted = network_error(error, "https://user:pw@h/v2/?q=secret", late=late, body=body)
+    assert converted.code == ("registry.broken" if body else "registry.unreachable")
+    assert converted.facts["cause"] == cause
     for rules in (Rules.CURRENT, Rules.LIBPOD_1_3):
-        text = told.told(rules.wording)
+        text = converted.render(rules.wording)
         assert text
         assert "secret" not in text
         assert "pw@" not in text
 
 
 @pytest.mark.clause("REG-036")
-def test_a_token_that_is_not_given() -> None:
-    """The original says only that name or password are not valid."""
-    refused = RegistryError(
+def test_the_error_of_a_refused_token() -> None:
+    """libpod-1.3 reports only that the name or password is invalid."""
+    error = RegistryError(
         "registry.token_refused",
         status=401,
         reason="Unauthorized",
@@ -83,33 +88,33 @@ def test_a_token_that_is_not_given() -> None:
         url="https://h/token",
         host="h",
     )
-    told = refused.told(Rules.LIBPOD_1_3.wording)
-    assert told == "unable to retrieve auth token: invalid username/password"
-    assert "https://h/token" in str(refused)
+    message = error.render(Rules.LIBPOD_1_3.wording)
+    assert message == "unable to retrieve auth token: invalid username/password"
+    assert "https://h/token" in str(error)
 
 
 @pytest.fixture
 def no_proxy(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """An environment without proxies."""
+    """Remove all proxies from the environment."""
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
     return monkeypatch
 
 
 @pytest.mark.clause("REG-042")
-def test_the_proxy_of_the_environment(no_proxy: pytest.MonkeyPatch) -> None:
-    """It is asked for hosts elsewhere, with its own credentials and none of ours."""
+def test_the_proxy_of_the_environment_is_used(no_proxy: pytest.MonkeyPatch) -> None:
+    """It gets its own credentials and not those for the registry."""
     registry = Registry()
     seen: list[Request] = []
 
-    def proxy(request: Request, line: Line) -> None:
+    def proxy(request: Request, connection: Connection) -> None:
         seen.append(request)
         if request.method == "CONNECT":
-            line.reply(403)
+            connection.reply(403)
             return
         path = "/" + request.target.partition("//")[2].partition("/")[2]
         inner = Request("GET", path, request.headers, b"", request.number)
-        registry(inner, line)
+        registry(inner, connection)
 
     with scripted(proxy) as server:
         for name in ("http_proxy", "https_proxy"):
@@ -124,8 +129,8 @@ def test_the_proxy_of_the_environment(no_proxy: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.clause("REG-042")
-def test_no_proxy_for_this_machine(no_proxy: pytest.MonkeyPatch) -> None:
-    """Loopback is asked directly, whatever the environment says."""
+def test_no_proxy_is_used_for_loopback(no_proxy: pytest.MonkeyPatch) -> None:
+    """Loopback addresses are connected directly, whatever the environment has."""
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         no_proxy.setenv(name, "http://proxy.invalid:1")
     with scripted(Registry()) as server, source(server.host) as image:
@@ -133,8 +138,10 @@ def test_no_proxy_for_this_machine(no_proxy: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.clause("TLS-002")
-def test_a_folder_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next one counts; the one that was given does not give way."""
+def test_an_unreadable_directory_of_certificates_is_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next one is used; an explicit one is an error instead."""
     puller = Puller(tmp_path)
     closed = puller.write("etc/containers/certs.d/h/closed.crt", "").parent
     puller.write("etc/docker/certs.d/h/open.crt", "")

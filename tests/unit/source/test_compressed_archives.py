@@ -1,4 +1,4 @@
-"""How often a compressed archive is decompressed: once to decide, once to deliver."""
+"""How often a compressed archive is decompressed: once for the index, once for the layers."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ import towline.source.archive
 from tests.support.archives import (
     Entry,
     docker_archive,
-    hexed,
     layers_of,
     layout,
     oci_image,
+    sha256_hex,
     tar,
 )
 from towline.core import Archive
@@ -31,18 +31,18 @@ from towline.source.docker_archive import open_source
 from towline.store.layout import open_store
 from towline.transport.docker_archive import DockerArchiveReference
 
-WAYS: dict[str, Callable[[bytes], bytes]] = {
+COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": lambda data: gzip.compress(data, 1),
     "bzip2": lambda data: bz2.compress(data, 1),
     "xz": lambda data: lzma.compress(data, preset=0),
     "zstd": lambda data: zstandard.ZstdCompressor(1).compress(data),
     "gzip in zstd": lambda data: zstandard.ZstdCompressor(1).compress(gzip.compress(data, 1)),
 }
-EVERY_WAY = pytest.mark.parametrize("way", WAYS)
+EVERY_COMPRESSION = pytest.mark.parametrize("compression", COMPRESSIONS)
 
 
 def layers(count: int, size: int = 20_000) -> list[bytes]:
-    """Layers of one file each, no two alike, which compress to about a half."""
+    """Distinct layers of one file each; compression halves their size."""
     source = random.Random(4)
     return [
         tar([(f"{at}.txt", source.randbytes(size // 2).hex().encode()[:size])])
@@ -51,30 +51,30 @@ def layers(count: int, size: int = 20_000) -> list[bytes]:
 
 
 def shuffled(entries: Sequence[Entry]) -> list[Entry]:
-    """The same members in an order of their own."""
+    """The same members in another order."""
     return random.Random(7).sample(entries, len(entries))
 
 
 def docker(plain: Sequence[bytes], pack: Callable[[bytes], bytes] = bytes) -> list[Entry]:
-    """A docker-archive whose members lie in another order than its manifest names them."""
-    stored = {f"{hexed(data)}.tar": pack(data) for data in plain}
+    """A docker-archive whose members are not in the order of the manifest."""
+    stored = {f"{sha256_hex(data)}.tar": pack(data) for data in plain}
     entries = docker_archive((["example.com/many:1"], plain))
     return shuffled([(name, stored.get(name, content)) for name, content in entries])
 
 
 def oci(plain: Sequence[bytes]) -> list[Entry]:
-    """An oci-archive of the same kind."""
-    blobs, described = oci_image(*plain)
-    return shuffled([*layout([described], blobs).items()])
+    """An oci-archive whose members are in another order."""
+    blobs, descriptor = oci_image(*plain)
+    return shuffled([*layout([descriptor], blobs).items()])
 
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[Archive]:
-    """The archives that are opened; little of each is kept, so that layers are not."""
+    """The archives that are opened; the limit of kept bytes is lowered below the layers."""
     archives: list[Archive] = []
 
-    def open_archive(*place: Any, **how: Any) -> Archive:
-        archives.append(Archive(*place, **how))
+    def open_archive(*args: Any, **kwargs: Any) -> Archive:
+        archives.append(Archive(*args, **kwargs))
         return archives[-1]
 
     monkeypatch.setattr(towline.source.archive, "Archive", open_archive)
@@ -83,7 +83,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Archive]:
 
 
 @pytest.mark.clause("ARCH-008")
-@EVERY_WAY
+@EVERY_COMPRESSION
 @pytest.mark.parametrize(
     "entries",
     [docker(layers(50)), docker(layers(50), gzip.compress), oci(layers(50))],
@@ -94,13 +94,13 @@ def test_a_pull_takes_two_passes(
     opened: list[Archive],
     tmp_path: Path,
     entries: list[Entry],
-    way: str,
+    compression: str,
     verify_diff_ids: bool,
 ) -> None:
-    """Whatever the compression, and the order of the layers."""
+    """For every compression, and every order of the layers."""
     plain = tar(entries)
     path = tmp_path / "archive"
-    path.write_bytes(WAYS[way](plain))
+    path.write_bytes(COMPRESSIONS[compression](plain))
     kind = (
         "docker-archive" if any(name == "manifest.json" for name, _ in entries) else "oci-archive"
     )
@@ -114,28 +114,26 @@ def test_a_pull_takes_two_passes(
 
 
 @pytest.mark.clause("ARCH-008")
-@EVERY_WAY
+@EVERY_COMPRESSION
 def test_a_small_image_takes_one_pass(
-    opened: list[Archive], tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
+    opened: list[Archive], tmp_path: Path, compression: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was kept while deciding is delivered from memory."""
+    """The layers that were kept during indexing are delivered from memory."""
     monkeypatch.setattr(towline.source.archive, "_KEPT", 8 << 20)
     entries = docker(layers(5))
     path = tmp_path / "archive"
-    path.write_bytes(WAYS[way](tar(entries)))
+    path.write_bytes(COMPRESSIONS[compression](tar(entries)))
     towline.pull(f"docker-archive:{path}", tmp_path / "store")
     (archive,) = opened
     assert archive.inflated == len(tar(entries))
 
 
 @pytest.mark.clause("ARCH-008")
-def test_thousands_of_smaller_files_cost_a_further_pass(
-    opened: list[Archive], tmp_path: Path
-) -> None:
-    """The documents are then no longer among the smallest; memory stays what it was."""
+def test_many_smaller_files_need_a_third_pass(opened: list[Archive], tmp_path: Path) -> None:
+    """The documents are not among the smallest files then, and the memory limit is the same."""
     (plain,) = layers(1)
-    noise = [(f"{at}.txt", b"%d" % at * 10) for at in range(10_000)]
-    entries = [*noise, *docker_archive((["example.com/many:1"], [plain]))]
+    small_files = [(f"{at}.txt", b"%d" % at * 10) for at in range(10_000)]
+    entries = [*small_files, *docker_archive((["example.com/many:1"], [plain]))]
     path = tmp_path / "archive"
     path.write_bytes(gzip.compress(tar(entries), 1))
     reference = DockerArchiveReference(str(path))
@@ -149,7 +147,7 @@ def test_thousands_of_smaller_files_cost_a_further_pass(
 @pytest.mark.clause("CORE-009")
 @pytest.mark.parametrize("keep", [5, 100, 5_000, 100_000])
 def test_the_smallest_files_are_kept(tmp_path: Path, keep: int) -> None:
-    """As many as there is room for; a first few bytes are kept of all."""
+    """As many as the limit allows; the first bytes of all files are kept."""
     sizes = [700, 90, 4_000, 10, 50, 60_000, 90, 300]
     path = tmp_path / "archive"
     path.write_bytes(gzip.compress(tar([(f"{size}", bytes(size)) for size in sizes])))
@@ -166,7 +164,7 @@ def test_the_smallest_files_are_kept(tmp_path: Path, keep: int) -> None:
         kept += member.size
     expected = 0
     for size in sorted(sizes):
-        keep -= size + 128  # what it takes to know of one more
+        keep -= size + 128  # the overhead of one file
         if keep < 0:
             break
         expected += size
@@ -174,30 +172,30 @@ def test_the_smallest_files_are_kept(tmp_path: Path, keep: int) -> None:
 
 
 @pytest.mark.clause("CORE-009")
-def test_files_of_nothing_are_not_kept_for_nothing(tmp_path: Path) -> None:
-    """However small they are, only so many are kept, and measured, as memory and time allow."""
+def test_the_number_of_tiny_files_that_are_kept_is_limited(tmp_path: Path) -> None:
+    """Each kept or measured file counts with an overhead, however small it is."""
     path = tmp_path / "archive"
-    nothing = gzip.compress(b"", mtime=0)
-    path.write_bytes(gzip.compress(tar([(f"{at}", nothing) for at in range(5_000)]), 1))
+    empty = gzip.compress(b"", mtime=0)
+    path.write_bytes(gzip.compress(tar([(f"{at}", empty) for at in range(5_000)]), 1))
     archive = Archive(str(path))
-    members, _ = archive.index(keep=20 * (len(nothing) + 128), sizes=True)
+    members, _ = archive.index(keep=20 * (len(empty) + 128), sizes=True)
     whole = archive.inflated
-    assert archive.read([(members[19].offset, len(nothing))]) == [nothing]
-    assert archive.measure(members[4_000].offset, len(nothing)) == 0
+    assert archive.read([(members[19].offset, len(empty))]) == [empty]
+    assert archive.measure(members[4_000].offset, len(empty)) == 0
     assert archive.inflated == whole
-    archive.read([(members[20].offset, len(nothing))])
+    archive.read([(members[20].offset, len(empty))])
     assert archive.inflated > whole
     whole = archive.inflated
-    assert archive.measure(members[-1].offset, len(nothing)) == 0
+    assert archive.measure(members[-1].offset, len(empty)) == 0
     assert archive.inflated > whole
 
 
 @pytest.mark.clause("CORE-009")
 def test_sizes_are_measured_within_a_budget(tmp_path: Path) -> None:
-    """Files that grow without end are not followed while the archive is indexed."""
-    bomb = gzip.compress(bytes(48 << 20), 9)
+    """Members that decompress to large sizes are not measured during indexing."""
+    large = gzip.compress(bytes(48 << 20), 9)
     path = tmp_path / "archive"
-    path.write_bytes(gzip.compress(tar([("a", bomb), ("b", bomb)])))
+    path.write_bytes(gzip.compress(tar([("a", large), ("b", large)])))
     archive = Archive(str(path))
     members, _ = archive.index(sizes=True)
     whole = archive.inflated

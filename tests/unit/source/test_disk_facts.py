@@ -1,4 +1,4 @@
-"""The questions of facts, answered from the disk."""
+"""`DiskFacts`, which determines facts from the disk."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tests.support.archives import (
     config,
     dir_image,
     docker_archive,
-    hexed,
     layer,
     layout,
     oci_image,
+    sha256_hex,
     tar,
-    unpacked,
+    write_files,
 )
 from towline.errors import PathError, SourceError, TowlineError, UnsupportedError
 from towline.goal import goal_from_name
@@ -45,7 +45,7 @@ def facts(
     platform: Platform | None = None,
     open_source: Callable[[ImageReference], Source] | None = None,
 ) -> DiskFacts:
-    """Facts of a store with one image, and two registries."""
+    """Facts with a store that has one image, and two search registries."""
     return DiskFacts(
         store=STORE,
         find_id=lambda prefix: "abc123" if "abc123".startswith(prefix) else None,
@@ -58,12 +58,12 @@ def facts(
 
 
 def text(error: TowlineError, rules: Rules = OLD) -> str:
-    """The error in the words of an edition."""
-    return error.told(rules.wording)
+    """The message of an error in an edition."""
+    return error.render(rules.wording)
 
 
-def test_they_are_facts() -> None:
-    """What was handed in is handed out."""
+def test_disk_facts_implement_facts() -> None:
+    """They return the given values."""
     some: Facts = facts()
     assert some.store == STORE
     assert some.image_id("abc") == "abc123"
@@ -72,7 +72,7 @@ def test_they_are_facts() -> None:
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with files and links."""
     folder = Path(os.path.realpath(tmp_path)) / "cwd"
     (folder / "nested/deeper").mkdir(parents=True)
@@ -98,44 +98,49 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("nested/", "nested"),
     ],
 )
-def test_a_path_is_resolved(here: Path, path: str, resolved: str) -> None:
-    """Links are followed, the last part need not exist, and the rest is cleaned."""
-    assert facts().resolve_path(path) == os.path.join(here, resolved).rstrip("/")
+def test_a_path_is_resolved(working_directory: Path, path: str, resolved: str) -> None:
+    """Links are followed, the last part may be reported, and the path is normalized."""
+    assert facts().resolve_path(path) == os.path.join(working_directory, resolved).rstrip("/")
     if path:
-        whole = f"{here}/{path}"
-        assert facts().resolve_path(whole) == os.path.join(here, resolved).rstrip("/")
+        whole = f"{working_directory}/{path}"
+        assert facts().resolve_path(whole) == os.path.join(working_directory, resolved).rstrip("/")
 
 
 @pytest.mark.parametrize(
-    ("path", "at_fault", "reason"),
+    ("path", "reported", "reason"),
     [
-        ("gone/new", "{here}/gone", "no such file or directory"),
-        ("gone/..", "{here}/gone", "no such file or directory"),
-        ("dangling", "{here}/nowhere", "no such file or directory"),
-        ("dangling/new", "{here}/nowhere", "no such file or directory"),
+        ("gone/new", "{working_directory}/gone", "no such file or directory"),
+        ("gone/..", "{working_directory}/gone", "no such file or directory"),
+        ("dangling", "{working_directory}/nowhere", "no such file or directory"),
+        ("dangling/new", "{working_directory}/nowhere", "no such file or directory"),
         ("file/new", "file/new", "not a directory"),
         ("loop/new", "loop/new", "too many levels of symbolic links"),
         ("a\0b", "a\0b", "invalid argument"),
     ],
 )
-def test_a_path_that_cannot_be_resolved(here: Path, path: str, at_fault: str, reason: str) -> None:
-    """Absent parts are told as resolved so far, all else as given."""
+def test_a_path_that_cannot_be_resolved(
+    working_directory: Path, path: str, reported: str, reason: str
+) -> None:
+    """Missing parts are reported with the resolved path, other faults with the given path."""
     with pytest.raises(PathError) as caught:
         facts().resolve_path(path)
-    assert text(caught.value) == f"lstat {at_fault.format(here=here)}: {reason}"
+    assert (
+        text(caught.value)
+        == f"lstat {reported.format(working_directory=working_directory)}: {reason}"
+    )
 
 
-def test_a_loop_of_links_is_an_error(here: Path) -> None:
-    """Whatever its words."""
+def test_a_loop_of_links_is_an_error(working_directory: Path) -> None:
+    """Its message is not specified."""
     with pytest.raises(PathError):
         facts().resolve_path("loop")
 
 
-def test_a_file_is_opened_and_closed(here: Path) -> None:
-    """A folder can be opened as well; a FIFO is not waited for."""
+def test_a_file_is_opened_and_closed(working_directory: Path) -> None:
+    """A folder can be opened as well; opening a FIFO does not block."""
     facts().open_file("file")
     facts().open_file("nested")
-    os.mkfifo(here / "fifo")
+    os.mkfifo(working_directory / "fifo")
     facts().open_file("fifo")
     for path, reason in (("gone", "no such file or directory"), ("a\0b", "invalid argument")):
         with pytest.raises(PathError) as caught:
@@ -143,8 +148,8 @@ def test_a_file_is_opened_and_closed(here: Path) -> None:
         assert text(caught.value) == f"open {path}: {reason}"
 
 
-def test_the_images_of_an_archive(here: Path) -> None:
-    """All that manifest.json lists, with their names."""
+def test_the_images_of_an_archive(working_directory: Path) -> None:
+    """All images in manifest.json, with their names."""
     Path("x.tar").write_bytes(tar(docker_archive((["x:1", "y"], [A]), ([], [B]))))
     wanted = (ArchiveImage(0, ("x:1", "y")), ArchiveImage(1, ()))
     assert facts().archive_images("x.tar") == wanted
@@ -152,8 +157,8 @@ def test_the_images_of_an_archive(here: Path) -> None:
         assert facts(archives=archives).archive_images("x.tar") == wanted
 
 
-def test_errors_of_an_archive_come_in_their_order(here: Path) -> None:
-    """Opening it is told without a step, reading manifest.json with one."""
+def test_errors_of_an_archive_have_the_recorded_steps(working_directory: Path) -> None:
+    """The error of opening it has no step, that of reading manifest.json has one."""
     with pytest.raises(PathError) as opening:
         facts(OLD).archive_images("gone.tar")
     assert text(opening.value).startswith('error opening file "gone.tar": ')
@@ -166,28 +171,28 @@ def test_errors_of_an_archive_come_in_their_order(here: Path) -> None:
     )
 
 
-def test_the_name_in_a_layout(here: Path) -> None:
-    """Of the chosen image, from an archive or a folder; containerd's whole name counts today."""
+def test_the_name_in_a_layout(working_directory: Path) -> None:
+    """That of the chosen image; current uses the name that containerd writes."""
     blobs, image = oci_image(A)
     annotations = {REF_NAME: "1", CONTAINERD_NAME: "docker.io/library/x:1"}
     files = layout([{**image, "annotations": annotations}], blobs)
-    unpacked(Path("layout"), files)
+    write_files(Path("layout"), files)
     Path("layout.tar").write_bytes(tar(list(files.items())))
     for path, archive in (("layout", False), ("layout.tar", True)):
         assert facts().layout_name(path, "", archive=archive) == "docker.io/library/x:1"
         assert facts(OLD).layout_name(path, "", archive=archive) == "1"
-    unpacked(Path("unnamed"), layout([image], blobs))
+    write_files(Path("unnamed"), layout([image], blobs))
     assert facts().layout_name("unnamed", "", archive=False) == ""
 
 
-def test_the_config_s_hex(here: Path) -> None:
-    """The same for one image in every form."""
+def test_the_digest_of_the_config(working_directory: Path) -> None:
+    """It is the same for one image in every form."""
     Path("x.tar").write_bytes(tar(docker_archive((["x:1"], [A]))))
     blobs, image = oci_image(A)
     files = layout([image], blobs)
-    unpacked(Path("layout"), files)
+    write_files(Path("layout"), files)
     Path("layout.tar").write_bytes(tar(list(files.items())))
-    unpacked(Path("folder"), dir_image(A))
+    write_files(Path("folder"), dir_image(A))
     for rules in (Rules.CURRENT, OLD):
         some = facts(rules)
         for name in (
@@ -197,59 +202,59 @@ def test_the_config_s_hex(here: Path) -> None:
             "dir:folder",
         ):
             found = some.config_hex(parse_image_name(name, some, rules))
-            assert found == hexed(config([A])), name
+            assert found == sha256_hex(config([A])), name
     Path("layer.tar").write_bytes(A)
     some = facts()
     assert len(some.config_hex(parse_image_name("tarball:layer.tar", some, Rules.CURRENT))) == 64
 
 
-def test_the_config_of_an_index_is_that_of_the_platform(here: Path) -> None:
-    """Of the one that was asked for."""
+def test_the_config_of_an_index_is_that_of_the_platform(working_directory: Path) -> None:
+    """That of the requested platform."""
     entries = []
     blobs: dict[str, bytes] = {}
     for data, architecture in ((A, "amd64"), (B, "arm64")):
         own, image = oci_image(data)
         blobs |= own
         entries.append({**image, "platform": {"os": "linux", "architecture": architecture}})
-    unpacked(Path("layout"), layout(entries, blobs))
+    write_files(Path("layout"), layout(entries, blobs))
     some = facts(platform=Platform("linux", "arm64"))
     found = some.config_hex(parse_image_name("oci:layout", some, Rules.CURRENT))
-    assert found == hexed(config([B]))
+    assert found == sha256_hex(config([B]))
 
 
-def test_a_config_digest_that_is_none(here: Path) -> None:
-    """Is told as the config's fault."""
+def test_an_invalid_config_digest(working_directory: Path) -> None:
+    """It is an error with the step of the config."""
     blobs, image = oci_image(A)
     name = f"blobs/sha256/{image['digest'][7:]}"
     manifest = blobs.pop(name).replace(b"sha256:", b"md5:", 1)
-    files = layout([{**image, "digest": f"sha256:{hexed(manifest)}"}], blobs)
-    unpacked(Path("layout"), {**files, f"blobs/sha256/{hexed(manifest)}": manifest})
+    files = layout([{**image, "digest": f"sha256:{sha256_hex(manifest)}"}], blobs)
+    write_files(Path("layout"), {**files, f"blobs/sha256/{sha256_hex(manifest)}": manifest})
     some = facts(OLD)
     with pytest.raises(TowlineError) as caught:
         some.config_hex(parse_image_name("oci:layout", some, OLD))
     assert text(caught.value).startswith("error getting config info: ")
 
 
-def test_what_is_not_on_the_disk(here: Path) -> None:
-    """Is refused, unless something was handed in that opens it."""
+def test_a_source_that_is_not_on_the_disk(working_directory: Path) -> None:
+    """It is an error unless a function that opens it is given."""
     reference = DockerReference(parse_normalized("example.com/x:1"), wildcards=False)
     with pytest.raises(UnsupportedError):
         facts().config_hex(reference)
-    asked: list[ImageReference] = []
+    requested: list[ImageReference] = []
 
     def opened(wanted: ImageReference) -> Source:
-        asked.append(wanted)
+        requested.append(wanted)
         raise UnsupportedError("unsupported.atomic", within="x")
 
     with pytest.raises(UnsupportedError):
         facts(open_source=opened).config_hex(reference)
-    assert asked == [reference]
+    assert requested == [reference]
 
 
-def test_a_goal_of_an_archive_of_several_images(here: Path) -> None:
-    """Today each name of each image is a pair, and an image without a name is known by its ID."""
+def test_a_goal_of_an_archive_of_several_images(working_directory: Path) -> None:
+    """Under current each name is a pair, and an image without a name has its ID."""
     Path("x.tar").write_bytes(tar(docker_archive((["x:1", "y"], [A]), ([], [B]))))
     goal = goal_from_name("docker-archive:x.tar", facts(), Rules.CURRENT)
     images = [pair.image for pair in goal.pairs]
-    assert images == ["localhost/x:1", "localhost/y", f"@{hexed(config([B]))}"]
+    assert images == ["localhost/x:1", "localhost/y", f"@{sha256_hex(config([B]))}"]
     assert goal.pull_all_pairs

@@ -1,4 +1,4 @@
-"""docker-archive: what is found in one, and the manifest that is made for it."""
+"""``docker-archive:``: its images and members, and the manifest that is made for it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ import zstandard
 from tests.support.archives import (
     Entry,
     config,
-    delivered,
     docker_archive,
-    hexed,
     layers_of,
     link,
+    read_blob,
+    sha256_hex,
     special,
     tar,
 )
@@ -41,8 +41,8 @@ from towline.transport.docker_archive import DockerArchiveReference
 
 @pytest.mark.clause("ARCH-020")
 @BOTH
-def test_the_manifest_is_made_byte_for_byte(tmp_path: Path, rules: Rules) -> None:
-    """Keys, order and media types are those of the original, sizes those of the plain layers."""
+def test_the_manifest_is_identical_to_podmans(tmp_path: Path, rules: Rules) -> None:
+    """Keys, order and media types are the same; sizes are those of the plain layers."""
     with source_of(tar(docker_archive((["x:1"], [A, B, A]))), tmp_path, rules) as source:
         raw = source.manifest()
     document = config([A, B, A])
@@ -50,10 +50,10 @@ def test_the_manifest_is_made_byte_for_byte(tmp_path: Path, rules: Rules) -> Non
     assert raw.data.decode() == (
         '{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.v2+json",'
         '"config":{"mediaType":"application/vnd.docker.container.image.v1+json",'
-        f'"size":{len(document)},"digest":"sha256:{hexed(document)}"}},"layers":['
+        f'"size":{len(document)},"digest":"sha256:{sha256_hex(document)}"}},"layers":['
         + ",".join(
             '{"mediaType":"application/vnd.docker.image.rootfs.diff.tar.gzip",'
-            f'"size":{len(data)},"digest":"sha256:{hexed(data)}"}}'
+            f'"size":{len(data)},"digest":"sha256:{sha256_hex(data)}"}}'
             for data in (A, B, A)
         )
         + "]}"
@@ -61,7 +61,7 @@ def test_the_manifest_is_made_byte_for_byte(tmp_path: Path, rules: Rules) -> Non
 
 
 def test_an_image_without_layers_has_an_empty_list(tmp_path: Path) -> None:
-    """`[]`, not null."""
+    """It is `[]`, not null."""
     with source_of(tar(docker_archive((["x:1"], []))), tmp_path) as source:
         assert source.manifest().data.endswith(b'"layers":[]}')
 
@@ -80,7 +80,7 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
 def test_a_compressed_archive_gives_the_same_image(
     tmp_path: Path, rules: Rules, packed: Callable[[bytes], bytes]
 ) -> None:
-    """Config, manifest and layers do not depend on how the archive was compressed."""
+    """Config, manifest and layers do not depend on the compression of the archive."""
     data = tar(docker_archive((["x:1"], [A, B])))
     with source_of(packed(data), tmp_path, rules) as source:
         manifest = parse_manifest(source.manifest())
@@ -88,8 +88,8 @@ def test_a_compressed_archive_gives_the_same_image(
         assert layers_of(source, tmp_path) == [A, B]
 
 
-def test_only_the_current_edition_knows_zstd(tmp_path: Path) -> None:
-    """libpod-1.3 takes zstd for a damaged tar."""
+def test_only_the_current_edition_supports_zstd(tmp_path: Path) -> None:
+    """libpod-1.3 reads zstd as a damaged tar."""
     data = zstandard.compress(tar(docker_archive((["x:1"], [A]))))
     with source_of(data, tmp_path) as source:
         assert layers_of(source, tmp_path) == [A]
@@ -99,34 +99,34 @@ def test_only_the_current_edition_knows_zstd(tmp_path: Path) -> None:
 @pytest.mark.clause("ARCH-022")
 @BOTH
 @pytest.mark.parametrize("outer", [bytes, gzip.compress], ids=["plain", "gzip"])
-def test_layers_compressed_inside_are_decompressed_on_the_way(
+def test_compressed_layers_are_decompressed(
     tmp_path: Path, rules: Rules, outer: Callable[[bytes], bytes]
 ) -> None:
-    """The blob is the plain tar, its size the size of that, and it begins at 0 in any case."""
+    """The blob is the plain tar without a known size, and it always begins at 0."""
     entries = [
         (name, gzip.compress(data) if name.endswith(".tar") and isinstance(data, bytes) else data)
         for name, data in docker_archive((["x:1"], [A, B]))
     ]
     with source_of(outer(tar(entries)), tmp_path, rules) as source:
         assert layers_of(source, tmp_path) == [A, B]
-        with source.open_blob(Descriptor("", f"sha256:{hexed(A)}", len(A)), 100) as blob:
+        with source.open_blob(Descriptor("", f"sha256:{sha256_hex(A)}", len(A)), 100) as blob:
             assert (blob.offset, blob.size) == (0, None)
 
 
-def test_a_layer_is_taken_up_where_it_was_left(tmp_path: Path) -> None:
-    """An uncompressed layer is delivered from the offset that is held."""
+def test_a_layer_is_resumed(tmp_path: Path) -> None:
+    """An uncompressed layer is delivered from the offset."""
     for data in (
         tar(docker_archive((["x:1"], [A]))),
         gzip.compress(tar(docker_archive((["x:1"], [A])))),
     ):
         with source_of(data, tmp_path) as source:
-            blob = source.open_blob(Descriptor("", f"sha256:{hexed(A)}", len(A)), 700)
+            blob = source.open_blob(Descriptor("", f"sha256:{sha256_hex(A)}", len(A)), 700)
             assert blob.offset == 700
-            assert delivered(blob, tmp_path, A[:700]) == A
+            assert read_blob(blob, tmp_path, A[:700]) == A
 
 
 def test_the_order_is_that_of_the_archive(tmp_path: Path) -> None:
-    """`in_order` sorts by place, so that one pass delivers everything."""
+    """`in_order` sorts by position, so that one pass delivers everything."""
     entries = docker_archive((["x:1"], [A, B]))
     entries = [entries[0], entries[2], entries[1], entries[3]]
     with source_of(tar(entries), tmp_path) as source:
@@ -137,7 +137,7 @@ def test_the_order_is_that_of_the_archive(tmp_path: Path) -> None:
 # Several images
 
 
-def several() -> bytes:
+def several_images() -> bytes:
     """Two images, the second with two names."""
     return tar(docker_archive((["x:1"], [A]), (["y:2", "docker.io/z"], [B])))
 
@@ -153,34 +153,34 @@ def several() -> bytes:
     ],
 )
 def test_each_image_can_be_chosen(tmp_path: Path, index: int, name: str, wanted: bytes) -> None:
-    """By its place in manifest.json, or by any of its names, which win."""
-    with source_of(several(), tmp_path, index=index, name=name) as source:
+    """By its index in manifest.json, or by a name, which takes precedence."""
+    with source_of(several_images(), tmp_path, index=index, name=name) as source:
         assert layers_of(source, tmp_path) == [wanted]
 
 
 @pytest.mark.clause("ARCH-012")
 def test_libpod_refuses_several_images(tmp_path: Path) -> None:
-    """And none as well; a name behind the path does not choose."""
+    """It also refuses an archive without images, and ignores the name after the path."""
     with (
         pytest.raises(SourceError) as caught,
-        source_of(several(), tmp_path, Rules.LIBPOD_1_3, name="y:2") as source,
+        source_of(several_images(), tmp_path, Rules.LIBPOD_1_3, name="y:2") as source,
     ):
         source.manifest()
-    told = caught.value.told(Rules.LIBPOD_1_3.wording)
-    assert told == "Unexpected tar manifest.json: expected 1 item, got 2"
+    message = caught.value.render(Rules.LIBPOD_1_3.wording)
+    assert message == "Unexpected tar manifest.json: expected 1 item, got 2"
     assert fault(tar(docker_archive()), tmp_path, Rules.LIBPOD_1_3) == "archive.item_count"
 
 
-def test_what_is_not_there_cannot_be_chosen(tmp_path: Path) -> None:
-    """The error of an unknown name lists the names."""
+def test_an_unknown_image_cannot_be_chosen(tmp_path: Path) -> None:
+    """The error for an unknown name lists the names."""
     with (
         pytest.raises(SourceError) as caught,
-        source_of(several(), tmp_path, name="nope") as source,
+        source_of(several_images(), tmp_path, name="nope") as source,
     ):
         source.manifest()
     assert caught.value.code == "archive.no_such_image"
     assert all(name in str(caught.value) for name in ("x:1", "y:2", "docker.io/z"))
-    assert fault(several(), tmp_path, index=2) == "archive.no_such_index"
+    assert fault(several_images(), tmp_path, index=2) == "archive.no_such_index"
     assert fault(tar(docker_archive()), tmp_path) == "archive.no_images"
 
 
@@ -188,7 +188,7 @@ def test_what_is_not_there_cannot_be_chosen(tmp_path: Path) -> None:
 
 
 def manifest_under(name: str, *more: Entry) -> bytes:
-    """An archive whose manifest.json has another name, and other members in its place."""
+    """An archive whose manifest.json has another name, with more members."""
     entries = docker_archive((["x:1"], [A]))
     return tar([*entries[:-1], (name, entries[-1][1]), *more])
 
@@ -214,10 +214,10 @@ OLD_FAULTS = {
 
 
 @pytest.mark.parametrize(("data", "code"), OLD_FAULTS.values(), ids=OLD_FAULTS)
-def test_names_are_literal_in_libpod_and_paths_today(
+def test_member_names_are_literal_in_libpod_and_paths_in_current(
     tmp_path: Path, data: bytes, code: str | None
 ) -> None:
-    """libpod-1.3 follows one symbolic link and reads hard links as empty; today all are read."""
+    """libpod-1.3 follows one symbolic link and reads hard links as empty files."""
     with source_of(data, tmp_path) as source:
         assert layers_of(source, tmp_path) == [A]
     if code is not None:
@@ -225,24 +225,24 @@ def test_names_are_literal_in_libpod_and_paths_today(
 
 
 def linked_layer() -> bytes:
-    """An image whose only layer lies behind a link, as docker save wrote shared ones."""
+    """An image whose only layer is a link, as docker save wrote shared layers."""
     entries = docker_archive((["x:1"], [A]))
     name = entries[1][0]
     return tar([entries[0], ("base/layer.tar", A), link(name, "base/layer.tar"), entries[2]])
 
 
-def test_a_linked_layer_has_its_target_s_size_today(tmp_path: Path) -> None:
-    """libpod-1.3 counts the link's own size, none, and so never takes such a layer."""
+def test_a_linked_layer_has_the_size_of_its_target(tmp_path: Path) -> None:
+    """libpod-1.3 uses the size of the link, 0, and so never accepts such a layer."""
     with source_of(linked_layer(), tmp_path) as source:
         assert layers_of(source, tmp_path) == [A]
     with source_of(linked_layer(), tmp_path, Rules.LIBPOD_1_3) as source:
         (wanted,) = parse_manifest(source.manifest()).layers
         assert wanted.size == 0
-        assert delivered(source.open_blob(wanted), tmp_path) == A
+        assert read_blob(source.open_blob(wanted), tmp_path) == A
 
 
 def test_nothing_outside_the_archive_is_read(tmp_path: Path) -> None:
-    """A link that leads out of an archive leads to nothing."""
+    """A link to a path outside the archive has no target."""
     secret = tmp_path / "secret"
     secret.write_bytes(A)
     entries = docker_archive((["x:1"], [A]))
@@ -252,14 +252,14 @@ def test_nothing_outside_the_archive_is_read(tmp_path: Path) -> None:
         assert fault(data, tmp_path) == "archive.layers_missing"
 
 
-def test_links_in_a_circle_end(tmp_path: Path) -> None:
-    """They are an error, not a loop."""
+def test_a_loop_of_links_is_an_error(tmp_path: Path) -> None:
+    """The source does not loop."""
     data = manifest_under("m.json", link("manifest.json", "n"), link("n", "manifest.json"))
     assert fault(data, tmp_path) == "archive.link_loop"
 
 
 def test_the_first_of_two_members_counts(tmp_path: Path) -> None:
-    """Of two manifest.json the first is read, in both editions."""
+    """Of two members manifest.json, the first is read in both editions."""
     entries = [*docker_archive((["x:1"], [A])), ("manifest.json", b"[]")]
     for rules in (Rules.CURRENT, Rules.LIBPOD_1_3):
         with source_of(tar(entries), tmp_path, rules) as source:
@@ -267,9 +267,9 @@ def test_the_first_of_two_members_counts(tmp_path: Path) -> None:
 
 
 def test_a_cache_opens_an_archive_once(tmp_path: Path) -> None:
-    """Until the file changes; the sources that share it do not close it."""
+    """It opens the file again if it changes; sources do not close shared archives."""
     path = tmp_path / "image.tar"
-    path.write_bytes(several())
+    path.write_bytes(several_images())
     reference = DockerArchiveReference(str(path))
     with ArchiveCache() as archives:
         formats = Rules.CURRENT.archive_formats
@@ -283,15 +283,15 @@ def test_a_cache_opens_an_archive_once(tmp_path: Path) -> None:
         assert archives.members(str(path), formats) is not members
 
 
-def test_sources_say_what_they_are(tmp_path: Path) -> None:
-    """In a debugger; and a manifest that is not theirs is refused."""
+def test_sources_have_a_repr(tmp_path: Path) -> None:
+    """Another manifest or layer is an error."""
     with source_of(IMAGE, tmp_path) as source:
         assert "image.tar" in repr(source)
         assert source.manifest(source.manifest().digest) == source.manifest()
         with pytest.raises(SourceError, match="has no image with the digest"):
             source.manifest(sha256_of(b""))
         with pytest.raises(SourceError, match="has no layer"):
-            source.open_blob(Descriptor("", f"sha256:{hexed(B)}", 1))
+            source.open_blob(Descriptor("", f"sha256:{sha256_hex(B)}", 1))
 
 
 # What real tools write
@@ -307,8 +307,10 @@ def test_sources_say_what_they_are(tmp_path: Path) -> None:
         "docker_archive_several",
     ],
 )
-def test_archives_of_real_tools(real_images: RealImages, tmp_path: Path, form: str) -> None:
-    """Every layer comes out with the diff ID of the config as its digest."""
+def test_archives_of_real_tools_are_read(
+    real_images: RealImages, tmp_path: Path, form: str
+) -> None:
+    """The digest of each layer is its diff ID in the config."""
     real = getattr(real_images, form)
     own = parse_normalized(real.name).tagged() if real.name else None
     reference = DockerArchiveReference(str(real.file), own)
@@ -319,15 +321,15 @@ def test_archives_of_real_tools(real_images: RealImages, tmp_path: Path, form: s
     assert diff_ids == [wanted.digest_text for wanted in manifest.layers]
 
 
-def test_what_docker_writes_since_version_25(tmp_path: Path) -> None:
-    """manifest.json beside an OCI layout, layers in gzip under blobs/."""
+def test_an_archive_of_docker_25(tmp_path: Path) -> None:
+    """It has manifest.json, an OCI layout, and gzip layers under blobs/."""
     packed = [gzip.compress(data, mtime=0) for data in (A, B)]
     document = config([A, B])
-    blobs = [(f"blobs/sha256/{hexed(data)}", data) for data in (*packed, document)]
+    blobs = [(f"blobs/sha256/{sha256_hex(data)}", data) for data in (*packed, document)]
     manifest = listed(
-        Config=f"blobs/sha256/{hexed(document)}",
+        Config=f"blobs/sha256/{sha256_hex(document)}",
         RepoTags=["x:1"],
-        Layers=[f"blobs/sha256/{hexed(data)}" for data in packed],
+        Layers=[f"blobs/sha256/{sha256_hex(data)}" for data in packed],
     )
     entries: list[Entry] = [
         special("blobs/", tarfile.DIRTYPE),
@@ -342,7 +344,7 @@ def test_what_docker_writes_since_version_25(tmp_path: Path) -> None:
 
 
 def test_pax_names_are_read(tmp_path: Path) -> None:
-    """A member whose name stands in an extended header is found by it."""
+    """A member is found by the name in its extended header."""
     buffer = io.BytesIO()
     name = "ü" * 90 + ".json"
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:

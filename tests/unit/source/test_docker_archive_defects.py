@@ -1,4 +1,4 @@
-"""docker-archive: what is broken in one, and how each fault is told."""
+"""``docker-archive:``: defects, and the error for each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.archives import config, delivered, docker_archive, hexed, layer, special, tar
+from tests.support.archives import (
+    config,
+    docker_archive,
+    layer,
+    read_blob,
+    sha256_hex,
+    special,
+    tar,
+)
 from tests.support.docker_archives import BOTH, IMAGE, A, B, fault, listed, source_of
 from towline.core import BlobWriter, CoreError
 from towline.errors import LimitExceededError, PathError, SourceError
@@ -21,21 +29,21 @@ from towline.transport.docker_archive import DockerArchiveReference
 
 
 def replaced(name: str, content: bytes) -> bytes:
-    """An archive whose member, `manifest.json`, `config` or `layer`, has another content."""
+    """An archive in which `manifest.json`, `config` or `layer` has another content."""
     entries = docker_archive((["x:1"], [A]))
-    place = {"config": 0, "layer": 1, "manifest.json": 2}[name]
-    entries[place] = (entries[place][0], content)
+    index = {"config": 0, "layer": 1, "manifest.json": 2}[name]
+    entries[index] = (entries[index][0], content)
     return tar(entries)
 
 
-def without(place: int) -> bytes:
-    """An archive that lacks one of config, layer, manifest.json."""
+def without(index: int) -> bytes:
+    """An archive without the member at this index: config, layer or manifest.json."""
     entries = docker_archive((["x:1"], [A]))
-    return tar([*entries[:place], *entries[place + 1 :]])
+    return tar([*entries[:index], *entries[index + 1 :]])
 
 
-CONFIG = f"{hexed(config([A]))}.json"
-LAYER = f"{hexed(A)}.tar"
+CONFIG = f"{sha256_hex(config([A]))}.json"
+LAYER = f"{sha256_hex(A)}.tar"
 DEFECTS = {
     "no manifest": (without(2), "archive.no_member"),
     "no config": (without(0), "archive.no_member"),
@@ -71,7 +79,7 @@ DEFECTS = {
     ),
     "only the magic of gzip": (b"\x1f\x8b\x08", "archive.compression"),
     "only the magic of xz": (b"\xfd7zXZ\x00", "archive.compression"),
-    "bzip2 of nothing that is": (b"BZh9" + b"x" * 100, "archive.compression"),
+    "bzip2 of invalid data": (b"BZh9" + b"x" * 100, "archive.compression"),
     "text": (b"text " * 500, "archive.not_tar"),
     "nothing": (b"", "archive.no_member"),
     "a tar of nothing": (b"\0" * 1024, "archive.no_member"),
@@ -81,7 +89,7 @@ DEFECTS = {
 @BOTH
 @pytest.mark.parametrize(("data", "code"), DEFECTS.values(), ids=DEFECTS)
 def test_a_defect_has_its_code(tmp_path: Path, rules: Rules, data: bytes, code: str | None) -> None:
-    """Each kind of broken archive is told apart, in both editions alike."""
+    """Each kind of broken archive has its own error code, the same in both editions."""
     found = fault(data, tmp_path, rules)
     if code is None:
         assert found.startswith("archive.")
@@ -90,8 +98,8 @@ def test_a_defect_has_its_code(tmp_path: Path, rules: Rules, data: bytes, code: 
 
 
 @BOTH
-def test_a_document_has_a_budget(tmp_path: Path, rules: Rules) -> None:
-    """A manifest.json or config beyond it is refused unread."""
+def test_the_size_of_documents_is_limited(tmp_path: Path, rules: Rules) -> None:
+    """A manifest.json or config above the limit is not read."""
     size = rules.document_limit + 1
     member = tarfile.TarInfo("manifest.json")
     member.size = size
@@ -107,8 +115,8 @@ def test_a_document_has_a_budget(tmp_path: Path, rules: Rules) -> None:
 
 
 @BOTH
-def test_a_damaged_layer_is_told_with_its_member(tmp_path: Path, rules: Rules) -> None:
-    """A layer whose own compression is broken cannot be measured."""
+def test_the_error_of_a_damaged_layer_names_its_member(tmp_path: Path, rules: Rules) -> None:
+    """A layer with damaged compression cannot be measured."""
     data = replaced("layer", gzip.compress(A)[:-20])
     with pytest.raises(SourceError) as caught, source_of(data, tmp_path, rules) as source:
         source.manifest()
@@ -116,20 +124,20 @@ def test_a_damaged_layer_is_told_with_its_member(tmp_path: Path, rules: Rules) -
     assert caught.value.facts["member"] == LAYER
 
 
-def test_an_archive_that_is_cut_short_meanwhile_is_told(tmp_path: Path) -> None:
-    """What is missing when a layer is delivered is the archive's fault, not the store's."""
+def test_an_archive_that_is_truncated_while_read(tmp_path: Path) -> None:
+    """The error is that of the archive, not of the store."""
     big = layer("a") + bytes(1 << 20)
     with source_of(tar(docker_archive((["x:1"], [big]))), tmp_path) as source:
         blob = source.open_blob(parse_manifest(source.manifest()).layers[0])
         with (tmp_path / "image.tar").open("r+b") as file:
             file.truncate(4096)
         with pytest.raises(SourceError) as caught:
-            delivered(blob, tmp_path)
+            read_blob(blob, tmp_path)
     assert caught.value.code == "archive.member_damaged"
 
 
-def test_a_writer_that_fails_says_so_itself(tmp_path: Path) -> None:
-    """The disk's error is not taken for the archive's."""
+def test_an_error_of_the_writer_is_not_an_error_of_the_archive(tmp_path: Path) -> None:
+    """The error of the writer is raised."""
     big = layer("a") + bytes(8 << 20)
     with source_of(tar(docker_archive((["x:1"], [big]))), tmp_path) as source:
         blob = source.open_blob(parse_manifest(source.manifest()).layers[0])
@@ -140,20 +148,20 @@ def test_a_writer_that_fails_says_so_itself(tmp_path: Path) -> None:
     assert caught.value.code == "cancelled"
 
 
-def test_what_cannot_be_opened(tmp_path: Path) -> None:
-    """A missing file, a folder and a FIFO are told apart; a FIFO is not waited for."""
+def test_archives_that_cannot_be_opened(tmp_path: Path) -> None:
+    """A missing file, a folder and a FIFO have their own errors; opening a FIFO does not block."""
 
     def code_and_text(path: Path, rules: Rules) -> tuple[str, str]:
         with pytest.raises(PathError) as caught:
             open_source(DockerArchiveReference(str(path)), rules)
-        return caught.value.code, caught.value.told(rules.wording)
+        return caught.value.code, caught.value.render(rules.wording)
 
     gone = tmp_path / "gone.tar"
-    code, told = code_and_text(gone, Rules.LIBPOD_1_3)
+    code, message = code_and_text(gone, Rules.LIBPOD_1_3)
     assert code == "path.unusable"
-    assert told == f'error opening file "{gone}": open {gone}: no such file or directory'
-    code, told = code_and_text(tmp_path, Rules.LIBPOD_1_3)
-    assert told == (
+    assert message == f'error opening file "{gone}": open {gone}: no such file or directory'
+    code, message = code_and_text(tmp_path, Rules.LIBPOD_1_3)
+    assert message == (
         f'Error detecting compression for file "{tmp_path}": Error detecting compression:'
         f" read {tmp_path}: is a directory"
     )

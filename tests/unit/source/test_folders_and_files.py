@@ -1,4 +1,4 @@
-"""dir: and tarball: images of plain files, and the transports that are refused."""
+"""``dir:`` and ``tarball:``, which read plain files, and the unsupported transports."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ import pytest
 import zstandard
 
 from tests.support.archives import (
-    delivered,
     dir_image,
-    hexed,
     layer,
     layers_of,
     oci_image,
-    unpacked,
+    read_blob,
+    sha256_hex,
+    write_files,
 )
 from tests.support.images import RealImages
 from towline.core import BlobWriter
@@ -63,8 +63,8 @@ def folder_source(folder: Path, rules: Rules = Rules.CURRENT) -> dir.DirSource:
 
 
 def test_a_folder_is_read(tmp_path: Path) -> None:
-    """Manifest, config and layers; what the manifest is, its content says."""
-    with closing(folder_source(unpacked(tmp_path / "image", dir_image(A, B)))) as source:
+    """Manifest, config and layers; the content of the manifest determines its type."""
+    with closing(folder_source(write_files(tmp_path / "image", dir_image(A, B)))) as source:
         assert source.manifest().media_type == DOCKER_SCHEMA2
         assert layers_of(source, tmp_path) == [A, B]
         manifest = parse_manifest(source.manifest())
@@ -74,19 +74,21 @@ def test_a_folder_is_read(tmp_path: Path) -> None:
 
 
 def test_an_oci_manifest_in_a_folder_is_recognised(tmp_path: Path) -> None:
-    """By its content, for want of a media type."""
+    """From its content, because a folder has no media types."""
     blobs, image = oci_image(A)
     manifest = blobs.pop(f"blobs/sha256/{image['digest'][7:]}")
     files = {name.rpartition("/")[2]: data for name, data in blobs.items()}
-    source = folder_source(unpacked(tmp_path / "image", {**files, "manifest.json": manifest}))
+    source = folder_source(write_files(tmp_path / "image", {**files, "manifest.json": manifest}))
     assert source.manifest().media_type == OCI_MANIFEST
 
 
 def test_an_instance_of_a_list_has_a_file_of_its_own(tmp_path: Path) -> None:
-    """Named after its digest, which is checked."""
+    """The file has the digest in its name, and the digest is checked."""
     files = dir_image(A)
-    own = hexed(files["manifest.json"])
-    folder = unpacked(tmp_path / "image", {**files, f"{own}.manifest.json": files["manifest.json"]})
+    own = sha256_hex(files["manifest.json"])
+    folder = write_files(
+        tmp_path / "image", {**files, f"{own}.manifest.json": files["manifest.json"]}
+    )
     digest = parse_digest(f"sha256:{own}")
     assert folder_source(folder).manifest(digest).digest == digest
     (folder / f"{own}.manifest.json").write_bytes(b"{}")
@@ -94,33 +96,33 @@ def test_an_instance_of_a_list_has_a_file_of_its_own(tmp_path: Path) -> None:
         folder_source(folder).manifest(digest)
 
 
-def test_what_is_missing_in_a_folder_is_named(tmp_path: Path) -> None:
-    """libpod-1.3's words are those of the system."""
+def test_the_error_for_a_missing_file_names_it(tmp_path: Path) -> None:
+    """Under libpod-1.3 the message is that of the system."""
     folder = tmp_path / "image"
     folder.mkdir()
     source = folder_source(folder)
-    wanted = Descriptor("", f"sha256:{hexed(A)}", 1)
+    wanted = Descriptor("", f"sha256:{sha256_hex(A)}", 1)
     reads: dict[str, Callable[[], object]] = {
         "manifest.json": source.manifest,
-        hexed(A): lambda: source.config(wanted),
-        f"./{hexed(A)}": lambda: source.open_blob(wanted),
+        sha256_hex(A): lambda: source.config(wanted),
+        f"./{sha256_hex(A)}": lambda: source.open_blob(wanted),
     }
     for name, read in reads.items():
         with pytest.raises(PathError) as caught:
             read()
-        told = caught.value.told(Rules.LIBPOD_1_3.wording)
-        assert told == f"open {folder / name}: no such file or directory"
+        message = caught.value.render(Rules.LIBPOD_1_3.wording)
+        assert message == f"open {folder / name}: no such file or directory"
 
 
-def test_the_path_of_a_folder_is_told_without_detours(tmp_path: Path) -> None:
-    """`x/../image/` is told as `image`, as the original does."""
+def test_the_path_of_a_folder_is_normalized(tmp_path: Path) -> None:
+    """`x/../image/` becomes `image`, as in podman."""
     with pytest.raises(PathError) as caught:
         folder_source(Path(f"{tmp_path}/x/../image/")).manifest()
     assert caught.value.facts["path"] == f"{tmp_path}/image/manifest.json"
 
 
-def test_folders_and_fifos_are_no_documents(tmp_path: Path) -> None:
-    """They are refused, and a FIFO is not waited for."""
+def test_folders_and_fifos_are_not_read_as_documents(tmp_path: Path) -> None:
+    """They are errors, and opening a FIFO does not block."""
     (tmp_path / "manifest.json").mkdir()
     with pytest.raises(PathError, match="is a directory"):
         folder_source(tmp_path).manifest()
@@ -131,8 +133,8 @@ def test_folders_and_fifos_are_no_documents(tmp_path: Path) -> None:
     assert caught.value.code == "path.not_a_file"
 
 
-def test_a_manifest_in_a_folder_has_a_budget(tmp_path: Path) -> None:
-    """Beyond it nothing is read."""
+def test_the_size_of_a_manifest_in_a_folder_is_limited(tmp_path: Path) -> None:
+    """A larger one is an error."""
     with (tmp_path / "manifest.json").open("wb") as file:
         file.truncate(Rules.CURRENT.document_limit + 1)
     with pytest.raises(LimitExceededError) as caught:
@@ -142,43 +144,43 @@ def test_a_manifest_in_a_folder_has_a_budget(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("digest", ["", "manifest.json", "sha256:../manifest.json", "sha256:.."])
 def test_only_a_valid_digest_becomes_a_path(tmp_path: Path, digest: str) -> None:
-    """Whatever a manifest names, nothing but a blob of the folder is opened."""
-    source = folder_source(unpacked(tmp_path / "image", dir_image(A)))
+    """Whatever the manifest contains, only blobs of the folder are opened."""
+    source = folder_source(write_files(tmp_path / "image", dir_image(A)))
     for use in (source.config, source.open_blob):
         with pytest.raises(InvalidNameError):
             use(Descriptor("", digest, 1))
 
 
 def test_links_in_a_folder_are_followed(tmp_path: Path) -> None:
-    """The folder is the user's own."""
-    folder = unpacked(tmp_path / "image", dir_image(A))
-    (folder / hexed(A)).rename(tmp_path / "elsewhere")
-    (folder / hexed(A)).symlink_to(tmp_path / "elsewhere")
+    """Because the folder belongs to the user."""
+    folder = write_files(tmp_path / "image", dir_image(A))
+    (folder / sha256_hex(A)).rename(tmp_path / "elsewhere")
+    (folder / sha256_hex(A)).symlink_to(tmp_path / "elsewhere")
     assert layers_of(folder_source(folder), tmp_path) == [A]
 
 
-def test_a_file_that_is_cut_short_meanwhile_is_told(tmp_path: Path) -> None:
-    """It is the source's fault, not the store's."""
+def test_a_file_that_is_truncated_while_read(tmp_path: Path) -> None:
+    """The error is that of the source, not of the store."""
     big = A + bytes(1 << 20)
-    source = folder_source(unpacked(tmp_path / "image", dir_image(big)))
+    source = folder_source(write_files(tmp_path / "image", dir_image(big)))
     blob = source.open_blob(parse_manifest(source.manifest()).layers[0])
-    (tmp_path / "image" / hexed(big)).write_bytes(b"short")
+    (tmp_path / "image" / sha256_hex(big)).write_bytes(b"short")
     with blob, pytest.raises(SourceError) as caught:
         blob.deliver(BlobWriter(str(tmp_path / "blob")))
     assert caught.value.code == "core.file"
-    assert hexed(big) in str(caught.value)
+    assert sha256_hex(big) in str(caught.value)
 
 
-def test_a_blob_in_a_folder_is_taken_up(tmp_path: Path) -> None:
-    """From the offset that is held."""
-    source = folder_source(unpacked(tmp_path / "image", dir_image(A)))
+def test_a_blob_in_a_folder_is_resumed(tmp_path: Path) -> None:
+    """It is read from the offset."""
+    source = folder_source(write_files(tmp_path / "image", dir_image(A)))
     (wanted,) = parse_manifest(source.manifest()).layers
-    assert delivered(source.open_blob(wanted, 99), tmp_path, A[:99]) == A
+    assert read_blob(source.open_blob(wanted, 99), tmp_path, A[:99]) == A
 
 
 @pytest.mark.parametrize("form", ["dir_oci", "dir_docker"])
-def test_folders_of_real_tools(real_images: RealImages, tmp_path: Path, form: str) -> None:
-    """Every layer comes out with its digest."""
+def test_folders_of_real_tools_are_read(real_images: RealImages, tmp_path: Path, form: str) -> None:
+    """Every layer has its digest."""
     source = folder_source(getattr(real_images, form).file)
     assert len(layers_of(source, tmp_path)) == 3
 
@@ -205,16 +207,16 @@ def test_a_tar_becomes_a_layer(tmp_path: Path, packing: str) -> None:
         assert [wanted.media_type for wanted in manifest.layers] == [media_type]
         assert layers_of(source, tmp_path) == [path.read_bytes()]
         config = json.loads(source.config(manifest.config))
-        assert config["rootfs"]["diff_ids"] == [f"sha256:{hexed(A)}"]
+        assert config["rootfs"]["diff_ids"] == [f"sha256:{sha256_hex(A)}"]
         assert str(path) in repr(source)
         with pytest.raises(SourceError):
-            source.open_blob(Descriptor("", f"sha256:{hexed(B)}", 1))
+            source.open_blob(Descriptor("", f"sha256:{sha256_hex(B)}", 1))
         with pytest.raises(SourceError):
             source.manifest(sha256_of(b""))
 
 
 def test_tarballs_give_the_same_image_each_time(tmp_path: Path) -> None:
-    """The config tells the time of the newest file, this machine, and no time of the pull."""
+    """The config has the time of the newest file and the platform, but not the time of the pull."""
     paths = [tmp_path / "a.tar", tmp_path / "b.tar"]
     for number, (path, data) in enumerate(zip(paths, (A, B), strict=True)):
         path.write_bytes(data)
@@ -237,7 +239,7 @@ def test_tarballs_give_the_same_image_each_time(tmp_path: Path) -> None:
 
 
 def test_the_standard_input_can_be_a_layer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`-`; what is kept of it goes when the source is closed."""
+    """As `-`; its saved copy is removed when the source is closed."""
     monkeypatch.setenv("TMPDIR", str(tmp_path / "kept"))
     (tmp_path / "kept").mkdir()
     monkeypatch.setattr("tempfile.tempdir", None)
@@ -248,8 +250,8 @@ def test_the_standard_input_can_be_a_layer(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.clause("TARBALL-004")
-def test_what_cannot_be_a_layer(tmp_path: Path) -> None:
-    """Text, and compressions that no layer has; the path is named."""
+def test_files_that_cannot_be_layers(tmp_path: Path) -> None:
+    """Text, and compressions that layers cannot have; the error names the path."""
     path = tmp_path / "layer.tar"
     reference = TarballReference((str(path),))
     with pytest.raises(PathError):
@@ -265,8 +267,8 @@ def test_what_cannot_be_a_layer(tmp_path: Path) -> None:
     assert str(path) in str(caught.value)
 
 
-def test_a_tarball_of_a_real_tool(real_images: RealImages, tmp_path: Path) -> None:
-    """Its layer comes out as it is."""
+def test_a_tarball_of_a_real_tool_is_read(real_images: RealImages, tmp_path: Path) -> None:
+    """Its layer is unchanged."""
     path = real_images.tarball.file
     with closing(tarball.open_source(TarballReference((str(path),)), Rules.CURRENT)) as source:
         (found,) = layers_of(source, tmp_path)
@@ -286,10 +288,12 @@ REFUSED: dict[str, ImageReference] = {
 
 @pytest.mark.clause("TRANS-100")
 @pytest.mark.parametrize(("code", "reference"), REFUSED.items(), ids=REFUSED)
-def test_a_refusal_names_a_way_round(code: str, reference: ImageReference) -> None:
-    """A command that makes of the image something that is read."""
+def test_the_error_for_an_unsupported_transport_names_an_alternative(
+    code: str, reference: ImageReference
+) -> None:
+    """A transport that can be read, to convert the image to."""
     with pytest.raises(UnsupportedError) as caught:
         unsupported.open_source(reference)
     assert caught.value.code == code
     assert "docker-archive:" in str(caught.value) or "docker://" in str(caught.value)
-    assert caught.value.told(Rules.LIBPOD_1_3.wording)
+    assert caught.value.render(Rules.LIBPOD_1_3.wording)

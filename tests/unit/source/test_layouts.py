@@ -1,4 +1,4 @@
-"""oci: and oci-archive: choosing an image in a layout, and reading it."""
+"""``oci:`` and ``oci-archive:``: choosing an image in a layout, and reading it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import pytest
 from tests.support.archives import (
     CONTAINERD_NAME,
     REF_NAME,
-    delivered,
     descriptor,
-    hexed,
     layout,
     oci_image,
-    unpacked,
+    read_blob,
+    sha256_hex,
+    write_files,
 )
 from tests.support.images import RealImages
 from tests.support.layouts import (
@@ -65,7 +65,7 @@ from towline.transport.oci_archive import OciArchiveReference
 @BOTH
 @FORMS
 def test_an_image_is_read(tmp_path: Path, form: str, rules: Rules) -> None:
-    """Manifest, config and layers, from a folder and from an archive alike."""
+    """Manifest, config and layers are read from a folder and from an archive."""
     with source_of(layout([IMAGE_A], BLOBS_A), tmp_path, form, rules=rules) as source:
         raw = source.manifest()
         assert raw.media_type == OCI_MANIFEST
@@ -78,11 +78,11 @@ def test_an_image_is_read(tmp_path: Path, form: str, rules: Rules) -> None:
 
 Case = tuple[Sequence[dict[str, Any]], str, str | bytes, str | bytes]
 CHOICES: dict[str, Case] = {
-    # entries of index.json, the name asked for, what is chosen today and in libpod-1.3
+    # entries of index.json, the requested name, the choice or error of current and of libpod-1.3
     "the only one": ([IMAGE_A], "", A, A),
     "the only one, named": ([named(IMAGE_A, "x:1")], "", A, A),
     "none": ([], "", "layout.choose_image", "layout.choose_image"),
-    "one of two, unsaid": (
+    "one of two, without a name": (
         [named(IMAGE_A, "x:1"), named(IMAGE_B, "y:2")],
         "",
         "layout.choose_image",
@@ -123,19 +123,19 @@ CHOICES: dict[str, Case] = {
 
 
 @pytest.mark.clause("LAYOUT-006", "LAYOUT-007")
-@pytest.mark.parametrize(("entries", "image", "today", "then"), CHOICES.values(), ids=CHOICES)
+@pytest.mark.parametrize(("entries", "image", "current", "libpod"), CHOICES.values(), ids=CHOICES)
 @FORMS
-def test_choosing(
+def test_an_image_is_chosen(
     tmp_path: Path,
     form: str,
     entries: Sequence[dict[str, Any]],
     image: str,
-    today: str | bytes,
-    then: str | bytes,
+    current: str | bytes,
+    libpod: str | bytes,
 ) -> None:
-    """An image is chosen by name, or is the only one; libpod-1.3 sees OCI manifests alone."""
+    """By name, or as the only one; under libpod-1.3 only OCI manifests have names."""
     files = layout(entries, BLOBS_A, BLOBS_B)
-    for rules, wanted in ((Rules.CURRENT, today), (Rules.LIBPOD_1_3, then)):
+    for rules, wanted in ((Rules.CURRENT, current), (Rules.LIBPOD_1_3, libpod)):
         if isinstance(wanted, str):
             with (
                 pytest.raises(SourceError) as caught,
@@ -148,30 +148,28 @@ def test_choosing(
                 assert only_layer(source, tmp_path) == wanted
 
 
-def test_errors_of_choosing_list_what_there_is(tmp_path: Path) -> None:
-    """The names, so that the next call can be right; libpod-1.3 says what it said."""
+def test_errors_of_choosing_list_the_names(tmp_path: Path) -> None:
+    """Under current; the messages of libpod-1.3 are those recorded."""
     files = layout([named(IMAGE_A, "x:1"), named(IMAGE_B, "y:2")], BLOBS_A, BLOBS_B)
-    for image, then in (
+    for image, libpod in (
         ("", "more than one image in oci, choose an image"),
         ("z", 'no descriptor found for reference "z"'),
     ):
         with pytest.raises(SourceError) as caught, source_of(files, tmp_path, image=image):
             pass
         assert '"x:1", "y:2"' in str(caught.value)
-        assert caught.value.told(Rules.LIBPOD_1_3.wording) == then
+        assert caught.value.render(Rules.LIBPOD_1_3.wording) == libpod
 
 
 def for_platform(image: Mapping[str, Any], architecture: str, **more: Any) -> dict[str, Any]:
-    """A descriptor that says what it is for."""
+    """A descriptor with a platform."""
     return {**image, "platform": {"os": "linux", "architecture": architecture}, **more}
 
 
 @pytest.mark.clause("LAYOUT-008")
 @FORMS
-def test_an_image_for_several_platforms_may_lie_in_index_json_itself(
-    tmp_path: Path, form: str
-) -> None:
-    """Then index.json is its index, and an instance of it is found by digest."""
+def test_index_json_may_be_the_index_of_an_image(tmp_path: Path, form: str) -> None:
+    """If all its entries have platforms; an instance is found by digest."""
     entries = [for_platform(IMAGE_A, "amd64"), for_platform(IMAGE_B, "arm64")]
     files = layout(entries, BLOBS_A, BLOBS_B)
     with source_of(files, tmp_path, form) as source:
@@ -190,10 +188,10 @@ def test_an_image_for_several_platforms_may_lie_in_index_json_itself(
         pass
 
 
-def test_an_index_is_given_as_it_is(tmp_path: Path) -> None:
-    """The caller chooses from it; libpod-1.3 does not recognise it."""
+def test_an_index_is_returned_unchanged(tmp_path: Path) -> None:
+    """The caller chooses an instance; libpod-1.3 does not recognise an index."""
     index = layout([for_platform(IMAGE_A, "amd64")])["index.json"]
-    blobs = {f"blobs/sha256/{hexed(index)}": index}
+    blobs = {f"blobs/sha256/{sha256_hex(index)}": index}
     files = layout([named(descriptor(OCI_INDEX, index), "x:1")], BLOBS_A, blobs)
     with source_of(files, tmp_path, image="x:1") as source:
         assert source.manifest() == RawManifest(index, OCI_INDEX)
@@ -201,11 +199,11 @@ def test_an_index_is_given_as_it_is(tmp_path: Path) -> None:
     with source_of(files, tmp_path, rules=Rules.LIBPOD_1_3) as source:
         with pytest.raises(SourceError) as caught:
             parse_manifest(source.manifest())
-        assert caught.value.told(Rules.LIBPOD_1_3.wording) == "unsupported schema version 2"
+        assert caught.value.render(Rules.LIBPOD_1_3.wording) == "unsupported schema version 2"
 
 
-def test_a_manifest_without_a_media_type_is_recognised_today(tmp_path: Path) -> None:
-    """libpod-1.3 leaves it untyped, which its reader refuses."""
+def test_a_manifest_without_a_media_type_is_recognised(tmp_path: Path) -> None:
+    """Under libpod-1.3 it has no type, and parsing it fails."""
     files = layout([{**IMAGE_A, "mediaType": ""}], BLOBS_A)
     with source_of(files, tmp_path) as source:
         assert source.manifest().media_type == OCI_MANIFEST
@@ -214,7 +212,7 @@ def test_a_manifest_without_a_media_type_is_recognised_today(tmp_path: Path) -> 
 
 
 def test_docker_media_types_are_kept(tmp_path: Path) -> None:
-    """A layout may hold what it was not made for."""
+    """A layout may have manifests with Docker media types."""
     for media_type in (DOCKER_SCHEMA2, DOCKER_LIST):
         files = layout([{**IMAGE_A, "mediaType": media_type}], BLOBS_A)
         with source_of(files, tmp_path) as source:
@@ -223,7 +221,7 @@ def test_docker_media_types_are_kept(tmp_path: Path) -> None:
 
 Change = Callable[[dict[str, bytes]], object]
 DEFECTS: dict[str, tuple[Change, str, str]] = {
-    # what is done to a good layout, and the codes for a folder and an archive
+    # a change to a valid layout, and the error codes for a folder and an archive
     "no index": (lambda f: f.pop("index.json"), "path.unusable", "archive.no_file"),
     "index is text": (
         lambda f: f.update({"index.json": b"text"}),
@@ -258,7 +256,7 @@ DEFECTS: dict[str, tuple[Change, str, str]] = {
 def test_a_defect_has_its_code(
     tmp_path: Path, rules: Rules, change: Change, folder: str, archive: str
 ) -> None:
-    """Each kind of broken layout is told apart."""
+    """Each kind of broken layout has its own error code."""
     for form, code in (("folder", folder), ("archive", archive)):
         files = layout([IMAGE_A], BLOBS_A)
         change(files)
@@ -268,12 +266,12 @@ def test_a_defect_has_its_code(
         ):
             source.manifest()
         assert caught.value.code == code
-        assert caught.value.told(rules.wording)
+        assert caught.value.render(rules.wording)
 
 
 @pytest.fixture(autouse=True)
 def folders(tmp_path: Path) -> None:
-    """A folder for each form."""
+    """Create a folder for each form."""
     for form in ("folder", "archive"):
         (tmp_path / form).mkdir()
 
@@ -283,20 +281,20 @@ def folders(tmp_path: Path) -> None:
     "digest", ["", "sha256:xyz", "md5:" + "0" * 32, "sha256:../../../../etc/passwd", "../secret"]
 )
 def test_only_a_valid_digest_becomes_a_path(tmp_path: Path, form: str, digest: str) -> None:
-    """Whatever else an index or manifest names is refused before anything is opened."""
+    """An invalid digest in an index or manifest is an error before any file is opened."""
     with source_of(layout([{**IMAGE_A, "digest": digest}], BLOBS_A), tmp_path, form) as source:
         with pytest.raises(InvalidNameError):
             source.manifest()
         for use in (source.config, source.open_blob):
             with pytest.raises(InvalidNameError) as caught:
                 use(Descriptor("", digest, 1))
-            told = caught.value.told(Rules.LIBPOD_1_3.wording)
-            assert told.startswith(f"unexpected digest reference {digest}: ")
+            message = caught.value.render(Rules.LIBPOD_1_3.wording)
+            assert message.startswith(f"unexpected digest reference {digest}: ")
 
 
 @FORMS
 def test_the_first_json_value_of_the_index_counts(tmp_path: Path, form: str) -> None:
-    """What follows it is not read."""
+    """Data after it is not read."""
     files = layout([IMAGE_A], BLOBS_A)
     files["index.json"] += b"\ngarbage"
     with source_of(files, tmp_path, form) as source:
@@ -304,9 +302,9 @@ def test_the_first_json_value_of_the_index_counts(tmp_path: Path, form: str) -> 
 
 
 @BOTH
-def test_documents_have_a_budget(tmp_path: Path, rules: Rules) -> None:
-    """An index beyond it is refused."""
-    path = unpacked(tmp_path / "layout", layout([IMAGE_A], BLOBS_A))
+def test_the_size_of_documents_is_limited(tmp_path: Path, rules: Rules) -> None:
+    """An index above the limit is an error."""
+    path = write_files(tmp_path / "layout", layout([IMAGE_A], BLOBS_A))
     with (path / "index.json").open("r+b") as file:
         file.truncate(rules.document_limit + 1)
     with pytest.raises(LimitExceededError) as caught:
@@ -316,7 +314,7 @@ def test_documents_have_a_budget(tmp_path: Path, rules: Rules) -> None:
 
 @FORMS
 def test_a_config_is_compared_with_its_digest(tmp_path: Path, form: str) -> None:
-    """Another one is refused."""
+    """A config with another digest is an error."""
     files = layout([IMAGE_A], BLOBS_A)
     config = next(
         name for name, data in files.items() if name.startswith("blobs/") and b"rootfs" in data
@@ -330,25 +328,25 @@ def test_a_config_is_compared_with_its_digest(tmp_path: Path, form: str) -> None
 
 
 def test_blobs_are_delivered_in_the_order_of_the_archive(tmp_path: Path) -> None:
-    """And in a folder as wanted."""
+    """In a folder the order is not changed."""
     blobs, image = oci_image(A, B)
     files = layout([image], dict(reversed(blobs.items())))
-    for form, turned in (("archive", True), ("folder", False)):
+    for form, reversed_order in (("archive", True), ("folder", False)):
         with source_of(files, tmp_path, form) as source:
             first, second = parse_manifest(source.manifest()).layers
             order = list(source.in_order([first, second]))
-            assert order == ([second, first] if turned else [first, second])
+            assert order == ([second, first] if reversed_order else [first, second])
 
 
 @FORMS
-def test_a_blob_is_taken_up_where_it_was_left(tmp_path: Path, form: str) -> None:
-    """From the offset that is held; an offset beyond its end begins at 0."""
+def test_a_blob_is_resumed(tmp_path: Path, form: str) -> None:
+    """It is read from an offset; if that is beyond the end, from 0."""
     with source_of(layout([IMAGE_A], BLOBS_A), tmp_path, form) as source:
         (wanted,) = parse_manifest(source.manifest()).layers
-        whole = delivered(source.open_blob(wanted), tmp_path)
+        whole = read_blob(source.open_blob(wanted), tmp_path)
         blob = source.open_blob(wanted, 50)
         assert (blob.offset, blob.size) == (50, len(whole))
-        assert delivered(blob, tmp_path, whole[:50]) == whole
+        assert read_blob(blob, tmp_path, whole[:50]) == whole
         with source.open_blob(wanted, 1 << 40) as blob:
             assert blob.offset == 0
 
@@ -364,8 +362,8 @@ def test_a_blob_is_taken_up_where_it_was_left(tmp_path: Path, form: str) -> None
         "oci_layout_umoci",
     ],
 )
-def test_layouts_of_real_tools(real_images: RealImages, tmp_path: Path, form: str) -> None:
-    """Every layer comes out with its digest, and the config has as many diff IDs."""
+def test_layouts_of_real_tools_are_read(real_images: RealImages, tmp_path: Path, form: str) -> None:
+    """Every layer has its digest, and the config has as many diff IDs."""
     real = getattr(real_images, form)
     path = str(real.file)
     source = (
@@ -376,7 +374,7 @@ def test_layouts_of_real_tools(real_images: RealImages, tmp_path: Path, form: st
     with closing(source):
         manifest = parse_manifest(source.manifest())
         for wanted in manifest.layers:
-            data = delivered(source.open_blob(wanted), tmp_path)
+            data = read_blob(source.open_blob(wanted), tmp_path)
             assert (sha256_of(data), len(data)) == (wanted.digest, wanted.size)
         diff_ids = json.loads(source.config(manifest.config))["rootfs"]["diff_ids"]
     assert len(diff_ids) == len(manifest.layers)

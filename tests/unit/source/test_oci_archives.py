@@ -1,4 +1,4 @@
-"""oci-archive: read as if the archive had been unpacked into an empty folder."""
+"""``oci-archive:``: read like an archive that was unpacked into an empty folder."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.archives import layout, link, tar, unpacked
+from tests.support.archives import layout, link, tar, write_files
 from tests.support.layouts import BLOBS_A, IMAGE_A, A, only_layer
 from towline.errors import SourceError
 from towline.rules import Rules
@@ -24,8 +24,8 @@ def archive_source(data: bytes, folder: Path) -> LayoutSource:
 
 
 @pytest.mark.parametrize("prefix", ["./", "/", "./a/../"])
-def test_paths_in_an_archive_are_cleaned(tmp_path: Path, prefix: str) -> None:
-    """A dot in front, a slash in front, a detour."""
+def test_paths_in_an_archive_are_normalized(tmp_path: Path, prefix: str) -> None:
+    """Without leading `./` and `/`, and without `..`."""
     files = layout([IMAGE_A], BLOBS_A)
     data = tar([(prefix + name, content) for name, content in files.items()])
     with closing(archive_source(data, tmp_path)) as source:
@@ -33,7 +33,7 @@ def test_paths_in_an_archive_are_cleaned(tmp_path: Path, prefix: str) -> None:
 
 
 def test_the_last_of_two_members_counts(tmp_path: Path) -> None:
-    """As it would after unpacking."""
+    """As after unpacking."""
     files = layout([IMAGE_A], BLOBS_A)
     data = tar([("index.json", b"{}"), *files.items()])
     with closing(archive_source(data, tmp_path)) as source:
@@ -41,7 +41,7 @@ def test_the_last_of_two_members_counts(tmp_path: Path) -> None:
 
 
 def test_links_inside_an_archive_are_followed(tmp_path: Path) -> None:
-    """Symbolic and hard, of a file and of a folder."""
+    """Symbolic and hard links, to files and to folders."""
     files = layout([IMAGE_A], BLOBS_A)
     entries = [(name.replace("blobs/", "real/"), content) for name, content in files.items()]
     index = entries.pop(1)
@@ -58,9 +58,9 @@ def test_links_inside_an_archive_are_followed(tmp_path: Path) -> None:
         assert only_layer(source, tmp_path) == A
 
 
-def test_links_out_of_an_archive_lead_nowhere(tmp_path: Path) -> None:
-    """The disk around the archive is never touched."""
-    unpacked(tmp_path / "outside", layout([IMAGE_A], BLOBS_A))
+def test_links_out_of_an_archive_have_no_target(tmp_path: Path) -> None:
+    """Files outside the archive are never opened."""
+    write_files(tmp_path / "outside", layout([IMAGE_A], BLOBS_A))
     for target in (str(tmp_path / "outside"), "../outside", "outside"):
         data = tar([link("blobs", f"{target}/blobs"), link("index.json", f"{target}/index.json")])
         with pytest.raises(SourceError) as caught:
@@ -68,8 +68,8 @@ def test_links_out_of_an_archive_lead_nowhere(tmp_path: Path) -> None:
         assert caught.value.code == "archive.no_file"
 
 
-def test_a_damaged_archive_is_refused_at_once(tmp_path: Path) -> None:
-    """What follows the damage might have replaced what came before it."""
+def test_a_damaged_archive_is_refused(tmp_path: Path) -> None:
+    """Members after the damage could replace those before it."""
     data = tar(list(layout([IMAGE_A], BLOBS_A).items()))
     with pytest.raises(SourceError) as caught:
         archive_source(data.rstrip(b"\0")[:-1], tmp_path)

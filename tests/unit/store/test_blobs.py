@@ -1,4 +1,4 @@
-"""Fetching blobs: resuming, checking, and one fetch among many tasks."""
+"""Blobs: resuming, verification, locking and garbage collection."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def store(tmp_path: Path) -> LayoutStore:
     return open_store(tmp_path / "store")
 
 
-def opened(ingest: LayoutIngest, made: Made) -> tuple[LayoutSink, bytes]:
+def open_sink(ingest: LayoutIngest, made: Made) -> tuple[LayoutSink, bytes]:
     """The sink of the only layer, and its bytes."""
     layer = made.plan.layers[0]
     sink = ingest.sink(layer)
@@ -32,18 +32,18 @@ def opened(ingest: LayoutIngest, made: Made) -> tuple[LayoutSink, bytes]:
 
 
 @pytest.mark.clause("STORE-014", "CORE-003")
-def test_a_fetch_goes_on_where_it_ended(store: LayoutStore) -> None:
-    """What arrived of a blob is kept as its prefix and taken up by the next attempt."""
+def test_a_fetch_is_resumed(store: LayoutStore) -> None:
+    """Bytes of an incomplete blob are kept, and the next attempt resumes after them."""
     made = make(b"x")
     with store.begin(made.plan) as ingest:
-        sink, data = opened(ingest, made)
+        sink, data = open_sink(ingest, made)
         with sink:
             assert sink.offset == 0
             sink.writer.write(data[:20])
         with pytest.raises(StoreError):
             ingest.publish()
     with open_store(store.root).begin(made.plan) as ingest:
-        sink, data = opened(ingest, made)
+        sink, data = open_sink(ingest, made)
         with sink:
             assert sink.offset == sink.writer.offset == 20
             sink.writer.write(data[20:])
@@ -58,11 +58,11 @@ def test_a_fetch_goes_on_where_it_ended(store: LayoutStore) -> None:
 
 
 @pytest.mark.clause("STORE-014", "STORE-012")
-def test_wrong_bytes_are_dropped_and_a_restart_begins_anew(store: LayoutStore) -> None:
-    """A digest that differs drops the bytes; the same sink can take the blob from zero."""
+def test_wrong_bytes_are_dropped_and_the_sink_can_be_restarted(store: LayoutStore) -> None:
+    """After a digest mismatch the bytes are dropped; the same sink can start at offset 0."""
     made = make(b"x")
     with store.begin(made.plan) as ingest:
-        sink, data = opened(ingest, made)
+        sink, data = open_sink(ingest, made)
         with sink:
             sink.writer.write(bytes(len(data)))
             with pytest.raises(VerificationError) as caught:
@@ -79,7 +79,7 @@ def test_wrong_bytes_are_dropped_and_a_restart_begins_anew(store: LayoutStore) -
 
 
 def test_a_size_that_differs_is_refused(store: LayoutStore) -> None:
-    """Right bytes are not taken under a descriptor that gives another size."""
+    """Bytes with the right digest are refused if the descriptor has another size."""
     made = make(b"x")
     layer = made.plan.layers[0]
     wrong = replace(layer.descriptor, size=layer.descriptor.size + 1)
@@ -94,8 +94,8 @@ def test_a_size_that_differs_is_refused(store: LayoutStore) -> None:
     assert store.gc().partials == 0
 
 
-def test_an_unknown_size_is_no_fault(store: LayoutStore) -> None:
-    """Where the descriptor does not say a size, the digest decides alone."""
+def test_an_unknown_size_is_accepted(store: LayoutStore) -> None:
+    """If the descriptor has no size, only the digest is verified."""
     made = make(b"x")
     layer = made.plan.layers[0]
     plan = replace(
@@ -104,19 +104,19 @@ def test_an_unknown_size_is_no_fault(store: LayoutStore) -> None:
     assert put(store, replace(made, plan=plan)).id == made.plan.id
 
 
-def test_a_partial_that_is_too_long_is_dropped(store: LayoutStore) -> None:
-    """More bytes than the blob has are no prefix of it."""
+def test_a_partial_blob_that_is_too_long_is_dropped(store: LayoutStore) -> None:
+    """A partial blob with more bytes than the blob cannot be a prefix of it."""
     made = make(b"x")
     digest = made.plan.layers[0].descriptor.digest
     Path(store.root, "towline/partial/sha256", digest.hex).write_bytes(bytes(100_000))
     with store.begin(made.plan) as ingest:
-        sink, _ = opened(ingest, made)
+        sink, _ = open_sink(ingest, made)
         with sink:
             assert sink.offset == 0
 
 
-def test_a_blob_cut_short_on_the_disk_is_fetched_again(store: LayoutStore) -> None:
-    """A file whose size is not the blob's, as a loss of power may leave, counts as missing."""
+def test_a_truncated_blob_is_fetched_again(store: LayoutStore) -> None:
+    """A file with another size than the blob, as after a loss of power, counts as missing."""
     made = make(b"x")
     image = put(store, made)
     Path(store.blob_path(image.layers[0].digest)).write_bytes(b"")
@@ -128,13 +128,13 @@ def test_a_blob_cut_short_on_the_disk_is_fetched_again(store: LayoutStore) -> No
 
 @pytest.mark.clause("STORE-013")
 def test_threads_fetch_each_blob_once(store: LayoutStore) -> None:
-    """Whoever waits for a blob that another thread fetches gets it without fetching."""
+    """A thread that waits for the fetch of another thread does not fetch the blob."""
     made = make(b"x" * 1000)
-    at_once, fetched = threading.Barrier(8), []
+    barrier, fetched = threading.Barrier(8), []
 
     def pull(number: int) -> str:
         with store.begin(made.plan) as ingest:
-            at_once.wait(30)
+            barrier.wait(30)
             sink = ingest.sink(made.plan.layers[0])
             if sink is not None:
                 with sink:
@@ -150,8 +150,8 @@ def test_threads_fetch_each_blob_once(store: LayoutStore) -> None:
     assert store.verify().clean
 
 
-def waits(begin: Callable[[CancelToken], object]) -> None:
-    """Holds that `begin` waits, and stops waiting when it is cancelled."""
+def assert_waits(begin: Callable[[CancelToken], object]) -> None:
+    """Assert that `begin` waits, and that it ends when it is cancelled."""
     token = CancelToken()
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(begin, token)
@@ -163,23 +163,23 @@ def waits(begin: Callable[[CancelToken], object]) -> None:
 
 
 def test_waiting_for_a_blob_can_be_cancelled(store: LayoutStore) -> None:
-    """A task that waits for another one's fetch lets itself be cancelled."""
+    """A task that waits for the fetch of another task can be cancelled."""
     made = make(b"x")
     with store.begin(made.plan) as first, store.begin(made.plan) as second:
-        sink, _ = opened(first, made)
+        sink, _ = open_sink(first, made)
         with sink:
-            waits(lambda token: second.sink(made.plan.layers[0], token))
+            assert_waits(lambda token: second.sink(made.plan.layers[0], token))
 
 
 def test_waiting_for_the_store_can_be_cancelled(store: LayoutStore) -> None:
-    """So does one that waits for the end of a gc."""
+    """A task that waits for the end of a gc can be cancelled."""
     with acquire(f"{store.root}/towline/locks/store"):
-        waits(lambda token: store.begin(make(b"x").plan, cancel=token))
+        assert_waits(lambda token: store.begin(make(b"x").plan, cancel=token))
 
 
 @pytest.mark.clause("STORE-017")
-def test_gc_says_who_holds_the_store(store: LayoutStore) -> None:
-    """While images are being taken gc does nothing, and tells by whom and which."""
+def test_gc_reports_the_holders_of_the_store(store: LayoutStore) -> None:
+    """During a pull gc does nothing, and its error lists the process and the image."""
     with store.begin(make(b"x").plan), pytest.raises(StoreError) as caught:
         store.gc()
     assert caught.value.code == "store.busy"
@@ -189,8 +189,8 @@ def test_gc_says_who_holds_the_store(store: LayoutStore) -> None:
     assert store.gc().bytes == 0
 
 
-def test_readers_take_no_lock(store: LayoutStore) -> None:
-    """Images are listed, found and verified while every lock is held by others."""
+def test_readers_acquire_no_lock(store: LayoutStore) -> None:
+    """Images can be listed, looked up and verified while other tasks hold every lock."""
     image = put(store, make(b"x"))
     locks = f"{store.root}/towline/locks"
     with acquire(f"{locks}/store"), acquire(f"{locks}/index"):
@@ -201,23 +201,23 @@ def test_readers_take_no_lock(store: LayoutStore) -> None:
 
 
 @pytest.mark.clause("STORE-017")
-def test_gc_removes_what_nothing_reaches(store: LayoutStore) -> None:
-    """Blobs of removed images, beginnings of blobs and leftovers of killed tasks go."""
+def test_gc_removes_unreachable_files(store: LayoutStore) -> None:
+    """Blobs of removed images, partial blobs and files of killed tasks are removed."""
     kept = put(store, make(b"kept", b"shared"))
     gone = make(b"gone", b"shared", names=["localhost/gone:1"])
     put(store, gone)
     store.remove("gone:1")
     other = make(b"other")
     with store.begin(other.plan) as ingest:
-        sink, _ = opened(ingest, other)
+        sink, _ = open_sink(ingest, other)
         with sink:
             sink.writer.write(b"12345")
     Path(store.root, "towline/tmp/left").write_bytes(b"left by a killed task")
     Path(store.root, "blobs/sha256/not-a-blob").write_bytes(b"not ours")
-    swept = store.gc()
+    collected = store.gc()
     size = len(gone.plan.manifest.data) + len(gone.plan.config)
     size += len(gone.blobs[gone.plan.layers[0].descriptor.digest_text])
-    assert (swept.blobs, swept.partials, swept.bytes) == (3, 1, size + 5)
+    assert (collected.blobs, collected.partials, collected.bytes) == (3, 1, size + 5)
     assert os.listdir(f"{store.root}/towline/tmp") == []
     assert Path(store.root, "blobs/sha256/not-a-blob").exists()
     assert store.gc().bytes == 0
@@ -226,19 +226,19 @@ def test_gc_removes_what_nothing_reaches(store: LayoutStore) -> None:
 
 
 def test_many_threads_change_one_store(store: LayoutStore) -> None:
-    """Pulls, removals and readers at once: every reader sees whole images, and nothing is lost."""
+    """During concurrent pulls and removals every reader sees complete images; none is lost."""
     images = [make(bytes([n]), b"shared", names=[f"localhost/{n}:1"]) for n in range(6)]
 
     def work(number: int) -> None:
         made = images[number]
-        for turn in range(6):
+        for iteration in range(6):
             put(store, made.named(f"localhost/{number}:1", "localhost/moving:1"))
             assert store.image(f"localhost/{number}:1").id == made.plan.id
             assert store.image("localhost/moving:1").config
             names = [name for image in store.images() for name in image.names]
             assert len(names) == len(set(names))
             assert store.verify().clean
-            if turn % 3 == 1:
+            if iteration % 3 == 1:
                 store.remove(made.plan.id)
 
     with ThreadPoolExecutor(len(images)) as pool:

@@ -1,4 +1,4 @@
-"""Damage: what verify finds, what still works, and how it heals."""
+"""Damaged stores: what verify reports, what still works, and how the damage is repaired."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def record(store: LayoutStore, image_id: str) -> Path:
 
 
 def codes(store: LayoutStore) -> list[str]:
-    """The codes of what verify finds; each is told in a sentence and can be sent on."""
+    """The codes of the faults that verify finds; each fault has a message and can be pickled."""
     faults = store.verify().faults
     for fault in faults:
         assert str(fault)
@@ -60,8 +60,8 @@ def codes(store: LayoutStore) -> list[str]:
         {"schema": 1, "names": [], "manifests": []},
     ],
 )
-def test_records_are_read_strictly(store: LayoutStore, change: dict[str, object]) -> None:
-    """A record that is not exactly what towline writes is damaged."""
+def test_records_are_parsed_strictly(store: LayoutStore, change: dict[str, object]) -> None:
+    """A record that differs from the schema is reported as damaged."""
     image = put(store, make(b"x"))
     path = record(store, image.id)
     path.write_text(json.dumps({**json.loads(path.read_bytes()), **change}))
@@ -70,8 +70,8 @@ def test_records_are_read_strictly(store: LayoutStore, change: dict[str, object]
     assert caught.value.code == "store.record_damaged"
 
 
-def test_a_damaged_record_does_not_take_the_store_down(store: LayoutStore) -> None:
-    """The others are listed; verify and asking for its image say what is wrong."""
+def test_a_damaged_record_does_not_affect_other_images(store: LayoutStore) -> None:
+    """Other images are listed; verify and a lookup of the image report the damage."""
     bad = put(store, make(b"bad", names=["localhost/bad:1"]))
     good = put(store, make(b"good"))
     record(store, bad.id).write_text(SYNTAX)
@@ -87,8 +87,8 @@ def test_a_damaged_record_does_not_take_the_store_down(store: LayoutStore) -> No
 
 
 @pytest.mark.parametrize("way", ["pulled", "removed", "name taken"])
-def test_a_damaged_record_heals(store: LayoutStore, way: str) -> None:
-    """Its image is pulled again or removed by its ID; its names can go to others."""
+def test_a_damaged_record_is_replaced_or_removed(store: LayoutStore, way: str) -> None:
+    """Its image can be pulled again or removed by ID; its names can be moved to other images."""
     made = make(b"bad", names=["localhost/bad:1"])
     bad = put(store, made)
     record(store, bad.id).write_text(SYNTAX)
@@ -108,7 +108,7 @@ def test_a_damaged_record_heals(store: LayoutStore, way: str) -> None:
 
 @pytest.mark.clause("CORE-008")
 def test_damaged_and_missing_blobs_are_found(store: LayoutStore) -> None:
-    """Every blob is hashed, and each fault told once."""
+    """Every blob is hashed, and each fault is reported once."""
     first = put(store, make(b"1", b"shared"))
     second = put(store, make(b"2", b"shared", names=["localhost/b:1"]))
     path = Path(store.blob_path(first.layers[1].digest))
@@ -118,14 +118,14 @@ def test_damaged_and_missing_blobs_are_found(store: LayoutStore) -> None:
 
 
 def test_a_diff_id_that_differs_is_found(store: LayoutStore) -> None:
-    """Layers are decompressed and compared with what the config says of them."""
+    """Layers are decompressed and compared with the diff IDs in the config."""
     put(store, make(b"1", b"2", diff_ids=[sha256_of(b"wrong"), sha256_of(b"too")]))
     assert codes(store) == ["verify.diff_id", "verify.diff_id"]
     assert store.verify("hello").diff_ids == 2
 
 
-def test_verify_counts_what_it_read(store: LayoutStore) -> None:
-    """Images, blobs (each once), bytes and decompressed layers are counted."""
+def test_verify_counts_images_blobs_and_bytes(store: LayoutStore) -> None:
+    """The report has the numbers of images, blobs (each once), bytes and decompressed layers."""
     first, second = make(b"1", b"shared"), make(b"2", b"shared", names=["localhost/b:1"])
     put(store, first)
     put(store, second)
@@ -140,7 +140,7 @@ def test_verify_counts_what_it_read(store: LayoutStore) -> None:
 
 
 def test_verify_can_be_cancelled(store: LayoutStore) -> None:
-    """It asks the token before each blob."""
+    """The token is checked before each blob."""
     put(store, make(b"1"))
     token = CancelToken()
     token.cancel()
@@ -149,8 +149,8 @@ def test_verify_can_be_cancelled(store: LayoutStore) -> None:
 
 
 @pytest.mark.clause("STORE-001")
-def test_lookups_are_only_a_help(store: LayoutStore) -> None:
-    """A lookup file that a loss of power emptied is answered from the records."""
+def test_damaged_lookup_files_are_ignored(store: LayoutStore) -> None:
+    """A lookup whose file is empty, as after a loss of power, reads the records."""
     image = put(store, make(b"x"))
     for path in Path(store.root, "towline/lookup").iterdir():
         path.write_bytes(b"")
@@ -160,8 +160,8 @@ def test_lookups_are_only_a_help(store: LayoutStore) -> None:
     assert store.image(image.id).names == ()
 
 
-def test_what_a_killed_task_left_undone_is_finished(store: LayoutStore) -> None:
-    """The mark of an unfinished change makes lookups and view anew, when the lock is free."""
+def test_an_unfinished_change_is_finished(store: LayoutStore) -> None:
+    """If the marker exists and the lock is free, lookup files and index.json are rebuilt."""
     image = put(store, make(b"x"))
     Path(store.root, "towline/unfinished").touch()
     Path(store.root, "index.json").unlink()
@@ -174,8 +174,8 @@ def test_what_a_killed_task_left_undone_is_finished(store: LayoutStore) -> None:
 
 
 @pytest.mark.clause("STORE-008")
-def test_a_name_in_two_records_is_that_of_the_newer_one(store: LayoutStore) -> None:
-    """What a kill between two renames leaves is read as the new state, and finished later."""
+def test_a_name_in_two_records_belongs_to_the_newer_one(store: LayoutStore) -> None:
+    """After a kill between two renames the new state is read, and the change finished later."""
     old = put(store, make(b"old"))
     before = record(store, old.id).read_bytes()
     new = put(store, make(b"new"))
@@ -193,22 +193,22 @@ def test_a_name_in_two_records_is_that_of_the_newer_one(store: LayoutStore) -> N
 
 
 def failing_once(number: int) -> Callable[[int, bytes], int]:
-    """`os.write`, whose call of that number finds the disk full."""
+    """`os.write`, of which the call with this number fails with a full disk."""
     write, calls = os.write, itertools.count(1)
 
-    def instead(descriptor: int, data: bytes) -> int:
+    def failing_write(descriptor: int, data: bytes) -> int:
         if next(calls) == number:
             raise OSError(errno.ENOSPC, "full")
         return write(descriptor, data)
 
-    return instead
+    return failing_write
 
 
 @pytest.mark.clause("STORE-008", "PULL-011")
-def test_a_full_disk_leaves_the_store_as_it_was(
+def test_a_full_disk_leaves_the_store_unchanged(
     store: LayoutStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whichever write fails, images and names are as before: all is written before a rename."""
+    """If any write fails, images and names are unchanged: all writes precede the renames."""
     put(store, make(b"old"))
     made = make(b"new")
     with store.begin(made.plan) as ingest:

@@ -1,4 +1,4 @@
-"""Stores of the first version, whose records do not say which manifest a name was pulled by."""
+"""Stores of version 1, whose records do not have the manifest of each name."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TRUSTED, ENEMY = "docker.io/library/trusted:1", "evil.example.com/x:1"
 _, DIFF_ID = layer(b"trusted")
 GOOD = make(b"trusted")
 RECOMPRESSED = make(b"trusted", level=1)
-NOTED = make(b"trusted", annotation="the same blobs")
+ANNOTATED = make(b"trusted", annotation="the same blobs")
 EVIL = make(b"enemy", diff_ids=[DIFF_ID])
 
 pytestmark = pytest.mark.clause("STORE-023")
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.clause("STORE-023")
 def first_version(
     root: Path, *made: Made, names: Sequence[str], listed: RawManifest | None = None
 ) -> LayoutStore:
-    """A store as version 1 left it, with all of these in one record, the first of them shown."""
+    """A store of version 1 with all images in one record; index.json has the first one."""
     store = open_store(root)
     for each in made:
         put(store, each.named())
@@ -50,7 +50,7 @@ def first_version(
         "lists": [] if listed is None else [str(listed.digest)],
     }
     (images / f"{made[0].plan.id}.json").write_text(json.dumps(record))
-    shown = [
+    entries = [
         {
             "mediaType": made[0].plan.manifest.media_type,
             "digest": str(made[0].plan.manifest.digest),
@@ -62,7 +62,7 @@ def first_version(
         }
         for name in names
     ]
-    lines = ",\n".join(json.dumps(entry, separators=(",", ":")) for entry in shown)
+    lines = ",\n".join(json.dumps(entry, separators=(",", ":")) for entry in entries)
     index = f'{{"schemaVersion":2,"mediaType":"{OCI_INDEX}","manifests":[\n{lines}\n]}}\n'
     (root / "index.json").write_text(index)
     (root / "towline/index.sha256").write_text(sha256_of(index.encode()).hex)
@@ -95,7 +95,7 @@ def _entry(made: Made) -> dict[str, object]:
     }
 
 
-def shown(store: LayoutStore) -> dict[str, str]:
+def index_names(store: LayoutStore) -> dict[str, str]:
     """The digest of each name in index.json."""
     entries = json.loads(Path(store.root, "index.json").read_bytes())["manifests"]
     names = [entry["annotations"].get("org.opencontainers.image.ref.name") for entry in entries]
@@ -107,7 +107,7 @@ def shown(store: LayoutStore) -> dict[str, str]:
 
 
 def refusals(store: LayoutStore, *keys: str) -> set[str]:
-    """The codes with which these are refused."""
+    """The error codes of the lookups of these keys."""
     codes = set()
     for key in keys:
         with pytest.raises(StoreError) as caught:
@@ -117,24 +117,24 @@ def refusals(store: LayoutStore, *keys: str) -> set[str]:
     return codes
 
 
-def test_one_image_is_read_as_it_is(tmp_path: Path) -> None:
-    """Nothing is in doubt where all manifests name the same blobs, and nothing is decompressed."""
-    exact = f"docker.io/library/trusted@{NOTED.plan.manifest.digest}"
-    store = first_version(tmp_path / "store", GOOD, NOTED, names=[exact, TRUSTED])
+def test_a_record_with_one_image_is_decided(tmp_path: Path) -> None:
+    """If all manifests have the same blobs, names are certain and no layer is decompressed."""
+    exact = f"docker.io/library/trusted@{ANNOTATED.plan.manifest.digest}"
+    store = first_version(tmp_path / "store", GOOD, ANNOTATED, names=[exact, TRUSTED])
     assert store.image(TRUSTED).digest == GOOD.plan.manifest.digest
-    assert store.image(exact).digest == NOTED.plan.manifest.digest
+    assert store.image(exact).digest == ANNOTATED.plan.manifest.digest
     paths = StorePaths.below(store.root)
     assert read_version(paths) == 1
     assert store.verify().clean
     put(store, make(b"other", names=["localhost/other:1"]))
     assert read_version(paths) == 2
     assert not unrepaired(paths)
-    assert store.image(exact).digest == NOTED.plan.manifest.digest
+    assert store.image(exact).digest == ANNOTATED.plan.manifest.digest
     assert store.verify().clean
 
 
 def test_mixed_images_are_refused_and_reported(tmp_path: Path) -> None:
-    """Until a repair, nothing of the record is given out, and gc would keep what it needs."""
+    """Until a repair, every lookup of the record's names, IDs and digests is an error."""
     store = first_version(tmp_path / "store", EVIL, GOOD, names=[TRUSTED, ENEMY])
     keys = [TRUSTED, "trusted:1", ENEMY, GOOD.plan.id, GOOD.plan.id[:12]]
     keys += [str(made.plan.manifest.digest) for made in (EVIL, GOOD)]
@@ -144,37 +144,37 @@ def test_mixed_images_are_refused_and_reported(tmp_path: Path) -> None:
     assert not store.holds(TRUSTED)
 
 
-def test_gc_repairs_what_is_mixed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Each image gets a record of its own; names that nobody can attribute are told and removed."""
+def test_gc_repairs_mixed_images(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Each image gets its own record; names without a certain image are reported and removed."""
     exact = f"docker.io/library/trusted@{GOOD.plan.manifest.digest}"
     store = first_version(tmp_path / "store", EVIL, GOOD, names=[TRUSTED, exact, ENEMY])
     with caplog.at_level(logging.WARNING):
-        swept = store.gc()
-    assert swept.names == (TRUSTED, ENEMY)
+        collected = store.gc()
+    assert collected.names == (TRUSTED, ENEMY)
     assert TRUSTED in caplog.text
-    assert swept.blobs == 0
+    assert collected.blobs == 0
     assert state(store) == {GOOD.plan.id: (exact,), EVIL.plan.manifest.digest.hex: ()}
     assert store.image(exact).manifest == GOOD.plan.manifest
     assert store.image(GOOD.plan.id).manifest == GOOD.plan.manifest
     assert store.image(str(EVIL.plan.manifest.digest)).manifest == EVIL.plan.manifest
-    assert shown(store) == {exact: str(GOOD.plan.manifest.digest)}
+    assert index_names(store) == {exact: str(GOOD.plan.manifest.digest)}
     assert refusals(store, TRUSTED, ENEMY) == {"store.unknown_image"}
     assert {fault.code for fault in store.verify().faults} == {"verify.diff_id"}
     assert store.gc().names == ()
 
 
-def test_a_pull_repairs_what_is_mixed(tmp_path: Path) -> None:
-    """The name that is pulled has its image at once; index.json no longer shows the other one."""
+def test_a_pull_repairs_mixed_images(tmp_path: Path) -> None:
+    """The pulled name has its image, and index.json no longer has the other image for it."""
     store = first_version(tmp_path / "store", EVIL, GOOD, names=[TRUSTED, ENEMY])
-    assert shown(store)[TRUSTED] == str(EVIL.plan.manifest.digest)
+    assert index_names(store)[TRUSTED] == str(EVIL.plan.manifest.digest)
     put(store, GOOD.named(TRUSTED))
     assert store.image(TRUSTED).manifest == GOOD.plan.manifest
-    assert shown(store) == {TRUSTED: str(GOOD.plan.manifest.digest)}
+    assert index_names(store) == {TRUSTED: str(GOOD.plan.manifest.digest)}
     assert state(store)[GOOD.plan.id] == (TRUSTED,)
 
 
-def test_a_pull_repairs_what_is_mixed_after_verify_wrote(tmp_path: Path) -> None:
-    """verify may give the store its new version, and leaves the proving to the next pull."""
+def test_a_pull_repairs_mixed_images_after_verify(tmp_path: Path) -> None:
+    """verify may write the new version of the store; the next pull examines the images."""
     store = first_version(tmp_path / "store", EVIL, GOOD, names=[TRUSTED, ENEMY])
     store.verify()
     put(store, make(b"other", names=["localhost/other:1"]))
@@ -182,8 +182,8 @@ def test_a_pull_repairs_what_is_mixed_after_verify_wrote(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("way", ["pull", "gc"])
-def test_names_stay_where_all_manifests_are_of_one_image(tmp_path: Path, way: str) -> None:
-    """Two forms of one image, from two registries: proven, and no name is lost."""
+def test_names_are_kept_if_all_manifests_belong_to_one_image(tmp_path: Path, way: str) -> None:
+    """Two manifests of one image from two registries are proven, and no name is lost."""
     listed = RawManifest(
         json.dumps(
             {
@@ -210,27 +210,27 @@ def test_names_stay_where_all_manifests_are_of_one_image(tmp_path: Path, way: st
     assert store.verify().clean
 
 
-def test_a_reading_error_leaves_the_record_undecided(
+def test_a_read_error_leaves_the_record_undecided(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A reading error says nothing of the bytes, so the record stays and its blobs are kept."""
+    """After a transient read error the record stays undecided, and its blobs are kept."""
     store = first_version(tmp_path / "store", EVIL, GOOD, names=[TRUSTED, ENEMY])
     with monkeypatch.context() as patch:
         patch.setattr(towline.store.layout.repair, "prove", lambda *_: Proof.UNREADABLE)
-        swept = store.gc()
+        collected = store.gc()
         put(store, make(b"other", names=["localhost/other:1"]))
-    assert swept.names == ()
-    assert swept.blobs == 0
-    assert TRUSTED not in shown(store)
+    assert collected.names == ()
+    assert collected.blobs == 0
+    assert TRUSTED not in index_names(store)
     assert refusals(store, TRUSTED) == {"store.record_undecided"}
     assert store.gc().names == (TRUSTED, ENEMY)
     assert store.image(GOOD.plan.id).manifest == GOOD.plan.manifest
 
 
-def test_a_pull_beside_a_record_that_stays_undecided(
+def test_a_pull_while_a_record_stays_undecided(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The pulled image is kept apart, and its name is its own from then on."""
+    """The pulled image gets a separate record, and its name no longer belongs to the other."""
     store = first_version(tmp_path / "store", EVIL, GOOD, names=[TRUSTED, ENEMY])
     with monkeypatch.context() as patch:
         patch.setattr(towline.store.layout.repair, "prove", lambda *_: Proof.UNREADABLE)
@@ -242,7 +242,7 @@ def test_a_pull_beside_a_record_that_stays_undecided(
 
 
 def test_an_undecided_image_can_be_removed(tmp_path: Path) -> None:
-    """By its ID, or the start of it."""
+    """It is removed by its ID, or by a prefix of it."""
     store = first_version(tmp_path / "store", EVIL, GOOD, names=[TRUSTED, ENEMY])
     assert store.remove(GOOD.plan.id[:12]).image
     assert refusals(store, TRUSTED, GOOD.plan.id) == {"store.unknown_image"}
@@ -250,8 +250,8 @@ def test_an_undecided_image_can_be_removed(tmp_path: Path) -> None:
     assert store.verify().clean
 
 
-def test_an_image_of_one_manifest_keeps_its_list(tmp_path: Path) -> None:
-    """What version 1 recorded of lists goes on."""
+def test_a_record_with_one_manifest_keeps_its_list(tmp_path: Path) -> None:
+    """The lists in a record of version 1 are kept."""
     listed = RawManifest(b'{"schemaVersion":2,"manifests":[]}', OCI_INDEX)
     store = first_version(tmp_path / "store", GOOD, names=[TRUSTED], listed=listed)
     digest: Digest = listed.digest

@@ -1,4 +1,4 @@
-"""Which image an ID belongs to, and that names and digests lead to what was pulled by them."""
+"""The image of each ID; and names and digests resolve to the manifests pulled by them."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def store(tmp_path: Path) -> LayoutStore:
     return open_store(tmp_path / "store")
 
 
-def check(store: LayoutStore, *made: Made) -> None:
-    """Names, digests and index.json lead to the bytes that were pulled by them."""
+def assert_resolved(store: LayoutStore, *made: Made) -> None:
+    """Assert that names, digests and index.json resolve to the pulled manifests."""
     entries = {
         entry["annotations"]["org.opencontainers.image.ref.name"]: entry["digest"]
         for entry in json.loads(Path(store.root, "index.json").read_bytes())["manifests"]
@@ -58,44 +58,46 @@ def check(store: LayoutStore, *made: Made) -> None:
     assert len(ids) == len(set(ids))
 
 
-def assert_only_lies_are_found(store: LayoutStore) -> None:
-    """verify finds nothing but layers that are not those of their config."""
+def assert_only_diff_ids_are_wrong(store: LayoutStore) -> None:
+    """Assert that verify reports nothing but layers with wrong diff IDs."""
     assert {fault.code for fault in store.verify().faults} <= {"verify.diff_id"}
 
 
-def test_the_enemy_uses_the_public_config() -> None:
-    """The images of this page differ in nothing but their layers."""
+def test_the_test_images_share_a_config() -> None:
+    """The images of this module have the same config and different layers."""
     assert EVIL.plan.config == GOOD.plan.config == RECOMPRESSED.plan.config
     assert len({str(each.plan.layers) for each in (GOOD, RECOMPRESSED, EVIL)}) == 3
 
 
 @pytest.mark.clause("STORE-004", "STORE-024")
 @pytest.mark.parametrize("order", list(itertools.permutations([GOOD, RECOMPRESSED, EVIL])))
-def test_a_claimed_config_gives_no_id(store: LayoutStore, order: tuple[Made, ...]) -> None:
-    """In every order the ID is that of the image which has the layers that the config names."""
+def test_an_id_belongs_to_the_image_with_the_layers_of_its_config(
+    store: LayoutStore, order: tuple[Made, ...]
+) -> None:
+    """In every order of pulls, the proven image has the ID."""
     for made in order:
         put(store, made)
-    check(store, *order)
+    assert_resolved(store, *order)
     assert store.image(GOOD.plan.id).layers[0].digest != EVIL.plan.layers[0].descriptor.digest
     assert set(state(store)) == {GOOD.plan.id, EVIL.plan.manifest.digest.hex}
     assert store.image(TRUSTED).id == store.image("quay.io/trusted:1").id == GOOD.plan.id
     assert store.image(ENEMY).names == (ENEMY,)
-    assert_only_lies_are_found(store)
+    assert_only_diff_ids_are_wrong(store)
     store.remove(ENEMY)
     store.gc()
-    check(store, GOOD, RECOMPRESSED)
+    assert_resolved(store, GOOD, RECOMPRESSED)
     assert store.verify().clean
 
 
 @pytest.mark.clause("STORE-004")
-def test_nothing_is_decompressed_without_a_contest(
+def test_nothing_is_decompressed_without_a_conflict(
     store: LayoutStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Layers are read again only where one config came with different ones, and only once."""
-    asked: list[StoredManifest] = []
+    """Layers are decompressed only if a config has different layers, and only once."""
+    examined: list[StoredManifest] = []
 
     def counted(blobs: Blobs, manifest: StoredManifest, cancel: CancelToken) -> Proof:
-        asked.append(manifest)
+        examined.append(manifest)
         return prove(blobs, manifest, cancel)
 
     monkeypatch.setattr(towline.store.layout.ingest, "prove", counted)
@@ -103,25 +105,25 @@ def test_nothing_is_decompressed_without_a_contest(
     put(store, GOOD)
     put(store, make(b"trusted", names=["localhost/noted:1"], annotation="same layers"))
     put(store, make(b"another", names=["localhost/another:1"]))
-    assert not asked
+    assert not examined
     put(store, EVIL)
-    assert len(asked) == 1  # it is refuted, so nobody else has to be asked
+    assert len(examined) == 1  # it is refuted, so the other image need not be examined
     put(store, EVIL)
-    assert len(asked) == 1  # it is known to be kept apart
+    assert len(examined) == 1  # its own record has the proof
     put(store, RECOMPRESSED)
-    assert len(asked) == 3
+    assert len(examined) == 3
     put(store, RECOMPRESSED)
     put(store, GOOD)
-    assert len(asked) == 3  # the record has it
+    assert len(examined) == 3  # the record has the proofs
     put(store, OTHER_EVIL)
-    assert len(asked) == 4
+    assert len(examined) == 4
 
 
 @pytest.mark.clause("STORE-004")
 def test_diff_ids_of_the_pull_are_not_computed_again(
     store: LayoutStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A pull that decompressed its layers gives what it found to the store."""
+    """The store uses the diff IDs that a pull has computed."""
     monkeypatch.setattr(towline.store.layout.ingest, "prove", None)
     for made in (GOOD, RECOMPRESSED):
         put(store, made, diff_ids={made.plan.layers[0].descriptor.digest: DIFF_ID})
@@ -129,8 +131,8 @@ def test_diff_ids_of_the_pull_are_not_computed_again(
 
 
 @pytest.mark.clause("STORE-004")
-def test_every_layer_is_compared_at_its_own_place(store: LayoutStore) -> None:
-    """A layer that comes twice, and a diff ID too many, prove nothing."""
+def test_each_layer_is_compared_with_its_own_diff_id(store: LayoutStore) -> None:
+    """A repeated layer, swapped layers or too many diff IDs refute the manifest."""
     lower, upper = (layer(content)[1] for content in (b"lower", b"upper"))
     good = make(b"lower", b"upper", names=[TRUSTED])
     for number, contents in enumerate([(b"lower", b"lower"), (b"upper", b"lower"), (b"lower",)]):
@@ -139,34 +141,34 @@ def test_every_layer_is_compared_at_its_own_place(store: LayoutStore) -> None:
         found = {sha256_of(layer(each)[0]): layer(each)[1] for each in contents}
         put(store, evil, diff_ids=found)
         put(store, good)
-        check(store, evil, good)
+        assert_resolved(store, evil, good)
         assert store.image(TRUSTED).id == good.plan.id
         assert store.image(evil.plan.names[0]).id == evil.plan.manifest.digest.hex
 
 
 @pytest.mark.clause("STORE-004")
-def test_images_whose_configs_say_nothing_stay_apart(store: LayoutStore) -> None:
-    """Artifacts share one empty config; each keeps its own layers."""
+def test_artifacts_with_one_config_are_separate_images(store: LayoutStore) -> None:
+    """Artifacts have the same empty config; each keeps its own layers."""
     artifacts = [
         make(content, names=[f"localhost/{content.decode()}:1"], config=b"{}")
         for content in (b"chart", b"signature", b"sbom")
     ]
     for made in artifacts:
         put(store, made)
-    check(store, *artifacts)
+    assert_resolved(store, *artifacts)
     assert len(store.images()) == 3
     assert store.verify().clean
 
 
 @pytest.mark.clause("STORE-006")
-def test_a_requested_id_is_not_that_of_the_image_whose_config_it_is(store: LayoutStore) -> None:
-    """An archive that asks for a trusted ID is refused after it, and gives way before it."""
+def test_a_requested_id_does_not_replace_the_image_of_that_config(store: LayoutStore) -> None:
+    """An archive that requests a trusted ID is refused, or moves when that image is pulled."""
     config = GOOD.plan.config.replace(b"amd64", b"enemy")
     squatter = make(b"trusted", names=[ENEMY], config=config).under(GOOD.plan.id)
     put(store, squatter)
     assert store.image(ENEMY).id == GOOD.plan.id
     put(store, GOOD)
-    check(store, squatter, GOOD)
+    assert_resolved(store, squatter, GOOD)
     assert store.image(TRUSTED).id == store.image(GOOD.plan.id).id == GOOD.plan.id
     assert store.image(GOOD.plan.id).config == GOOD.plan.config
     assert store.image(ENEMY).id == squatter.plan.manifest.digest.hex
@@ -179,25 +181,25 @@ def test_a_requested_id_is_not_that_of_the_image_whose_config_it_is(store: Layou
 
 
 @pytest.mark.clause("STORE-006")
-def test_a_claim_does_not_take_a_requested_id(store: LayoutStore) -> None:
-    """A config that is only claimed neither drives an archive's image out nor keeps it out."""
+def test_a_refuted_image_does_not_take_a_requested_id(store: LayoutStore) -> None:
+    """A refuted image neither replaces an archive's image nor keeps it from its ID."""
     archive = make(b"archive", names=[TRUSTED]).under(GOOD.plan.id)
     put(store, archive)
     put(store, EVIL)
-    check(store, archive, EVIL)
+    assert_resolved(store, archive, EVIL)
     assert store.image(TRUSTED).id == GOOD.plan.id
     store.remove(TRUSTED)
     store.remove(ENEMY)
     put(store, EVIL)
     assert store.image(ENEMY).id == GOOD.plan.id
     put(store, archive)
-    check(store, archive, EVIL)
+    assert_resolved(store, archive, EVIL)
     assert store.image(TRUSTED).id == GOOD.plan.id
 
 
 @pytest.mark.clause("STORE-006")
-def test_places_taken_by_squatters_are_cleared(store: LayoutStore) -> None:
-    """Whoever asked for the ID to which an image has to move moves on too."""
+def test_images_under_requested_ids_are_moved_in_turn(store: LayoutStore) -> None:
+    """An image with the requested ID to which another one must move is moved as well."""
     last = make(b"last", names=["evil.example.com/last:1"])
     middle = make(b"middle", names=["evil.example.com/middle:1"])
     chain = [
@@ -208,29 +210,29 @@ def test_places_taken_by_squatters_are_cleared(store: LayoutStore) -> None:
     for made in chain:
         put(store, made)
     put(store, GOOD)
-    check(store, *chain, GOOD)
+    assert_resolved(store, *chain, GOOD)
     assert {name: image.id for image in store.images() for name in image.names} == {
         TRUSTED: GOOD.plan.id,
         **{made.plan.names[0]: made.plan.manifest.digest.hex for made in chain},
     }
-    assert_only_lies_are_found(store)
+    assert_only_diff_ids_are_wrong(store)
 
 
 @pytest.mark.clause("STORE-006")
 def test_the_id_of_a_manifest_belongs_to_it(store: LayoutStore) -> None:
-    """A config that has the bytes of a trusted manifest does not get the ID of that."""
+    """An image whose config is the manifest of another image does not get that image's ID."""
     for made in (EVIL, GOOD):
         put(store, made)
     forged = make(b"forged", names=["evil.example.com/forged:1"], config=EVIL.plan.manifest.data)
     assert forged.plan.id == EVIL.plan.manifest.digest.hex == store.image(ENEMY).id
     put(store, forged)
-    check(store, EVIL, GOOD, forged)
+    assert_resolved(store, EVIL, GOOD, forged)
     assert store.image(forged.plan.id).config == EVIL.plan.config
 
 
 @pytest.mark.clause("STORE-006")
-def test_the_id_of_a_manifest_that_is_a_config_belongs_to_it(store: LayoutStore) -> None:
-    """Nor does a proven image, whose config has the bytes of such a manifest."""
+def test_the_id_of_a_manifest_that_is_also_a_config_belongs_to_it(store: LayoutStore) -> None:
+    """A proven image whose config is the manifest of another image does not get its ID."""
     rootfs = {"type": "layers", "diff_ids": [str(layer(b"forged")[1])]}
     document = json.loads(EVIL.plan.manifest.data) | {"rootfs": rootfs}
     both = RawManifest(json.dumps(document).encode(), OCI_MANIFEST)
@@ -238,14 +240,14 @@ def test_the_id_of_a_manifest_that_is_a_config_belongs_to_it(store: LayoutStore)
     forged = make(b"forged", names=["evil.example.com/forged:1"], config=both.data)
     for made in (GOOD, owner, forged):
         put(store, made)
-    check(store, GOOD, owner, forged)
+    assert_resolved(store, GOOD, owner, forged)
     assert store.image(ENEMY).id == store.image(forged.plan.id).id == both.digest.hex
     assert store.image(both.digest.hex).config == owner.plan.config
 
 
 @pytest.mark.clause("STORE-024")
 def test_one_manifest_under_two_media_types(store: LayoutStore) -> None:
-    """The type under which the enemy served the trusted bytes does not stay with them."""
+    """Each name has the media type with which its registry served the same bytes."""
     document = json.loads(GOOD.plan.manifest.data)
     del document["mediaType"]
     plain = RawManifest(json.dumps(document).encode(), OCI_MANIFEST)
@@ -257,8 +259,8 @@ def test_one_manifest_under_two_media_types(store: LayoutStore) -> None:
 
 
 @pytest.mark.clause("STORE-010")
-def test_a_list_leads_to_what_was_chosen_from_it(store: LayoutStore) -> None:
-    """One list may bring several images; a repository's is found in it, else the newest."""
+def test_a_list_resolves_to_the_manifest_selected_from_it(store: LayoutStore) -> None:
+    """Of several images of one list, the one in the given repository is found, else the newest."""
     listed = RawManifest(b'{"schemaVersion":2,"manifests":[]}', OCI_INDEX)
     amd64 = make(b"amd64", names=[TRUSTED], listed=listed)
     arm64 = make(b"arm64", names=[ENEMY], listed=listed)
@@ -271,8 +273,8 @@ def test_a_list_leads_to_what_was_chosen_from_it(store: LayoutStore) -> None:
 
 
 @pytest.mark.parametrize("way", ["missing", "damaged", "closed"])
-def test_what_cannot_be_proven_now(store: LayoutStore, way: str) -> None:
-    """The holder's layer is missing, damaged, or not readable: names lead where they should."""
+def test_an_image_that_cannot_be_proven_now(store: LayoutStore, way: str) -> None:
+    """Names resolve correctly if the layer of the present image is missing or unreadable."""
     put(store, RECOMPRESSED)
     path = Path(store.blob_path(RECOMPRESSED.plan.layers[0].descriptor.digest))
     if way == "missing":
@@ -281,20 +283,20 @@ def test_what_cannot_be_proven_now(store: LayoutStore, way: str) -> None:
         path.write_bytes(bytes(path.stat().st_size))
     else:
         path.chmod(0)
-    root = os.geteuid() == 0  # root may read it all the same
+    root = os.geteuid() == 0  # root can read it in spite of its mode
     put(store, GOOD)
-    kept_apart = way == "closed" and not root
+    separate = way == "closed" and not root
     assert store.image(TRUSTED).manifest == GOOD.plan.manifest
-    assert (store.image(TRUSTED).id == GOOD.plan.id) == (not kept_apart)
+    assert (store.image(TRUSTED).id == GOOD.plan.id) == (not separate)
     assert store.image("quay.io/trusted:1").digest == RECOMPRESSED.plan.manifest.digest
     path.unlink(missing_ok=True)
     put(store, RECOMPRESSED)
-    check(store, GOOD, RECOMPRESSED)
-    assert_only_lies_are_found(store)
+    assert_resolved(store, GOOD, RECOMPRESSED)
+    assert_only_diff_ids_are_wrong(store)
 
 
-def test_an_image_that_was_kept_apart_comes_home(store: LayoutStore) -> None:
-    """Once it can be proven, its names join the image that it is, and no name is lost."""
+def test_a_separate_image_is_merged_once_it_is_proven(store: LayoutStore) -> None:
+    """When it is proven, its names are added to the other record, and no name is lost."""
     put(store, RECOMPRESSED)
     path = Path(store.blob_path(RECOMPRESSED.plan.layers[0].descriptor.digest))
     path.unlink()
@@ -303,13 +305,13 @@ def test_an_image_that_was_kept_apart_comes_home(store: LayoutStore) -> None:
     found = {RECOMPRESSED.plan.layers[0].descriptor.digest: DIFF_ID}
     put(store, RECOMPRESSED.named("localhost/again:1"), diff_ids=found)
     assert set(state(store)) == {GOOD.plan.id}
-    check(store, GOOD, RECOMPRESSED, RECOMPRESSED.named("localhost/again:1"))
+    assert_resolved(store, GOOD, RECOMPRESSED, RECOMPRESSED.named("localhost/again:1"))
     assert store.verify().clean
 
 
 @pytest.mark.clause("STORE-006")
-def test_images_that_hold_each_others_ids(store: LayoutStore) -> None:
-    """A circle of requested IDs is resolved, and every name keeps its image."""
+def test_images_that_have_each_others_ids(store: LayoutStore) -> None:
+    """A cycle of requested IDs is resolved, and every name keeps its image."""
     first, second = (
         make(b"first", names=["localhost/a:1"]),
         make(b"second", names=["localhost/b:1"]),
@@ -318,37 +320,37 @@ def test_images_that_hold_each_others_ids(store: LayoutStore) -> None:
     put(store, second.under(first.plan.manifest.digest.hex))
     third = first.under(first.plan.manifest.digest.hex).named("localhost/c:1")
     put(store, third)
-    check(store, first, second, third)
+    assert_resolved(store, first, second, third)
     assert store.verify().clean
     assert store.gc().blobs == 0
 
 
 @pytest.mark.clause("STORE-004")
-def test_a_trusted_image_that_was_parked_gets_its_id(store: LayoutStore) -> None:
-    """An image that is here under its own ID, unproven, is proven when it is pulled again."""
+def test_a_trusted_image_under_a_requested_id_gets_its_id(store: LayoutStore) -> None:
+    """An unproven image under its manifest's ID is proven when it is pulled again."""
     put(store, EVIL)
     parked = GOOD.under(GOOD.plan.manifest.digest.hex).named("localhost/parked:1")
     put(store, parked)
     put(store, GOOD)
-    check(store, EVIL, parked, GOOD)
+    assert_resolved(store, EVIL, parked, GOOD)
     assert store.image(TRUSTED).id == store.image("parked:1").id == GOOD.plan.id
 
 
 @pytest.mark.clause("STORE-006")
 def test_an_unprovable_image_keeps_its_id(store: LayoutStore) -> None:
-    """An archive takes an ID only from an image that was refuted."""
+    """An archive's image replaces only a refuted image."""
     artifact = make(b"chart", names=[TRUSTED], config=b"{}")
     put(store, artifact)
     with pytest.raises(StoreError) as caught:
         put(store, make(b"enemy", names=[ENEMY]).under(artifact.plan.id))
     assert caught.value.code == "store.id_in_use"
-    check(store, artifact)
+    assert_resolved(store, artifact)
     assert store.image(artifact.plan.id).names == (TRUSTED,)
 
 
 @pytest.mark.clause("STORE-006")
-def test_one_document_that_is_two_images(store: LayoutStore) -> None:
-    """A manifest that reads differently under two types never keeps a trusted image out."""
+def test_one_document_that_is_parsed_as_two_images(store: LayoutStore) -> None:
+    """A manifest with two meanings under two media types does not block a trusted image."""
     document = json.loads(EVIL.plan.manifest.data)
     del document["mediaType"]
     raw = RawManifest(json.dumps(document).encode(), OCI_MANIFEST)
@@ -357,7 +359,7 @@ def test_one_document_that_is_two_images(store: LayoutStore) -> None:
     put(store, as_oci)
     path = Path(store.root, "towline/images", f"{raw.digest.hex}.json")
     record = json.loads(path.read_bytes())
-    record["manifests"][0] |= {"layers": [], "mediaType": DOCKER_SCHEMA2}  # as it reads elsewhere
+    record["manifests"][0] |= {"layers": [], "mediaType": DOCKER_SCHEMA2}  # as if parsed so
     path.write_text(json.dumps(record))
     store.remove(GOOD.plan.id)
     put(store, as_oci.named("evil.example.com/again:1"))
@@ -371,7 +373,7 @@ def test_one_document_that_is_two_images(store: LayoutStore) -> None:
 
 @pytest.mark.clause("STORE-010")
 def test_a_digest_is_never_a_name(store: LayoutStore) -> None:
-    """An image that is called sha256 does not answer for a digest, nor a longer ID for an ID."""
+    """A digest does not match a tag of "sha256", and an ID does not match a longer ID."""
     digest = str(GOOD.plan.manifest.digest)
     put(store, make(b"enemy", names=[f"localhost/{digest}"]))
     put(store, make(b"long", names=[ENEMY]).under(GOOD.plan.id + "0" * 32))
@@ -382,8 +384,8 @@ def test_a_digest_is_never_a_name(store: LayoutStore) -> None:
 
 
 @pytest.mark.clause("STORE-010")
-def test_a_digest_in_a_repository_has_the_type_of_that_repository(store: LayoutStore) -> None:
-    """The same bytes, served under two types: each repository gets its own."""
+def test_a_digest_in_a_repository_has_the_media_type_of_that_repository(store: LayoutStore) -> None:
+    """For the same bytes with two media types, each repository has its own."""
     document = json.loads(GOOD.plan.manifest.data)
     del document["mediaType"]
     plain = RawManifest(json.dumps(document).encode(), OCI_MANIFEST)
@@ -397,10 +399,10 @@ def test_a_digest_in_a_repository_has_the_type_of_that_repository(store: LayoutS
 
 @pytest.mark.parametrize("call", ["open", "lstat", "listdir", "replace"])
 @pytest.mark.parametrize("number", [errno.EIO, errno.EMFILE, errno.ENOSPC])
-def test_a_transient_error_anywhere_mixes_nothing(
+def test_a_transient_error_never_mixes_images(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int
 ) -> None:
-    """One failing system call, at each place of a contested publish: old state or new state."""
+    """If any one system call of a publish with a conflict fails, the state is old or new."""
     real = getattr(os, call)
     for at in itertools.count(1):
         store = open_store(tmp_path / f"{at}")
@@ -423,10 +425,10 @@ def test_a_transient_error_anywhere_mixes_nothing(
         assert store.image(ENEMY).manifest == EVIL.plan.manifest
         assert store.image("localhost/x:1").names == ("localhost/x:1",)
         if not failed:
-            check(store, GOOD, EVIL)
+            assert_resolved(store, GOOD, EVIL)
         put(store, GOOD)
-        check(store, GOOD, EVIL)
+        assert_resolved(store, GOOD, EVIL)
         assert store.image(TRUSTED).id == GOOD.plan.id
-        assert_only_lies_are_found(store)
+        assert_only_diff_ids_are_wrong(store)
         if next(calls) <= at:
             break

@@ -1,4 +1,4 @@
-"""Storing, finding, naming and removing images."""
+"""Storing, looking up, naming and removing images."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def store(tmp_path: Path) -> LayoutStore:
 
 
 @pytest.mark.clause("STORE-020")
-def test_it_is_a_store(store: LayoutStore, tmp_path: Path) -> None:
-    """The embedded store fits the protocol, and prints as podman prints a plain one."""
-    fits: Store = store
+def test_the_embedded_store_implements_the_protocol(store: LayoutStore, tmp_path: Path) -> None:
+    """It has the type of the protocol, and is printed as podman prints a store."""
+    typed: Store = store
     root = str(tmp_path / "store")
-    assert str(fits.identity) == f"[vfs@{root}+{root}/towline/run]"
+    assert str(typed.identity) == f"[vfs@{root}+{root}/towline/run]"
 
 
-def test_an_image_comes_back_as_it_was_stored(store: LayoutStore) -> None:
-    """ID, digest, names, manifest, config and layers are those of the plan."""
+def test_a_stored_image_equals_its_plan(store: LayoutStore) -> None:
+    """A stored image has the ID, digest, names, manifest, config and layers of the plan."""
     made = make(b"one", b"two")
     image = put(store, made)
     again = open_store(store.root).image(image.id)
@@ -55,15 +55,15 @@ def test_an_image_comes_back_as_it_was_stored(store: LayoutStore) -> None:
 
 
 def test_an_image_without_layers_is_stored(store: LayoutStore) -> None:
-    """A manifest with an empty list of layers is an image like others."""
+    """A manifest with an empty list of layers is accepted."""
     image = put(store, make())
     assert image.layers == ()
     assert store.verify().clean
 
 
 @pytest.mark.clause("PULL-019")
-def test_a_layer_twice_in_one_image_is_fetched_once(store: LayoutStore) -> None:
-    """`missing` tells each blob once, and the image keeps both layers."""
+def test_a_repeated_layer_is_fetched_once(store: LayoutStore) -> None:
+    """`missing` has each blob once, and the image has both layers."""
     made = make(b"same", b"same", b"other")
     with store.begin(made.plan) as ingest:
         assert len(ingest.missing()) == 2
@@ -71,7 +71,7 @@ def test_a_layer_twice_in_one_image_is_fetched_once(store: LayoutStore) -> None:
 
 
 def test_other_digest_algorithms_have_their_own_folders(store: LayoutStore) -> None:
-    """A layer named by SHA-512 is checked by it and lies in blobs/sha512."""
+    """A layer with a SHA-512 digest is verified with SHA-512 and stored in blobs/sha512."""
     image = put(store, make(b"x", algorithm="sha512"))
     assert os.listdir(f"{store.root}/blobs/sha512") == [image.layers[0].digest.hex]
     assert store.verify().diff_ids == 1
@@ -80,7 +80,7 @@ def test_other_digest_algorithms_have_their_own_folders(store: LayoutStore) -> N
 
 @pytest.mark.clause("STORE-010")
 def test_names_are_found_in_every_form(store: LayoutStore) -> None:
-    """A name as given, as Docker completes it, below localhost; IDs, their starts, digests."""
+    """Lookup by a name, its completed form, localhost; by an ID, a prefix, a digest."""
     hub = put(store, make(b"hub", names=["docker.io/library/busybox:latest"]))
     local = put(store, make(b"local", listed=RawManifest(b"list", OCI_INDEX)))
     for text in ("busybox", "library/busybox", "docker.io/busybox", "busybox:latest"):
@@ -96,8 +96,8 @@ def test_names_are_found_in_every_form(store: LayoutStore) -> None:
 @pytest.mark.parametrize(
     "text", ["", "no", "nothing", "0" * 64, "UPPER", "a b", "../../x", f"other@sha256:{'0' * 64}"]
 )
-def test_an_unknown_name_is_told(store: LayoutStore, text: str) -> None:
-    """Whatever does not name a stored image is unknown, valid or not."""
+def test_an_unknown_name_is_an_error(store: LayoutStore, text: str) -> None:
+    """A text without a stored image is unknown, whether it is a valid name or not."""
     put(store, make(b"x"))
     with pytest.raises(StoreError) as caught:
         store.image(text)
@@ -107,15 +107,15 @@ def test_an_unknown_name_is_told(store: LayoutStore, text: str) -> None:
 
 @pytest.mark.clause("STORE-010")
 def test_a_digest_of_another_repository_does_not_name_an_image(store: LayoutStore) -> None:
-    """`repository@digest` names an image only where it has a name in that repository."""
+    """`repository@digest` matches only an image that has a name in that repository."""
     image = put(store, make(b"x"))
     with pytest.raises(StoreError):
         store.image(f"localhost/other@{image.digest}")
 
 
 @pytest.mark.clause("STORE-010")
-def test_the_start_of_several_ids_is_ambiguous(store: LayoutStore) -> None:
-    """The start of an ID counts where exactly one ID begins so."""
+def test_the_prefix_of_several_ids_is_ambiguous(store: LayoutStore) -> None:
+    """A prefix is accepted if exactly one ID has it."""
     first, second = "abc" + "0" * 61, "abc" + "1" * 61
     put(store, make(b"1").under(first))
     put(store, make(b"2").under(second))
@@ -127,8 +127,8 @@ def test_the_start_of_several_ids_is_ambiguous(store: LayoutStore) -> None:
 
 
 @pytest.mark.clause("STORE-003")
-def test_a_name_moves_to_the_image_that_got_it_last(store: LayoutStore) -> None:
-    """A name that another image held moves away; that image stays without a name."""
+def test_a_name_moves_to_the_image_pulled_last(store: LayoutStore) -> None:
+    """The previous image of a name stays without the name."""
     old = put(store, make(b"old"))
     new = put(store, make(b"new"))
     assert state(store) == {new.id: (HELLO,), old.id: ()}
@@ -138,8 +138,8 @@ def test_a_name_moves_to_the_image_that_got_it_last(store: LayoutStore) -> None:
 
 
 @pytest.mark.clause("STORE-002", "STORE-004", "STORE-001")
-def test_pulling_again_puts_new_names_in_front(store: LayoutStore) -> None:
-    """The newest name comes first, and each name leads to the manifest that it was pulled by."""
+def test_a_second_pull_puts_its_name_first(store: LayoutStore) -> None:
+    """The newest name comes first, and each name resolves to the manifest pulled by it."""
     first = put(store, make(b"x", names=["localhost/a:1"]))
     second = put(store, make(b"x", names=["localhost/b:1"], annotation="another manifest"))
     assert second.id == first.id
@@ -156,16 +156,16 @@ def test_pulling_again_puts_new_names_in_front(store: LayoutStore) -> None:
 
 
 @pytest.mark.clause("STORE-007")
-def test_an_image_can_be_nameless(store: LayoutStore) -> None:
-    """An archive without names gives an image without names, which a later pull may name."""
+def test_an_image_can_have_no_name(store: LayoutStore) -> None:
+    """An image of an archive without names has no name; a later pull can add one."""
     image = put(store, make(b"x", names=[]))
     assert image.names == ()
     assert put(store, make(b"x")).names == (HELLO,)
 
 
 @pytest.mark.clause("STORE-005")
-def test_a_name_with_a_digest_is_kept_whole(store: LayoutStore) -> None:
-    """`repository@sha256:...` is a name like others."""
+def test_a_name_with_a_digest_is_stored_with_the_digest(store: LayoutStore) -> None:
+    """`repository@sha256:...` is stored as a name."""
     made = make(b"x")
     name = f"localhost/hello@{made.plan.manifest.digest}"
     assert put(store, made.named(name)).names == (name,)
@@ -173,14 +173,14 @@ def test_a_name_with_a_digest_is_kept_whole(store: LayoutStore) -> None:
 
 
 @pytest.mark.clause("STORE-006")
-def test_an_id_may_be_forced_for_the_same_layers_only(store: LayoutStore) -> None:
-    """An ID that differs from the config digest is kept, and refused for another image."""
-    forced = "0123456789abcdef" * 4
-    assert put(store, make(b"x").under(forced)).id == forced
-    assert put(store, make(b"x").under(forced)).id == forced
+def test_a_requested_id_is_refused_for_another_image(store: LayoutStore) -> None:
+    """A requested ID that differs from the config's digest is used for one image only."""
+    requested = "0123456789abcdef" * 4
+    assert put(store, make(b"x").under(requested)).id == requested
+    assert put(store, make(b"x").under(requested)).id == requested
     before = state(store)
     with pytest.raises(StoreError) as caught:
-        put(store, make(b"y").under(forced))
+        put(store, make(b"y").under(requested))
     assert caught.value.code == "store.id_in_use"
     assert state(store) == before
     assert store.verify().clean
@@ -188,7 +188,7 @@ def test_an_id_may_be_forced_for_the_same_layers_only(store: LayoutStore) -> Non
 
 @pytest.mark.clause("STORE-012", "STORE-008")
 def test_an_incomplete_image_is_not_published(store: LayoutStore) -> None:
-    """Without all of its blobs nothing becomes visible."""
+    """An image with a missing blob does not become visible."""
     with store.begin(make(b"x").plan) as ingest:
         with pytest.raises(StoreError) as caught:
             ingest.publish()
@@ -197,8 +197,8 @@ def test_an_incomplete_image_is_not_published(store: LayoutStore) -> None:
     assert store.verify().clean
 
 
-def test_a_config_that_is_not_the_manifests_is_refused(store: LayoutStore) -> None:
-    """The config's bytes are checked against the digest in the manifest."""
+def test_a_config_with_another_digest_is_refused(store: LayoutStore) -> None:
+    """The config is verified with the digest in the manifest."""
     made = make()
     with (
         store.begin(replace(made.plan, config=b"{}")) as ingest,
@@ -210,15 +210,15 @@ def test_a_config_that_is_not_the_manifests_is_refused(store: LayoutStore) -> No
 
 
 @pytest.mark.parametrize("image_id", ["", "abc", "../" * 21 + "x", "A" * 64, "0" * 63 + "\n"])
-def test_no_id_becomes_a_path_unchecked(store: LayoutStore, image_id: str) -> None:
-    """Only the hex of a digest is an ID."""
+def test_an_invalid_id_is_refused(store: LayoutStore, image_id: str) -> None:
+    """An ID must be the hex of a digest."""
     with pytest.raises(StoreError) as caught:
         store.begin(make(b"x").under(image_id).plan)
     assert caught.value.code == "store.invalid_id"
 
 
-def test_no_invalid_name_or_digest_is_taken(store: LayoutStore) -> None:
-    """Names are checked by their grammar, and digests before they become paths."""
+def test_an_invalid_name_or_digest_is_refused(store: LayoutStore) -> None:
+    """Names are parsed, and digests are validated before they become paths."""
     with pytest.raises(InvalidNameError):
         store.begin(make(b"x").named("../x").plan)
     made = make(b"x")
@@ -229,8 +229,8 @@ def test_no_invalid_name_or_digest_is_taken(store: LayoutStore) -> None:
 
 
 @pytest.mark.clause("STORE-018")
-def test_an_image_that_cannot_fit_is_refused_at_once(store: LayoutStore) -> None:
-    """The disk's free space is compared before the first byte is fetched."""
+def test_an_image_larger_than_the_free_space_is_refused(store: LayoutStore) -> None:
+    """The free space is checked before the first byte is fetched."""
     made = make(b"x")
     huge = replace(made.plan.layers[0].descriptor, size=1 << 60)
     plan = replace(made.plan, layers=(replace(made.plan.layers[0], descriptor=huge),))
@@ -239,14 +239,14 @@ def test_an_image_that_cannot_fit_is_refused_at_once(store: LayoutStore) -> None
     assert caught.value.code == "store.no_space"
     assert caught.value.facts["needed"] == 1 << 60
     assert caught.value.facts["free"] > 0
-    assert store.gc().blobs == 0  # the shared lock was let go
+    assert store.gc().blobs == 0  # the shared lock was released
 
 
 @pytest.mark.clause("STORE-018")
-def test_room_that_was_set_aside_is_not_asked_for_again(
+def test_preallocated_space_is_not_counted_again(
     store: LayoutStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A pull that was killed leaves room behind its partial blobs, which the next one uses."""
+    """The next pull uses the preallocated space of partial blobs of a killed pull."""
     made = make(b"x")
     (layer,) = made.plan.layers
     plan = replace(
@@ -266,7 +266,7 @@ def test_room_that_was_set_aside_is_not_asked_for_again(
 
 @pytest.mark.clause("STORE-016")
 def test_removing_a_name_and_an_image(store: LayoutStore) -> None:
-    """One of several names is taken away; the last one, an ID or a digest takes the image."""
+    """One of several names is removed; the last name, an ID or a digest removes the image."""
     image = put(store, make(b"x", names=["localhost/a:1", "localhost/b:1"]))
     assert not store.remove("a:1").image
     assert state(store) == {image.id: ("localhost/b:1",)}
@@ -282,8 +282,8 @@ def test_removing_a_name_and_an_image(store: LayoutStore) -> None:
     assert store.verify().clean
 
 
-def test_a_store_that_is_not_there(tmp_path: Path) -> None:
-    """Without `create` nothing is made."""
+def test_a_missing_store_is_not_created(tmp_path: Path) -> None:
+    """Without `create` nothing is created."""
     with pytest.raises(StoreError) as caught:
         open_store(tmp_path / "none", create=False)
     assert caught.value.code == "store.missing"
@@ -291,23 +291,23 @@ def test_a_store_that_is_not_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.clause("STORE-019")
-def test_a_store_of_the_future_is_left_alone(store: LayoutStore) -> None:
-    """A version that this towline does not know is refused."""
+def test_a_store_of_a_newer_version_is_refused(store: LayoutStore) -> None:
+    """A version that this towline does not support is an error."""
     Path(store.root, "towline/store.json").write_text('{"version": 3}')
     with pytest.raises(StoreError) as caught:
         open_store(store.root)
     assert caught.value.code == "store.newer"
 
 
-def test_a_root_that_cannot_be_made(tmp_path: Path) -> None:
-    """A file where the root should be is told as such."""
+def test_a_root_that_cannot_be_created(tmp_path: Path) -> None:
+    """A root below a regular file is an error."""
     (tmp_path / "file").touch()
     with pytest.raises(PathError):
         open_store(tmp_path / "file" / "store")
 
 
 def test_modes_follow_the_umask(tmp_path: Path) -> None:
-    """Whoever may read what the user writes may read the store."""
+    """Files and folders of the store have the modes that the umask gives."""
     before = os.umask(0o027)
     try:
         store = open_store(tmp_path / "store")
@@ -321,19 +321,19 @@ def test_modes_follow_the_umask(tmp_path: Path) -> None:
     assert stat.S_IMODE(Path(store.root, "blobs").stat().st_mode) == 0o750
 
 
-def test_nothing_is_written_through_a_planted_link(store: LayoutStore, tmp_path: Path) -> None:
-    """A link where the store writes is replaced or refused, never followed."""
+def test_nothing_is_written_through_a_symbolic_link(store: LayoutStore, tmp_path: Path) -> None:
+    """A link at a path that the store writes is replaced or refused, never followed."""
     target = tmp_path / "precious"
     target.write_text("precious")
     made = make(b"x")
     digest = made.plan.layers[0].descriptor.digest
-    for planted in (
+    for name in (
         f"towline/partial/sha256/{digest.hex}",
         f"towline/images/{made.plan.id}.json",
         "towline/unfinished",
         "towline/index.sha256",
     ):
-        Path(store.root, planted).symlink_to(target)
+        Path(store.root, name).symlink_to(target)
     Path(store.root, "index.json").unlink()
     Path(store.root, "index.json").symlink_to(target)
     put(store, made)
@@ -341,10 +341,8 @@ def test_nothing_is_written_through_a_planted_link(store: LayoutStore, tmp_path:
     assert store.verify().clean
 
 
-def test_a_second_name_of_a_foreign_file_is_no_partial_blob(
-    store: LayoutStore, tmp_path: Path
-) -> None:
-    """A hard link among the partial blobs is dropped, so that its other name keeps its bytes."""
+def test_a_hard_link_is_not_used_as_a_partial_blob(store: LayoutStore, tmp_path: Path) -> None:
+    """A hard link among the partial blobs is removed, so that the other file is unchanged."""
     target = tmp_path / "precious"
     target.write_text("p")
     made = make(b"x")
@@ -355,7 +353,7 @@ def test_a_second_name_of_a_foreign_file_is_no_partial_blob(
 
 
 def test_a_folder_that_is_a_link_is_refused(store: LayoutStore, tmp_path: Path) -> None:
-    """The folders of a store are looked at when it is opened."""
+    """The folders of a store are checked when it is opened."""
     images = Path(store.root, "towline/images")
     images.rmdir()
     images.symlink_to(tmp_path)
@@ -365,14 +363,14 @@ def test_a_folder_that_is_a_link_is_refused(store: LayoutStore, tmp_path: Path) 
 
 
 @pytest.mark.clause("STORE-012")
-def test_only_a_commit_makes_a_verified_blob() -> None:
-    """What was not hashed cannot be said to be verified."""
+def test_only_a_commit_creates_a_verified_blob() -> None:
+    """The constructor raises an error for other callers."""
     with pytest.raises(TypeError):
         VerifiedBlob(sha256_of(b""), 0, object())
 
 
 def test_durability_against_loss_of_power(tmp_path: Path) -> None:
-    """Everything works the same where blobs are flushed too."""
+    """All operations work if blobs are flushed."""
     store = towline.open_store(tmp_path / "store", durability="power")
     put(store, make(b"x"))
     store.remove("hello")

@@ -1,4 +1,4 @@
-"""Images whose ID and config are known only when their layers are here."""
+"""Images of schema 1, whose ID and config depend on their layers."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ IDS = ("c" * 64, "b" * 64, "a" * 64)
 
 
 def document() -> bytes:
-    """A manifest of three layers, of which the middle one is throwaway."""
-    told = (
+    """A manifest of three layers, of which the middle one is marked as throwaway."""
+    entries = (
         {"id": IDS[0], "parent": IDS[1], "os": "linux", "architecture": "amd64"},
         {"id": IDS[1], "parent": IDS[2], "throwaway": True},
         {"id": IDS[2]},
     )
     listed = [{"blobSum": str(sha256_of(data))} for data in (TOP, EMPTY, BOTTOM)]
-    history = [{"v1Compatibility": json.dumps(entry)} for entry in told]
+    history = [{"v1Compatibility": json.dumps(entry)} for entry in entries]
     return json.dumps({"schemaVersion": 1, "fsLayers": listed, "history": history}).encode()
 
 
-def begun(raw: RawManifest) -> ImagePlan:
-    """The plan as it is before the layers are here."""
+def initial_plan(raw: RawManifest) -> ImagePlan:
+    """The plan before the layers are fetched."""
     layers = tuple(LayerPlan(each) for each in parse_schema1(raw).layers)
     return ImagePlan(id="", manifest=raw, config=b"", layers=layers, names=(HELLO,))
 
 
-def completed(plan: ImagePlan, *diff_ids: Digest) -> ImagePlan:
-    """The plan with the config that is made of these diff IDs, and its ID."""
+def completed_plan(plan: ImagePlan, *diff_ids: Digest) -> ImagePlan:
+    """The plan with the config that is made from these diff IDs, and its ID."""
     config = parse_schema1(plan.manifest).config_with(diff_ids)
     return replace(plan, id=sha256_of(config).hex, config=config)
 
 
 def fetch(store: LayoutStore, plan: ImagePlan, end: ImagePlan | None) -> StoredImage:
-    """Take the layers, then publish the completed plan."""
+    """Store the layers, then publish the completed plan."""
     contents = {str(sha256_of(data)): data for data in (TOP, EMPTY, BOTTOM)}
     with store.begin(plan) as ingest:
         for missing in ingest.missing():
@@ -68,20 +68,20 @@ def store(tmp_path: Path) -> LayoutStore:
 
 @pytest.fixture(params=["plain", "signed"])
 def raw(request: pytest.FixtureRequest) -> RawManifest:
-    """The manifest, and the same with a signature."""
+    """The manifest without and with a signature."""
     if request.param == "plain":
         return RawManifest(document(), DOCKER_SCHEMA1)
     return RawManifest(signed(document()), DOCKER_SCHEMA1_SIGNED)
 
 
 @pytest.mark.clause("STORE-021", "MANIFEST-023")
-def test_it_comes_back_as_it_was_stored(store: LayoutStore, raw: RawManifest) -> None:
-    """The manifest as it came, the config as it was made, the layers that change something."""
-    plan = begun(raw)
-    end = completed(plan, BOTTOM_DIFF_ID, TOP_DIFF_ID)
+def test_a_stored_image_equals_its_plan(store: LayoutStore, raw: RawManifest) -> None:
+    """It has the original manifest, the config that was made, and the layers with content."""
+    plan = initial_plan(raw)
+    end = completed_plan(plan, BOTTOM_DIFF_ID, TOP_DIFF_ID)
     stored = fetch(store, plan, end)
     again = open_store(store.root)
-    digest = sha256_of(document())  # of what was signed, too
+    digest = sha256_of(document())  # without the signatures
     for name in (HELLO, "hello", end.id, end.id[:12], str(digest), f"localhost/hello@{digest}"):
         assert again.image(name) == stored
     (image,) = again.images()
@@ -98,10 +98,10 @@ def test_it_comes_back_as_it_was_stored(store: LayoutStore, raw: RawManifest) ->
 
 
 @pytest.mark.clause("STORE-021")
-def test_verify_and_gc(store: LayoutStore, raw: RawManifest) -> None:
-    """Every blob is kept, the throwaway one too, and all of them are checked; then all go."""
-    plan = begun(raw)
-    fetch(store, plan, completed(plan, BOTTOM_DIFF_ID, TOP_DIFF_ID))
+def test_verify_and_gc_include_the_empty_layer(store: LayoutStore, raw: RawManifest) -> None:
+    """All blobs, including the empty layer, are kept and verified, and removed with the image."""
+    plan = initial_plan(raw)
+    fetch(store, plan, completed_plan(plan, BOTTOM_DIFF_ID, TOP_DIFF_ID))
     assert store.gc().blobs == 0
     report = store.verify()
     assert report.clean
@@ -116,18 +116,20 @@ def test_verify_and_gc(store: LayoutStore, raw: RawManifest) -> None:
 
 @pytest.mark.clause("STORE-021")
 def test_wrong_diff_ids_are_found(store: LayoutStore, raw: RawManifest) -> None:
-    """The config that is kept is one that says what its layers are, or verify tells."""
-    plan = begun(raw)
-    fetch(store, plan, completed(plan, TOP_DIFF_ID, TOP_DIFF_ID))
+    """verify reports a config with wrong diff IDs."""
+    plan = initial_plan(raw)
+    fetch(store, plan, completed_plan(plan, TOP_DIFF_ID, TOP_DIFF_ID))
     (fault,) = store.verify().faults
     assert fault.code == "verify.diff_id"
 
 
 @pytest.mark.clause("STORE-021")
-def test_only_what_follows_is_taken(store: LayoutStore, raw: RawManifest) -> None:
-    """No other image, no other config, no plan without an ID: then nothing becomes visible."""
-    plan = begun(raw)
-    end = completed(plan, BOTTOM_DIFF_ID, TOP_DIFF_ID)
+def test_only_the_completed_plan_of_the_same_image_is_accepted(
+    store: LayoutStore, raw: RawManifest
+) -> None:
+    """Another image, another config or a plan without an ID is refused; nothing is visible."""
+    plan = initial_plan(raw)
+    end = completed_plan(plan, BOTTOM_DIFF_ID, TOP_DIFF_ID)
     wrong = (
         replace(end, names=()),
         replace(end, config=end.config + b" "),
@@ -149,16 +151,16 @@ def test_only_what_follows_is_taken(store: LayoutStore, raw: RawManifest) -> Non
 
 
 @pytest.mark.clause("STORE-006", "STORE-021")
-def test_another_id_may_be_asked_for(store: LayoutStore, raw: RawManifest) -> None:
-    """The config is made all the same."""
-    plan = replace(begun(raw), id="e" * 64)
-    end = replace(completed(plan, BOTTOM_DIFF_ID, TOP_DIFF_ID), id=plan.id)
+def test_another_id_may_be_requested(store: LayoutStore, raw: RawManifest) -> None:
+    """The config is still made from the layers."""
+    plan = replace(initial_plan(raw), id="e" * 64)
+    end = replace(completed_plan(plan, BOTTOM_DIFF_ID, TOP_DIFF_ID), id=plan.id)
     assert fetch(store, plan, end).config == end.config
     assert open_store(store.root).image("e" * 12).id == "e" * 64
 
 
-def test_images_that_name_their_config_need_an_id(store: LayoutStore) -> None:
-    """A plan without one is refused at the beginning."""
+def test_a_plan_of_another_schema_needs_an_id(store: LayoutStore) -> None:
+    """A plan without an ID is refused by `begin`."""
     made = make(b"x")
     with pytest.raises(StoreError) as caught:
         store.begin(replace(made.plan, id=""))

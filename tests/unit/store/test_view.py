@@ -1,4 +1,4 @@
-"""index.json: the view of the store that other tools read, and what they write into it."""
+"""index.json, which other tools read and write."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def index(store: LayoutStore) -> dict[str, Any]:
 
 
 def names(store: LayoutStore) -> dict[str, str]:
-    """The digest of each name in index.json, `""` for none; no name may stand there twice."""
+    """The digest of each name in index.json, with `""` for no name; no name occurs twice."""
     entries = index(store)["manifests"]
     found = {entry["annotations"].get(REF_NAME, ""): entry["digest"] for entry in entries}
     assert len(found) == len(entries)
@@ -37,14 +37,14 @@ def names(store: LayoutStore) -> dict[str, str]:
 
 
 def add(store: LayoutStore, *entries: dict[str, Any]) -> None:
-    """What another tool does: read index.json, add to it, write it in its own way."""
+    """Add entries as another tool does, in another format."""
     document = index(store)
     document["manifests"] += entries
     Path(store.root, "index.json").write_text(json.dumps(document, indent=4))
 
 
 def test_an_empty_store_is_an_oci_layout(store: LayoutStore) -> None:
-    """The layout file and an index without entries are there from the beginning."""
+    """A new store has the layout file and an index without entries."""
     assert json.loads(Path(store.root, "oci-layout").read_bytes()) == {
         "imageLayoutVersion": "1.0.0"
     }
@@ -53,10 +53,10 @@ def test_an_empty_store_is_an_oci_layout(store: LayoutStore) -> None:
 
 
 @pytest.mark.clause("STORE-015")
-def test_every_legal_name_has_an_entry(store: LayoutStore) -> None:
-    """The index shows names and their digests, as they move and go.
+def test_every_valid_name_has_an_entry(store: LayoutStore) -> None:
+    """The index has the names and their digests after every change.
 
-    An image without a legal name has an entry without a name, so that it is not taken for garbage.
+    An image without a valid name has an entry without a name, so that no tool removes its blobs.
     """
     old = put(store, make(b"old", names=["localhost/a:1", "localhost/b__c:1"]))
     first, second = str(old.digest), str(make(b"new").plan.manifest.digest)
@@ -90,14 +90,14 @@ def test_every_legal_name_has_an_entry(store: LayoutStore) -> None:
         ("localhost/a:1\n", False),
     ],
 )
-def test_names_that_a_layout_allows(store: LayoutStore, name: str, legal: bool) -> None:
-    """A name has words of letters and digits, with one separator or two hyphens between them."""
+def test_names_that_are_valid_in_a_layout(store: LayoutStore, name: str, legal: bool) -> None:
+    """A name has groups of letters and digits, separated by one separator or two hyphens."""
     assert is_legal_name(name) is legal
 
 
 @pytest.mark.clause("STORE-015")
 def test_entries_of_other_tools_are_kept(store: LayoutStore) -> None:
-    """What others added stays, with unknown fields and unknown shapes."""
+    """Entries of other tools are kept, including unknown fields."""
     put(store, make(b"1", names=["localhost/a:1"]))
     theirs = {
         "mediaType": "application/vnd.oci.image.manifest.v1+json",
@@ -117,10 +117,10 @@ def test_entries_of_other_tools_are_kept(store: LayoutStore) -> None:
     assert store.verify().clean
 
 
-def test_a_name_that_another_tool_took_is_theirs_until_it_is_pulled_again(
+def test_an_entry_of_another_tool_has_precedence_until_the_name_is_pulled(
     store: LayoutStore,
 ) -> None:
-    """Their entry shadows ours in the view; a pull of the name takes it back."""
+    """The entry of the other tool hides ours; a pull of the name replaces it."""
     image = put(store, make(b"1", names=["localhost/a:1"]))
     theirs = {"mediaType": "x/y", "digest": f"sha256:{'0' * 64}", "size": 2}
     theirs_named = {**theirs, "annotations": {REF_NAME: "localhost/a:1"}}
@@ -136,8 +136,8 @@ def test_a_name_that_another_tool_took_is_theirs_until_it_is_pulled_again(
 
 
 @pytest.mark.clause("STORE-015", "STORE-017")
-def test_gc_keeps_what_other_entries_reach(store: LayoutStore) -> None:
-    """Manifests, configs, layers and nested indexes of other tools stay."""
+def test_gc_keeps_blobs_of_other_entries(store: LayoutStore) -> None:
+    """Manifests, configs, layers and nested indexes of other tools are kept."""
     made = make(b"theirs")
     image = put(store, made)
     document = index(store)
@@ -155,8 +155,8 @@ def test_gc_keeps_what_other_entries_reach(store: LayoutStore) -> None:
 
 
 @pytest.mark.clause("STORE-001")
-def test_a_broken_index_is_made_anew_and_kept_aside(store: LayoutStore) -> None:
-    """The records are the truth: an index that nobody can read does not stop the store."""
+def test_a_damaged_index_is_rebuilt_and_a_copy_is_kept(store: LayoutStore) -> None:
+    """The records are authoritative, so the store works with an invalid index."""
     image = put(store, make(b"1", names=["localhost/a:1"]))
     Path(store.root, "index.json").write_text("not json")
     assert store.image("a:1").id == image.id
@@ -167,7 +167,7 @@ def test_a_broken_index_is_made_anew_and_kept_aside(store: LayoutStore) -> None:
 
 
 def test_a_layout_of_another_tool_becomes_a_store(tmp_path: Path) -> None:
-    """Opening a store in an OCI layout adds to it and takes nothing away."""
+    """Opening a store in an OCI layout keeps its content."""
     blobs = tmp_path / "blobs" / "sha256"
     blobs.mkdir(parents=True)
     content = {"schemaVersion": 2, "manifests": [], "annotations": {"x": "y"}}
@@ -180,7 +180,7 @@ def test_a_layout_of_another_tool_becomes_a_store(tmp_path: Path) -> None:
 
 @pytest.mark.clause("STORE-015", "STORE-009")
 def test_skopeo_finds_oci_images_by_name(store: LayoutStore) -> None:
-    """`oci:ROOT:NAME` gives the manifest as it was stored."""
+    """`oci:ROOT:NAME` resolves to the stored manifest."""
     tools.require("skopeo")
     made = make(b"x", names=["localhost/hello:latest", "docker.io/library/b_c:v1.0"])
     image = put(store, made)
@@ -193,7 +193,7 @@ def test_skopeo_finds_oci_images_by_name(store: LayoutStore) -> None:
 
 @pytest.mark.clause("STORE-009")
 def test_skopeo_finds_a_single_schema_2_image(store: LayoutStore) -> None:
-    """Docker's manifests are found as `oci:ROOT` of a layout with one image."""
+    """A Docker manifest is found as `oci:ROOT` if the layout has one image."""
     tools.require("skopeo")
     made = make(b"x", docker=True)
     put(store, made)
@@ -201,8 +201,8 @@ def test_skopeo_finds_a_single_schema_2_image(store: LayoutStore) -> None:
 
 
 @pytest.mark.clause("STORE-015")
-def test_skopeo_writes_into_the_store(store: LayoutStore, tmp_path: Path) -> None:
-    """An image that skopeo adds stays through pulls and gc, and ours stay beside it."""
+def test_skopeo_can_write_to_the_store(store: LayoutStore, tmp_path: Path) -> None:
+    """An image that skopeo adds is kept by pulls and gc, and our images are kept too."""
     tools.require("skopeo")
     policy = skopeo.write_policy(tmp_path / "policy.json")
     put(store, make(b"x"))

@@ -1,4 +1,4 @@
-"""The judging of images by the policy."""
+"""Evaluation of the signature policy."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def refusal(
         "",
     ],
 )
-def test_the_nearest_scope_decides_alone(scope: str) -> None:
-    """Identity, namespaces from the nearest on, wildcards, the transport's own, the default."""
+def test_only_the_narrowest_scope_decides(scope: str) -> None:
+    """The order is identity, namespaces, wildcards, the transport's default, the default."""
     order = ["e.x:5000/ns/img:1", "e.x:5000/ns/img", "e.x:5000/ns", "e.x:5000", "*.x", ""]
     wider = dict.fromkeys(order[order.index(scope) + 1 :], REJECT)
     accepting = Policy(REJECT, {"docker": {**wider, scope: ACCEPT}})
@@ -72,38 +72,38 @@ def test_the_nearest_scope_decides_alone(scope: str) -> None:
     "transports",
     [{}, {"docker": {}}, {"docker": {"other.x": REJECT, "e.x": REJECT}}, {"dir": {"": REJECT}}],
 )
-def test_where_nothing_matches_the_default_decides(
+def test_the_default_decides_if_no_scope_matches(
     transports: dict[str, dict[str, tuple[Requirement, ...]]],
 ) -> None:
-    """Other transports and other scopes have no say; the decision tells what had."""
+    """Other transports and scopes are ignored; the decision names the default."""
     found = evaluate(Policy(ACCEPT, transports), IMAGE, origin="built-in")
     assert (found.scope, found.origin, found.requirements) == ("default", "built-in", ACCEPT)
 
 
 @pytest.mark.clause("POLICY-012")
-def test_wildcards_are_unknown_in_2019() -> None:
-    """The reference carries the decision of its edition."""
+def test_libpod_1_3_has_no_wildcard_scopes() -> None:
+    """The reference records whether its edition has wildcards."""
     policy = Policy(ACCEPT, {"docker": {"*.x": REJECT}})
     assert evaluate(policy, docker("e.x/img", wildcards=False), origin="").scope == "default"
     assert refusal(policy, docker("e.x/img")).code == "policy.rejected"
 
 
-def test_directories_fall_under_their_parents() -> None:
-    """The resolved path counts, not the one that was written."""
+def test_parent_scopes_apply_to_directories() -> None:
+    """The resolved path is used, not the path as written."""
     policy = Policy(ACCEPT, {"dir": {"/a": REJECT}})
     assert refusal(policy, DirReference("x", "/a/b/c")).code == "policy.rejected"
     assert evaluate(policy, DirReference("/a/x", "/ab/c"), origin="").scope == "default"
 
 
-def test_a_docker_archive_knows_only_the_transports_own_scope() -> None:
-    """It has no identity."""
+def test_only_the_transports_default_applies_to_a_docker_archive() -> None:
+    """A docker-archive has no policy identity."""
     policy = Policy(ACCEPT, {"docker-archive": {"": REJECT}})
     assert refusal(policy, DockerArchiveReference("/a.tar")).facts["scope"] == "docker-archive:"
 
 
 @pytest.mark.clause("POLICY-013")
 def test_all_requirements_of_a_list_must_be_met() -> None:
-    """One that accepts does not outweigh one that does not."""
+    """One requirement that is not met rejects the image."""
     assert refusal(Policy((*ACCEPT, *REJECT))).code == "policy.rejected"
     assert refusal(Policy((*REJECT, *ACCEPT))).code == "policy.rejected"
     assert evaluate(Policy(ACCEPT * 2), IMAGE, origin="").requirements == ACCEPT * 2
@@ -112,44 +112,44 @@ def test_all_requirements_of_a_list_must_be_met() -> None:
 @pytest.mark.clause("POLICY-014")
 @pytest.mark.parametrize("signatures", [(), (b"x",)])
 @pytest.mark.parametrize("requirement", [SIGNED_BY, SIGSTORE, BASE_LAYER, Reject()])
-def test_what_cannot_be_judged_is_refused(
+def test_requirements_that_cannot_be_checked_reject_the_image(
     requirement: Requirement, signatures: tuple[bytes, ...]
 ) -> None:
-    """With signatures and without, alone and beside others."""
+    """With and without signatures, alone and together with another requirement."""
     assert refusal(Policy((requirement,)), signatures=signatures).code.startswith("policy.")
-    beside = refusal(Policy((*ACCEPT, requirement)), signatures=signatures)
-    assert beside.code.startswith("policy.")
+    combined = refusal(Policy((*ACCEPT, requirement)), signatures=signatures)
+    assert combined.code.startswith("policy.")
 
 
-def test_an_empty_list_is_refused() -> None:
-    """No file can hold one; a policy made by hand can, and asks for nothing that could be met."""
+def test_an_empty_list_of_requirements_rejects_the_image() -> None:
+    """Only a policy built in code can have an empty list; a file cannot."""
     assert refusal(Policy(())).code == "policy.no_requirements"
 
 
 @pytest.mark.parametrize(
-    ("requirement", "told"),
+    ("requirement", "text"),
     [
         (Reject(), "Running image docker://e.x:5000/ns/img:1 is rejected by policy."),
         (SIGNED_BY, "A signature was required, but no signature exists"),
         (BASE_LAYER, "signedBaseLayer not implemented yet!"),
     ],
 )
-def test_how_a_refusal_was_told_in_2019(requirement: Requirement, told: str) -> None:
-    """The image stands there as transport and name."""
+def test_the_messages_of_libpod_1_3(requirement: Requirement, text: str) -> None:
+    """The message contains the image as transport and name."""
     error = refusal(Policy((requirement,)))
-    assert error.told(LIBPOD_1_3) == f"Source image rejected: {told}"
+    assert error.render(LIBPOD_1_3) == f"Source image rejected: {text}"
 
 
 def test_a_refusal_names_image_scope_and_file() -> None:
-    """So that the reader finds the line."""
-    told = str(refusal(Policy(ACCEPT, {"docker": {"e.x:5000": REJECT}})))
+    """The message contains all three."""
+    message = str(refusal(Policy(ACCEPT, {"docker": {"e.x:5000": REJECT}})))
     for part in ("docker://e.x:5000/ns/img:1", "docker:e.x:5000", "/p.json"):
-        assert part in told
+        assert part in message
 
 
 @pytest.mark.clause("POLICY-016")
-def test_only_the_requirement_that_nobody_implements_is_logged() -> None:
-    """It is told to the log without the steps that the refusal goes through."""
+def test_only_the_unimplemented_requirement_is_logged() -> None:
+    """It is logged without the steps of the error."""
     logged: list[TowlineError] = []
     for requirement in (Reject(), SIGNED_BY, BASE_LAYER):
         with pytest.raises(PolicyError):
@@ -159,4 +159,6 @@ def test_only_the_requirement_that_nobody_implements_is_logged() -> None:
                 origin="",
                 log=lambda error: logged.append(PolicyError(error.code, **error.facts)),
             )
-    assert [error.told(LIBPOD_1_3) for error in logged] == ["signedBaseLayer not implemented yet!"]
+    assert [error.render(LIBPOD_1_3) for error in logged] == [
+        "signedBaseLayer not implemented yet!"
+    ]

@@ -1,4 +1,4 @@
-"""``python -m towline.conformance.driver``."""
+"""``python -m towline.conformance.driver``: run the built-in driver."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operations on registries.conf, and the configuration files of every other case."""
+"""Operations on registries.conf, and the configuration files of all cases."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["OPERATIONS", "configured", "registries_of", "write"]
 def _get_registries(session: Session, given: Input) -> dict[str, Any]:
     registries = registries_of(session, configured(session, given))
     return {
-        # Go makes no difference between an empty list and none.
+        # Go does not distinguish an empty list from no list.
         "search": list(registries.search_registries()) or None,
         "insecure": list(registries.insecure_registries()) or None,
         "blocked": list(registries.blocked_registries()) or None,
@@ -45,13 +45,13 @@ def _registry(registry: Registry) -> dict[str, Any]:
 
 
 def registries_of(session: Session, locations: Locations) -> Registries:
-    """What registries.conf says, with the words of the part of podman that asks."""
+    """The registries of registries.conf; errors have the prefix of podman's caller."""
     with step("reading-registries-conf"):
         return load_registries(locations, session.rules)
 
 
 def configured(session: Session, given: Input) -> Locations:
-    """Write the configuration files of a case; where they are."""
+    """Write the configuration files of a case and return their locations."""
     environ = {"REGISTRIES_CONFIG_PATH": str(session.registries_conf)}
     match given.get("registries_conf_env"):
         case "unset":
@@ -68,7 +68,7 @@ def configured(session: Session, given: Input) -> Locations:
 
 
 def write(file: Path, text: str | None) -> None:
-    """Make the file hold the text; None: there is no such file."""
+    """Write the text to the file; None removes the file."""
     if text is None:
         file.unlink(missing_ok=True)
     else:

@@ -1,4 +1,4 @@
-"""Operations that parse image names and build goals."""
+"""Operations that parse image names or build goals."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ def _get_image_digest(session: Session, given: Input) -> dict[str, Any]:
 def _facts(
     session: Session, *, locations: Locations | None = None, store: Store | None = None
 ) -> DiskFacts:
-    looked_in = locations or configured(session, {})
+    config = locations or configured(session, {})
     return DiskFacts(
         store=session.identity,
         find_id=store.find_id if store else lambda _: None,
-        search_registries=lambda: registries_of(session, looked_in).search_registries(),
+        search_registries=lambda: registries_of(session, config).search_registries(),
         rules=session.rules,
-        registries=lambda: load_registries(looked_in, session.rules),
+        registries=lambda: load_registries(config, session.rules),
     )
 
 
@@ -89,7 +89,7 @@ def _goal(goal: PullGoal) -> dict[str, Any]:
     return {
         **goal.to_json(),
         "pairs": pairs,
-        # The same as lists, for vectors recorded from tools that show no more of a goal.
+        # As separate lists, for vectors of tools that do not show the pairs of a goal.
         "sources": [pair["src"] for pair in pairs],
         "destinations": [pair["dst"] for pair in pairs],
     }

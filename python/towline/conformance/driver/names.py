@@ -1,4 +1,4 @@
-"""Operations on names alone."""
+"""Operations on image names without a transport."""
 
 from __future__ import annotations
 

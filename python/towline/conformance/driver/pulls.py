@@ -1,4 +1,4 @@
-"""The operation `pull`: names, text, log, events and store of a whole pull."""
+"""The operation `pull`: names, progress text, log, events and store content of a pull."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _LEVELS = {"INFO": "info", "WARNING": "warning", "ERROR": "error", "CRITICAL": "
 _ACCEPT = '{"default": [{"type": "insecureAcceptAnything"}]}'
 
 
-class _Witness(logging.Handler):
-    """Keeps what a pull says on its three ways out."""
+class _Recorder(logging.Handler):
+    """Records the progress text, the log and the events of a pull."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
@@ -49,22 +49,22 @@ def _pull(session: Session, given: Input) -> dict[str, Any]:
     write(session.policy, given["policy"])
     write(session.authfile, given.get("authfile"))
     store = _pulled(session, given)
-    witness = _Witness()
+    recorder = _Recorder()
     log = logging.getLogger("towline")
     log.setLevel(logging.INFO)
-    log.addHandler(witness)
-    runtime = Runtime(store, _options(session, given, witness.event))
-    writer = witness if given.get("writer", True) else None
+    log.addHandler(recorder)
+    runtime = Runtime(store, _options(session, given, recorder.event))
+    writer = recorder if given.get("writer", True) else None
     try:
         if given["mode"] == "reference":
             result = runtime.pull_reference(given["source"], writer)
         else:
             result = runtime.pull(given["source"], given.get("label"), writer)
     except TowlineError as error:
-        raise PulledPartlyError(error, _left(store, witness)) from None
+        raise PulledPartlyError(error, _outputs(store, recorder)) from None
     finally:
-        log.removeHandler(witness)
-    return {"images": list(result.images), **_left(store, witness)}
+        log.removeHandler(recorder)
+    return {"images": list(result.images), **_outputs(store, recorder)}
 
 
 def _options(
@@ -84,11 +84,11 @@ def _options(
     )
 
 
-def _left(store: Store, witness: _Witness) -> dict[str, Any]:
+def _outputs(store: Store, recorder: _Recorder) -> dict[str, Any]:
     return {
-        "writer": "".join(witness.written),
-        "log": witness.logged,
-        "events": witness.events,
+        "writer": "".join(recorder.written),
+        "log": recorder.logged,
+        "events": recorder.events,
         "stored": [
             {"id": image.id, "names": list(image.names), "digest": str(image.digest)}
             for image in store.images()
@@ -97,7 +97,7 @@ def _left(store: Store, witness: _Witness) -> dict[str, Any]:
 
 
 def pulled_before(session: Session, given: Input) -> Store:
-    """A new store that holds what the case wants to be there, pulled under an open policy."""
+    """A new store with the images in ``pre``, pulled under a policy that accepts all images."""
     write(session.policy, _ACCEPT)
     return _pulled(session, given)
 
@@ -108,7 +108,7 @@ def _pulled(session: Session, given: Input) -> Store:
         try:
             Runtime(store, _options(session, given)).pull(name)
         except TowlineError:
-            continue  # nothing of it is compared
+            continue  # preparation is not compared
     return store
 
 

@@ -1,4 +1,4 @@
-"""The protocol of ``spec/driver.md``, from the side of the driver."""
+"""The driver side of the protocol of ``spec/driver.md``."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _OPERATIONS: Mapping[str, Operation] = {
 
 
 def main(lines: TextIO = sys.stdin, answers: TextIO = sys.stdout) -> None:
-    """Answer one line for each line, until there are no more."""
+    """Write one answer for each input line, until the input ends."""
     session: Session | None = None
     for line in lines:
         message = json.loads(line)
@@ -46,7 +46,7 @@ def main(lines: TextIO = sys.stdin, answers: TextIO = sys.stdout) -> None:
         elif message["cmd"] == "run" and session is not None:
             answer = {"seq": message["seq"], **_answer(session, message)}
         else:
-            break  # not a line of this protocol
+            break  # not a message of this protocol
         print(json.dumps(answer), file=answers, flush=True)
 
 
@@ -78,23 +78,23 @@ def _answer(session: Session, message: Input) -> dict[str, Any]:
         return {"skipped": f"{message['op']} is not offered"}
     try:
         return _result(operation, session, message["input"])
-    except Exception:  # noqa: BLE001 - a crash of ours is an answer that fails, not a silence
+    except Exception:  # noqa: BLE001 - a crash is reported as an answer, which fails the case
         return {"crashed": traceback.format_exc()}
 
 
 def _result(operation: Operation, session: Session, given: Input) -> dict[str, Any]:
     try:
         return {"ok": _folded(operation(session, given))}
-    except PulledPartlyError as beside:
-        return {"error": _told(session, "", beside.error), **_folded(beside.left)}
-    except PartError as within:
-        return {"error": _told(session, f"{within.part}: ", within.error)}
+    except PulledPartlyError as failure:
+        return {"error": _error_json(session, "", failure.error), **_folded(failure.outputs)}
+    except PartError as failure:
+        return {"error": _error_json(session, f"{failure.part}: ", failure.error)}
     except TowlineError as error:
-        return {"error": _told(session, "", error)}
+        return {"error": _error_json(session, "", error)}
 
 
-def _told(session: Session, prefix: str, error: TowlineError) -> dict[str, Any]:
-    return {"code": error.code, "message": fold(prefix + error.told(session.rules.wording))}
+def _error_json(session: Session, prefix: str, error: TowlineError) -> dict[str, Any]:
+    return {"code": error.code, "message": fold(prefix + error.render(session.rules.wording))}
 
 
 def _folded(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What the operations of the driver share: the session, and errors that say more than a code."""
+"""The session of the driver, and errors of operations that have more than a code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Input = Mapping[str, Any]
 
 
 class PartError(Exception):
-    """An error in a part of an operation that the vectors name in front of the message."""
+    """An error in a part of an operation; the vectors have the part as a prefix of the message."""
 
     def __init__(self, part: str, error: TowlineError) -> None:
         super().__init__(part, error)
@@ -27,23 +27,23 @@ class PartError(Exception):
 
 
 class PulledPartlyError(Exception):
-    """An error of a pull, and what else the pull left behind."""
+    """An error of a pull, and the other outputs of the pull, such as ``writer``."""
 
-    def __init__(self, error: TowlineError, left: dict[str, Any]) -> None:
-        super().__init__(error, left)
+    def __init__(self, error: TowlineError, outputs: dict[str, Any]) -> None:
+        super().__init__(error, outputs)
         self.error = error
-        self.left = left
+        self.outputs = outputs
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What the start of the session said, and where its files are.
+    """The parameters of the session, and the paths of its files.
 
     Attributes:
-        rules: the edition.
+        rules: the rules of the edition.
         root: the fixture tree.
-        files: an own folder; every case finds it as if it were new.
-        identity: of the store in it, as it prints itself.
+        files: the directory of the session; every case starts with a new state.
+        identity: the identity of the store in that directory.
     """
 
     rules: Rules
@@ -53,31 +53,31 @@ class Session:
 
     @property
     def registries_conf(self) -> Path:
-        """The file that the environment names."""
+        """The registries.conf that the environment selects."""
         return self.files / "registries.conf"
 
     @property
     def etc(self) -> Path:
-        """What stands for ``/etc``."""
+        """The directory used instead of ``/etc``."""
         return self.files / "etc"
 
     @property
     def default_registries_conf(self) -> Path:
-        """The built-in default file."""
+        """The default registries.conf."""
         return self.etc / "containers" / "registries.conf"
 
     @property
     def policy(self) -> Path:
-        """The policy that is handed in."""
+        """The policy.json of a case."""
         return self.files / "policy.json"
 
     @property
     def authfile(self) -> Path:
-        """The auth file that is handed in."""
+        """The auth file of a case."""
         return self.files / "auth.json"
 
     def tokens(self) -> dict[str, str]:
-        """The paths that the vectors mention."""
+        """The paths that occur in vectors, by token."""
         return {
             "GRAPHROOT": self.identity.graph_root,
             "RUNROOT": self.identity.run_root,
@@ -89,12 +89,12 @@ class Session:
 
 
 def text(given: Input, key: str) -> str:
-    """A text of the input, whether or not it is UTF-8."""
+    """A text of the input; bytes that are not UTF-8 are surrogate-escaped."""
     if f"{key}_base64" in given:
         return base64.b64decode(given[f"{key}_base64"]).decode("utf-8", "surrogateescape")
-    told = given[key]
-    assert isinstance(told, str)
-    return told
+    value = given[key]
+    assert isinstance(value, str)
+    return value
 
 
 Operation = Callable[[Session, Input], dict[str, Any]]

@@ -1,7 +1,8 @@
-"""The twin: what the Rust core judges, in Python that is meant to be read.
+"""The twin: a readable Python implementation of the Rust core.
 
-Same classes, same digests, members, error codes and offsets, for every input and every chunking;
-``tests/twins`` holds the two equal. It is slower, and its writer has no thread of its own.
+It has the same classes, and gives the same digests, members, error codes and offsets for every
+input and every chunking; ``tests/twins`` compares the two. It is slower, and its writer hashes in
+the calling thread.
 """
 
 from __future__ import annotations

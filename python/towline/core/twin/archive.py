@@ -1,4 +1,4 @@
-"""A tar, possibly compressed, once or more: its index, and its members' bytes."""
+"""A tar, possibly compressed once or more: its index, and the bytes of its members."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Archive:
     """A tar in a file, compressed up to `rounds` times.
 
     Attributes:
-        framing: the compressions, outermost first; empty for a plain tar.
+        framing: the compression formats, outermost first; empty for a plain tar.
     """
 
     def __init__(
@@ -56,38 +56,38 @@ class Archive:
         self._stop = stop or Stop()
         self._path = path
         self._fd = open_file(path)
-        # What index() found wrong with the compression, and how many bytes it verified for.
+        # The number of tar bytes that index() verified, and the error of the compression.
         self._damage: tuple[int, CoreError] | None = None
-        self._turn = threading.Lock()  # one pass at a time
-        self._notes = MemberCache()  # what index() noted of the members
+        self._pass_lock = threading.Lock()  # one pass at a time
+        self._cache = MemberCache()  # filled by index()
         self._inflated = [0]  # by all passes together
         stream, innermost, self._framing = self._open()
-        # It has read a little to find the framing, which is not read again.
+        # Its first bytes were read to detect the framing, and are not read again.
         self._pass = Pass(stream, innermost, self._inflated) if self._framing else None
 
     @property
     def framing(self) -> tuple[str, ...]:
-        """The compressions around the tar, outermost first."""
+        """The compression formats around the tar, outermost first."""
         return self._framing
 
     @property
     def inflated(self) -> int:
-        """Bytes of the tar that were decompressed so far, over all passes; 0 for a plain tar."""
+        """The number of tar bytes decompressed so far, over all passes; 0 for a plain tar."""
         return self._inflated[0]
 
     def index(self, *, keep: int = 0, sizes: bool = False) -> tuple[list[Member], CoreError | None]:
-        """The members up to the first damage, and that damage.
+        """Return the members up to the first error, and that error.
 
-        None is a proper end: two zero blocks, or the end of the bytes after a whole member, with
-        or without one zero block. A member that is cut short is left out; so is what stands in a
-        compressed frame that is damaged.
+        The error is None if the tar ends properly: with two zero blocks, or after a complete
+        member, with or without one zero block. An incomplete member is left out; so is every
+        member in a damaged compressed frame.
 
         Args:
-            keep: of a compressed archive, so many bytes of files are kept in memory, the smallest
-                first, and the first six bytes of all others: what lies in them is read without a
-                further pass. 0: neither.
-            sizes: and compressed files are measured on the way, as far as together they do not
-                grow beyond what the archive itself may grow to.
+            keep: maximum number of bytes of files of a compressed archive to keep in memory, the
+                smallest files first, with the first six bytes of all other files; they are then
+                read without another pass. 0 keeps none.
+            sizes: also measure the decompressed size of compressed files, as long as they do not
+                together exceed the size limit of the archive.
 
         Raises:
             CoreError: ``io``, ``cancelled``.
@@ -99,14 +99,14 @@ class Archive:
             if failure is not None and failure.code in TRANSIENT:
                 raise failure
             return walker.members, failure
-        with self._turn:
+        with self._pass_lock:
             running, self._pass = self._pass, None
             if running is None or running.position or running.failure:
                 running = self._new_pass()
             ceiling = self._limits.ceiling(os.fstat(self._fd).st_size)
-            notes = MemberCache(keep, sizes, ceiling.size)
-            stream_failed, failure = self._survey(running, walker, notes)
-            self._notes = notes
+            cache = MemberCache(keep, sizes, ceiling.size)
+            stream_failed, failure = self._survey(running, walker, cache)
+            self._cache = cache
         members = walker.members
         if failure is None:
             return members, None
@@ -118,13 +118,14 @@ class Archive:
         return members, failure
 
     def read(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        """The bytes of some ranges (offset, size) of the tar, in the order asked.
+        """Return the bytes of some ranges (offset, size) of the tar, in the given order.
 
-        One pass, or none where `index` kept it all.
+        Takes one pass, or none if `index` kept all the ranges.
 
         Raises:
-            CoreError: ``truncated`` for a range beyond the end; that of `index` for a range that
-                it did not vouch for; without `index` before, damage that was met on the way.
+            CoreError: ``truncated`` for a range beyond the end; the error of `index` for a range
+                beyond the bytes that `index` verified; if `index` was not called, an error before
+                the end of the ranges.
         """
         self._check()
         for offset, size in ranges:
@@ -136,51 +137,52 @@ class Archive:
                     raise too_short(self._path, size)
             streams = (self._range(at, size) for at, size in ranges)
             return [b"".join(iter(stream.next_slice, b"")) for stream in streams]
-        with self._turn:
-            noted = [self._notes.bytes(*each) if each[1] else b"" for each in ranges]
-            found = [data for data in noted if data is not None]
+        with self._pass_lock:
+            cached = [self._cache.bytes(*each) if each[1] else b"" for each in ranges]
+            found = [data for data in cached if data is not None]
             return found if len(found) == len(ranges) else self._collect(ranges)
 
     def copy_to(self, offset: int, size: int, writer: BlobWriter, decompress: bool = False) -> None:
         """Append the bytes of a member to a writer; with `decompress`, decompressed once.
 
         Raises:
-            CoreError: as `read`, and the writer's own.
+            CoreError: as `read`, and the errors of the writer.
         """
         self._check()
         self._check_range(offset, size)
-        with self._turn:
+        with self._pass_lock:
             stream = self._member(offset, size)
             if decompress:
-                stream = self._once(stream, size)
+                stream = self._decompressed(stream, size)
             if self._framing or (decompress and not isinstance(stream, PeekStream)):
                 while piece := stream.next_slice():
                     writer.write(piece)
                 return
-        # Nothing of the archive's own is used any more, so others need not wait.
+        # Outside the lock: copying from the file does not use the running pass.
         writer.copy_range(self._fd, offset, size)
 
     def measure(self, offset: int, size: int) -> int:
-        """The size of a member after at most one round of decompression.
+        """Return the size of a member after at most one round of decompression.
 
         Raises:
-            CoreError: as `read`; of the member's own compression, with offsets in the member.
+            CoreError: as `read`; errors in the member's own compression, with offsets in the
+                member.
         """
         self._check()
         self._check_range(offset, size)
-        with self._turn:
-            noted = self._notes.size(offset, size)
-            if isinstance(noted, CoreError):
-                raise noted
-            if noted is not None:
-                return noted
-            stream, total = self._once(self._member(offset, size), size), 0
+        with self._pass_lock:
+            cached = self._cache.size(offset, size)
+            if isinstance(cached, CoreError):
+                raise cached
+            if cached is not None:
+                return cached
+            stream, total = self._decompressed(self._member(offset, size), size), 0
             while piece := stream.next_slice():
                 total += len(piece)
             return total
 
     def close(self) -> None:
-        """Close the file; once more changes nothing."""
+        """Close the file; a second call has no effect."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -200,7 +202,7 @@ class Archive:
             raise self._damage[1]
 
     def _open(self) -> tuple[Stream, Frames | None, tuple[str, ...]]:
-        """A stream of the tar, its innermost round, and the framing."""
+        """Open a stream of the tar; also return its innermost round, and the framing."""
         try:
             head = os.pread(self._fd, LONGEST_MAGIC, 0)
             stored = os.fstat(self._fd).st_size
@@ -219,8 +221,8 @@ class Archive:
         return stream, innermost, framing
 
     def _collect(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        """The bytes of some ranges, in one pass."""
-        answers = [bytearray() for _ in ranges]
+        """Read the bytes of some ranges, in one pass."""
+        found = [bytearray() for _ in ranges]
         wanted = [at for at in range(len(ranges)) if ranges[at][1]]
         position = min(ranges[at][0] for at in wanted)
         window = self._window(position, max(sum(ranges[at]) for at in wanted) - position)
@@ -229,9 +231,9 @@ class Archive:
                 offset, size = ranges[at]
                 low, high = max(offset, position), min(offset + size, position + len(piece))
                 if low < high:
-                    answers[at] += piece[low - position : high - position]
+                    found[at] += piece[low - position : high - position]
             position += len(piece)
-        return [bytes(answer) for answer in answers]
+        return [bytes(each) for each in found]
 
     def _new_pass(self) -> Pass:
         stream, innermost, _ = self._open()
@@ -241,20 +243,20 @@ class Archive:
         return FileRange(self._fd, self._path, offset, offset + size, stop=self._stop)
 
     def _member(self, offset: int, size: int) -> Stream:
-        """A range of the tar: in the file, among what was noted, or in a pass."""
+        """A range of the tar, from the file, the cache or a pass."""
         if not self._framing:
             return self._range(offset, size)
-        noted = self._notes.bytes(offset, size)
-        return self._window(offset, size) if noted is None else MemoryStream(noted)
+        cached = self._cache.bytes(offset, size)
+        return self._window(offset, size) if cached is None else MemoryStream(cached)
 
     def _window(self, offset: int, size: int) -> PassRange:
-        """A range of the running pass, or of a new one if that is past it."""
+        """A range of the running pass, or of a new pass if the running one is beyond it."""
         if self._pass is None or self._pass.failure or self._pass.position > offset:
             self._pass = self._new_pass()
         return PassRange(self._path, self._pass, offset, size)
 
-    def _once(self, stream: Stream, size: int) -> Stream:
-        """A stream, decompressed if it is compressed."""
+    def _decompressed(self, stream: Stream, size: int) -> Stream:
+        """A stream after one round of decompression, or as it is if it is not compressed."""
         ahead = PeekStream(stream)
         form = detect(ahead.peek(LONGEST_MAGIC), self._formats)
         if form is None:
@@ -262,9 +264,9 @@ class Archive:
         return LimitedStream(Frames(ahead, form), self._limits.ceiling(size))
 
     def _survey(
-        self, running: Pass, walker: TarWalk, notes: MemberCache
+        self, running: Pass, walker: TarWalk, cache: MemberCache
     ) -> tuple[bool, CoreError | None]:
-        """Walk a pass to its end, as `walk` does, and note what is wanted of the files."""
+        """Walk a pass to its end, as `walk` does, and fill the cache."""
         try:
             while piece := running.peek():
                 try:
@@ -275,42 +277,42 @@ class Archive:
                     return False, failure
                 running.take(count)
                 size = walker.file_ahead
-                if size and notes.wants_anything:
+                if size and cache.wants_anything:
                     offset = running.position
-                    self._look(running, offset, size, notes)
+                    self._cache_member(running, offset, size, cache)
                     walker.skip(running.position - offset)
         except CoreError as failure:
             return True, failure
         return False, finish(walker)
 
-    def _look(self, running: Pass, offset: int, size: int, notes: MemberCache) -> None:
-        """Note what is wanted of the file that begins here; a pass that fails says so again."""
+    def _cache_member(self, running: Pass, offset: int, size: int, cache: MemberCache) -> None:
+        """Cache the file that begins here; an error of the pass is raised by its next read."""
         ahead = PeekStream(PassRange(self._path, running, offset, size))
         head = ahead.peek(LONGEST_MAGIC)
-        notes.note_head(offset, head)
+        cache.note_head(offset, head)
         source: Stream = ahead
-        if notes.make_room(size):
+        if cache.make_room(size):
             try:
                 data = b"".join(iter(ahead.next_slice, b""))
             except CoreError:
                 return
-            notes.keep(offset, data)
+            cache.keep(offset, data)
             source = MemoryStream(data)
-        if detect(head, self._formats) and notes.wants_sizes:
-            found = self._inflated_size(source, size, notes)
+        if detect(head, self._formats) and cache.wants_sizes:
+            found = self._inflated_size(source, size, cache)
             if found is not None and not running.failure:
-                notes.note_size(offset, size, found)
+                cache.note_size(offset, size, found)
 
     def _inflated_size(
-        self, source: Stream, size: int, notes: MemberCache
+        self, source: Stream, size: int, cache: MemberCache
     ) -> int | CoreError | None:
-        """The size of a decompressed member, or what is wrong; None if that takes too long."""
-        plain, total = self._once(source, size), 0
+        """The size of a decompressed member, or its error; None if the budget is used up."""
+        plain, total = self._decompressed(source, size), 0
         try:
             while piece := plain.next_slice():
                 total += len(piece)
-                notes.budget -= len(piece)
-                if notes.budget <= 0:
+                cache.budget -= len(piece)
+                if cache.budget <= 0:
                     return None
         except CoreError as failure:
             return failure

@@ -1,6 +1,7 @@
-"""One round of decompression: frames, one after another, until the input ends.
+"""One round of decompression: a sequence of frames, until the input ends.
 
-A decoder knows one frame. `Frames` puts frames in a row, and judges what stands between them.
+A decoder decompresses one frame. `Frames` decompresses a sequence of them, and checks the bytes
+between frames.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ MAGIC = {
 FORMATS = tuple(MAGIC)
 LONGEST_MAGIC = 6
 
-# What the decoder of an xz stream may use; `xz -9` asks for 65 MiB.
+# The memory limit of the xz decoder; data of `xz -9` needs 65 MiB.
 XZ_MEMORY = 256 << 20
 
 
 def detect(head: bytes, formats: tuple[str, ...]) -> str | None:
-    """The compression that these first bytes speak of."""
+    """Return the compression format whose magic these first bytes have, or None."""
     return next((name for name in formats if head.startswith(MAGIC[name])), None)
 
 
@@ -38,9 +39,9 @@ class Decoder(Protocol):
     """Decompresses one frame.
 
     Attributes:
-        hungry: the next step needs input.
-        ended: the frame is complete, its check value too.
-        unused: input after the end.
+        hungry: whether the next step needs input.
+        ended: whether the frame is complete, including its check value.
+        unused: the input after the end.
     """
 
     hungry: bool
@@ -123,17 +124,17 @@ class Frames:
     """The decompressed form of a stream.
 
     Attributes:
-        verified: bytes given by frames that were complete and right.
-        failed: the damage was found here, not in an outer round.
+        verified: the number of bytes that came from complete and valid frames.
+        failed: whether the error was found here, not in an outer round.
     """
 
     def __init__(self, source: Stream, form: str) -> None:
         self.source = source
         self.form = form
         self.decoder: Decoder | None = None
-        self.input = b""  # read, and not yet given to a decoder
-        self.taken = 0  # bytes pulled from the source
-        self.frame = 0  # where the present frame begins
+        self.input = b""  # read, and not yet passed to a decoder
+        self.taken = 0  # bytes read from the source
+        self.frame = 0  # offset of the present frame
         self.given = 0
         self.verified = 0
         self.failed = False
@@ -172,8 +173,8 @@ class Frames:
         self.taken += len(piece)
         return piece
 
-    def _look(self) -> bytes:
-        """Unread input, enough for any magic if there is so much."""
+    def _peek(self) -> bytes:
+        """The next input, as many bytes as the longest magic or all that are left."""
         while len(self.input) < LONGEST_MAGIC:
             piece = self._more()
             if not piece:
@@ -184,7 +185,7 @@ class Frames:
     def _open_frame(self) -> bool:
         if self.form == "xz" and self.taken:
             self._skip_padding()
-        head = self._look()
+        head = self._peek()
         self.frame = self.taken - len(head)
         if not head:
             return False
@@ -202,7 +203,7 @@ class Frames:
         return True
 
     def _skip_padding(self) -> None:
-        """Between xz streams stand zero bytes, a multiple of four."""
+        """Skip the zero bytes between xz streams, which must be a multiple of four."""
         start = self.taken - len(self.input)
         while True:
             self.input = self.input.lstrip(b"\0")
@@ -215,7 +216,7 @@ class Frames:
             raise self._failure("corrupt", start, "xz padding is not a multiple of four bytes")
 
     def _failure(self, code: str, offset: int, detail: str) -> CoreError:
-        """Damage of this round, unless the source is damaged as well."""
+        """An error of this round; an error of the source is raised instead."""
         drain(self.source)
         self.failed = True
         return CoreError(code, offset, f"{detail}, in the frame at byte {offset}")

@@ -1,4 +1,4 @@
-"""Everything that can be known of a stored layer, in one pass over it."""
+"""Computes all properties of a stored layer in one pass over it."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ __all__ = ["LayerFacts", "follow", "layer_pass"]
 @final
 @dataclass(frozen=True, slots=True)
 class LayerFacts:
-    """What a layer is.
+    """The properties of a layer.
 
     Attributes:
-        digest, size: of the file as it is stored.
-        compression: ``none``, ``gzip``, ``bzip2``, ``xz`` or ``zstd``, found by content.
-        diff_id, tar_size: digest and size of the tar, all bytes after its end mark included.
-        entries: members of the tar.
+        digest, size: digest and size of the file as it is stored.
+        compression: ``none``, ``gzip``, ``bzip2``, ``xz`` or ``zstd``, detected by content.
+        diff_id, tar_size: digest and size of the tar, including all bytes after its end mark.
+        entries: the number of members of the tar.
     """
 
     digest: str
@@ -45,10 +45,10 @@ class LayerFacts:
 
 
 def layer_pass(path: str, *, limits: Limits | None = None, stop: Stop | None = None) -> LayerFacts:
-    """Read a layer once: both digests, both sizes, the tar walk, the budgets.
+    """Read a layer once, to compute its digests and sizes and to check the tar and the limits.
 
     Raises:
-        CoreError: whatever is wrong with it.
+        CoreError: the layer is invalid or cannot be read.
     """
     limits = limits or Limits()
     fd = open_file(path)
@@ -79,7 +79,7 @@ def layer_pass(path: str, *, limits: Limits | None = None, stop: Stop | None = N
 
 
 def follow(stored: Stream, size: int, limits: Limits) -> str:
-    """The digest of the tar of a layer that comes as a stream of so many bytes."""
+    """Return the diff ID of a layer that is read from a stream; `size` is the size of its blob."""
     stored = PeekStream(stored)
     form = detect(stored.peek(LONGEST_MAGIC), FORMATS)
     plain: Stream = stored if form is None else Frames(stored, form)

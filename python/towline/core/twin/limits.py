@@ -1,4 +1,4 @@
-"""Budgets, enforced on what comes out of a decoder."""
+"""Limits on archives and layers, which apply to the output of decoders."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import final
 
 __all__ = ["GRACE", "Limits", "SizeLimit"]
 
-# Small inputs may be as compressible as they like.
+# The ratio is not limited below this size of the output.
 GRACE = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class SizeLimit:
-    """How many bytes one stream may give, and the code of the budget that says so."""
+    """The maximum size of one stream, and the code of the error for a longer one."""
 
     size: int
     code: str
@@ -22,13 +22,13 @@ class SizeLimit:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What an archive or a layer may cost.
+    """The limits of an archive or a layer.
 
     Attributes:
-        max_bytes: of tar, and of every compressed stream on the way to it.
-        max_ratio: of such a stream to the stored input, once it has given 64 MiB.
-        max_entries: members of the tar.
-        max_path: bytes of a name or link name.
+        max_bytes: maximum size of the tar, and of the output of every compression around it.
+        max_ratio: maximum ratio of such output to the stored input, from 64 MiB of output on.
+        max_entries: maximum number of members of the tar.
+        max_path: maximum length of a name or link name, in bytes.
     """
 
     max_bytes: int = 1 << 40
@@ -37,7 +37,7 @@ class Limits:
     max_path: int = 65_536
 
     def ceiling(self, stored: int | None) -> SizeLimit:
-        """The budget of a stream decompressed from `stored` bytes; None: it is stored as it is."""
+        """Return the size limit of the output of `stored` bytes; None for an uncompressed input."""
         if stored is not None:
             by_ratio = max(GRACE, self.max_ratio * stored)
             if by_ratio < self.max_bytes:

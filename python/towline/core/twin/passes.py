@@ -1,4 +1,4 @@
-"""A pass over a compressed tar, which goes forward only, and the ranges that are read of it."""
+"""A sequential pass over a compressed tar, and ranges that are read from it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["Pass", "PassRange", "too_short"]
 
 
 class Pass:
-    """A sequential pass over a compressed tar, and where it stands.  Where it fails it is over.
+    """A sequential pass over a compressed tar.  After an error it cannot continue.
 
     Attributes:
-        inflated: what all passes have given, in a list of one.
+        inflated: the number of bytes that all passes have read; a list of one, which they share.
     """
 
     def __init__(self, stream: Stream, innermost: Frames | None, inflated: list[int]) -> None:
@@ -21,32 +21,32 @@ class Pass:
         self.innermost = innermost
         self.inflated = inflated
         self.position = 0
-        self.held = memoryview(b"")
+        self.buffer = memoryview(b"")
         self.failure: CoreError | None = None
 
     @property
     def verified(self) -> int:
-        """Bytes of frames that were whole, if the damage is in the innermost compression."""
+        """The number of bytes of complete frames, if the error is in the innermost compression."""
         round_ = self.innermost
         return round_.verified if round_ is not None and round_.failed else 0
 
     def peek(self) -> memoryview:
-        """The next bytes, without going forward; none at the end."""
+        """The next bytes, without taking them; none at the end."""
         if self.failure is not None:
             raise self.failure
-        if not self.held:
+        if not self.buffer:
             try:
-                self.held = memoryview(self.stream.next_slice())
+                self.buffer = memoryview(self.stream.next_slice())
             except CoreError as failure:
                 self.failure = failure
                 raise
-            self.inflated[0] += len(self.held)
-        return self.held
+            self.inflated[0] += len(self.buffer)
+        return self.buffer
 
     def take(self, most: int) -> bytes:
         """Up to `most` next bytes; none at the end."""
-        held = self.peek()
-        piece, self.held = held[:most], held[most:]
+        buffer = self.peek()
+        piece, self.buffer = buffer[:most], buffer[most:]
         self.position += len(piece)
         return bytes(piece)
 
@@ -56,7 +56,7 @@ class Pass:
 
 
 class PassRange:
-    """A range of a pass that is not past it."""
+    """A range of a pass, from its present position on."""
 
     def __init__(self, path: str, running: Pass, offset: int, size: int) -> None:
         self.path = path
@@ -80,5 +80,5 @@ class PassRange:
 
 
 def too_short(path: str, size: int) -> CoreError:
-    """The failure of a range beyond the end of a tar."""
+    """Return the error for a range beyond the end of a tar."""
     return CoreError("truncated", size, f"the tar in {path} ends at byte {size}")

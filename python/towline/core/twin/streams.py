@@ -1,4 +1,4 @@
-"""Streams of bytes that are pulled a slice at a time."""
+"""Streams of bytes that are read a slice at a time."""
 
 from __future__ import annotations
 
@@ -23,37 +23,37 @@ __all__ = [
     "open_file",
 ]
 
-# The most that one pull gives. Both cores cut their slices at the same places, so that both
-# have seen the same bytes when a decoder stumbles.
+# The maximum size of a slice. Both cores cut slices at the same offsets, so that both have read
+# the same bytes when a decoder fails.
 SLICE = 128 << 10
 
 
 @final
 class Stop:
-    """Ends all that was given it, from any thread, once and for good."""
+    """Stops all operations to which it was passed; can be set from any thread, and not reset."""
 
     def __init__(self) -> None:
         self._set = False
 
     def set(self) -> None:
-        """What is under way ends soon, with ``cancelled``."""
+        """Stop: running operations end soon, with ``cancelled``."""
         self._set = True
 
     def check(self, offset: int) -> None:
-        """Nothing, or the error of what was at `offset` when it was stopped."""
+        """Raise ``cancelled`` at `offset` if it was set."""
         if self._set:
             raise CoreError("cancelled", offset, "stopped")
 
 
 class Stream(Protocol):
-    """Gives the next slice, of at most `SLICE` bytes; an empty one at the end."""
+    """A source of bytes in slices of at most `SLICE` bytes; the slice at the end is empty."""
 
     def next_slice(self) -> bytes:
         """The next bytes, none at the end."""
 
 
 def io_error(error: OSError, offset: int, path: str) -> CoreError:
-    """What the operating system said about a file, and where in it."""
+    """Return the ``io`` error for an error of the operating system at an offset of a file."""
     return CoreError("io", offset, f"{path}: {error.strerror or error}")
 
 
@@ -66,7 +66,7 @@ def open_file(path: str, flags: int = os.O_RDONLY) -> int:
 
 
 def drain(stream: Stream) -> None:
-    """Read a stream to its end, to learn whether it has one."""
+    """Read a stream to its end, to raise its error if it has one."""
     while stream.next_slice():
         pass
 
@@ -101,7 +101,7 @@ class FileRange:
         return piece
 
     def skip(self, count: int) -> int:
-        """Go forward by `count` bytes, or to the end of the file; how far that was."""
+        """Skip `count` bytes, or up to the end of the file; return how many."""
         size = os.fstat(self.fd).st_size
         count = min(count, max(0, size - self.position))
         self.position += count
@@ -121,7 +121,7 @@ class MemoryStream:
 
 
 class LimitedStream:
-    """A stream that may not give more than its ceiling."""
+    """A stream that raises an error when it is longer than its ceiling."""
 
     def __init__(self, source: Stream, ceiling: SizeLimit) -> None:
         self.source = source
@@ -134,17 +134,17 @@ class LimitedStream:
         if self.over:
             raise self._failure()
         piece = self.source.next_slice()
-        room = self.ceiling.size - self.given
-        if len(piece) > room:
+        left = self.ceiling.size - self.given
+        if len(piece) > left:
             self.over = True
-            if not room:
+            if not left:
                 raise self._failure()
-            piece = piece[:room]
+            piece = piece[:left]
         self.given += len(piece)
         return piece
 
     def skip(self, count: int) -> int:
-        """Skip in the file beneath."""
+        """Skip bytes if the source is a file; return how many."""
         if not isinstance(self.source, FileRange):
             return 0
         skipped = self.source.skip(count)
@@ -162,7 +162,7 @@ class LimitedStream:
 
 
 class PeekStream:
-    """A stream whose first bytes can be looked at before they are pulled."""
+    """A stream whose first bytes can be read in advance."""
 
     def __init__(self, source: Stream) -> None:
         self.source = source
@@ -170,9 +170,9 @@ class PeekStream:
         self.failure: CoreError | None = None
 
     def peek(self, count: int) -> bytes:
-        """At least `count` bytes, fewer if the stream ends or fails before."""
-        held = b"".join(self.slices)
-        while len(held) < count and self.failure is None:
+        """Return at least `count` bytes; fewer if the stream ends or fails before."""
+        head = b"".join(self.slices)
+        while len(head) < count and self.failure is None:
             try:
                 piece = self.source.next_slice()
             except CoreError as failure:
@@ -181,8 +181,8 @@ class PeekStream:
             if not piece:
                 break
             self.slices.append(piece)
-            held += piece
-        return held
+            head += piece
+        return head
 
     def next_slice(self) -> bytes:
         """The next bytes, none at the end."""
@@ -194,7 +194,7 @@ class PeekStream:
 
 
 class Tee:
-    """A stream that shows every slice to somebody on its way."""
+    """A stream that passes every slice to callbacks as well."""
 
     def __init__(self, source: Stream, *watchers: Callable[[bytes], object]) -> None:
         self.source = source

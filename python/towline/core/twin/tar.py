@@ -1,7 +1,7 @@
-"""Tar headers: 512-byte blocks, read strictly.
+"""Strict parsing of tar headers, which are blocks of 512 bytes.
 
-Read are the old format, ustar, GNU long names and sparse members, and pax records ``path``,
-``linkpath`` and ``size``. Global pax headers are passed over.
+Supports the old format, ustar, GNU long names and sparse members, and the pax records ``path``,
+``linkpath`` and ``size``. Global pax headers are skipped.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ __all__ = [
 BLOCK = 512
 ZEROS = bytes(BLOCK)
 
-# An extended header is held in memory, so it has a bound of its own.
+# An extended header is read into memory, so its size is limited.
 LARGEST_EXTENSION = 1 << 20
 LARGEST_OFFSET = (1 << 63) - 1
 
-# Links, devices, directories and fifos have no data, whatever their size field says.
+# Links, devices, directories and fifos have no data, even if their size field is not zero.
 WITHOUT_DATA = frozenset("123456")
 
 
@@ -40,11 +40,12 @@ class Member:
     """One member of a tar.
 
     Attributes:
-        name, linkname: as stored, extensions applied.
-        type: the type flag; the old NUL is ``0``, or ``5`` for a name that ends in a slash.
-        size: bytes of data in the tar.
-        offset: of the data, in the decompressed tar.
-        header: of the first header block, extensions included.
+        name, linkname: as stored, with extensions applied.
+        type: the type flag; NUL of the old format becomes ``0``, or ``5`` if the name ends in a
+            slash.
+        size: the size of the data, in bytes.
+        offset: the offset of the data in the decompressed tar.
+        header: the offset of the first header block, extensions included.
     """
 
     name: bytes
@@ -56,7 +57,7 @@ class Member:
 
 
 def octal(field: bytes) -> int | None:
-    """Octal digits between spaces and NULs; none at all are 0."""
+    """Parse octal digits between spaces and NULs; no digits are 0; None if invalid."""
     digits = field.strip(b" \0").partition(b"\0")[0]
     if not digits:
         return 0
@@ -64,7 +65,7 @@ def octal(field: bytes) -> int | None:
 
 
 def number(field: bytes) -> int | None:
-    """Octal digits, or a base-256 number that is not negative."""
+    """Parse octal digits, or a base-256 number that is not negative; None if invalid."""
     if not field[0] & 0x80:
         return octal(field)
     value = int.from_bytes(bytes([field[0] & 0x7F]) + field[1:], "big")
@@ -72,7 +73,7 @@ def number(field: bytes) -> int | None:
 
 
 def decimal(text: bytes) -> int | None:
-    """Decimal digits of a number that fits."""
+    """Parse decimal digits; None if invalid or too large."""
     if not text or text.strip(b"0123456789") or len(text) > 19:
         return None
     value = int(text)
@@ -80,11 +81,11 @@ def decimal(text: bytes) -> int | None:
 
 
 def header_names(block: bytes) -> tuple[bytes, bytes]:
-    """Name and link name of a header block, without extensions."""
+    """Return the name and link name of a header block, without extensions."""
     name = block[:100].partition(b"\0")[0]
     link = block[157:257].partition(b"\0")[0]
     if block[257:263] == b"ustar\0":
-        # star keeps times behind a shorter prefix
+        # In the format of star, times follow a shorter prefix.
         end = 476 if block[508:512] == b"tar\0" else 500
         prefix = block[345:end].partition(b"\0")[0]
         if prefix:
@@ -93,9 +94,9 @@ def header_names(block: bytes) -> tuple[bytes, bytes]:
 
 
 def pax_records(data: bytes) -> dict[str, bytes] | None:
-    """The records of a pax header that matter here; None if they are not well-formed.
+    """Parse the supported records of a pax header; None if it is not well-formed.
 
-    A record is ``LENGTH KEY=VALUE`` and a newline, and LENGTH counts all of it.
+    A record is ``LENGTH KEY=VALUE`` and a newline; LENGTH is the length of the whole record.
     """
     records: dict[str, bytes] = {}
     while data:

@@ -1,8 +1,4 @@
-"""The walk over a tar: its members with exact offsets.
-
-The old format, ustar, GNU long names and sparse members, and the pax records ``path``, ``linkpath``
-and ``size`` are read.  Global pax headers are skipped.
-"""
+"""Walks a tar to find its members and their exact offsets."""
 
 from __future__ import annotations
 
@@ -30,21 +26,21 @@ __all__ = ["TarWalk", "finish", "walk"]
 
 @final
 class TarWalk:
-    """Finds the members of a tar that is fed to it in pieces of any size.
+    """Finds the members of a tar that is passed in pieces of any size.
 
-    The tar ends at two zero blocks (what follows does not matter), or where the bytes end after
-    a whole member, with or without one zero block.
+    The tar ends with two zero blocks (bytes after them are ignored), or after a complete member,
+    with or without one zero block.
     """
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.members: list[Member] = []
-        self.position = 0  # bytes fed
-        self.held = bytearray()  # of the block or extension that is being collected
+        self.position = 0  # bytes passed so far
+        self.buffer = bytearray()  # of the block or extension that is being collected
         self.state = "header"
         self.want = BLOCK
-        self.left = 0  # data still to pass over
-        self.member: Member | None = None  # whose data that is
+        self.left = 0  # bytes of data or padding still to skip
+        self.member: Member | None = None  # the member of that data
         self.first: int | None = None  # header block of the first extension before a member
         self.extension = (0, "")  # header block and type of the extension being collected
         self.pax: dict[str, bytes] = {}
@@ -54,12 +50,12 @@ class TarWalk:
 
     @property
     def skippable(self) -> int:
-        """How many of the next bytes do not matter."""
+        """How many of the next bytes can be skipped."""
         return self.left if self.state in ("data", "padding") else 0
 
     @property
     def file_ahead(self) -> int:
-        """The size of the file whose data comes next, where its first byte does; else 0."""
+        """The size of the file whose data starts with the next byte; else 0."""
         member = self.member
         if member is None or member.type not in "07" or self.state != "data":
             return 0
@@ -76,7 +72,7 @@ class TarWalk:
             rest = rest[self.take(rest) :]
 
     def take(self, data: memoryview) -> int:
-        """Take the next bytes, as far as they are of one kind; how many those were.
+        """Take the next bytes of one kind, header or data; return how many.
 
         Raises:
             CoreError: as `feed`.
@@ -88,16 +84,16 @@ class TarWalk:
             count = min(self.left, count)
             self.skip(count)
         else:
-            count = min(self.want - len(self.held), count)
-            self.held += data[:count]
+            count = min(self.want - len(self.buffer), count)
+            self.buffer += data[:count]
             self.position += count
-            if len(self.held) == self.want:
-                block, self.held = bytes(self.held), bytearray()
+            if len(self.buffer) == self.want:
+                block, self.buffer = bytes(self.buffer), bytearray()
                 self._collected(block)
         return count
 
     def skip(self, count: int) -> None:
-        """Pass over `count` of the bytes that do not matter."""
+        """Skip `count` bytes; at most `skippable`."""
         self.position += count
         self.left -= count
         if self.left:
@@ -108,13 +104,13 @@ class TarWalk:
             self._await_header()
 
     def finish(self) -> None:
-        """Judge the end of the bytes.
+        """Check that the tar is complete.
 
         Raises:
             CoreError: ``not_tar`` or ``truncated``.
         """
-        # umoci leaves out the padding of the last member, and its layers are read everywhere
-        between = self.state in ("header", "padding") and not self.held and self.first is None
+        # umoci omits the padding of the last member, and other tools accept its layers
+        between = self.state in ("header", "padding") and not self.buffer and self.first is None
         if between or self.state == "tail":
             return
         if self.position < BLOCK:
@@ -208,7 +204,7 @@ class TarWalk:
         if kind == "\0":
             kind = "5" if name.endswith(b"/") else "0"
             if kind == "5" and size:
-                # Readers differ on whether this data is there.
+                # Implementations disagree on whether there is data.
                 raise CoreError("corrupt", at, f"an old directory with data, at byte {at}")
         if kind in WITHOUT_DATA:
             size = 0
@@ -231,7 +227,7 @@ class TarWalk:
             self._member_data()
 
     def _sparse(self, block: bytes) -> None:
-        """A further map of a GNU sparse member; the data begins after the last."""
+        """Read a further map of a GNU sparse member; the data begins after the last map."""
         assert self.member is not None
         if block[504]:
             return
@@ -262,9 +258,9 @@ class TarWalk:
 
 
 def walk(stream: Stream, walker: TarWalk) -> tuple[bool, CoreError | None]:
-    """Walk a tar to the end of its stream; what is wrong, and whether the stream is.
+    """Walk a tar to the end of its stream; return whether the stream failed, and the error.
 
-    Damage of the stream has precedence over damage of the tar in it.
+    An error of the stream has precedence over an error of the tar in it.
     """
     found: CoreError | None = None
     try:
@@ -294,7 +290,7 @@ def _fed(walker: TarWalk, piece: bytes) -> CoreError | None:
 
 
 def finish(walker: TarWalk) -> CoreError | None:
-    """End a walk; the error, if the tar is not complete."""
+    """End a walk; return the error if the tar is not complete."""
     try:
         walker.finish()
     except CoreError as failure:

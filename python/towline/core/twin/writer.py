@@ -17,19 +17,19 @@ from towline.core.twin.streams import SLICE, FileRange, Stop, io_error, open_fil
 
 __all__ = ["BlobWriter", "hash_file"]
 
-_POLL = 0.1  # seconds after which it is noticed that the writer is closed, or stopped
+_POLL = 0.1  # seconds between the checks for a closed or stopped writer
 ALGORITHMS = ("sha256", "sha384", "sha512")
 
 
 def hasher(algorithm: str) -> hashlib._Hash:
-    """An empty hash of one of the algorithms that a digest may name."""
+    """Return a new hash object of a supported digest algorithm."""
     if algorithm not in ALGORITHMS:
         raise CoreError("unsupported", 0, f"no digest algorithm {algorithm!r}")
     return hashlib.new(algorithm)
 
 
 def hash_file(path: str, algorithm: str = "sha256", *, stop: Stop | None = None) -> tuple[str, int]:
-    """The digest (``sha256:<hex>``) and size of a file."""
+    """Return the digest (``sha256:<hex>``) and size of a file."""
     digest = hasher(algorithm)
     fd = open_file(path)
     try:
@@ -43,10 +43,10 @@ def hash_file(path: str, algorithm: str = "sha256", *, stop: Stop | None = None)
 
 @final
 class BlobWriter:
-    """Writes a file and knows its digest; the file is always a prefix of what was written.
+    """Writes a file and computes its digest; the file is always a prefix of the bytes passed.
 
     Attributes:
-        offset: bytes held and handed over so far.
+        offset: the number of bytes in the file and passed to the writer so far.
     """
 
     def __init__(
@@ -72,14 +72,14 @@ class BlobWriter:
 
     @property
     def offset(self) -> int:
-        """Bytes held and handed over so far."""
+        """The number of bytes in the file and passed to the writer so far."""
         return self._offset
 
     def write(self, data: bytes) -> None:
         """Append bytes.
 
         Raises:
-            CoreError: ``io``, now and ever after, or ``cancelled``.
+            CoreError: ``io``, in this and every later call, or ``cancelled``.
         """
         self._check()
         self._digest.update(data)
@@ -90,11 +90,12 @@ class BlobWriter:
         """Append up to `most` bytes of a connected socket.
 
         Returns:
-            How many bytes came, and the seconds in which there was nothing to receive: fewer bytes
-            than `most` came where the other side has ended, or where `patience` was not enough.
+            The number of bytes received, and the seconds spent waiting for bytes. The number is
+            less than `most` if the peer closed the connection, or after `patience` seconds of
+            waiting.
 
         Raises:
-            OSError: of the socket; what came before was appended.
+            OSError: an error of the socket; the bytes received before it were appended.
             CoreError: ``io``, ``cancelled``.
         """
         if most < 0:
@@ -102,21 +103,21 @@ class BlobWriter:
         if not 0 <= patience < float("inf"):
             raise ValueError("patience is a number of seconds")
         self._check()
-        with _socket(fd) as line:
-            return self._receive(line, most, patience)
+        with _socket(fd) as sock:
+            return self._receive(sock, most, patience)
 
-    def _receive(self, line: socket.socket, most: int, patience: float) -> tuple[int, float]:
+    def _receive(self, sock: socket.socket, most: int, patience: float) -> tuple[int, float]:
         count, waited = 0, 0.0
-        asked = select.poll()
-        asked.register(line, select.POLLIN)
+        poll = select.poll()
+        poll.register(sock, select.POLLIN)
         while count < most:
             try:
-                data = line.recv(min(SLICE, most - count), socket.MSG_DONTWAIT)
+                data = sock.recv(min(SLICE, most - count), socket.MSG_DONTWAIT)
             except BlockingIOError:
                 if waited >= patience:
                     break
                 begun = time.monotonic()
-                asked.poll(1000 * min(_POLL, patience - waited))
+                poll.poll(1000 * min(_POLL, patience - waited))
                 waited += max(time.monotonic() - begun, 1e-9)
                 self._check()
                 continue
@@ -127,13 +128,13 @@ class BlobWriter:
         return count, waited
 
     def follow(self, size: int, *, limits: Limits | None = None) -> str:
-        """The digest of a layer's tar, read behind the writing, up to the size it will have.
+        """Return the diff ID of a layer that is being written; `size` is the size of its blob.
 
-        Waits for what others write; `layer_pass` judges the same.
+        Waits for the bytes that other threads write. The result is that of `layer_pass`.
 
         Raises:
-            CoreError: whatever is wrong with the layer; ``cancelled`` where the writer is closed
-                before; the writer's own.
+            CoreError: the layer is invalid; ``cancelled`` if the writer is closed before the end;
+                the errors of the writer.
         """
         try:
             fd = os.dup(self._fd)
@@ -145,12 +146,12 @@ class BlobWriter:
             os.close(fd)
 
     def end_following(self) -> None:
-        """Nothing more comes: a `follow` that still waits ends with ``cancelled``."""
+        """End the writing for `follow`: a call that still waits raises ``cancelled``."""
         self._ended = True
         self._grow(0)
 
     def expect(self, size: int) -> None:
-        """Nothing, unless there will never be so many bytes; then all that is here is no layer."""
+        """Raise an error if the writer is closed or stopped and has fewer than `size` bytes."""
         self._stop.check(self._offset)
         if self._offset < size:
             self._check()
@@ -158,7 +159,7 @@ class BlobWriter:
                 raise CoreError("cancelled", self._offset, "the writer is closed")
 
     def wait_for(self, end: int) -> None:
-        """Wait until there are so many bytes, for `follow`."""
+        """Wait until the writer has `end` bytes, for `follow`."""
         with self._grown:
             while self._offset < end:
                 self._check()
@@ -170,8 +171,8 @@ class BlobWriter:
         """Append a range of an open file.
 
         Raises:
-            CoreError: ``truncated`` where the source has fewer bytes: those were appended, and
-                the writer can go on. ``changed``, ``io`` and ``cancelled``.
+            CoreError: ``truncated`` if the source has fewer bytes; those were appended, and the
+                writer can still be used. ``changed``, ``io`` and ``cancelled``.
         """
         if offset < 0 or size < 0:
             raise OverflowError("a range has no negative numbers")
@@ -185,14 +186,14 @@ class BlobWriter:
                     self._failure = failure
                 raise
             self._append(piece)
-            # The source can change under our hands: what counts is what was written.
+            # The source can change meanwhile, so the written bytes are hashed.
             self._read_back(self._offset + len(piece))
 
     def finish(self, sync: bool = False) -> tuple[str, int]:
-        """Close the file; its digest and size.
+        """Close the file and return its digest and size.
 
         Raises:
-            CoreError: ``changed`` if the file has another size by now; ``io``, ``cancelled``.
+            CoreError: ``changed`` if the file has another size; ``io``, ``cancelled``.
         """
         try:
             self._check()
@@ -213,7 +214,7 @@ class BlobWriter:
         return f"{self._algorithm}:{self._digest.hexdigest()}", size
 
     def abort(self) -> None:
-        """Close the file and keep what was written; once more changes nothing."""
+        """Close the file and keep the written bytes; a second call has no effect."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -241,7 +242,7 @@ class BlobWriter:
             view, at = view[count:], at + count
 
     def _read_back(self, end: int) -> None:
-        """Hash what the file has between the present offset and `end`."""
+        """Hash the bytes of the file between the present offset and `end`."""
         while self._offset < end:
             self._stop.check(self._offset)
             piece = os.pread(self._fd, min(SLICE, end - self._offset), self._offset)
@@ -260,7 +261,7 @@ class BlobWriter:
 
 
 class _Follower:
-    """Reads what a writer writes, behind it, in the slices in which a file is read."""
+    """A stream of the bytes that a writer writes, in the same slices as a `FileRange`."""
 
     def __init__(self, writer: BlobWriter, fd: int, size: int) -> None:
         self.writer = writer
@@ -279,5 +280,5 @@ class _Follower:
 
 
 def _socket(fd: int) -> socket.socket:
-    """A second handle of a socket, which closes without the first."""
+    """Return a second handle of a socket, which can be closed without the first."""
     return socket.socket(fileno=os.dup(fd))

@@ -1,6 +1,7 @@
-"""One zstd frame, fed to the decoder block by block.
+"""One zstd frame, passed to the decoder block by block.
 
-The frame's own walk (RFC 8878, section 3.1) finds where it ends and bounds what a step gives.
+The structure of the frame is parsed here (RFC 8878, section 3.1) to find its end and to limit the
+output of a step.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from towline.core.failure import CoreError
 
 __all__ = ["ZstdFrame"]
 
-# The largest window that the zstd tools read without being asked.
+# The largest window that the zstd tool accepts without an option.
 LARGEST_WINDOW = 128 << 20
 
 SKIPPABLE_HEADER = 8
@@ -25,32 +26,32 @@ class ZstdFrame:
 
     def __init__(self) -> None:
         self.inner = zstandard.ZstdDecompressor(max_window_size=LARGEST_WINDOW).decompressobj()
-        self.held = bytearray()
+        self.buffer = bytearray()
         self.state = "magic"
-        self.left = 0  # of a skippable frame
+        self.left = 0  # bytes left of a skippable frame
         self.checked = False
         self.hungry = True
         self.ended = False
         self.unused = b""
 
     def step(self, data: bytes) -> bytes:
-        """Take the next bytes; what can be decompressed by now."""
-        self.held += data
+        """Take the next bytes; return the bytes that can be decompressed now."""
+        self.buffer += data
         out = b""
         if self.state == "skip":
-            gone = min(self.left, len(self.held))
-            del self.held[:gone]
-            self.left -= gone
+            count = min(self.left, len(self.buffer))
+            del self.buffer[:count]
+            self.left -= count
             if not self.left:
                 self._end()
-        elif len(self.held) >= self._needed():
+        elif len(self.buffer) >= self._needed():
             out = getattr(self, f"_{self.state}")()
-        self.hungry = not self.ended and len(self.held) < self._needed()
+        self.hungry = not self.ended and len(self.buffer) < self._needed()
         return out
 
     def _needed(self) -> int:
-        """How many bytes the next step takes, as far as those at hand tell."""
-        held = self.held
+        """How many bytes the next step needs, according to the bytes read so far."""
+        buffer = self.buffer
         match self.state:
             case "magic":
                 return 5
@@ -59,24 +60,24 @@ class ZstdFrame:
             case "skip":
                 return 1
             case "header":
-                return header_size(held[4])
+                return header_size(buffer[4])
             case "checksum":
                 return CHECKSUM
             case _:
                 return self._block_needed()
 
     def _block_needed(self) -> int:
-        held = self.held
-        if len(held) < BLOCK_HEADER:
+        buffer = self.buffer
+        if len(buffer) < BLOCK_HEADER:
             return BLOCK_HEADER
-        kind, size = held[0] >> 1 & 3, int.from_bytes(held[:BLOCK_HEADER], "little") >> 3
+        kind, size = buffer[0] >> 1 & 3, int.from_bytes(buffer[:BLOCK_HEADER], "little") >> 3
         if size > 128 << 10:
-            return BLOCK_HEADER  # the decoder refuses it
+            return BLOCK_HEADER  # `_block` rejects it
         return BLOCK_HEADER + (1 if kind == RLE else size)
 
     def _take(self, count: int) -> bytes:
-        piece = bytes(self.held[:count])
-        del self.held[:count]
+        piece = bytes(self.buffer[:count])
+        del self.buffer[:count]
         return piece
 
     def _decode(self, count: int) -> bytes:
@@ -86,7 +87,7 @@ class ZstdFrame:
             raise CoreError("corrupt", 0, "damaged zstd data") from error
 
     def _magic(self) -> bytes:
-        self.state = "header" if self.held[0] == 0x28 else "skippable"
+        self.state = "header" if self.buffer[0] == 0x28 else "skippable"
         return b""
 
     def _skippable(self) -> bytes:
@@ -97,7 +98,7 @@ class ZstdFrame:
         return b""
 
     def _header(self) -> bytes:
-        head = bytes(self.held[: self._needed()])
+        head = bytes(self.buffer[: self._needed()])
         if head[4] & 0x08:
             raise CoreError("corrupt", 0, "a zstd frame with a reserved bit")
         if window_size(head) > LARGEST_WINDOW:
@@ -109,9 +110,12 @@ class ZstdFrame:
         return self._decode(len(head))
 
     def _block(self) -> bytes:
-        if self.held[0] >> 1 & 3 == 3 or int.from_bytes(self.held[:3], "little") >> 3 > 128 << 10:
+        if (
+            self.buffer[0] >> 1 & 3 == 3
+            or int.from_bytes(self.buffer[:3], "little") >> 3 > 128 << 10
+        ):
             raise CoreError("corrupt", 0, "a zstd block of no kind")
-        last = self.held[0] & 1
+        last = self.buffer[0] & 1
         out = self._decode(self._needed())
         if last and self.checked:
             self.state = "checksum"
@@ -126,29 +130,29 @@ class ZstdFrame:
 
     def _end(self) -> None:
         self.ended = True
-        self.unused = bytes(self.held)
+        self.unused = bytes(self.buffer)
 
 
 def _fields(descriptor: int) -> tuple[int, int, int]:
-    """Sizes of the window, dictionary and content size fields."""
+    """Return the sizes of the window, dictionary ID and content size fields."""
     single = descriptor >> 5 & 1
     content = (single, 2, 4, 8)[descriptor >> 6]
     return 1 - single, (0, 1, 2, 4)[descriptor & 3], content
 
 
 def header_size(descriptor: int) -> int:
-    """Bytes of a frame header, its magic included."""
+    """Return the size of a frame header, including its magic."""
     return 5 + sum(_fields(descriptor))
 
 
 def dictionary(head: bytes) -> int:
-    """The dictionary that a frame asks for; 0 for none."""
+    """Return the ID of the dictionary that a frame requires; 0 for none."""
     window, size, _ = _fields(head[4])
     return int.from_bytes(head[5 + window : 5 + window + size], "little")
 
 
 def window_size(head: bytes) -> int:
-    """Bytes of output that the decoder has to keep."""
+    """Return the window size: how many bytes of output the decoder has to keep."""
     window, size, content = _fields(head[4])
     if window:
         base = 1 << 10 + (head[5] >> 3)

@@ -1,4 +1,4 @@
-"""The embedded store: an OCI layout with records of its own beside it."""
+"""The embedded store: an OCI layout, and records of its images in a subfolder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Blobs: content-addressed files, of which none gets its name before its bytes were hashed."""
+"""Blobs: content-addressed files, which are verified before they are renamed into place."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _COMMITTED = object()
 
 @dataclass(frozen=True, slots=True)
 class VerifiedBlob:
-    """A blob whose bytes were hashed and found right.  Only a commit makes one."""
+    """A blob whose digest and size were verified.  Only the commit of a sink creates one."""
 
     digest: Digest
     size: int
@@ -37,7 +37,7 @@ class VerifiedBlob:
 
 @dataclass(frozen=True, slots=True)
 class BlobFile:
-    """A file found among the blobs or the partial ones."""
+    """The file of a blob or of a partial blob."""
 
     digest: Digest
     path: str
@@ -49,25 +49,25 @@ class Blobs:
     """The blobs of one store.
 
     Attributes:
-        power: blobs and their folders are flushed, to survive a loss of power.
+        power: flush blobs and their folders, so that they survive a loss of power.
     """
 
     paths: StorePaths
     power: bool
 
     def has(self, descriptor: Descriptor) -> bool:
-        """Whether the blob is here, in the size that the descriptor names, and can be read."""
+        """Whether the blob is stored, has the size in the descriptor, and is readable."""
         size = self.size(descriptor.digest)
         if size is None or descriptor.size not in (size, -1):
             return False
         return files.allows(self.paths.blob(descriptor.digest), os.R_OK)  # STORE-022
 
     def size(self, digest: Digest) -> int | None:
-        """How many bytes the blob has that is here, None where none is."""
+        """Return the size of a stored blob; None if it is missing."""
         return files.regular_size(self.paths.blob(digest))
 
     def put(self, data: bytes, digest: Digest) -> None:
-        """Keep bytes from memory as a blob; a damaged one that is here is replaced (STORE-022).
+        """Store bytes as a blob; a damaged blob is replaced (STORE-022).
 
         Raises:
             VerificationError: ``verify.digest``.
@@ -82,10 +82,10 @@ class Blobs:
                     return
         self._make_folder(self.paths.blobs, digest)
         files.write(self.paths.tmp, path, data, sync=self.power)
-        self.settle(digest)
+        self.sync_folder(digest)
 
     def get(self, digest: Digest) -> bytes:
-        """The bytes of a small blob.
+        """Return the bytes of a small blob.
 
         Raises:
             StoreError: ``store.blob_missing``, ``store.blob_closed``.
@@ -106,45 +106,45 @@ class Blobs:
             raise VerificationError("verify.digest", want=digest, got=got, size=len(data))
         return data
 
-    def held(self, digest: Digest) -> int:
-        """How many bytes of the disk a blob has from an earlier attempt, written or set aside."""
-        return files.room(self.paths.partial(digest))
+    def partial_usage(self, digest: Digest) -> int:
+        """How many bytes of the disk a partial blob uses, written or preallocated."""
+        return files.disk_usage(self.paths.partial(digest))
 
     def sink(self, descriptor: Descriptor, cancel: CancelToken | None) -> LayoutSink | None:
-        """A sink for a blob that is missing; waits for another task that fetches it."""
+        """Return the sink of a missing blob, or None if it is stored; wait for other tasks."""
         digest = descriptor.digest
-        with ExitStack() as held:
-            lock = locks.acquire(self.paths.blob_lock(digest), passing=True, cancel=cancel)
-            held.enter_context(lock)
+        with ExitStack() as stack:
+            lock = locks.acquire(self.paths.blob_lock(digest), temporary=True, cancel=cancel)
+            stack.enter_context(lock)
             if self.has(descriptor):
                 return None
             self._make_folder(self.paths.blobs, digest)
             self._make_folder(self.paths.partials, digest)
             stop = None if cancel is None else cancel.stop
             sink = LayoutSink(self, descriptor, lock, stop)
-            held.pop_all()  # from here on the sink holds it
+            stack.pop_all()  # now the sink releases the lock
             return sink
 
-    def settle(self, digest: Digest) -> None:
-        """Make the name of a blob that was just put survive as long as this store promises."""
+    def sync_folder(self, digest: Digest) -> None:
+        """Flush the folder of a blob that was just stored, if required by `power`."""
         if self.power:
             files.sync_folder(os.path.dirname(self.paths.blob(digest)))
 
     def stored(self) -> Iterator[BlobFile]:
-        """Every blob that is here; files with other names are not ours."""
+        """Every stored blob; files with other names are ignored."""
         return _listed(self.paths.blobs, self.paths.blob)
 
     def partial(self) -> Iterator[BlobFile]:
-        """Every beginning of a blob."""
+        """Every partial blob."""
         return _listed(self.paths.partials, self.paths.partial)
 
     def _make_folder(self, parent: str, digest: Digest) -> None:
         files.make_folder(f"{parent}/{digest.algorithm}")
 
 
-def _listed(folder: str, place: Callable[[Digest], str]) -> Iterator[BlobFile]:
+def _listed(folder: str, path_of: Callable[[Digest], str]) -> Iterator[BlobFile]:
     for algorithm in HEX_LENGTH:
-        if os.path.islink(f"{folder}/{algorithm}"):  # what lies elsewhere is not ours
+        if os.path.islink(f"{folder}/{algorithm}"):  # its files are outside the store
             continue
         with files.using("readdir", f"{folder}/{algorithm}"):
             try:
@@ -156,13 +156,13 @@ def _listed(folder: str, place: Callable[[Digest], str]) -> Iterator[BlobFile]:
                 digest = parse_digest(f"{algorithm}:{name}")
             except InvalidNameError:
                 continue
-            size = files.regular_size(place(digest))
+            size = files.regular_size(path_of(digest))
             if size is not None:
-                yield BlobFile(digest, place(digest), size)
+                yield BlobFile(digest, path_of(digest), size)
 
 
 class LayoutSink:
-    """Where the bytes of one missing blob go; alone among all tasks, until it is left."""
+    """Takes the bytes of one missing blob; holds the lock of the blob until it is closed."""
 
     __slots__ = ("_blobs", "_descriptor", "_lock", "_offset", "_path", "_stop", "_writer")
 
@@ -179,33 +179,33 @@ class LayoutSink:
 
     @property
     def offset(self) -> int:
-        """How many bytes an earlier attempt left here; 0 after a restart."""
+        """How many bytes an earlier attempt has stored; 0 after a restart."""
         return self._offset
 
     @property
     def writer(self) -> BlobWriter:
-        """Takes the bytes from its own ``offset`` on; another one after a restart."""
+        """The writer, which takes the bytes from its ``offset`` on; replaced by a restart."""
         return self._writer
 
     def restart(self) -> None:
-        """Drop what is here and take the blob from zero."""
+        """Drop the stored bytes, and start at offset 0."""
         self._drop()
         self._writer = self._open(resume=False)
         self._offset = 0
 
     def commit(self) -> VerifiedBlob:
-        """Check digest and size and keep the blob; after a failure, `restart` begins anew.
+        """Verify the digest and size, and store the blob; `restart` is possible after a failure.
 
         Raises:
             VerificationError: ``verify.digest``, ``verify.size``; the bytes are dropped.
-            StoreError: ``store.write_failed``; what was written stays.
+            StoreError: ``store.write_failed``; the written bytes are kept.
         """
         want = self._descriptor.digest
         try:
-            told, size = self._writer.finish(self._blobs.power)
+            text, size = self._writer.finish(self._blobs.power)
         except CoreError as error:
             raise StoreError("store.write_failed", path=self._path, reason=error.detail) from None
-        got = parse_digest(told)
+        got = parse_digest(text)
         if got != want:
             self._drop()
             raise VerificationError("verify.digest", want=want, got=got, size=size)
@@ -214,11 +214,11 @@ class LayoutSink:
             raise VerificationError("verify.size", want=self._descriptor.size, got=size, size=size)
         with files.using("rename", self._path):
             os.replace(self._path, self._blobs.paths.blob(want))
-        self._blobs.settle(want)
+        self._blobs.sync_folder(want)
         return VerifiedBlob(want, size, _COMMITTED)
 
     def close(self) -> None:
-        """Leave it; what was not committed stays for the next attempt."""
+        """Close it; bytes that were not committed are kept for the next attempt."""
         self._writer.abort()
         self._lock.release()
 
@@ -241,18 +241,18 @@ class LayoutSink:
 
 
 def _resumable(path: str, size: int) -> bool:
-    """Whether a partial blob can be taken up; what cannot is removed.
+    """Whether a partial blob can be resumed; if not, it is removed.
 
-    The writer opens the path by its name, so nothing but a file that is ours alone may be there:
-    neither a link to elsewhere nor a second name of another file, and none that shuts us out.
+    The writer opens the path by its name and follows links.  So the path must be a regular file
+    with a single name, not a symbolic or hard link, and must be readable and writable.
     """
     with files.using("lstat", path):
         try:
             found = os.lstat(path)
         except FileNotFoundError:
             return False
-    ours = stat.S_ISREG(found.st_mode) and found.st_nlink == 1
-    if ours and files.allows(path, os.R_OK | os.W_OK) and (size < 0 or found.st_size <= size):
+    unshared = stat.S_ISREG(found.st_mode) and found.st_nlink == 1
+    if unshared and files.allows(path, os.R_OK | os.W_OK) and (size < 0 or found.st_size <= size):
         return True
     files.remove(path)
     return False

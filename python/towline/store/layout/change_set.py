@@ -1,4 +1,4 @@
-"""The records that one change of the store writes and removes, in order."""
+"""The records that one change of the store writes and removes, in their order."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ __all__ = ["ChangeSet"]
 
 @dataclass(slots=True)
 class ChangeSet:
-    """The records as they will be, in the order in which they are written.
+    """The new state of the changed records, in the order in which they are written.
 
-    An image that moves is written in its new place before its old one is taken or removed.
+    The record of a moved image is written under its new ID before its old ID is reused or removed.
 
     Attributes:
-        before: the record of an ID as it is.
-        after: as it will be, None where it is removed.
+        before: returns the present record of an ID.
+        after: the new record of each changed ID; None if it is removed.
     """
 
     before: Callable[[str], Record | UndecidedRecord | None]
     after: dict[str, Record | None] = field(default_factory=dict)
 
     def now(self, image_id: str) -> Record | None:
-        """The record of an ID after the changes so far."""
+        """Return the record of an ID after the changes so far."""
         return self.after[image_id] if image_id in self.after else self.present(image_id)
 
     def present(self, image_id: str) -> Record | None:
-        """The record of an ID before the changes; none if it is undecided."""
+        """Return the record of an ID before the changes; None if it is undecided."""
         found = self.before(image_id)
         return found if isinstance(found, Record) else None
 
     def put(self, record: Record) -> None:
-        """Write a record."""
+        """Add a record to those that are written."""
         if self.after.get(record.id) is None:
             self.after.pop(record.id, None)
         self.after[record.id] = record
 
     def move(self, placement: Placement) -> None:
-        """Move the records that a placement moves or absorbs."""
+        """Move or merge records as a placement requires."""
         for image_id, target in placement.moves:
             record = self.now(image_id)
             assert record is not None
@@ -60,9 +60,9 @@ class ChangeSet:
         self.put(moved if there is None else combine(there, moved, newer=False))
 
     def records(self) -> list[Record]:
-        """What is written, in order."""
+        """The records that are written, in order."""
         return [record for record in self.after.values() if record is not None]
 
     def removed(self) -> list[str]:
-        """The IDs whose records are removed after that."""
+        """The IDs whose records are removed after the writes."""
         return [image_id for image_id, record in self.after.items() if record is None]

@@ -1,4 +1,4 @@
-"""Combining the records of one image."""
+"""Combines the records of one image."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["combine", "new_record", "with_evidence"]
 def new_record(
     image_id: str, manifest: StoredManifest, lists: tuple[str, ...], names: tuple[str, ...]
 ) -> Record:
-    """The record of an image that is stored for the first time."""
+    """Return the record of an image that is stored for the first time."""
     return Record(
         id=image_id,
         tags=tuple(Link(name, 0) for name in dict.fromkeys(names)),
@@ -31,15 +31,15 @@ def new_record(
 
 
 def combine(kept: Record, other: Record, *, newer: bool) -> Record:
-    """One record of two; it has the ID and the first manifest of `kept`.
+    """Combine two records; the result has the ID and the first manifest of `kept`.
 
     Args:
-        kept: the record that stays.
+        kept: the record that is kept.
         other: the record that is merged into it.
-        newer: the names of `other` come first, and its links of lists replace those of `kept`.
+        newer: the names of `other` come first, and its list links replace those of `kept`.
     """
     manifests = list(kept.manifests)
-    places = []
+    indexes = []
     for manifest in other.manifests:
         key = (manifest.digest, manifest.media_type)
         same = [at for at, each in enumerate(manifests) if (each.digest, each.media_type) == key]
@@ -47,10 +47,10 @@ def combine(kept: Record, other: Record, *, newer: bool) -> Record:
             manifests.append(manifest)
         elif manifest.proof is not None:
             manifests[same[0]] = replace(manifests[same[0]], proof=manifest.proof)
-        places.append(same[0] if same else len(manifests) - 1)
+        indexes.append(same[0] if same else len(manifests) - 1)
 
     def united(mine: tuple[Link, ...], theirs: tuple[Link, ...]) -> tuple[Link, ...]:
-        moved = [Link(link.key, places[link.manifest]) for link in theirs]
+        moved = [Link(link.key, indexes[link.manifest]) for link in theirs]
         ordered = (*moved, *mine) if newer else (*mine, *moved)
         first = {link.key: link for link in reversed(ordered)}
         return tuple(first[key] for key in dict.fromkeys(link.key for link in ordered))
@@ -65,7 +65,7 @@ def combine(kept: Record, other: Record, *, newer: bool) -> Record:
 
 
 def with_evidence(record: Record, evidence: Evidence) -> Record:
-    """The record with the lasting proofs; manifests of equal content share one."""
+    """Add the lasting proofs to a record; manifests of equal content share a proof."""
     proofs: dict[Content, Proof] = {
         each.content: each.proof for each in record.manifests if each.proof is not None
     }

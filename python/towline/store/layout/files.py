@@ -1,8 +1,8 @@
-"""Files of the store: whole or not there at all, and never reached through a symbolic link.
+"""Atomic writing and safe reading of the store's files; symbolic links are not followed.
 
-Every file is written beside the others in ``tmp/`` under a name that nobody can have taken, and
-renamed into its place: a rename replaces a link that was planted there and does not follow it.
-Folders are looked at when the store is opened.
+Every file is written in ``tmp/`` under a random name and then renamed to its path.  A rename
+replaces a symbolic link at that path and does not follow it.  Folders are checked when the store
+is opened.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from towline.errors import PathError, StoreError
 __all__ = [
     "Prepared",
     "allows",
+    "disk_usage",
     "make_folder",
     "prepare",
     "read",
     "regular_size",
     "remove",
-    "room",
     "sync_folder",
     "unused_path",
     "using",
@@ -32,13 +32,13 @@ __all__ = [
 ]
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-_LARGEST = 1 << 28  # bytes of a file that is read whole; nothing that we write so is larger
+_LARGEST = 1 << 28  # bytes of a file that is read into memory; the store writes no larger one
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @contextmanager
 def using(operation: str, path: str) -> Iterator[None]:
-    """Turns an error of the operating system into ``path.unusable``."""
+    """Return a context in which an OSError becomes a PathError ``path.unusable``."""
     try:
         yield
     except OSError as error:
@@ -48,10 +48,10 @@ def using(operation: str, path: str) -> Iterator[None]:
 
 
 def make_folder(path: str) -> None:
-    """Make a folder where there is none.
+    """Create a folder if it does not exist.
 
     Raises:
-        StoreError: ``store.not_a_folder``: something else is there, perhaps a link elsewhere.
+        StoreError: ``store.not_a_folder``: the path is another kind of file, or a symbolic link.
     """
     with using("mkdir", path), suppress(FileExistsError):
         os.mkdir(path)
@@ -62,28 +62,28 @@ def make_folder(path: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A file that is written and waits for its rename."""
+    """A written file that is not yet renamed to its target."""
 
     temporary: str
     target: str
 
     def put(self) -> None:
-        """Put it in its place, for all readers at once."""
+        """Rename the file to its target."""
         with using("rename", self.target):
             os.replace(self.temporary, self.target)
 
     def drop(self) -> None:
-        """Let it go, unless it was put."""
+        """Remove the file, unless it was renamed."""
         remove(self.temporary)
 
 
 def unused_path(folder: str) -> str:
-    """A path in `folder` that no other task has, of this process or another one."""
+    """Return a random path in `folder` that no other task or process uses."""
     return f"{folder}/{os.getpid()}-{os.urandom(8).hex()}"
 
 
 def prepare(folder: str, target: str, data: bytes, *, sync: bool) -> Prepared:
-    """Write the future content of `target` into a new file in `folder`, flushed on `sync`."""
+    """Write the new content of `target` into a file in `folder`; flush it if `sync` is true."""
     temporary = unused_path(folder)
     with using("open", temporary):
         descriptor = os.open(temporary, _CREATE, 0o666)
@@ -105,15 +105,15 @@ def prepare(folder: str, target: str, data: bytes, *, sync: bool) -> Prepared:
 
 
 def write(folder: str, target: str, data: bytes, *, sync: bool) -> None:
-    """Write a file whole, by way of `folder`."""
+    """Write a file atomically, with a temporary file in `folder`."""
     prepare(folder, target, data, sync=sync).put()
 
 
 def read(path: str) -> bytes | None:
-    """The content of a regular file, None where there is none.
+    """Return the content of a regular file; None if there is none.
 
     Raises:
-        PathError: it cannot be read, or is far larger than any file of the store.
+        PathError: the file cannot be read, or is larger than any file of the store.
     """
     with using("open", path):
         try:
@@ -140,12 +140,12 @@ def read(path: str) -> bytes | None:
 
 
 def allows(path: str, mode: int) -> bool:
-    """Whether this process may use a file so: ``os.R_OK``, ``os.W_OK``."""
+    """Whether this process has access to a file; `mode` is ``os.R_OK``, ``os.W_OK`` or both."""
     return os.access(path, mode, effective_ids=True)
 
 
 def regular_size(path: str) -> int | None:
-    """The size of a regular file, None where there is none."""
+    """Return the size of a regular file; None if there is none."""
     with using("lstat", path):
         try:
             found = os.lstat(path)
@@ -154,8 +154,8 @@ def regular_size(path: str) -> int | None:
     return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
-def room(path: str) -> int:
-    """The bytes of the disk that a regular file has: its own, or more that was set aside."""
+def disk_usage(path: str) -> int:
+    """Return the size of a regular file on the disk, including preallocated blocks."""
     with using("lstat", path):
         try:
             found = os.lstat(path)
@@ -165,7 +165,7 @@ def room(path: str) -> int:
 
 
 def remove(path: str) -> bool:
-    """Remove a file or link; whether it was there."""
+    """Remove a file or link; return whether it existed."""
     with using("unlink", path):
         try:
             os.unlink(path)
@@ -175,7 +175,7 @@ def remove(path: str) -> bool:
 
 
 def sync_folder(path: str) -> None:
-    """Flush the entries of a folder."""
+    """Flush the directory entries of a folder."""
     with using("fsync", path):
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:

@@ -1,4 +1,4 @@
-"""Garbage: blobs that nothing reaches, and the beginnings of blobs."""
+"""Garbage collection: removes unreachable blobs and partial blobs."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from towline.store.layout.blobs import Blobs
 from towline.store.layout.record_store import RecordStore
 from towline.store.layout.repair import repair
 
-__all__ = ["Collected", "sweep"]
+__all__ = ["Collected", "collect"]
 
-_LARGEST_DOCUMENT = 32 << 20  # what is larger is no manifest
+_LARGEST_DOCUMENT = 32 << 20  # a larger blob is not parsed as a manifest
 
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What gc removed.
+    """The result of a garbage collection.
 
     Attributes:
-        blobs, partials: how many files.
-        bytes: of them all.
-        names: those that a store of version 1 cannot attribute to an image (STORE-023).
+        blobs, partials: the number of removed files.
+        bytes: the size of all removed files.
+        names: removed names of a store of version 1, which belong to no certain image (STORE-023).
     """
 
     blobs: int
@@ -38,20 +38,20 @@ class Collected:
     names: tuple[str, ...] = ()
 
 
-def sweep(blobs: Blobs, records: RecordStore) -> Collected:
-    """Remove what neither an image of this store nor an entry of another tool reaches.
+def collect(blobs: Blobs, records: RecordStore) -> Collected:
+    """Remove all blobs that neither an image nor an index entry of another tool reaches.
 
     Raises:
         StoreError: ``store.busy`` with its ``holders``; ``store.record_damaged`` and
-            ``store.index_damaged``, since nobody can tell what those need.
+            ``store.index_damaged``, since their reachable blobs are unknown.
     """
     paths = blobs.paths
     lock = locks.try_acquire(paths.store_lock)
     if lock is None:
         raise StoreError("store.busy", path=paths.root, holders=locks.holders(paths.holders))
-    with lock, locks.announced(paths.holders, "gc"), ExitStack() as held:
+    with lock, locks.holder_file(paths.holders, "gc"), ExitStack() as stack:
         names = _repaired(blobs, records)
-        held.enter_context(records.locked())
+        stack.enter_context(records.locked())
         found, faults = records.reader.all()
         damaged = [fault for fault in faults if fault.code != "store.record_undecided"]
         if damaged:
@@ -61,12 +61,15 @@ def sweep(blobs: Blobs, records: RecordStore) -> Collected:
             needed.update(record.blobs(), record.digests())
         for undecided in records.reader.undecided():
             needed.update(*(each.blobs() for each in undecided.manifests), undecided.lists)
-        needed |= _reached(blobs, records.view.foreign())
+        needed |= _reached(blobs, records.oci_index.foreign())
         unneeded = [blob for blob in blobs.stored() if blob.digest not in needed]
         partials = list(blobs.partial())
         for blob in (*unneeded, *partials):
             files.remove(blob.path)
-        for folder in (paths.tmp, paths.blob_locks):  # of killed tasks: nobody is at work now
+        for folder in (
+            paths.tmp,
+            paths.blob_locks,
+        ):  # left by killed tasks; no other task is running
             with files.using("readdir", folder):
                 left = os.listdir(folder)
             for name in left:
@@ -78,12 +81,12 @@ def sweep(blobs: Blobs, records: RecordStore) -> Collected:
 def _repaired(blobs: Blobs, records: RecordStore) -> tuple[str, ...]:
     try:
         return repair(blobs, records, CancelToken())
-    except PathError:  # a full disk, which this is to empty: the next gc repairs them
+    except PathError:  # perhaps the disk is full; gc must work then, and the next gc repairs
         return ()
 
 
 def _reached(blobs: Blobs, entries: Iterable[Any]) -> set[Digest]:
-    """Every blob that descriptors reach, through manifests and indexes of any kind."""
+    """Every blob that descriptors reach, through manifests and indexes of any media type."""
     reached: set[Digest] = set()
     waiting = list(_digests(entries))
     while waiting:
@@ -103,7 +106,7 @@ def _named_in(path: str) -> Iterator[Digest]:
     if data[:1].isspace() or data[:1] == b"{":
         try:
             document = json.loads(data)
-        except (ValueError, RecursionError):  # a blob like any other
+        except (ValueError, RecursionError):  # not a manifest
             return
         if isinstance(document, dict):
             for key in ("config", "layers", "blobs", "manifests", "subject", "fsLayers"):
@@ -114,6 +117,6 @@ def _named_in(path: str) -> Iterator[Digest]:
 def _digests(entries: Iterable[Any]) -> Iterator[Digest]:
     for entry in entries:
         if isinstance(entry, dict):
-            text = entry.get("digest", entry.get("blobSum"))  # the name that schema 1 has for it
+            text = entry.get("digest", entry.get("blobSum"))  # "blobSum" in schema 1
             if isinstance(text, str) and is_digest(text):
                 yield parse_digest(text)

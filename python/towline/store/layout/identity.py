@@ -1,8 +1,8 @@
-"""Decisions about image IDs, made from verified facts and never from a claim.
+"""Decides the IDs of images, from verified facts only.
 
 An ID is normally the hex of the config's digest, and the config lists the diff IDs of its layers.
-Anybody can put a public config above other layers, so a config is only a claim until the layers
-are decompressed and their diff IDs compared.  Then the manifest is proven or refuted.
+Anybody can combine a public config with other layers.  So the layers have to be decompressed and
+their diff IDs compared with the config.  Then the manifest is proven or refuted.
 
 Manifests share an image if their content is equal, or if both are proven for one config.
 If several images want one ID, the first of these gets it:
@@ -110,7 +110,7 @@ def place(
                 break
         else:
             return _placement(wanted, manifest, find)
-    return _evicting(wanted, manifest, find)
+    return _evict(wanted, manifest, find)
 
 
 def _place_on_request(
@@ -129,43 +129,43 @@ def _place_on_request(
             return each
         if proof is not Proof.REFUTED:
             raise IdInUseError
-    return _evicting(wanted, manifest, find)
+    return _evict(wanted, manifest, find)
 
 
-def _placement(home: str, manifest: StoredManifest, find: Find) -> Placement:
-    kept = [own for own in own_ids(manifest) if own != home and _shares(find(own), manifest)]
-    return Placement(home, absorbed=kept[0] if kept else None)
+def _placement(image_id: str, manifest: StoredManifest, find: Find) -> Placement:
+    kept = [own for own in own_ids(manifest) if own != image_id and _shares(find(own), manifest)]
+    return Placement(image_id, absorbed=kept[0] if kept else None)
 
 
 def _separate(manifest: StoredManifest, find: Find) -> Placement:
-    home = _own_home(manifest, find, ())
-    holder = find(home)
+    image_id = _own_id(manifest, find, ())
+    holder = find(image_id)
     if holder is None or _shares(holder, manifest):
-        return Placement(home)
-    return _evicting(home, manifest, find)
+        return Placement(image_id)
+    return _evict(image_id, manifest, find)
 
 
-def _evicting(home: str, manifest: StoredManifest, find: Find) -> Placement:
+def _evict(image_id: str, manifest: StoredManifest, find: Find) -> Placement:
     """A placement that moves the holder of an ID, and in turn the holder of the new ID."""
     moves: list[tuple[str, str]] = []
-    vacated = home
-    taken = {home}
+    vacated = image_id
+    taken = {image_id}
     while True:
         holder = find(vacated)
         assert isinstance(holder, Record)  # an undecided record is never evicted
-        target = _own_home(holder.manifests[0], find, taken)
+        target = _own_id(holder.manifests[0], find, taken)
         moves.append((vacated, target))
         taken.add(target)
-        there = find(target)
-        if there is None or _shares(there, holder.manifests[0]):
+        next_holder = find(target)
+        if next_holder is None or _shares(next_holder, holder.manifests[0]):
             break
         vacated = target
     kept = [own for own in own_ids(manifest) if own not in taken and _shares(find(own), manifest)]
-    return Placement(home, tuple(reversed(moves)), kept[0] if kept else None)
+    return Placement(image_id, tuple(reversed(moves)), kept[0] if kept else None)
 
 
-def _own_home(manifest: StoredManifest, find: Find, taken: Collection[str]) -> str:
-    """The own ID of an image that is free, its own already, or held by an image that must move."""
+def _own_id(manifest: StoredManifest, find: Find, taken: Collection[str]) -> str:
+    """The first own ID that is free, has this image already, or can be taken from another one."""
     for image_id in own_ids(manifest):
         holder = find(image_id)
         if image_id in taken or isinstance(holder, UndecidedRecord):
@@ -174,7 +174,7 @@ def _own_home(manifest: StoredManifest, find: Find, taken: Collection[str]) -> s
             return image_id
         if image_id not in own_ids(holder.manifests[0]):
             return image_id
-    raise IdInUseError  # not reachable by any pull: the second ID is a hash of this very image
+    raise IdInUseError  # unreachable: the second ID is a hash of exactly this image
 
 
 def _is_config_id(image_id: str, manifest: StoredManifest) -> bool:
@@ -189,12 +189,12 @@ def _shares(record: Record | UndecidedRecord | None, manifest: StoredManifest) -
 
 
 def _proof(manifest: StoredManifest, find: Find, evidence: Evidence) -> Proof | None:
-    """What is known of a manifest; None if nobody examined it."""
+    """The proof of a manifest; None if it was not examined."""
     if manifest.content in evidence:
         return evidence[manifest.content]
     if manifest.proof is not None:
         return manifest.proof
-    for image_id in own_ids(manifest):  # an image that is kept separate records why
+    for image_id in own_ids(manifest):  # the record of a separate image has its proof
         record = find(image_id)
         if isinstance(record, Record):
             for each in record.manifests:

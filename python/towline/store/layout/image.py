@@ -1,4 +1,4 @@
-"""An image in the store, as callers see it."""
+"""An image in the embedded store."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["StoredImage"]
 
 @dataclass(frozen=True, slots=True)
 class StoredImage:
-    """An image as it was when it was looked up; its blobs are read, and checked, when asked for.
+    """An image at the time of its lookup; its blobs are read and verified on each access.
 
     Attributes:
-        record: all that the store knows of it.
-        stored: the manifest that was pulled by the name or digest it was looked up by; the first
-            one where it was looked up by its ID, or listed.
+        record: the record of the image.
+        stored: the manifest that was pulled by the name or digest of the lookup; the first
+            manifest if the lookup was by ID or the image was listed.
     """
 
     record: Record
@@ -30,7 +30,7 @@ class StoredImage:
 
     @property
     def id(self) -> str:
-        """Hex; of the config's digest, unless it was stored under another (STORE-004)."""
+        """Hex; the config's digest, unless the image has another ID (STORE-004)."""
         return self.record.id
 
     @property
@@ -40,17 +40,17 @@ class StoredImage:
 
     @property
     def digests(self) -> tuple[Digest, ...]:
-        """Every digest by which the image is known, of manifests and of lists."""
+        """Every digest of the image, of manifests and of lists."""
         return self.record.digests()
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Newest first."""
+        """The names, newest first."""
         return self.record.names
 
     @property
     def manifest(self) -> RawManifest:
-        """The manifest, as it came.
+        """The original manifest.
 
         Raises:
             StoreError: ``store.blob_missing``, ``store.blob_closed``.
@@ -60,7 +60,7 @@ class StoredImage:
 
     @property
     def config(self) -> bytes:
-        """The config; empty where the image has none.  That of schema 1 was made (MANIFEST-024).
+        """The config; empty if the image has none.  For schema 1 it was made (MANIFEST-024).
 
         Raises:
             StoreError: ``store.blob_missing``, ``store.blob_closed``.
@@ -71,6 +71,6 @@ class StoredImage:
 
     @property
     def layers(self) -> tuple[Descriptor, ...]:
-        """The layers as the manifest describes them, lowest first, without those of no content."""
+        """The layers in the manifest, lowest first, without the empty layers of schema 1."""
         manifest = parse_image(self.manifest)
         return manifest.content if isinstance(manifest, Schema1) else manifest.layers

@@ -1,4 +1,4 @@
-"""One image on its way into the store."""
+"""The storing of one image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from towline.cancel import CancelToken
 from towline.errors import StoreError
 from towline.image.config import parse_config
 from towline.image.manifest import SCHEMA1
-from towline.image.schema1 import Schema1, known_digest, parse_image
+from towline.image.schema1 import Schema1, manifest_digest, parse_image
 from towline.name.digest import Digest, sha256_of
 from towline.name.reference import parse_reference
 from towline.store.layout import files, locks
@@ -28,13 +28,13 @@ from towline.store.protocol import ImagePlan, LayerPlan
 
 __all__ = ["LayoutIngest"]
 
-_MOST_PROOFS = 8  # of one publish; what is open then is stored apart
+_MOST_PROOFS = 8  # of one publish; after them an image is stored separately
 
 
 class LayoutIngest:
-    """An image that the store is taking.  Holds the store's shared lock until it is left."""
+    """The storing of one image.  It holds the store's shared lock until it is closed."""
 
-    __slots__ = ("_blobs", "_cancel", "_held", "_manifest", "_plan", "_records")
+    __slots__ = ("_blobs", "_cancel", "_manifest", "_plan", "_records", "_resources")
 
     def __init__(
         self, blobs: Blobs, records: RecordStore, plan: ImagePlan, cancel: CancelToken | None
@@ -45,16 +45,16 @@ class LayoutIngest:
         self._cancel = cancel
         self._manifest = _checked(plan)
         paths = blobs.paths
-        with ExitStack() as held:
-            # gc may be at work; it is short, and nothing is held while it is waited for
-            held.enter_context(locks.acquire(paths.store_lock, shared=True, cancel=cancel))
+        with ExitStack() as stack:
+            # Waits for gc, and holds no other lock meanwhile.
+            stack.enter_context(locks.acquire(paths.store_lock, shared=True, cancel=cancel))
             purpose = f"pulling {plan.names[0] if plan.names else plan.id}"
-            held.enter_context(locks.announced(paths.holders, purpose))
+            stack.enter_context(locks.holder_file(paths.holders, purpose))
             _refuse_full_disk(blobs, self.missing())
-            self._held = held.pop_all()
+            self._resources = stack.pop_all()
 
     def missing(self) -> Sequence[LayerPlan]:
-        """The layers whose blobs are not here, each blob once, lowest first."""
+        """Return the layers whose blobs are not in the store, each blob once, lowest first."""
         found: dict[Digest, LayerPlan] = {}
         for layer in self._plan.layers:
             if not self._blobs.has(layer.descriptor):
@@ -62,12 +62,12 @@ class LayoutIngest:
         return tuple(found.values())
 
     def sink(self, layer: LayerPlan, cancel: CancelToken | None = None) -> LayoutSink | None:
-        """A sink for a missing blob, alone among all tasks; None where it arrived meanwhile.
+        """Return the sink of a missing blob; wait while another task has it.
 
-        Waits while another task fetches the blob, so the caller holds no other sink then.
+        None if the blob was stored meanwhile.  The caller must not hold another sink.
 
         Raises:
-            PullCancelledError: while waiting.
+            PullCancelledError: the caller cancelled during the wait.
         """
         return self._blobs.sink(layer.descriptor, cancel or self._cancel)
 
@@ -76,17 +76,17 @@ class LayoutIngest:
         completed: ImagePlan | None = None,
         diff_ids: Mapping[Digest, Digest] | None = None,
     ) -> StoredImage:
-        """Make the image and its names visible, at once and for good.
+        """Make the image and its names visible, atomically.
 
-        Layers are decompressed only where the ID is that of an image with other layers (STORE-004).
+        Layers are decompressed only if the ID belongs to an image with other layers (STORE-004).
 
         Args:
-            completed: the plan again, with the ID and the config that depended on the layers.
-            diff_ids: of layers that were decompressed during this pull, by their blobs.
+            completed: the plan, completed with the ID and the config that depend on the layers.
+            diff_ids: the diff IDs of layers that were decompressed during this pull, by blob.
 
         Raises:
-            StoreError: ``store.incomplete`` where a blob is missing, ``store.id_in_use`` where the
-                ID is that of another image; nothing has changed then.
+            StoreError: ``store.incomplete`` if a blob is missing, ``store.id_in_use`` if a
+                requested ID belongs to another image; the store is unchanged.
         """
         if completed is not None and completed != self._plan:
             self._complete(completed)
@@ -105,7 +105,7 @@ class LayoutIngest:
         return StoredImage(self._published(plan, manifest), self._blobs, manifest)
 
     def _published(self, plan: ImagePlan, manifest: StoredManifest) -> Record:
-        """Store the record; what it takes to decide its ID is read without the index lock."""
+        """Store the record; layers are decompressed without holding the index lock."""
         cancel = self._cancel or CancelToken()
         if unrepaired(self._blobs.paths):
             repair(self._blobs, self._records, cancel)
@@ -122,7 +122,7 @@ class LayoutIngest:
             evidence[record.content] = found
 
     def _complete(self, plan: ImagePlan) -> None:
-        # STORE-021: only what was not known before is new
+        # STORE-021: only the ID and the config may be new, and only if they were empty
         begun = self._plan
         if plan != replace(begun, id=begun.id or plan.id, config=begun.config or plan.config):
             raise ValueError("the completed plan is that of another image")
@@ -132,8 +132,8 @@ class LayoutIngest:
         self._plan = plan
 
     def close(self) -> None:
-        """Let go of the store; once more changes nothing."""
-        self._held.close()
+        """Release the locks; a second call has no effect."""
+        self._resources.close()
 
     def __enter__(self) -> Self:
         return self
@@ -154,12 +154,12 @@ def _proof(
 
 
 def _checked(plan: ImagePlan) -> StoredManifest:
-    """What the record will hold of a plan that is as it must be.
+    """Check a plan, and return its manifest for the record.
 
     Raises:
         StoreError: ``store.invalid_id``.
-        InvalidNameError: a name, or a digest in the manifest.
-        SourceError: the manifest cannot be read.
+        InvalidNameError: a name, or a digest in the manifest, is invalid.
+        SourceError: the manifest is invalid.
     """
     if plan.id and not is_id(plan.id):
         raise StoreError("store.invalid_id", id=plan.id)
@@ -185,12 +185,12 @@ def _checked(plan: ImagePlan) -> StoredManifest:
 
 
 def _with_history(stored: StoredManifest, plan: ImagePlan, manifest: Schema1) -> StoredManifest:
-    """What the record will hold of an image of schema 1 (STORE-021)."""
+    """Complete the manifest for the record of an image of schema 1 (STORE-021)."""
     if plan.config:
         diff_ids = parse_config(plan.config).diff_ids or ()
         if len(diff_ids) != len(manifest.content) or manifest.config_with(diff_ids) != plan.config:
             raise ValueError("the plan's config is not made of its manifest")
-    known = known_digest(plan.manifest)
+    known = manifest_digest(plan.manifest)
     return replace(
         stored,
         config=sha256_of(plan.config) if plan.config else None,
@@ -201,13 +201,14 @@ def _with_history(stored: StoredManifest, plan: ImagePlan, manifest: Schema1) ->
 
 
 def _refuse_full_disk(blobs: Blobs, missing: Sequence[LayerPlan]) -> None:
-    """Say before the first byte that the image cannot fit.
+    """Refuse an image that is larger than the free space.
 
     Raises:
         StoreError: ``store.no_space``.
     """
     needed = sum(
-        max(0, layer.descriptor.size - blobs.held(layer.descriptor.digest)) for layer in missing
+        max(0, layer.descriptor.size - blobs.partial_usage(layer.descriptor.digest))
+        for layer in missing
     )
     if needed:
         with files.using("statvfs", blobs.paths.root):

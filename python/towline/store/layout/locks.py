@@ -1,7 +1,7 @@
-"""Locks between tasks: threads of one process and processes alike.
+"""Locks between tasks, which are threads of the same or of different processes.
 
-A lock is a flock on a file that each task opens for itself, so it ends with its holder, however
-that dies.  Who holds the store's lock is written beside it, for the message to whoever wants it.
+A lock is a flock on a file that each task opens separately, so the system releases it when the
+process ends.  The holders of the store's lock are recorded in files, for the message to others.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ from dataclasses import dataclass
 from towline.cancel import CancelToken
 from towline.store.layout import files
 
-__all__ = ["Holder", "Lock", "acquire", "announced", "holders", "try_acquire"]
+__all__ = ["Holder", "Lock", "acquire", "holder_file", "holders", "try_acquire"]
 
 _OPEN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
 
 
 class Lock:
-    """A lock that is held, until `release`."""
+    """A lock that is held until `release`."""
 
-    __slots__ = ("_descriptor", "_passing", "_path")
+    __slots__ = ("_descriptor", "_path", "_temporary")
 
-    def __init__(self, descriptor: int, path: str, *, passing: bool) -> None:
+    def __init__(self, descriptor: int, path: str, *, temporary: bool) -> None:
         self._descriptor = descriptor
         self._path = path
-        self._passing = passing
+        self._temporary = temporary
 
     def release(self) -> None:
-        """Let go; once more changes nothing.  The file of a passing lock goes too."""
+        """Release the lock, and remove the file of a temporary one; a second call has no effect."""
         if self._descriptor < 0:
             return
         descriptor, self._descriptor = self._descriptor, -1
         try:
-            if self._passing:
-                files.remove(self._path)  # while it is held: see _still_there
+            if self._temporary:
+                files.remove(self._path)  # before the release: see _is_current
         finally:
             os.close(descriptor)
 
@@ -51,46 +51,46 @@ class Lock:
         self.release()
 
 
-def try_acquire(path: str, *, shared: bool = False, passing: bool = False) -> Lock | None:
-    """The lock, or None where another task holds it.
+def try_acquire(path: str, *, shared: bool = False, temporary: bool = False) -> Lock | None:
+    """Acquire a lock without waiting; None if another task holds it.
 
     Args:
-        path: of the lock's file, made where there is none.
-        shared: together with other shared holders.
-        passing: the file goes with the lock; for locks of which there are many.
+        path: the file of the lock, which is created if necessary.
+        shared: acquire a shared lock.
+        temporary: remove the file on release; for locks of which there are many.
     """
-    return _acquire(path, shared=shared, passing=passing, wait=False)
+    return _acquire(path, shared=shared, temporary=temporary, wait=False)
 
 
 def acquire(
-    path: str, *, shared: bool = False, passing: bool = False, cancel: CancelToken | None = None
+    path: str, *, shared: bool = False, temporary: bool = False, cancel: CancelToken | None = None
 ) -> Lock:
-    """The lock, after waiting for those who hold it.
+    """Acquire a lock; wait while other tasks hold it.
 
     Raises:
-        PullCancelledError: while waiting.
+        PullCancelledError: the caller cancelled during the wait.
     """
     if cancel is None:
-        lock = _acquire(path, shared=shared, passing=passing, wait=True)
-        assert lock is not None  # only a lock that is not waited for can be missed
+        lock = _acquire(path, shared=shared, temporary=temporary, wait=True)
+        assert lock is not None  # None is only returned without wait
         return lock
     pause = _FIRST_PAUSE
-    while (lock := try_acquire(path, shared=shared, passing=passing)) is None:
+    while (lock := try_acquire(path, shared=shared, temporary=temporary)) is None:
         cancel.wait(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
     return lock
 
 
-def _acquire(path: str, *, shared: bool, passing: bool, wait: bool) -> Lock | None:
-    how = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
+def _acquire(path: str, *, shared: bool, temporary: bool, wait: bool) -> Lock | None:
+    operation = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
     with files.using("open", path):
         while True:
             descriptor = os.open(path, _OPEN, 0o666)
             try:
-                fcntl.flock(descriptor, how)
-                if not passing or _still_there(descriptor, path):
+                fcntl.flock(descriptor, operation)
+                if not temporary or _is_current(descriptor, path):
                     kept, descriptor = descriptor, -1
-                    return Lock(kept, path, passing=passing)
+                    return Lock(kept, path, temporary=temporary)
             except BlockingIOError:
                 return None
             finally:
@@ -98,8 +98,8 @@ def _acquire(path: str, *, shared: bool, passing: bool, wait: bool) -> Lock | No
                     os.close(descriptor)
 
 
-def _still_there(descriptor: int, path: str) -> bool:
-    # The last holder removed the file before it let go, so a lock on a removed file is none.
+def _is_current(descriptor: int, path: str) -> bool:
+    # The last holder removes the file before the release; a lock on a removed file is void.
     try:
         return os.path.samestat(os.fstat(descriptor), os.lstat(path))
     except FileNotFoundError:
@@ -108,7 +108,7 @@ def _still_there(descriptor: int, path: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds the store, and what for; prints as ``process 42 (pulling x)``."""
+    """A process that holds the store's lock; ``str()`` gives ``process 42 (pulling x)``."""
 
     pid: int
     purpose: str
@@ -119,34 +119,34 @@ class Holder:
 
 
 @contextmanager
-def announced(folder: str, purpose: str) -> Iterator[None]:
-    """Say in `folder` what this task holds the store for, as long as it does."""
+def holder_file(folder: str, purpose: str) -> Iterator[None]:
+    """Return a context during which a file in `folder` records this task and its purpose."""
     path = files.unused_path(folder)
-    with acquire(path, passing=True):
-        told = {"pid": os.getpid(), "purpose": purpose, "since": time.time()}
+    with acquire(path, temporary=True):
+        holder = {"pid": os.getpid(), "purpose": purpose, "since": time.time()}
         with files.using("write", path):
             descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
-                os.write(descriptor, json.dumps(told).encode())
+                os.write(descriptor, json.dumps(holder).encode())
             finally:
                 os.close(descriptor)
         yield
 
 
 def holders(folder: str) -> tuple[Holder, ...]:
-    """Who holds the store now; what dead holders left is cleared away."""
+    """Return the holders of the store's lock; remove the files of killed processes."""
     found = []
     with files.using("readdir", folder):
         names = sorted(os.listdir(folder))
     for name in names:
         path = f"{folder}/{name}"
-        stale = try_acquire(path, passing=True)
+        stale = try_acquire(path, temporary=True)
         if stale is not None:
             stale.release()
             continue
         with suppress(
             ValueError, KeyError, TypeError, OverflowError, RecursionError
-        ):  # half written: it is not told
-            told = json.loads(files.read(path) or b"")
-            found.append(Holder(int(told["pid"]), str(told["purpose"]), float(told["since"])))
+        ):  # incompletely written
+            holder = json.loads(files.read(path) or b"")
+            found.append(Holder(int(holder["pid"]), str(holder["purpose"]), float(holder["since"])))
     return tuple(found)

@@ -1,7 +1,8 @@
-"""From a name or a digest to image IDs, without reading every record.
+"""Lookup files: the image IDs of a name or digest, so that not every record has to be read.
 
-A lookup file holds the IDs of records that may have the key, newest first; the record decides.  So
-it is written *before* the records change, and a reader at any moment finds the one or the other.
+A lookup file lists the IDs of records that may have the key, newest first; the records are
+authoritative.  A change writes lookup files with old and new IDs *before* it changes the records,
+so that a reader finds the old or the new record at any moment.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ __all__ = ["decode", "encode", "ids", "read", "rebuild"]
 
 
 def encode(key: str, image_ids: tuple[str, ...]) -> bytes:
-    """A lookup file."""
+    """Return the content of a lookup file."""
     return json.dumps({"key": key, "ids": image_ids}).encode()
 
 
 def decode(data: bytes) -> tuple[str, tuple[str, ...]] | None:
-    """The key and the IDs of a lookup file; None where it is damaged, as a loss of power may do."""
+    """Return the key and the IDs of a lookup file; None if it is damaged, as by a loss of power."""
     try:
         document = json.loads(data)
         key, image_ids = document["key"], document["ids"]
@@ -37,7 +38,7 @@ def decode(data: bytes) -> tuple[str, tuple[str, ...]] | None:
 
 
 def ids(paths: StorePaths, key: str) -> tuple[str, ...] | None:
-    """The IDs that may have the key, newest first; None where only the records can tell."""
+    """Return the IDs that may have the key, newest first; None if the lookup file is damaged."""
     path = paths.key(key)
     decoded = read(path)
     if decoded is None and not os.path.lexists(path):
@@ -48,7 +49,7 @@ def ids(paths: StorePaths, key: str) -> tuple[str, ...] | None:
 
 
 def read(path: str) -> tuple[str, tuple[str, ...]] | None:
-    """The key and the IDs in a lookup file; None where it is not there, or cannot be used."""
+    """Read the key and the IDs of a lookup file; None if it is missing or damaged."""
     try:
         return decode(files.read(path) or b"")
     except PathError:
@@ -56,12 +57,12 @@ def read(path: str) -> tuple[str, tuple[str, ...]] | None:
 
 
 def rebuild(paths: StorePaths, wanted: Mapping[str, Sequence[str]], damaged: Set[str]) -> None:
-    """Make all lookups again.
+    """Rewrite all lookup files.
 
     Args:
-        paths: the store.
+        paths: the paths of the store.
         wanted: the IDs of each key, newest first.
-        damaged: IDs whose records cannot be read; they stay where they are listed.
+        damaged: IDs of damaged records; lookup files that list them still do so afterwards.
     """
     due = {paths.key(key): (key, tuple(ids)) for key, ids in wanted.items()}
     with files.using("readdir", paths.lookup):
@@ -70,7 +71,7 @@ def rebuild(paths: StorePaths, wanted: Mapping[str, Sequence[str]], damaged: Set
         path = f"{paths.lookup}/{name}"
         decoded = read(path)
         if decoded is not None:
-            # What cannot be read may have the key still: asking for it then says so.
+            # A damaged record may have the key; a lookup must then raise its error.
             key, holders = due.get(path, (decoded[0], ()))
             holders += tuple(other for other in decoded[1] if other in damaged)
             if holders:

@@ -1,10 +1,10 @@
-"""The view for other tools: ``index.json`` of the OCI layout, made from the records.
+"""``index.json`` of the OCI layout, for other tools; it is made from the records.
 
-The records are the truth.  An image has one entry for each of its names that an OCI layout allows,
-or one without a name where it has none such, so that other tools know what it needs.  Entries that
-others added are kept, and where such an entry has a name, ours steps back until the name is pulled
-again.  One entry a line, so that changing one of ten thousand costs no parsing; a
-checksum beside the file tells whether another tool wrote it since.
+The records are authoritative.  An image has one entry for each of its names that is valid in an OCI
+layout, or one entry without a name if there is none; so other tools find all blobs that are needed.
+Entries of other tools are kept, and take precedence over our entry of the same name until that name
+is pulled again.  There is one entry per line, so that a change of one entry parses no other one.  A
+checksum in another file shows whether another tool has written the index since.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 NAME = "org.opencontainers.image.ref.name"
-OURS = "dev.towline.image"  # "<id> <name>": an entry that was edited since is no longer ours
+OURS = "dev.towline.image"  # "<id> <name>"; it differs from the name in an entry edited by others
 NAMELESS = ""
 
 # The grammar of a name in an OCI layout (image-spec, annotations.md), as skopeo enforces it.
@@ -46,17 +46,17 @@ _LEGAL = re.compile(rf"{_PART}(?:/{_PART})*")
 
 
 def is_legal_name(name: str) -> bool:
-    """Whether ``oci:ROOT:NAME`` can carry the name in other tools."""
+    """Whether the name is valid in an OCI layout, as in ``oci:ROOT:NAME``."""
     return _LEGAL.fullmatch(name) is not None
 
 
 def shown_names(record: Record) -> tuple[str, ...]:
-    """The names under which an image has entries, newest first: the legal ones, else `NAMELESS`."""
+    """Return the names of an image's entries, newest first: the valid names, else `NAMELESS`."""
     return tuple(name for name in record.names if is_legal_name(name)) or (NAMELESS,)
 
 
 def entry_line(record: Record, name: str) -> bytes:
-    """The entry of one name of an image, as its line in index.json."""
+    """Return the line in index.json for one name of an image."""
     manifest = record.manifest_of(name)
     annotations = {OURS: f"{record.id} {name}"}
     if name != NAMELESS:
@@ -72,7 +72,7 @@ def entry_line(record: Record, name: str) -> bytes:
 
 
 def checksum_of(data: bytes) -> bytes:
-    """What lies beside index.json to tell that towline wrote it."""
+    """Return the content of the checksum file for this content of index.json."""
     return sha256_of(data).hex.encode()
 
 
@@ -89,7 +89,7 @@ _HEAD = {"schemaVersion": 2, "mediaType": OCI_INDEX}
 
 @dataclass(frozen=True, slots=True)
 class _Document:
-    """index.json taken apart: what stands before the entries, and each entry as a line."""
+    """index.json, split into the text before the entries, and one line per entry."""
 
     head: bytes
     lines: Sequence[bytes]
@@ -108,12 +108,12 @@ EMPTY = _document(_HEAD, ()).joined()
 
 @dataclass(frozen=True, slots=True)
 class OciIndex:
-    """index.json of one store.  Whoever writes it holds the index lock."""
+    """index.json of one store.  The writer must hold the index lock."""
 
     paths: StorePaths
 
     def unchanged(self) -> bytes | None:
-        """The file as towline wrote it last; None where it is not that any more."""
+        """Return the file if its last writer was towline, else None."""
         try:
             data = files.read(self.paths.index)
             checksum = files.read(self.paths.index_checksum)
@@ -124,18 +124,18 @@ class OciIndex:
         return data
 
     def shows(self, data: bytes, record: Record, names: Sequence[str]) -> bool:
-        """Whether these names of an image are in the file as they should be."""
+        """Whether the file has the right entries for these names of an image."""
         shown = shown_names(record)
         wanted = [name for name in shown if name in names or name == NAMELESS]
         return all(entry_line(record, name) in data for name in wanted)
 
-    def named_anew(
+    def with_names(
         self, data: bytes, record: Record, names: Sequence[str], others: Sequence[Record]
     ) -> bytes:
-        """The file, after these names were given to an image, and `others` have lost some."""
+        """Return the file after names were moved to an image from the images of `others`."""
         patterns = [_name_pattern(name) for name in names]
         nameless = {entry_line(changed, NAMELESS) for changed in (record, *others)}
-        document = _taken_apart(data)
+        document = _split(data)
         lines = [
             line
             for line in document.lines
@@ -151,20 +151,20 @@ class OciIndex:
     def without(
         self, data: bytes, record: Record, names: Sequence[str], left: Record | None
     ) -> bytes:
-        """The file without our entries for these names of an image, of which this is left."""
+        """Return the file without our entries for these names; `left` is the remaining record."""
         gone = {entry_line(record, name) for name in (*names, NAMELESS)}
-        document = _taken_apart(data)
+        document = _split(data)
         lines = [line for line in document.lines if line not in gone]
         if left is not None and shown_names(left) == (NAMELESS,):
             lines.append(entry_line(left, NAMELESS))
         return _Document(document.head, lines).joined()
 
-    def made_anew(self, records: Iterable[Record], taken: Sequence[str] = ()) -> bytes:
-        """The file from the records and from the entries of others.
+    def rebuilt(self, records: Iterable[Record], taken: Sequence[str] = ()) -> bytes:
+        """Return the file made from the records and the entries of other tools.
 
         Args:
-            records: all, no name twice.
-            taken: names that were just given, and that others lose.
+            records: all records, in which no name occurs twice.
+            taken: names that were just pulled; entries of other tools with them are dropped.
         """
         head, foreign = self._foreign()
         lines = [_line(entry) for entry in foreign if _ref_name(entry) not in taken]
@@ -175,12 +175,12 @@ class OciIndex:
         return _document(head, lines).joined()
 
     def nameless(self) -> set[bytes]:
-        """The lines of our entries without a name; raises as `names`."""
+        """Return the lines of our entries without a name; raises as `names`."""
         entries = self._parse(self._data() or EMPTY)["manifests"]
         return {_line(entry) for entry in entries if _is_ours(entry) and not _ref_name(entry)}
 
     def foreign(self) -> Sequence[Any]:
-        """The entries that others added.
+        """Return the entries of other tools.
 
         Raises:
             StoreError: ``store.index_damaged``.
@@ -188,11 +188,11 @@ class OciIndex:
         return self._read()[1]
 
     def foreign_names(self) -> set[str]:
-        """The names of the entries that others added."""
+        """Return the names in the entries of other tools."""
         return {name for entry in self.foreign() if (name := _ref_name(entry)) is not None}
 
     def names(self) -> dict[str, bytes]:
-        """The line of each name in the file, ours and others'.
+        """Return the line of each name in the file, of our entries and those of other tools.
 
         Raises:
             StoreError: ``store.index_damaged``.
@@ -206,7 +206,7 @@ class OciIndex:
         except StoreError as error:
             if error.code != "store.index_damaged":
                 raise
-            # It does not parse, so it is kept for a person to look at.
+            # The damaged file may have entries of other tools, so it is kept for the user.
             self._keep_damaged()
             return _HEAD, ()
 
@@ -214,7 +214,7 @@ class OciIndex:
         kept = self.paths.index_damaged
         try:
             data = files.read(self.paths.index) or b""
-        except PathError:  # far too large to be copied
+        except PathError:  # too large to be copied
             files.Prepared(self.paths.index, kept).put()
         else:
             files.write(self.paths.tmp, kept, data, sync=False)
@@ -252,8 +252,8 @@ class OciIndex:
         return document
 
 
-def _taken_apart(data: bytes) -> _Document:
-    """The parts of a file that towline wrote."""
+def _split(data: bytes) -> _Document:
+    """Split a file that towline wrote."""
     head, *lines = data.removesuffix(b"\n]}\n").split(b"\n")
     return _Document(head, [line.removesuffix(b",") for line in lines if line])
 
@@ -261,7 +261,7 @@ def _taken_apart(data: bytes) -> _Document:
 def _entry_of(line: bytes) -> Any:
     try:
         return json.loads(line)
-    except (ValueError, RecursionError):  # nobody but a forger of the checksum writes that
+    except (ValueError, RecursionError):  # possible only with a forged checksum
         return None
 
 

@@ -1,16 +1,16 @@
-"""Where things lie in an embedded store.
+"""The paths of the files of an embedded store.
 
-    ROOT/oci-layout  index.json  blobs/<algorithm>/<hex>     an OCI layout, as other tools know it
-    ROOT/towline/store.json        the version of what lies below
-                 images/<id>.json  one record per image: the truth
-                 lookup/<sha256>   from a name or a digest to IDs; can be made again
-                 partial/<algorithm>/<hex>                   the beginnings of blobs
-                 locks/            of the store, of the index, of blobs; who holds them
-                 tmp/              files on their way to their place
-                 index.sha256      of index.json as towline wrote it last
-                 unfinished        there while records are being changed
+    ROOT/oci-layout  index.json  blobs/<algorithm>/<hex>     an OCI layout, for other tools
+    ROOT/towline/store.json        the version of the store's format
+                 images/<id>.json  one record per image; authoritative
+                 lookup/<sha256>   the IDs of a name or digest; made from the records
+                 partial/<algorithm>/<hex>                   partial blobs
+                 locks/            locks of the store, the index and blobs, and their holders
+                 tmp/              files that are not yet renamed to their path
+                 index.sha256      checksum of index.json as towline wrote it last
+                 unfinished        a marker that exists while records are changed
 
-Nothing becomes part of a path before it was checked: IDs and digests are hex, names are hashed.
+Only validated text becomes part of a path: IDs and digests are hex, and names are hashed.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _ID = re.compile(r"[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128}")
 
 
 def is_id(text: str) -> bool:
-    """Whether the text is a whole image ID: the hex of a digest."""
+    """Whether the text is a complete image ID, which is the hex of a digest."""
     return _ID.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class StorePaths:
-    """The paths of one store, all absolute; the drawing above says what lies where."""
+    """The absolute paths of one store, as listed above."""
 
     root: str
     layout_file: str
@@ -56,7 +56,7 @@ class StorePaths:
 
     @staticmethod
     def below(root: str) -> StorePaths:
-        """The paths of the store in a folder, given by its absolute path."""
+        """Return the paths of the store in a folder, given by its absolute path."""
         own = f"{root}/towline"
         return StorePaths(
             root=root,
@@ -79,7 +79,7 @@ class StorePaths:
         )
 
     def folders(self) -> tuple[str, ...]:
-        """Every folder of a store but its root, parents first."""
+        """Return every folder of a store except its root, parents first."""
         return (
             self.blobs,
             f"{self.blobs}/sha256",
@@ -95,7 +95,7 @@ class StorePaths:
         )
 
     def record(self, image_id: str) -> str:
-        """The record of an image.
+        """Return the path of the record of an image.
 
         Raises:
             StoreError: ``store.invalid_id``.
@@ -105,18 +105,18 @@ class StorePaths:
         return f"{self.images}/{image_id}.json"
 
     def key(self, key: str) -> str:
-        """The lookup file of a name or digest, whatever characters it has."""
+        """Return the path of the lookup file of a name or digest, which may have any characters."""
         hashed = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
         return f"{self.lookup}/{hashed}"
 
     def blob(self, digest: Digest) -> str:
-        """A blob."""
+        """Return the path of a blob."""
         return f"{self.blobs}/{digest.algorithm}/{digest.hex}"
 
     def partial(self, digest: Digest) -> str:
-        """The beginning of a blob."""
+        """Return the path of a partial blob."""
         return f"{self.partials}/{digest.algorithm}/{digest.hex}"
 
     def blob_lock(self, digest: Digest) -> str:
-        """The lock of whoever fetches a blob."""
+        """Return the path of the lock for fetching a blob."""
         return f"{self.blob_locks}/{digest.algorithm}-{digest.hex}"

@@ -1,4 +1,4 @@
-"""Proving that the layers of a manifest are those that its config names."""
+"""Compares the layers of a manifest with the diff IDs in its config."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def prove(blobs: Blobs, manifest: StoredManifest, cancel: CancelToken) -> Proof:
         return Proof.UNREADABLE if unreadable else Proof.INCOMPLETE
     except VerificationError:
         return Proof.INCOMPLETE
-    except TowlineError:  # the config of an artifact may be anything
+    except TowlineError:  # an artifact's config has its own format
         return Proof.UNPROVABLE
     if not diff_ids or any(diff_id.algorithm != "sha256" for diff_id in diff_ids):
-        # An image without layers has nothing to compare, and its config is all of it.
+        # Without layers and diff IDs the config is the whole image.
         return Proof.UNPROVABLE if diff_ids or manifest.layers else Proof.PROVEN
     if len(diff_ids) != len(manifest.layers):
         return Proof.REFUTED
@@ -51,22 +51,22 @@ def prove(blobs: Blobs, manifest: StoredManifest, cancel: CancelToken) -> Proof:
 
 
 def named_diff_ids(blobs: Blobs, manifest: StoredManifest) -> Sequence[Digest] | None:
-    """What the config says of each layer; None where it does not say it of each.
+    """Return the diff ID of each layer in the config; None if it does not have one for each.
 
     Raises:
-        TowlineError: the config cannot be read.
+        TowlineError: the config is missing or invalid.
     """
     if manifest.config is None:
         return None
     diff_ids = parse_config(blobs.get(manifest.config)).diff_ids
     if diff_ids is None or len(diff_ids) != len(manifest.layers):
         return None
-    # the layer pass knows SHA-256 only
+    # the layer pass supports SHA-256 only
     return diff_ids if all(diff_id.algorithm == "sha256" for diff_id in diff_ids) else None
 
 
 def _diff_id(blobs: Blobs, layer: Digest, cancel: CancelToken) -> str | Proof:
-    """The diff ID of a layer, or the reason why it is not known."""
+    """The diff ID of a layer, or the proof that results from its absence."""
     cancel.raise_if_cancelled()
     path = blobs.paths.blob(layer)
     if files.regular_size(path) is None:
@@ -87,7 +87,7 @@ def _diff_id(blobs: Blobs, layer: Digest, cancel: CancelToken) -> str | Proof:
 
 
 def _without_diff_id(path: str, layer: Digest, cancel: CancelToken) -> Proof:
-    """A layer that is no tar or exceeds a limit refutes its config, unless its blob is damaged."""
+    """The proof for a layer without a diff ID: refuted, unless its blob is damaged."""
     try:
         got, _ = hash_file(path, layer.algorithm, stop=cancel.stop)
     except CoreError:

@@ -1,6 +1,6 @@
-"""Records as JSON, read strictly: one file per image ID.
+"""Records as JSON, parsed strictly: one file per image ID.
 
-Version 2 of the schema says for each name by which manifest it was pulled; version 1 did not.
+Version 2 of the schema has the manifest of each name; version 1 did not.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 def encode_record(record: Record) -> bytes:
-    """A record as JSON."""
+    """Return a record as JSON."""
     document = {
         "schema": SCHEMA,
         "id": record.id,
@@ -59,10 +59,10 @@ def _manifest_entry(manifest: StoredManifest) -> dict[str, Any]:
 
 
 def decode_record(data: bytes, image_id: str, path: str) -> Record | UndecidedRecord:
-    """Read the record of an image, of either version.
+    """Parse the record of an image, of either version.
 
     Raises:
-        StoreError: ``store.record_damaged``; also where it is newer than this towline.
+        StoreError: ``store.record_damaged``; also if its version is newer than this towline.
     """
     try:
         return _record(json.loads(data), image_id)
@@ -76,11 +76,11 @@ def _record(document: Any, image_id: str) -> Record | UndecidedRecord:
     schema = document.get("schema") if isinstance(document, dict) else SCHEMA
     if schema not in (1, SCHEMA) or isinstance(schema, bool):
         raise ValueError(f"schema {schema!r}; this towline reads 1 and {SCHEMA}")
-    _exactly(document, {"schema", "id", "names", "named", "manifests", "lists"})
+    _require_keys(document, {"schema", "id", "names", "named", "manifests", "lists"})
     manifests = _list(document["manifests"], _manifest)
     if not manifests:
         raise ValueError("it has no manifest")
-    found = _second(document, manifests) if schema == SCHEMA else _first(document, manifests)
+    found = _version_2(document, manifests) if schema == SCHEMA else _version_1(document, manifests)
     if found.id != image_id or not is_id(image_id):
         raise ValueError(f"it is the record of {found.id!r}")
     if len(set(found.names)) != len(found.names):
@@ -88,16 +88,16 @@ def _record(document: Any, image_id: str) -> Record | UndecidedRecord:
     return found
 
 
-def _second(document: Any, manifests: tuple[StoredManifest, ...]) -> Record:
+def _version_2(document: Any, manifests: tuple[StoredManifest, ...]) -> Record:
     if not same_image(manifests):
         raise ValueError("its manifests are not those of one image")
 
     def link(entry: Any, key: str, read: Callable[[Any], object]) -> Link:
-        _exactly(entry, {key, "manifest"})
-        place = _count(entry["manifest"])
-        if place >= len(manifests):
-            raise ValueError(f"it has no manifest {place}")
-        return Link(str(read(entry[key])), place)
+        _require_keys(entry, {key, "manifest"})
+        index = _count(entry["manifest"])
+        if index >= len(manifests):
+            raise ValueError(f"it has no manifest {index}")
+        return Link(str(read(entry[key])), index)
 
     return Record(
         id=_text(document["id"]),
@@ -108,8 +108,8 @@ def _second(document: Any, manifests: tuple[StoredManifest, ...]) -> Record:
     )
 
 
-def _first(document: Any, manifests: tuple[StoredManifest, ...]) -> Record | UndecidedRecord:
-    """A record of version 1; its names are decided where all manifests have equal content."""
+def _version_1(document: Any, manifests: tuple[StoredManifest, ...]) -> Record | UndecidedRecord:
+    """A record of version 1; it is decided if all manifests have equal content."""
     old = UndecidedRecord(
         id=_text(document["id"]),
         names=_list(document["names"], _text),
@@ -119,10 +119,10 @@ def _first(document: Any, manifests: tuple[StoredManifest, ...]) -> Record | Und
     )
     if not same_image(manifests):
         return old
-    known = {str(manifest.known): place for place, manifest in enumerate(manifests)}
+    indexes = {str(manifest.known): index for index, manifest in enumerate(manifests)}
     return Record(
         id=old.id,
-        tags=tuple(Link(name, known.get(name.partition("@")[2], 0)) for name in old.names),
+        tags=tuple(Link(name, indexes.get(name.partition("@")[2], 0)) for name in old.names),
         named=old.named,
         manifests=manifests,
         lists=tuple(Link(str(listed), 0) for listed in old.lists),
@@ -130,8 +130,8 @@ def _first(document: Any, manifests: tuple[StoredManifest, ...]) -> Record | Und
 
 
 def _manifest(entry: Any) -> StoredManifest:
-    more = {"empty", "payload", "proven"}
-    _exactly(entry, {"mediaType", "digest", "size", "config", "layers"}, more)
+    optional = {"empty", "payload", "proven"}
+    _require_keys(entry, {"mediaType", "digest", "size", "config", "layers"}, optional)
     proven = entry.get("proven")
     if "proven" in entry and not isinstance(proven, bool):
         raise ValueError("not a truth value")
@@ -147,10 +147,10 @@ def _manifest(entry: Any) -> StoredManifest:
     )
 
 
-def _exactly(document: Any, keys: set[str], more: Set[str] = frozenset()) -> None:
+def _require_keys(document: Any, keys: set[str], optional: Set[str] = frozenset()) -> None:
     if not isinstance(document, dict):
         raise ValueError("not an object")
-    if differing := keys ^ (set(document) - more):
+    if differing := keys ^ (set(document) - optional):
         raise ValueError(f"its keys differ at {min(differing)!r}")
 
 

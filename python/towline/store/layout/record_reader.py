@@ -1,4 +1,4 @@
-"""Reading of records, without locks: a reader at any moment sees the old or the new state."""
+"""Reads records without locks; a reader sees the state before or after a change."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class RecordReader:
     paths: StorePaths
 
     def get(self, image_id: str) -> Record | None:
-        """The record of an ID, None where there is none.
+        """Return the record of an ID; None if there is none.
 
         Raises:
             StoreError: ``store.record_damaged``, ``store.record_undecided``,
@@ -41,11 +41,11 @@ class RecordReader:
         return found
 
     def read(self, image_id: str) -> Record | UndecidedRecord | None:
-        """The record of an ID, of either version, None where there is none.
+        """Return the record of an ID, of either version; None if there is none.
 
         Raises:
-            StoreError: ``store.record_damaged``; ``store.record_unreadable`` where the system
-                refuses to read it at this moment.
+            StoreError: ``store.record_damaged``; ``store.record_unreadable`` after an error of the
+                operating system.
         """
         path = self.paths.record(image_id)
         try:
@@ -65,44 +65,44 @@ class RecordReader:
         return None
 
     def ids(self) -> list[str]:
-        """The IDs of all images, sorted."""
+        """Return the IDs of all images, sorted."""
         with files.using("readdir", self.paths.images):
             names = os.listdir(self.paths.images)
         found = (name.removesuffix(".json") for name in names if name.endswith(".json"))
         return sorted(image_id for image_id in found if is_id(image_id))
 
     def all(self) -> tuple[list[Record], list[StoreError]]:
-        """Every record, no name twice, those with the newest names first; and the damaged ones."""
+        """Return every record, each name in one only, and the errors; newest names come first."""
         for _ in range(_ATTEMPTS - 1):
             stamp = self._stamp()
             found, damaged = self.read_all()
             records = self.without_repeats(found)
             if stamp is not None and stamp == self._stamp():
                 return records, damaged
-            time.sleep(_PAUSE)  # a change is under way: a name on the move could be missed
+            time.sleep(_PAUSE)  # during a change, a name that moves could be missed
         found, damaged = self.read_all()
         return self.without_repeats(found), damaged
 
-    def holding(self, key: str) -> Iterator[Record]:
-        """The images that have a name or are known by a digest, the newest first.
+    def with_key(self, key: str) -> Iterator[Record]:
+        """Yield the images that have a name or digest, the newest first.
 
         Raises:
-            StoreError: ``store.record_damaged``, ``store.record_undecided``: the record that may
-                have it cannot be read, or does not say.
+            StoreError: ``store.record_damaged``, ``store.record_undecided``: a record that may
+                have the key is damaged or undecided.
         """
-        given = False
-        for _ in range(_ATTEMPTS):  # a name on the move may slip by once
+        found = False
+        for _ in range(_ATTEMPTS):  # a name that moves can be missed once
             known = self.known(key)
             for image_id in known:
                 record = self.get(image_id)
-                if record is not None and key in record.handles():
-                    given = True
+                if record is not None and key in record.lookup_keys():
+                    found = True
                     yield record
-            if given or not known:
+            if found or not known:
                 break
 
     def undecided(self) -> list[UndecidedRecord]:
-        """The records of version 1 whose names nobody can attribute yet."""
+        """Return the records of version 1 whose names have no certain manifest."""
         found = []
         for image_id in self.ids():
             with suppress(StoreError):  # damaged
@@ -112,11 +112,11 @@ class RecordReader:
         return found
 
     def _stamp(self) -> tuple[int, int] | None:
-        """Another one after each change, None during one."""
+        """A value that differs after each change; None during a change."""
         if os.path.lexists(self.paths.unfinished):
             return None
         try:
-            # written last by every change, while the one before is still there
+            # each change writes it last, and as a new file
             with files.using("lstat", self.paths.index_checksum):
                 last = os.lstat(self.paths.index_checksum)
         except PathError as error:
@@ -126,7 +126,7 @@ class RecordReader:
         return last.st_ino, last.st_ctime_ns
 
     def read_all(self) -> tuple[list[Record], list[StoreError]]:
-        """Every record as it is, those with the newest names first, and the errors of the rest."""
+        """Return every record as stored, newest names first, and the errors of the other ones."""
         records, damaged = [], []
         for image_id in self.ids():
             try:
@@ -134,13 +134,13 @@ class RecordReader:
             except StoreError as error:
                 damaged.append(error)
                 continue
-            if record is not None:  # else removed since the folder was read
+            if record is not None:  # None: removed since the folder was read
                 records.append(record)
         records.sort(key=lambda record: (-record.named, record.id))
         return records, damaged
 
     def known(self, key: str) -> tuple[str, ...]:
-        """The IDs of the images that may have a name or digest, the newest first.
+        """Return the IDs of the images that may have a name or digest, the newest first.
 
         Raises:
             StoreError: ``store.record_unreadable``, if all records have to be read.
@@ -149,14 +149,14 @@ class RecordReader:
         if image_ids is None:
             records, faults = self.read_all()
             refuse_unreadable(faults)  # one of them may have the key
-            return tuple(record.id for record in records if key in record.handles())
+            return tuple(record.id for record in records if key in record.lookup_keys())
         return image_ids
 
     def without_repeats(self, records: list[Record]) -> list[Record]:
-        """The records, each name only in the newest one.
+        """Return the records, with each name only in the newest one.
 
-        A kill between two renames leaves a name in two records; the name index lists the newer one
-        first.
+        After a kill between two renames two records have the name; the name index lists the newer
+        one first.
         """
         holders: dict[str, list[Record]] = defaultdict(list)
         for record in records:
@@ -166,14 +166,14 @@ class RecordReader:
         for name, several in holders.items():
             if len(several) > 1:
                 order = name_index.ids(self.paths, name) or ()
-                rank = {image_id: place for place, image_id in enumerate(order)}
+                rank = {image_id: index for index, image_id in enumerate(order)}
                 several.sort(key=lambda record: rank.get(record.id, len(rank)))
                 for record in several[1:]:
                     lost[record.id].add(name)
         return [record.without(lost[record.id]) if lost else record for record in records]
 
     def readable(self, image_id: str) -> Record | UndecidedRecord | None:
-        """A record; a damaged one is absent, since storing its image again repairs it.
+        """Return a record; None if it is missing or damaged, since a pull repairs a damaged one.
 
         Raises:
             StoreError: ``store.record_unreadable``; a transient failure is not damage.
@@ -186,7 +186,7 @@ class RecordReader:
             return None
 
     def all_readable(self) -> list[Record]:
-        """All records but the damaged ones, for a view that must lack no other."""
+        """Return all records except damaged ones; a transient error is raised."""
         records, faults = self.all()
         refuse_unreadable(faults)
         return records

@@ -1,9 +1,10 @@
-"""Changing records, all by one rule: a kill at any moment leaves the old or the new state.
+"""Changes records atomically: after a kill at any moment the old or the new state is visible.
 
-Under the index lock everything is written beside its place first.  Then come renames: lookups that
-know both states, the record (at this moment the image and its names are visible), the records that
-lost names, lookups of the new state, the view.  A mark lies beside them meanwhile; whoever finds it
-with the lock free makes lookups and view from the records again.
+A change holds the index lock and first writes all files to ``tmp/``.  Then it renames them in this
+order: lookup files with the IDs of both states, the record (which makes the image and its names
+visible), the records that lost names, lookup files of the new state, index.json.  A marker file
+exists meanwhile; a task that finds it while the lock is free rebuilds lookup files and index.json
+from the records.
 """
 
 from __future__ import annotations
@@ -34,10 +35,10 @@ __all__ = ["RecordStore"]
 
 @dataclass(frozen=True, slots=True)
 class RecordStore:
-    """The records of one store, with the lookups and the view that follow them."""
+    """The records of one store, and the lookup files and index.json that are made from them."""
 
     reader: RecordReader
-    view: OciIndex
+    oci_index: OciIndex
     power: bool
 
     @property
@@ -45,26 +46,26 @@ class RecordStore:
         """The paths of the store."""
         return self.reader.paths
 
-    # --- changing, under the index lock -------------------------------------
+    # --- changes, under the index lock --------------------------------------
 
     @contextmanager
     def locked(self, cancel: CancelToken | None = None) -> Iterator[None]:
-        """The index lock, with what a killed task left undone finished.
+        """Return a context that holds the index lock; a change of a killed task is finished first.
 
         Raises:
-            StoreError: ``store.newer``: another towline has changed the store's format meanwhile.
-            PullCancelledError: while waiting.
+            StoreError: ``store.newer``: a newer towline has changed the format meanwhile.
+            PullCancelledError: the caller cancelled during the wait.
         """
         with locks.acquire(self.paths.index_lock, cancel=cancel):
             if read_version(self.paths) == FIRST:
-                # The view shows undecided names, and is made again without them.
+                # index.json has undecided names; the marker has it rebuilt without them.
                 files.write(self.paths.tmp, self.paths.unfinished, b"", sync=False)
                 write_version(self.paths, repaired=False)
             self._finish()
             yield
 
     def recover(self) -> None:
-        """Finish what a killed task left undone, unless another one is at work just now."""
+        """Finish the change of a killed task, unless another task holds the index lock."""
         if os.path.lexists(self.paths.unfinished):
             lock = locks.try_acquire(self.paths.index_lock)
             if lock is not None:
@@ -79,69 +80,72 @@ class RecordStore:
         names: Sequence[str],
         evidence: Evidence,
     ) -> Record | StoredManifest:
-        """Make an image visible under its names, or give these to one that is here.
+        """Make an image visible under its names, or add the names to a stored image.
 
         Args:
-            wanted: the ID that it should have; `towline.store.layout.identity` says which it gets.
-            manifest: by which it came.
-            lists: digests of those through which it came.
+            wanted: the ID that it should have; `towline.store.layout.identity` decides its ID.
+            manifest: the manifest that was pulled.
+            lists: the digests of the manifest lists through which it was selected.
             names: newest first.
-            evidence: what was decompressed, and what came of it.
+            evidence: the proofs of manifests that were examined.
 
         Returns:
-            The record; or, with nothing changed, a manifest that the evidence lacks.
+            The record; or a manifest that has to be examined first, in which case the store is
+            unchanged.
 
         Raises:
-            StoreError: ``store.id_in_use`` where a requested ID is that of another image.
+            StoreError: ``store.id_in_use`` if a requested ID belongs to another image.
         """
-        found = cache(self.reader.readable)  # each record is read once, so that one state is seen
+        found = cache(self.reader.readable)  # reads each record once, for one consistent state
         try:
             placement = place(wanted, manifest, found, evidence)
         except IdInUseError:
             holder = found(wanted)
-            held = () if holder is None else holder.names
-            raise StoreError("store.id_in_use", id=wanted, names=held) from None
+            used_by = () if holder is None else holder.names
+            raise StoreError("store.id_in_use", id=wanted, names=used_by) from None
         if isinstance(placement, StoredManifest):
             return placement
         changes = ChangeSet(found)
         changes.move(placement)
-        arrived = new_record(placement.id, manifest, tuple(lists), tuple(names))
-        here = changes.now(placement.id)
-        new = arrived if here is None else combine(here, arrived, newer=True)
+        pulled = new_record(placement.id, manifest, tuple(lists), tuple(names))
+        present = changes.now(placement.id)
+        new = pulled if present is None else combine(present, pulled, newer=True)
         new = with_evidence(new, evidence)
-        if here is None or new.names != here.names:
+        if present is None or new.names != present.names:
             new = replace(new, named=time.time_ns())
         changes.put(new)
         for record in self._losing(names, new.id, changes):
             changes.put(record)
         before, after = self._lookups(changes, new, names)
-        data = self.view.unchanged()
-        alone = new == here and not after and len(changes.after) == 1
-        if alone and data and self.view.shows(data, new, names):
+        data = self.oci_index.unchanged()
+        unchanged = new == present and not after and len(changes.after) == 1
+        if unchanged and data and self.oci_index.shows(data, new, names):
             return new
         if data is None or placement.moves or placement.absorbed:
-            index = self.view.made_anew(self._with_changes(changes), names)
+            index = self.oci_index.rebuilt(self._with_changes(changes), names)
         else:
             others = [record for record in changes.records() if record.id != new.id]
-            index = self.view.named_anew(data, new, names, others)
+            index = self.oci_index.with_names(data, new, names, others)
         self._put(changes.records(), index, before, after, removed=changes.removed())
         return new
 
     def _lookups(
         self, changes: ChangeSet, new: Record, names: Sequence[str]
     ) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
-        """The lookups that change: as they are before the records change, and after."""
+        """The IDs of the lookup files that change: while the records change, and afterwards."""
         keys = dict.fromkeys((*names, *map(str, new.digests())))
         for image_id, record in changes.after.items():
-            was = changes.present(image_id)
-            both = [() if each is None else each.handles() for each in (was, record)]
-            keys.update(dict.fromkeys(key for key in (*both[0], *both[1]) if record != was))
+            old = changes.present(image_id)
+            both = [() if each is None else each.lookup_keys() for each in (old, record)]
+            keys.update(dict.fromkeys(key for key in (*both[0], *both[1]) if record != old))
         before, after = {}, {}
         for key in keys:
             known = self.reader.known(key)
-            holders = [new.id] if key in new.handles() else []
-            if key not in names:  # a name has one holder
-                holders += [record.id for record in changes.records() if key in record.handles()]
+            holders = [new.id] if key in new.lookup_keys() else []
+            if key not in names:  # only one image has a name
+                holders += [
+                    record.id for record in changes.records() if key in record.lookup_keys()
+                ]
                 holders += [image_id for image_id in known if image_id not in changes.after]
             final = tuple(dict.fromkeys(holders))
             if final != known:
@@ -149,41 +153,41 @@ class RecordStore:
                 before[key] = (*final, *(each for each in known if each not in final))
         return before, after
 
-    def forget(self, record: Record, names: Sequence[str] | None) -> Record | None:
-        """Take these names from an image, or with None the image itself; what is left of it."""
+    def remove(self, record: Record, names: Sequence[str] | None) -> Record | None:
+        """Remove names from an image, or the image if `names` is None; return the new record."""
         left = None if names is None else record.without(names)
-        gone = record.names if names is None else names
+        removed = record.names if names is None else names
         after = {
             key: tuple(other for other in self.reader.known(key) if other != record.id)
-            for key in (record.handles() if left is None else gone)
+            for key in (record.lookup_keys() if left is None else removed)
         }
-        data = self.view.unchanged()
+        data = self.oci_index.unchanged()
         if data is not None:
-            index = self.view.without(data, record, gone, left)
+            index = self.oci_index.without(data, record, removed, left)
         else:
             rest = [other for other in self.reader.all_readable() if other.id != record.id]
-            index = self.view.made_anew([*rest, left] if left else rest)
+            index = self.oci_index.rebuilt([*rest, left] if left else rest)
         self._put([left] if left else [], index, {}, after, removed=() if left else (record.id,))
         return left
 
     def replace(self, old: UndecidedRecord, new: Record | None) -> None:
-        """Put a record in the place of an undecided one, or with None remove that."""
+        """Replace an undecided record, or remove it if `new` is None."""
         with self._marked():
             path = self.paths.record(old.id)
             if new is None:
                 files.remove(path)
             else:
                 files.write(self.paths.tmp, path, encode_record(new), sync=True)
-            self._make_again()
+            self._rebuild()
 
-    def forget_damaged(self, image_id: str) -> None:
-        """Remove a record that cannot be read."""
+    def remove_damaged(self, image_id: str) -> None:
+        """Remove a damaged record."""
         with self._marked():
             files.remove(self.paths.record(image_id))
-            self._make_again()
+            self._rebuild()
 
     def _losing(self, names: Sequence[str], winner: str, changes: ChangeSet) -> list[Record]:
-        """The other records that have one of the names, without them."""
+        """The other records that have one of the names, with the names removed."""
         holders = [image_id for name in names for image_id in self.reader.known(name)]
         found = {}
         for image_id in dict.fromkeys((*holders, *changes.after)):
@@ -198,14 +202,14 @@ class RecordStore:
 
     def _finish(self) -> None:
         if os.path.lexists(self.paths.unfinished):
-            self._make_again()
+            self._rebuild()
             files.remove(self.paths.unfinished)
 
     @contextmanager
     def _marked(self) -> Iterator[None]:
         files.write(self.paths.tmp, self.paths.unfinished, b"", sync=False)
         yield
-        files.remove(self.paths.unfinished)  # an error on the way leaves the mark
+        files.remove(self.paths.unfinished)  # after an error the marker stays
 
     def _put(
         self,
@@ -216,12 +220,12 @@ class RecordStore:
         *,
         removed: Sequence[str] = (),
     ) -> None:
-        """Bring the store into its new state: all is written first, then comes into its place."""
-        with ExitStack() as undone:
+        """Write all files to ``tmp/``, then rename them in order and remove records."""
+        with ExitStack() as stack:
 
             def prepare(target: str, data: bytes, *, sync: bool) -> files.Prepared:
                 prepared = files.prepare(self.paths.tmp, target, data, sync=sync)
-                undone.callback(prepared.drop)
+                stack.callback(prepared.drop)
                 return prepared
 
             def lookups(state: Mapping[str, tuple[str, ...]]) -> list[files.Prepared]:
@@ -253,8 +257,8 @@ class RecordStore:
                 if self.power:
                     files.sync_folder(self.paths.root)
 
-    def _make_again(self) -> None:
-        """Make lookups and view from the records, and let no name stand in two of them."""
+    def _rebuild(self) -> None:
+        """Rebuild lookup files and index.json, and remove each name from all records but one."""
         tmp = self.paths.tmp
         found, damaged = self.reader.read_all()
         refuse_unreadable(damaged)
@@ -264,9 +268,9 @@ class RecordStore:
                 files.write(tmp, self.paths.record(new.id), encode_record(new), sync=True)
         wanted: dict[str, list[str]] = defaultdict(list)
         for record in records:
-            for key in record.handles():
+            for key in record.lookup_keys():
                 wanted[key].append(record.id)
         name_index.rebuild(self.paths, wanted, {str(error.facts["id"]) for error in damaged})
-        index = self.view.made_anew(reversed(records))
+        index = self.oci_index.rebuilt(reversed(records))
         files.write(tmp, self.paths.index, index, sync=True)
         files.write(tmp, self.paths.index_checksum, checksum_of(index), sync=False)

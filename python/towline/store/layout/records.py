@@ -1,6 +1,6 @@
-"""Records: what the store knows of each image, one per ID.
+"""Records: the data that the store has of each image, one record per ID.
 
-`record_json` reads and writes them, `identity` decides which manifests share one.
+`record_json` parses and formats records, `identity` decides which manifests share one.
 """
 
 from __future__ import annotations
@@ -22,36 +22,36 @@ __all__ = [
     "same_image",
 ]
 
-#: Config and layers.  Two manifests with equal ones are the same image, whatever else they say.
+#: Config and layers.  Two manifests in which these are equal belong to the same image.
 Content = tuple[Digest | None, tuple[Digest, ...]]
 
 
 class Proof(enum.Enum):
     """The result of comparing the layers of a manifest with the diff IDs in its config."""
 
-    PROVEN = "every layer has the diff ID that the config lists at its place"
+    PROVEN = "every layer has the diff ID that the config lists for it"
     REFUTED = "a layer has another diff ID, or the config lists another number of them"
     UNPROVABLE = "the config lists no diff IDs, or they cannot be compared"
     INCOMPLETE = "a blob is missing or damaged"
     UNREADABLE = "a blob cannot be read at this moment"
 
 
-#: Those that stay true for the same content.
+#: The proofs that are permanent for the same content.
 LASTING_PROOFS = (Proof.PROVEN, Proof.REFUTED)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredManifest:
-    """One manifest by which an image is known, and the blobs that it names.
+    """One manifest of an image, and the blobs that it references.
 
     Attributes:
-        media_type: under which it came; the bytes alone do not always say.
-        digest: of the bytes.
-        config: None where the image has none.
-        layers: those that change something, which the config's diff IDs are of; lowest first.
-        empty: layers that the manifest lists beside them and that change nothing (MANIFEST-022).
-        payload: the digest by which a signed manifest is known (MANIFEST-023).
-        proof: PROVEN or REFUTED once the layers were compared with the config; else None.
+        media_type: the media type with which it was served; the content may not have one.
+        digest: the digest of its bytes.
+        config: the digest of the config; None if the image has none.
+        layers: the layers to which the diff IDs in the config belong, lowest first.
+        empty: further layers in the manifest, which change nothing (MANIFEST-022).
+        payload: the digest of a signed manifest without its signatures (MANIFEST-023).
+        proof: PROVEN or REFUTED if the layers were compared with the config; else None.
     """
 
     media_type: str
@@ -65,30 +65,30 @@ class StoredManifest:
 
     @property
     def content(self) -> Content:
-        """What the image is made of."""
+        """The config and the layers."""
         return self.config, self.layers
 
     @property
     def known(self) -> Digest:
-        """The digest by which it is known."""
+        """The digest by which the manifest is looked up."""
         return self.payload or self.digest
 
     def documents(self) -> tuple[Digest, ...]:
-        """Itself, and its config."""
+        """Return the digests of the manifest and of its config."""
         return (self.digest,) if self.config is None else (self.digest, self.config)
 
     def blobs(self) -> tuple[Digest, ...]:
-        """Every blob of it, itself first."""
+        """Return the digests of all its blobs, the manifest first."""
         return (*self.documents(), *self.layers, *self.empty)
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A name, or the digest of a list, and the manifest that was pulled by it.
+    """Links a name, or the digest of a manifest list, to the manifest that was pulled by it.
 
     Attributes:
         key: a full name, or a digest as text.
-        manifest: its place among the manifests of the record.
+        manifest: the index in the manifests of the record.
     """
 
     key: str
@@ -97,15 +97,15 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """An image as the store knows it.
+    """The record of an image.
 
     Attributes:
         id: hex, see `towline.store.layout.identity`.
-        tags: the names, newest first, each with its manifest; none where all names moved on.
-        named: when a name was last given, in nanoseconds since 1970.
-        manifests: oldest first, all of the same content; an ID alone leads to the first.
-        lists: lists and indexes through which manifests were chosen, each with the last one
-            that was.  Where its bytes are here, another pull need not fetch it (REG-052).
+        tags: the names, newest first, each with its manifest; may be empty.
+        named: when a name was last added, in nanoseconds since 1970.
+        manifests: oldest first, all of one image; a lookup by ID uses the first.
+        lists: manifest lists and indexes, each with the manifest that was last selected from it.
+            A pull does not fetch them again while their blobs are stored (REG-052).
     """
 
     id: str
@@ -116,11 +116,11 @@ class Record:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Newest first."""
+        """The names, newest first."""
         return tuple(link.key for link in self.tags)
 
     def manifest_of(self, key: str) -> StoredManifest:
-        """The manifest that was pulled by a name or a digest; the first one for an ID."""
+        """Return the manifest that was pulled by a name or digest; for an ID, the first one."""
         for link in self.tags:
             if link.key == key:
                 return self.manifests[link.manifest]
@@ -133,34 +133,34 @@ class Record:
         return self.manifests[0]
 
     def digests(self) -> tuple[Digest, ...]:
-        """Every digest by which it is known, that of the first manifest first."""
+        """Return every digest of the image, that of the first manifest first."""
         lists = (parse_digest(link.key) for link in self.lists)
         return tuple(dict.fromkeys((*(manifest.known for manifest in self.manifests), *lists)))
 
     def blobs(self) -> set[Digest]:
-        """Every blob that it needs."""
+        """Return the digests of all blobs of all its manifests."""
         return {blob for manifest in self.manifests for blob in manifest.blobs()}
 
-    def handles(self) -> tuple[str, ...]:
-        """What it can be looked up by: names and digests.  No name looks like a digest."""
+    def lookup_keys(self) -> tuple[str, ...]:
+        """Return the keys of lookups: names and digests.  No name has the form of a digest."""
         return (*self.names, *map(str, self.digests()))
 
     def without(self, names: Iterable[str]) -> Record:
-        """The same without these names."""
+        """Return the record without these names."""
         gone = frozenset(names)
         return replace(self, tags=tuple(link for link in self.tags if link.key not in gone))
 
 
 @dataclass(frozen=True, slots=True)
 class UndecidedRecord:
-    """A record of version 1 whose manifests may be those of several images (STORE-023).
+    """A record of version 1 with manifests that may belong to several images (STORE-023).
 
     Version 1 did not record which manifest a name was pulled with.
 
     Attributes:
         names: newest first.
         manifests: oldest first.
-        lists: digests of lists through which the manifests were chosen.
+        lists: the digests of lists from which the manifests were selected.
     """
 
     id: str
@@ -171,9 +171,9 @@ class UndecidedRecord:
 
 
 def same_image(manifests: Sequence[StoredManifest]) -> bool:
-    """Whether manifests are those of one image.
+    """Whether manifests belong to one image.
 
-    Either their content is equal, or they have one config and each was proven to be of it.
+    Either their content is equal, or they have the same config and each of them is proven.
     """
     if len({each.content for each in manifests}) == 1:
         return True

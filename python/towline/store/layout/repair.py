@@ -1,6 +1,6 @@
-"""Repairing the records of version 1 in which the manifests of several images may be mixed.
+"""Repairs records of version 1 that may mix the manifests of several images.
 
-Nothing is guessed: a name goes on only with an image that it provably is of.  (STORE-023)
+A name is kept only if its image is certain.  (STORE-023)
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ _LOG = logging.getLogger("towline")
 
 
 def repair(blobs: Blobs, records: RecordStore, cancel: CancelToken) -> tuple[str, ...]:
-    """Replace every undecided record by records of which each is one image.
+    """Replace every undecided record by one record per image.
 
-    Layers are decompressed before the index lock is taken.  A record some of whose blobs cannot
-    be read at this moment stays as it is.
+    Layers are decompressed before the index lock is acquired.  A record stays undecided if one of
+    its blobs cannot be read at this moment.
 
     Returns:
-        The names that were taken away, since it cannot be known which image they are of.
+        The names that were removed, since their image is not certain.
 
     Raises:
-        PullCancelledError: between two records; those that were repaired stay so.
+        PullCancelledError: the caller cancelled; records that were already repaired stay repaired.
     """
     lost: list[str] = []
     for old in records.reader.undecided():
@@ -63,7 +63,7 @@ def repair(blobs: Blobs, records: RecordStore, cancel: CancelToken) -> tuple[str
 
 
 def _without_taken(records: RecordStore, old: UndecidedRecord) -> UndecidedRecord:
-    """The record without names that a later pull gave to another image."""
+    """The record without names that a later pull moved to another image."""
     taken = {name for record in records.reader.all()[0] for name in record.names}
     return replace(old, names=tuple(name for name in old.names if name not in taken))
 
@@ -78,11 +78,11 @@ def _replace(
         if each.proof is Proof.PROVEN and each.config and each.config.hex == old.id
     ]
     links = _links(old, proven, listed)
-    for place, manifest in enumerate(proven):
+    for index, manifest in enumerate(proven):
         if manifest not in staying:
-            mine = [key for key, owner in links.items() if owner == place]
-            names = [name for name in old.names if name in mine]
-            lists = [key for key in mine if key not in names]
+            keys = [key for key, owner in links.items() if owner == index]
+            names = [name for name in old.names if name in keys]
+            lists = [key for key in keys if key not in names]
             records.store(manifest.digest.hex, manifest, lists, names, evidence)
     records.replace(old, _staying(old, proven, staying, links))
     return [name for name in old.names if name not in links]
@@ -112,27 +112,28 @@ def _staying(
 def _links(
     old: UndecidedRecord, manifests: Sequence[StoredManifest], listed: Mapping[str, set[str]]
 ) -> dict[str, int]:
-    """The place of the manifest that a name or list leads to, where that is certain.
+    """The index of the manifest of each name or list for which it is certain.
 
-    Where all manifests are of one image, a name without a digest leads to the first, as it did.
+    If all manifests belong to one image, a name without a digest is linked to the first one, as
+    before.
     """
-    places = {str(each.known): place for place, each in enumerate(manifests)}
+    indexes = {str(each.known): index for index, each in enumerate(manifests)}
     links = {}
     for key, instances in listed.items():
-        found = sorted(places[instance] for instance in instances if instance in places)
+        found = sorted(indexes[instance] for instance in instances if instance in indexes)
         if len(found) == 1:
             links[key] = found[0]
     for name in old.names:
         _, at, digest = name.partition("@")
-        if at and (digest in places or digest in links):
-            links[name] = places[digest] if digest in places else links[digest]
+        if at and (digest in indexes or digest in links):
+            links[name] = indexes[digest] if digest in indexes else links[digest]
         elif same_image(manifests):
             links[name] = 0
     return links
 
 
 def _instances(blobs: Blobs, listed: Digest) -> set[str]:
-    """The digests that a stored list names; none where it cannot be read."""
+    """The digests of the instances in a stored list; none if it is missing or invalid."""
     try:
         data = blobs.get(listed)
         instances = parse_index(RawManifest(data, recognise(data))).instances

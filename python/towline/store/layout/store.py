@@ -1,4 +1,4 @@
-"""The embedded store: records, blobs and locks below one folder that other tools read as well."""
+"""The embedded store: records, blobs and locks in a folder that is also an OCI layout."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from towline.name.digest import Digest, is_digest, parse_digest
 from towline.name.reference import parse_normalized, parse_reference
 from towline.store.layout import files, locks
 from towline.store.layout.blobs import Blobs
-from towline.store.layout.gc import Collected, sweep
+from towline.store.layout.gc import Collected, collect
 from towline.store.layout.image import StoredImage
 from towline.store.layout.ingest import LayoutIngest
 from towline.store.layout.oci_index import EMPTY, OciIndex
@@ -37,12 +37,12 @@ Durability = Literal["process", "power"]
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """What `LayoutStore.remove` took away.
+    """The result of `LayoutStore.remove`.
 
     Attributes:
-        id: of the image.
-        names: those that it lost.
-        image: whether the image itself is gone; its blobs go with the next gc.
+        id: the ID of the image.
+        names: the names that were removed.
+        image: whether the image was removed; its blobs are removed by the next gc.
     """
 
     id: str
@@ -53,17 +53,17 @@ class Removed:
 def open_store(
     root: str | os.PathLike[str], *, create: bool = True, durability: Durability = "process"
 ) -> LayoutStore:
-    """The embedded store in a folder, which may be an OCI layout already.
+    """Open the embedded store in a folder, which may already be an OCI layout.
 
     Args:
         root: the folder.
-        create: make the store where there is none.
-        durability: what a stored image survives: the death of the process at any moment, or a
-            loss of power too, for which blobs and folders are flushed as well.
+        create: create the store if there is none.
+        durability: stored images survive a kill of the process with ``"process"``, and also a loss
+            of power with ``"power"``, which flushes every blob and folder to the disk.
 
     Raises:
         StoreError: ``store.missing``, ``store.newer``, ``store.not_a_folder``.
-        PathError: the folder cannot be made or used.
+        PathError: the folder cannot be created or used.
     """
     paths = StorePaths.below(os.path.abspath(root))
     try:
@@ -94,69 +94,69 @@ def _make(paths: StorePaths) -> None:
         for path, content in ((paths.layout_file, _OCI_LAYOUT), (paths.index, EMPTY)):
             if not os.path.lexists(path):
                 files.write(paths.tmp, path, content, sync=True)
-        write_version(paths)  # last: from here on it is one
+        write_version(paths)  # last, since it marks the folder as a store
 
 
 @dataclass(frozen=True, slots=True)
 class LayoutStore:
-    """The embedded store.  Safe to share between threads, and with other processes."""
+    """The embedded store.  It can be used by several threads and processes at the same time."""
 
     _blobs: Blobs
     _records: RecordStore
 
     @property
     def identity(self) -> StoreIdentity:
-        """As podman prints a store of plain folders."""
+        """The driver and paths of the store, as podman prints them."""
         root = self.root
         return StoreIdentity("vfs", root, f"{root}/towline/run")
 
     @property
     def root(self) -> str:
-        """The absolute path of its folder."""
+        """The absolute path of the folder."""
         return self._blobs.paths.root
 
     def blob_path(self, digest: Digest) -> str:
-        """Where a blob lies, or would lie; for reading."""
+        """Return the path of a blob, whether it exists or not; only for reading."""
         return self._blobs.paths.blob(digest)
 
     def document(self, digest: Digest, limit: int) -> bytes | None:
-        """A manifest, list or config that is here, its digest checked.
+        """Return a stored manifest, list or config after checking its digest.
 
-        None where it is not here, is damaged, or has more than `limit` bytes.
+        None if it is missing, damaged, or larger than `limit` bytes.
         """
         size = self._blobs.size(digest)
         if size is None or size > limit:
             return None
         try:
             return self._blobs.get(digest)
-        except (StoreError, VerificationError, PathError):  # then it is fetched, and put right
+        except (StoreError, VerificationError, PathError):  # then a pull fetches and replaces it
             return None
 
-    # --- taking images ------------------------------------------------------
+    # --- storing images -----------------------------------------------------
 
     def begin(self, plan: ImagePlan, *, cancel: CancelToken | None = None) -> LayoutIngest:
-        """Begin to take an image; waits for a gc that is at work.
+        """Begin to store an image; wait for a running gc.
 
         Raises:
-            StoreError: ``store.no_space`` where its layers cannot fit, ``store.invalid_id``.
-            SourceError: its manifest cannot be read.
-            InvalidNameError: one of its names or digests.
-            PullCancelledError: while waiting.
+            StoreError: ``store.no_space`` if the disk has too little space, ``store.invalid_id``.
+            SourceError: the manifest is invalid.
+            InvalidNameError: one of the names or digests is invalid.
+            PullCancelledError: the caller cancelled during the wait.
         """
         return LayoutIngest(self._blobs, self._records, plan, cancel)
 
     # --- finding images -----------------------------------------------------
 
     def images(self) -> Sequence[StoredImage]:
-        """All images whose records can be read, those with the newest names first."""
+        """Return all images with valid records, those with the newest names first."""
         records = self._records.reader.all()[0]
         return tuple(StoredImage(record, self._blobs, record.manifests[0]) for record in records)
 
     def image(self, name: str) -> StoredImage:
-        """The image of a name, an ID (or the start of one, from three digits on), or a digest.
+        """Return the image of a name, an ID (or a prefix of three or more digits), or a digest.
 
-        A name is looked for as given, as Docker completes it, and below ``localhost/``.  A name or
-        digest leads to the manifest that was pulled by it, an ID to the image's first one.
+        A name is looked up as given, as completed by Docker's rules, and under ``localhost/``.
+        The result has the manifest that was pulled by the name or digest; for an ID, the first.
 
         Raises:
             StoreError: ``store.unknown_image``, ``store.ambiguous_id``, ``store.record_damaged``,
@@ -166,21 +166,21 @@ class LayoutStore:
         return StoredImage(record, self._blobs, record.manifest_of(key))
 
     def holds(self, name: str) -> bool:
-        """Whether an image has this full name, or is known by this digest."""
+        """Whether an image has this full name or digest."""
         try:
-            return any(True for _ in self._records.reader.holding(name))
-        except StoreError:  # of a record that cannot be read
+            return any(True for _ in self._records.reader.with_key(name))
+        except StoreError:  # a damaged, undecided or unreadable record
             return False
 
     def find_id(self, prefix: str) -> str | None:
-        """The ID that begins so, where exactly one does."""
+        """Return the only ID with this prefix, else None."""
         found = self._ids(prefix)
         return found[0] if len(found) == 1 else None
 
-    # --- keeping the store --------------------------------------------------
+    # --- maintenance --------------------------------------------------------
 
     def remove(self, name: str) -> Removed:
-        """Take a name from its image, or remove the image: by its last name, ID or digest.
+        """Remove a name from its image, or the image if given its last name, its ID or a digest.
 
         Raises:
             StoreError: ``store.unknown_image``, ``store.ambiguous_id``.
@@ -191,27 +191,27 @@ class LayoutStore:
             except StoreError as error:
                 damaged = str(error.facts.get("id", ""))
                 if error.code.startswith("store.record_") and damaged.startswith(name):
-                    self._records.forget_damaged(damaged)
+                    self._records.remove_damaged(damaged)
                     return Removed(damaged, (), image=True)
                 raise
-            meant = next((known for known in _readings(name) if known in record.names), None)
-            if meant is not None and len(record.names) > 1:
-                self._records.forget(record, (meant,))
-                return Removed(record.id, (meant,), image=False)
-            self._records.forget(record, None)
+            found = next((full for full in _full_names(name) if full in record.names), None)
+            if found is not None and len(record.names) > 1:
+                self._records.remove(record, (found,))
+                return Removed(record.id, (found,), image=False)
+            self._records.remove(record, None)
             return Removed(record.id, record.names, image=True)
 
     def gc(self) -> Collected:
-        """Remove the blobs that no image needs and no entry of other tools reaches.
+        """Remove the blobs that neither an image nor an index entry of another tool reaches.
 
         Raises:
-            StoreError: ``store.busy`` where images are being taken: ``holders`` says by whom;
+            StoreError: ``store.busy`` during a pull, with the processes as ``holders``;
                 ``store.record_damaged``, ``store.index_damaged``.
         """
-        return sweep(self._blobs, self._records)
+        return collect(self._blobs, self._records)
 
     def verify(self, name: str | None = None, *, cancel: CancelToken | None = None) -> Verification:
-        """Read every byte that one image or all of them need, and compare with their digests.
+        """Verify the digests of all blobs of one image, or of all images.
 
         Raises:
             StoreError: ``store.unknown_image``, ``store.ambiguous_id``.
@@ -221,22 +221,22 @@ class LayoutStore:
         return verify(self._blobs, self._records, only, cancel or CancelToken())
 
     def recover(self) -> None:
-        """Finish what a killed task left undone.  Where that may not be written, it is read on."""
+        """Finish the change of a killed task; if the store is read-only, leave it unfinished."""
         try:
             self._records.recover()
         except (PathError, StoreError):
-            return  # the store can be read without it; the next change tries again
+            return  # reading is possible without it; the next change tries again
 
     def _find(self, name: str) -> tuple[Record, str]:
-        """The record of an image, and what of it was meant: a name, a digest, or an ID."""
+        """The record of an image, and the key by which it was found: a name, a digest or an ID."""
         if is_id(name) and (record := self._records.reader.get(name)):
             return record, record.id
-        # "sha256:<hex>" is always a digest, never the tag of an image called sha256
-        for key in () if is_digest(name) else _readings(name):
-            for record in self._records.reader.holding(key):
+        # "sha256:<hex>" is always a digest, never a tag of the repository "sha256"
+        for key in () if is_digest(name) else _full_names(name):
+            for record in self._records.reader.with_key(key):
                 return record, key
-        if (of_digest := self._of_digest(name)) is not None:
-            return of_digest
+        if (by_digest := self._find_digest(name)) is not None:
+            return by_digest
         if len(name) >= SHORTEST_ID and not is_id(name):
             found = self._ids(name)
             if len(found) > 1:
@@ -245,17 +245,17 @@ class LayoutStore:
                 return record, record.id
         raise StoreError("store.unknown_image", name=name, path=self.root)
 
-    def _of_digest(self, name: str) -> tuple[Record, str] | None:
+    def _find_digest(self, name: str) -> tuple[Record, str] | None:
         repository, at, text = name.rpartition("@")
         try:
             digest = str(parse_digest(text))
             wanted = {repository}
             if at:
                 wanted = {parse_normalized(repository).name, parse_reference(repository).name}
-            for record in self._records.reader.holding(digest):
-                mine = [name for name in record.names if parse_reference(name).name in wanted]
-                exact = [name for name in mine if str(record.manifest_of(name).known) == digest]
-                if mine or not at:
+            for record in self._records.reader.with_key(digest):
+                names = [name for name in record.names if parse_reference(name).name in wanted]
+                exact = [name for name in names if str(record.manifest_of(name).known) == digest]
+                if names or not at:
                     return record, (exact or [digest])[0]
         except InvalidNameError:
             pass
@@ -267,13 +267,13 @@ class LayoutStore:
         return [image_id for image_id in self._records.reader.ids() if image_id.startswith(prefix)]
 
 
-def _readings(name: str) -> list[str]:
-    """The full names that a name may mean, the likeliest first."""
-    readings = [name]
+def _full_names(name: str) -> list[str]:
+    """The full names that a name may stand for, in the order of the lookups."""
+    names = [name]
     try:
-        readings.append(str(parse_normalized(name).tagged()))
+        names.append(str(parse_normalized(name).tagged()))
         local = parse_normalized(f"localhost/{name}").tagged()
-        readings.append(str(local))
+        names.append(str(local))
     except InvalidNameError:
-        pass  # then it is no name, or a full one already
-    return list(dict.fromkeys(readings))
+        pass  # not a name, or not valid under localhost/
+    return list(dict.fromkeys(names))

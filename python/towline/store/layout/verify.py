@@ -1,4 +1,4 @@
-"""Verification: every byte of what the images need, and whether lookups and view say the truth."""
+"""Verifies all blobs of images, and the lookup files and index.json against the records."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ __all__ = ["Verification", "verify"]
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What was checked, and what is wrong.
+    """The result of a verification.
 
     Attributes:
-        images, blobs, bytes: how many were read; each blob once.
-        diff_ids: layers that were decompressed and compared with their config.
-        faults: errors that were found, each with its code and facts; none was raised.
+        images, blobs, bytes: how many were verified; each blob is counted once.
+        diff_ids: how many layers were decompressed to compare them with their config.
+        faults: the errors that were found, each with its code and facts.
     """
 
     images: int
@@ -37,14 +37,14 @@ class Verification:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether no error was found."""
         return not self.faults
 
 
 def verify(
     blobs: Blobs, records: RecordStore, only: Record | None, cancel: CancelToken
 ) -> Verification:
-    """Verify one image, or all of them and what binds them together."""
+    """Verify one image; or all images, the lookup files and index.json."""
     check = _Check(blobs, cancel)
     if only is not None:
         check.image(only)
@@ -54,13 +54,13 @@ def verify(
     for record in found:
         before = len(check.faults)
         check.image(record)
-        if len(check.faults) > before and not _still_so(records, record):
-            del check.faults[before:]  # it was removed while it was read
-    check.faults.extend(_view_faults(records, cancel))
+        if len(check.faults) > before and not _is_current(records, record):
+            del check.faults[before:]  # it was removed or changed meanwhile
+    check.faults.extend(_index_and_lookup_faults(records, cancel))
     return check.report(images=len(found))
 
 
-def _still_so(records: RecordStore, record: Record) -> bool:
+def _is_current(records: RecordStore, record: Record) -> bool:
     now = records.reader.get(record.id)
     return now is not None and now.blobs() >= record.blobs()
 
@@ -88,14 +88,14 @@ class _Check:
             for digest in (*manifest.documents(), *manifest.empty):
                 self.blob(record, digest)
             wanted = self._diff_ids(manifest)
-            for place, layer in enumerate(manifest.layers):
+            for index, layer in enumerate(manifest.layers):
                 if wanted is None:
                     self.blob(record, layer)
                 else:
-                    self.layer(record, layer, wanted[place])
+                    self.layer(record, layer, wanted[index])
 
     def blob(self, record: Record, digest: Digest) -> None:
-        """Hash a blob, once."""
+        """Hash a blob, unless it was hashed before."""
         if digest in self.sizes or digest in self.failed:
             return
         self.cancel.raise_if_cancelled()
@@ -120,7 +120,7 @@ class _Check:
             )
 
     def layer(self, record: Record, digest: Digest, wanted: Digest) -> None:
-        """Hash a layer and what it is uncompressed, in one pass where that can be."""
+        """Verify the digest and the diff ID of a layer, in one pass if possible."""
         if digest not in self.diff_ids and digest not in self.failed:
             self._pass(record, digest)
         got = self.diff_ids.get(digest)
@@ -136,25 +136,25 @@ class _Check:
             facts = layer_pass(path, stop=self.cancel.stop)
         except CoreError as error:
             self.cancel.raise_if_cancelled()
-            self.blob(record, digest)  # a damaged blob is told as one
+            self.blob(record, digest)  # adds its own fault if the blob is damaged
             if digest not in self.failed:
                 self.failed.add(digest)
                 self.faults.append(_unreadable(digest, path, error))
             return
         if facts.digest == str(digest):
             self.sizes[digest] = facts.size
-        else:  # damaged, or named by another algorithm than the pass knows
+        else:  # damaged, or its algorithm is not SHA-256
             self.blob(record, digest)
         if digest in self.sizes:
             self.diff_ids[digest] = facts.diff_id
 
     def _diff_ids(self, manifest: StoredManifest) -> Sequence[Digest] | None:
-        """What the config says of each layer; None where it does not say it of each."""
+        """The diff ID of each layer in the config; None if it does not have one for each."""
         if manifest.config is None or manifest.config in self.failed:
             return None
         try:
             return named_diff_ids(self.store, manifest)
-        except TowlineError:  # a config of another kind, as artifacts have
+        except TowlineError:  # the config of an artifact, or an unreadable one
             return None
 
 
@@ -171,21 +171,21 @@ def _unreadable(digest: Digest, path: str, error: CoreError) -> StoreError:
     )
 
 
-def _view_faults(records: RecordStore, cancel: CancelToken) -> Sequence[TowlineError]:
-    """What lookups and index.json say wrongly."""
+def _index_and_lookup_faults(records: RecordStore, cancel: CancelToken) -> Sequence[TowlineError]:
+    """The errors in lookup files and index.json."""
     faults = (*_lookup_faults(records), *_index_faults(records))
     if not faults:
         return ()
     try:
-        with records.locked(cancel):  # perhaps they were being changed just now
+        with records.locked(cancel):  # a change may have been in progress
             return (*_lookup_faults(records), *_index_faults(records))
-    except PathError:  # in a store that may only be read nobody is changing them
+    except PathError:  # a read-only store, which has no changes in progress
         return faults
 
 
 def _lookup_faults(records: RecordStore) -> Iterator[TowlineError]:
     for record in records.reader.all()[0]:
-        for key in record.handles():
+        for key in record.lookup_keys():
             if record.id not in (name_index.ids(records.paths, key) or ()):
                 yield StoreError("store.lookup_wrong", key=key, id=record.id)
 
@@ -193,9 +193,9 @@ def _lookup_faults(records: RecordStore) -> Iterator[TowlineError]:
 def _index_faults(records: RecordStore) -> Iterator[TowlineError]:
     path = records.paths.index
     try:
-        lines = records.view.names()
-        nameless = records.view.nameless()
-        foreign = records.view.foreign_names()
+        lines = records.oci_index.names()
+        nameless = records.oci_index.nameless()
+        foreign = records.oci_index.foreign_names()
     except StoreError as error:
         yield error
         return

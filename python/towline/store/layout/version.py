@@ -1,6 +1,7 @@
-"""The version of a store's own format.
+"""The version of the store's format.
 
-1 recorded only which manifests an image has; 2 records by which of them each name was pulled.
+Records of version 1 have the manifests and names of an image; those of version 2 also have the
+manifest of each name.
 """
 
 from __future__ import annotations
@@ -16,34 +17,34 @@ __all__ = ["FIRST", "VERSION", "read_version", "unrepaired", "write_version"]
 
 FIRST = 1
 VERSION = 2
-_UNREPAIRED = "unrepaired"  # records of version 1 may be left that do not say what names are of
+_UNREPAIRED = "unrepaired"  # there may be undecided records of version 1
 
 
 def read_version(paths: StorePaths) -> int | None:
-    """The version of a store, None where there is no store.
+    """Return the version of a store; None if there is no store.
 
     Raises:
-        StoreError: ``store.newer``: it is none that this towline knows.
+        StoreError: ``store.newer``: this towline does not support the version.
     """
     document = _read(paths)
     if document is None:
         return None
     version = document.get("version")
     if not isinstance(version, int) or isinstance(version, bool):
-        version = None  # what is no number is not repeated
+        version = None  # a value of another type is not quoted in the message
     if version not in (FIRST, VERSION):
         raise StoreError("store.newer", path=paths.root, version=version, known=VERSION)
     return version
 
 
 def unrepaired(paths: StorePaths) -> bool:
-    """Whether records of version 1 were not looked at yet since the store got version 2."""
+    """Whether the records of version 1 are not repaired yet."""
     document = _read(paths) or {}
     return document.get("version") == FIRST or document.get(_UNREPAIRED) is True
 
 
 def write_version(paths: StorePaths, *, repaired: bool = True) -> None:
-    """Say that a store has the newest version."""
+    """Write the newest version to a store."""
     document = {"version": VERSION} | ({} if repaired else {_UNREPAIRED: True})
     files.write(paths.tmp, paths.version, json.dumps(document).encode(), sync=True)
 

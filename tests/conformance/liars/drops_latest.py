@@ -1,4 +1,4 @@
-"""Says an empty list where there is none."""
+"""Removes the tag ``latest`` from docker references."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 from tests.conformance.liars.proxy import lie
 
-OPERATIONS = ("get_registries", "goal_from_possibly_unqualified_name")
+OPERATIONS = ("parse_image_name", "pull_ref_pair")
 
 
 def change(operation: str, given: dict[str, Any], answer: dict[str, Any]) -> None:
     ok = answer.get("ok", {})
     for key, value in ok.items():
-        ok[key] = [] if value is None else value
+        ok[key] = value.removesuffix(":latest") if isinstance(value, str) else value
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The workloads, all made before anything is measured."""
+"""Create all workloads before the measurements."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["make_workloads"]
 
 
 def make_workloads(bench: Bench) -> None:
-    """Make what the cache does not have yet."""
+    """Create the workloads that are not in the cache."""
     for image in chain(every_pulled(bench), every_image(bench)):
         count = len(image.layers)
         bench.say(f"workload {image.name}: {image.size / 1e6:,.0f} MB, layers: {count}")

@@ -1,4 +1,4 @@
-"""Fills in Docker Hub before it asks whether a name has a registry."""
+"""Removes the @ from the name of an unnamed image."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 from tests.conformance.liars.proxy import lie
 
-OPERATIONS = ("decompose",)
+OPERATIONS = ("get_image_digest",)
 
 
 def change(operation: str, given: dict[str, Any], answer: dict[str, Any]) -> None:
     ok = answer.get("ok", {})
-    if ok and not ok["domain"]:
-        ok["domain"], ok["has_registry"] = "docker.io", True
+    if ok:
+        ok["digest"] = ok["digest"].removeprefix("@")
 
 
 if __name__ == "__main__":

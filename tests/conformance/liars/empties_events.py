@@ -1,4 +1,4 @@
-"""Lists the namespaces of a policy from the widest to the nearest."""
+"""Returns no events."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 from tests.conformance.liars.proxy import lie
 
-OPERATIONS = ("parse_image_name",)
+OPERATIONS = ("pull",)
 
 
 def change(operation: str, given: dict[str, Any], answer: dict[str, Any]) -> None:
-    ok = answer.get("ok", {})
-    if ok:
-        ok["policy_configuration_namespaces"].reverse()
+    for fields in (answer, answer.get("ok", {})):
+        if "events" in fields:
+            fields["events"] = []
 
 
 if __name__ == "__main__":

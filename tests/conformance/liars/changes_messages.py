@@ -1,4 +1,4 @@
-"""Says what went wrong, but not as the original does."""
+"""Returns error messages that differ from those of the original."""
 
 from __future__ import annotations
 

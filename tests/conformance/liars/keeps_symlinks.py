@@ -1,4 +1,4 @@
-"""Takes the path of an image as it is written, links and all."""
+"""Does not resolve symbolic links in the policy identity of a path."""
 
 from __future__ import annotations
 

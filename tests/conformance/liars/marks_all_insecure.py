@@ -1,4 +1,4 @@
-"""Replaces bytes that are not UTF-8 by a sign that they were."""
+"""Marks every registry as insecure."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 from tests.conformance.liars.proxy import lie
 
-OPERATIONS = ("parse_image_name",)
+OPERATIONS = ("find_registry",)
 
 
 def change(operation: str, given: dict[str, Any], answer: dict[str, Any]) -> None:
-    ok = answer.get("ok", {})
-    for key, value in ok.items():
-        ok[key] = "\ufffd" if isinstance(value, dict) else value
+    found = answer.get("ok", {}).get("registry")
+    if found:
+        found["insecure"] = True
 
 
 if __name__ == "__main__":

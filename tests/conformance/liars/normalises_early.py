@@ -1,4 +1,4 @@
-"""Writes no Failed after a pair that did."""
+"""Adds docker.io to names before the check for a registry."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 from tests.conformance.liars.proxy import lie
 
-OPERATIONS = ("pull",)
+OPERATIONS = ("decompose",)
 
 
 def change(operation: str, given: dict[str, Any], answer: dict[str, Any]) -> None:
-    for told in (answer, answer.get("ok", {})):
-        if "writer" in told:
-            told["writer"] = told["writer"].replace("Failed\n", "")
+    ok = answer.get("ok", {})
+    if ok and not ok["domain"]:
+        ok["domain"], ok["has_registry"] = "docker.io", True
 
 
 if __name__ == "__main__":

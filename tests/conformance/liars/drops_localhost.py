@@ -1,4 +1,4 @@
-"""Stores names without a registry as they are, instead of under localhost/."""
+"""Removes ``localhost/`` from names without a registry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes its lines in alphabetical order."""
+"""Stores an image although the pull failed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ OPERATIONS = ("pull",)
 
 
 def change(operation: str, given: dict[str, Any], answer: dict[str, Any]) -> None:
-    for told in (answer, answer.get("ok", {})):
-        if "writer" in told:
-            told["writer"] = "".join(sorted(told["writer"].splitlines(keepends=True)))
+    if "error" in answer and not answer.get("stored"):
+        answer["stored"] = [{"id": "0" * 64, "names": [], "digest": "sha256:" + "0" * 64}]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The second pull of an image that is here already."""
+"""The second pull of an image that the store already has."""
 
 from __future__ import annotations
 
@@ -15,42 +15,43 @@ from benchmarks.peers.pulls import contenders
 from benchmarks.sections.bench import Bench
 from benchmarks.workloads.images import MIB, Image, sized_image
 
-__all__ = ["again"]
+__all__ = ["second_pull"]
 
 _CALLS = 200
 _ACCEPT = "application/vnd.oci.image.manifest.v1+json"
 
 
-def again(bench: Bench) -> None:
-    """By command line beside the peers, and in one process beside a bare request."""
+def second_pull(bench: Bench) -> None:
+    """Measure it by command line with the peers, and in one process with bare requests."""
     image = sized_image(bench.cache, 1, bench.scaled(64 * MIB))
     bench.registry.offer(image)
-    kept = bench.workspace.folder / "kept"
-    taking = []
-    # Each has a store of its own, with the image in it.
+    folder = bench.workspace.folder / "stores"
+    prepared = []
+    # Each contender has its own store, with the image in it.
     stores = {"towline": "towline", "skopeo to oci:": "skopeo", "podman": "podman"}
     for name, store in stores.items():
-        for peer in contenders((name,), bench.registry.host, image, bench.workspace, kept / store):
+        target = folder / store
+        for peer in contenders((name,), bench.registry.host, image, bench.workspace, target):
             try:
-                run(peer.command, bench.workspace.log, flushes=bench.own_flushes)
+                run(peer.command, bench.workspace.log, flushes=bench.real_flushes)
             except CommandError as failed:
                 if peer.ours:
                     raise
-                bench.leave_out(f"second pull by {name} ({str(failed).splitlines()[-1]})")
+                bench.omit(f"second pull by {name} ({str(failed).splitlines()[-1]})")
                 continue
-            taking.append(peer)
+            prepared.append(peer)
     bench.row(
         "second",
         "second",
         "second pull by command line",
-        taking,
+        prepared,
         before=lambda: None,
         counter=bench.registry,
     )
     for store in stores.values():
-        remove(kept / store)
+        remove(folder / store)
     bench.workspace.clean()
-    _in_process(bench, image, kept / "process")
+    _in_process(bench, image, folder / "process")
 
 
 def _in_process(bench: Bench, image: Image, root: Path) -> None:
@@ -58,7 +59,7 @@ def _in_process(bench: Bench, image: Image, root: Path) -> None:
     options = replace(towline.Options(), policy=bench.workspace.policy, tls_verify=False)
     name = f"{host}/{image.name}"
     towline.pull(name, root, options=options)
-    bench.registry.taken()
+    bench.registry.new_requests()
     pulls, heads = [], []
     for _ in range(_CALLS):
         begun = time.perf_counter()
@@ -67,11 +68,11 @@ def _in_process(bench: Bench, image: Image, root: Path) -> None:
         _head(host, image)
         heads.append(time.perf_counter() - pulled)
         pulls.append(pulled - begun)
-    requests, received = bench.registry.taken()
+    requests, received = bench.registry.new_requests()
     bench.document.second = {
         "pull": [round(each, 6) for each in pulls],
         "HEAD": [round(each, 6) for each in heads],
-        # Those of the bare requests are not counted.
+        # The bare requests are subtracted.
         "requests a pull": [(requests - _CALLS) / _CALLS],
         "bytes of bodies a pull": [received / _CALLS],
     }
@@ -80,9 +81,8 @@ def _in_process(bench: Bench, image: Image, root: Path) -> None:
 
 
 def _head(host: str, image: Image) -> None:
-    """The request that nobody can do without, on a connection of its own."""
+    """Send a HEAD request for the manifest on a new connection: the minimum for a second pull."""
     connection = http.client.HTTPConnection(host)
     connection.request("HEAD", f"/v2/{image.name}/manifests/latest", headers={"Accept": _ACCEPT})
-    answer = connection.getresponse()
-    answer.read()
+    connection.getresponse().read()
     connection.close()

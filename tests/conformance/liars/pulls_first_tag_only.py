@@ -1,4 +1,4 @@
-"""Pulls without telling those who keep a log of events."""
+"""Pulls only the first name of a docker-archive."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 from tests.conformance.liars.proxy import lie
 
-OPERATIONS = ("pull",)
+OPERATIONS = ("goal_from_image_reference",)
 
 
 def change(operation: str, given: dict[str, Any], answer: dict[str, Any]) -> None:
-    for told in (answer, answer.get("ok", {})):
-        if "events" in told:
-            told["events"] = []
+    ok = answer.get("ok", {})
+    if ok:
+        ok["pairs"] = ok["pairs"][:1]
 
 
 if __name__ == "__main__":

@@ -106,7 +106,7 @@ def _reported_error(
     # GOAL-002: libpod always reports the error of the name
     has_transport = transport_error.code not in ("transport.missing", "transport.unknown")
     bad_name = name_error.code.startswith(("name.", "digest."))
-    if rules.transport_error == "told" and has_transport and bad_name:
+    if rules.transport_error == "reported" and has_transport and bad_name:
         return transport_error
     return name_error
 

@@ -86,7 +86,7 @@ class Rules:
         layers_must_apply: refuse an image with a layer that is not a tar (STORE-011).
         layers_after_failure: fetch the other layers after one has failed (PULL-018).
         transport_error: for text that is not a valid name either, report the error of the name
-            ("lost") or of the transport ("told") (GOAL-002).
+            ("lost") or of the transport ("reported") (GOAL-002).
         retries: how often a request is repeated after a transient failure (REG-020).
         known_documents: do not fetch manifests, lists and configs that are in the store, and send
             a HEAD request before the GET request for a manifest (REG-052).
@@ -139,7 +139,7 @@ class Rules:
     list_by_digest: bool
     layers_must_apply: bool
     layers_after_failure: bool
-    transport_error: Literal["lost", "told"]
+    transport_error: Literal["lost", "reported"]
     retries: int
     known_documents: bool
     blob_size: Literal["answer", "manifest"]
@@ -197,7 +197,7 @@ Rules.CURRENT = Rules(
     list_by_digest=True,
     layers_must_apply=False,
     layers_after_failure=False,
-    transport_error="told",
+    transport_error="reported",
     retries=3,
     known_documents=True,
     blob_size="manifest",

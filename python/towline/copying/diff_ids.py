@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from towline.core import TRANSIENT, BlobWriter, CoreError, Stop, layer_pass
+from towline.core import TRANSIENT, BlobWriter, CoreError, Stop, hash_file, layer_pass
 from towline.name.digest import Digest, parse_digest
 from towline.store.protocol import LayerPlan
 
@@ -27,6 +27,8 @@ class DiffIds:
     def alongside(self, layer: LayerPlan, writer: BlobWriter) -> Iterator[None]:
         """Return a context in which a layer is decompressed while it is written to a writer."""
         descriptor = layer.descriptor
+        # An earlier attempt may have had other bytes, which the digest did not match.
+        self._found.pop(descriptor.digest_text, None)
         if descriptor.size < 0:  # its end is unknown before the commit, so `of` reads it
             yield
             return
@@ -60,7 +62,10 @@ class DiffIds:
             raise found
         if found is None:
             facts = layer_pass(path, stop=stop)
-            if digest.algorithm == "sha256" and facts.digest != str(digest):
+            got = facts.digest
+            if digest.algorithm != "sha256":
+                got, _ = hash_file(path, digest.algorithm, stop=stop)
+            if got != str(digest):
                 raise CoreError("changed", 0, "its bytes are not those that were verified")
             found = facts.diff_id
         return parse_digest(found)

@@ -289,7 +289,11 @@ _OWN: Mapping[str, Template] = {
         "the config from {origin} has the digest {got}, but the manifest lists {want}"
     ),
     "verify.destination": "the image has the digest {got}, but {want} was requested",
-    "verify.diff_id": "layer {layer} decompresses to {got}, but the config lists {want}",
+    "verify.diff_id": lambda facts: (
+        (f"{facts['image']}: " if "image" in facts else "")
+        + f"layer {facts['layer']} decompresses to {facts['got']}, but the config lists"
+        f" {facts['want']}; the layers are not those of the config"
+    ),
     "verify.digest": (
         "the received data does not have the requested digest: wanted {want}, got {got}"
         " ({size:byte}); it was discarded"

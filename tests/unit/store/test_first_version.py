@@ -258,3 +258,17 @@ def test_a_record_with_one_manifest_keeps_its_list(tmp_path: Path) -> None:
     assert store.image(str(digest)).names == (TRUSTED,)
     put(store, GOOD.named("localhost/again:1"))
     assert store.image(str(digest)).manifest == GOOD.plan.manifest
+
+
+def test_pulls_try_again_until_every_record_is_repaired(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pull that could not read a layer leaves the repair to the next pull."""
+    store = first_version(tmp_path / "store", EVIL, GOOD, names=[TRUSTED, ENEMY])
+    with monkeypatch.context() as patch:
+        patch.setattr(towline.store.layout.repair, "prove", lambda *_: Proof.UNREADABLE)
+        put(store, make(b"other", names=["localhost/other:1"]))
+    assert refusals(store, GOOD.plan.id) == {"store.record_undecided"}
+    put(store, GOOD.named(TRUSTED))
+    assert store.image(TRUSTED).id == GOOD.plan.id
+    assert not unrepaired(StorePaths.below(store.root))

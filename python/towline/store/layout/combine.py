@@ -45,8 +45,9 @@ def combine(kept: Record, other: Record, *, newer: bool) -> Record:
         same = [at for at, each in enumerate(manifests) if (each.digest, each.media_type) == key]
         if not same:
             manifests.append(manifest)
-        elif manifest.proof is not None:
-            manifests[same[0]] = replace(manifests[same[0]], proof=manifest.proof)
+        else:
+            proof = _stronger(manifests[same[0]].proof, manifest.proof)
+            manifests[same[0]] = replace(manifests[same[0]], proof=proof)
         indexes.append(same[0] if same else len(manifests) - 1)
 
     def united(mine: tuple[Link, ...], theirs: tuple[Link, ...]) -> tuple[Link, ...]:
@@ -65,12 +66,21 @@ def combine(kept: Record, other: Record, *, newer: bool) -> Record:
 
 
 def with_evidence(record: Record, evidence: Evidence) -> Record:
-    """Add the lasting proofs to a record; manifests of equal content share a proof."""
-    proofs: dict[Content, Proof] = {
-        each.content: each.proof for each in record.manifests if each.proof is not None
-    }
-    proofs |= {content: proof for content, proof in evidence.items() if proof in LASTING_PROOFS}
+    """The record with the lasting proofs; manifests of equal content have the same proof."""
+    proofs: dict[Content, Proof | None] = {}
+    for each in record.manifests:
+        proofs[each.content] = _stronger(proofs.get(each.content), each.proof)
+    for content, proof in evidence.items():
+        if proof in LASTING_PROOFS:
+            proofs[content] = _stronger(proofs.get(content), proof)
     return replace(
         record,
-        manifests=tuple(replace(each, proof=proofs.get(each.content)) for each in record.manifests),
+        manifests=tuple(replace(each, proof=proofs[each.content]) for each in record.manifests),
     )
+
+
+def _stronger(first: Proof | None, second: Proof | None) -> Proof | None:
+    """The stronger of two proofs of one content: verified blobs were proven once and for all."""
+    if Proof.PROVEN in (first, second):
+        return Proof.PROVEN
+    return first if first is not None else second

@@ -7,7 +7,6 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from towline.errors import PathError, StoreError
@@ -101,15 +100,23 @@ class RecordReader:
             if found or not known:
                 break
 
-    def undecided(self) -> list[UndecidedRecord]:
-        """Return the records of version 1 whose names have no certain manifest."""
+    def undecided(self) -> tuple[list[UndecidedRecord], bool]:
+        """Return the records of version 1 whose names have no certain manifest.
+
+        Returns:
+            The records, and whether all records could be read; damaged ones count as read.
+        """
         found = []
+        complete = True
         for image_id in self.ids():
-            with suppress(StoreError):  # damaged
+            try:
                 record = self.read(image_id)
-                if isinstance(record, UndecidedRecord):
-                    found.append(record)
-        return found
+            except StoreError as error:
+                complete = complete and error.code != "store.record_unreadable"
+                continue
+            if isinstance(record, UndecidedRecord):
+                found.append(record)
+        return found, complete
 
     def _stamp(self) -> tuple[int, int] | None:
         """A value that differs after each change; None during a change."""

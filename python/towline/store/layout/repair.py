@@ -46,7 +46,7 @@ def repair(blobs: Blobs, records: RecordStore, cancel: CancelToken) -> tuple[str
         PullCancelledError: the caller cancelled; records that were already repaired stay repaired.
     """
     lost: list[str] = []
-    for old in records.reader.undecided():
+    for old in records.reader.undecided()[0]:
         evidence = {each.content: prove(blobs, each, cancel) for each in old.manifests}
         if Proof.UNREADABLE in evidence.values():
             continue
@@ -55,7 +55,8 @@ def repair(blobs: Blobs, records: RecordStore, cancel: CancelToken) -> tuple[str
             if records.reader.read(old.id) == old:
                 lost.extend(_replace(records, _without_taken(records, old), evidence, listed))
     with records.locked(cancel):
-        if unrepaired(records.paths):
+        left, complete = records.reader.undecided()
+        if complete and not left and unrepaired(records.paths):
             write_version(records.paths)
     for name in lost:
         _LOG.warning("the name %s was removed: pull it again", name)

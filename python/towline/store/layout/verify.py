@@ -61,7 +61,10 @@ def verify(
 
 
 def _is_current(records: RecordStore, record: Record) -> bool:
-    now = records.reader.get(record.id)
+    try:
+        now = records.reader.get(record.id)
+    except StoreError:  # reported with the damaged records of the next verify
+        return False
     return now is not None and now.blobs() >= record.blobs()
 
 
@@ -125,8 +128,11 @@ class _Check:
             self._pass(record, digest)
         got = self.diff_ids.get(digest)
         if got is not None and got != str(wanted):
+            image = record.names[0] if record.names else record.id
             self.faults.append(
-                VerificationError("verify.diff_id", want=wanted, got=got, layer=digest)
+                VerificationError(
+                    "verify.diff_id", want=wanted, got=got, layer=digest, image=image
+                )
             )
 
     def _pass(self, record: Record, digest: Digest) -> None:

@@ -134,10 +134,16 @@ def effects_of(module: Module) -> Iterator[str]:
     """The calls in a module that use files, directories or programs."""
     files = {"listdir", "lstat", "makedirs", "mkdir", "open", "readlink", "scandir", "stat"}
     paths = {"exists", "getsize", "isdir", "isfile", "islink", "lexists", "realpath"}
-    methods = {"iterdir", "read_bytes", "read_text", "write_bytes", "write_text"}
+    methods = {
+        *("exists", "glob", "is_dir", "is_file", "iterdir", "open", "read_bytes", "read_text"),
+        *("rglob", "stat", "touch", "unlink", "write_bytes", "write_text"),
+    }
+    programs = {"shutil", "socket", "subprocess", "tempfile"}
     for node in ast.walk(module.tree):
-        if isinstance(node, ast.Import) and any(alias.name == "subprocess" for alias in node.names):
-            yield "subprocess"
+        if isinstance(node, ast.Import):
+            yield from programs & {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            yield from programs & {node.module or ""}
         if isinstance(node, ast.Call):
             name = ast.unparse(node.func)
             last = name.rpartition(".")[2]

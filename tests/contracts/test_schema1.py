@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import towline
+from tests.support.schema1 import signed
 from tests.support.scripted_server import Connection, Request, ScriptedServer, scripted
 from tests.support.store_images import layer
-from tests.unit.test_schema1 import signed
 from towline.config.locations import Locations
 from towline.errors import LabelMissingError, PullFailedError, TowlineError
 from towline.image.manifest import (

@@ -17,8 +17,8 @@ from towline.store.protocol import LayerPlan
 @pytest.mark.clause("STORE-004")
 def test_a_diff_id_of_an_earlier_attempt_is_dropped(tmp_path: Path) -> None:
     """The bytes of a rejected attempt prove nothing about the bytes of the next one."""
-    trusted, trusted_id = layer(b"trusted")
-    enemy, enemy_id = layer(b"enemy!!")
+    trusted, trusted_id = layer(b"trusted", 0)
+    enemy, enemy_id = layer(b"enemy!!", 0)
     plan = LayerPlan(Descriptor("", str(sha256_of(enemy)), len(trusted)))
     assert len(enemy) == len(trusted)
     diff_ids = DiffIds()

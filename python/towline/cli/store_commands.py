@@ -44,7 +44,7 @@ def images(quiet: bool, output: str, root: Path) -> int:
     if quiet and output == "text":
         print_lines([image.id for image in stored])
         return 0
-    rows = [_described_or_fault(image) for image in stored]
+    rows = [_described_or_fault(each) for image in stored for each in image.by_manifest()]
     if output == "json":
         print_json([description for description, _ in rows])
     else:

@@ -73,12 +73,12 @@ class BlobWriter:
                 writer can still be used. ``changed``, ``io`` and ``cancelled``.
         """
 
-    def receive(self, fd: int, most: int, patience: float) -> tuple[int, float]:
+    def receive(self, fd: int, most: int, timeout: float) -> tuple[int, float]:
         """Append up to `most` bytes of a connected socket.
 
         Returns:
             The number of bytes received, and the seconds spent waiting for bytes. The number is
-            less than `most` if the peer closed the connection, or after `patience` seconds of
+            less than `most` if the peer closed the connection, or after `timeout` seconds of
             waiting.
 
         Raises:

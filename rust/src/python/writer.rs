@@ -65,12 +65,12 @@ impl BlobWriter {
     }
 
     /// Append bytes of a connected socket; return their number and the seconds of waiting.
-    fn receive(&self, py: Python<'_>, fd: i32, most: u64, patience: f64) -> PyResult<(u64, f64)> {
-        let patience = Duration::try_from_secs_f64(patience)
+    fn receive(&self, py: Python<'_>, fd: i32, most: u64, timeout: f64) -> PyResult<(u64, f64)> {
+        let timeout = Duration::try_from_secs_f64(timeout)
             .map_err(|error| PyValueError::new_err(error.to_string()))?;
         let socket = duplicate(fd)?;
         let (received, outcome) =
-            without_gil(py, || self.0.receive(socket.as_fd(), most, patience))?;
+            without_gil(py, || self.0.receive(socket.as_fd(), most, timeout))?;
         outcome?;
         Ok((received.count, received.waited.as_secs_f64()))
     }

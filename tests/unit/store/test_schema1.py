@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.schema1 import signed
 from tests.support.store_images import layer, make, put
-from tests.unit.test_schema1 import signed
 from towline.errors import StoreError
 from towline.image.manifest import DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED, RawManifest
 from towline.image.schema1 import parse_schema1

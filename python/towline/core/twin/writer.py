@@ -86,12 +86,12 @@ class BlobWriter:
         self._append(data)
         self._grow(len(data))
 
-    def receive(self, fd: int, most: int, patience: float) -> tuple[int, float]:
+    def receive(self, fd: int, most: int, timeout: float) -> tuple[int, float]:
         """Append up to `most` bytes of a connected socket.
 
         Returns:
             The number of bytes received, and the seconds spent waiting for bytes. The number is
-            less than `most` if the peer closed the connection, or after `patience` seconds of
+            less than `most` if the peer closed the connection, or after `timeout` seconds of
             waiting.
 
         Raises:
@@ -100,13 +100,13 @@ class BlobWriter:
         """
         if most < 0:
             raise OverflowError("a count is no negative number")
-        if not 0 <= patience < float("inf"):
-            raise ValueError("patience is a number of seconds")
+        if not 0 <= timeout < float("inf"):
+            raise ValueError("timeout is a number of seconds")
         self._check()
         with _socket(fd) as sock:
-            return self._receive(sock, most, patience)
+            return self._receive(sock, most, timeout)
 
-    def _receive(self, sock: socket.socket, most: int, patience: float) -> tuple[int, float]:
+    def _receive(self, sock: socket.socket, most: int, timeout: float) -> tuple[int, float]:
         count, waited = 0, 0.0
         poll = select.poll()
         poll.register(sock, select.POLLIN)
@@ -114,10 +114,10 @@ class BlobWriter:
             try:
                 data = sock.recv(min(SLICE, most - count), socket.MSG_DONTWAIT)
             except BlockingIOError:
-                if waited >= patience:
+                if waited >= timeout:
                     break
                 begun = time.monotonic()
-                poll.poll(1000 * min(_POLL, patience - waited))
+                poll.poll(1000 * min(_POLL, timeout - waited))
                 waited += max(time.monotonic() - begun, 1e-9)
                 self._check()
                 continue

@@ -23,8 +23,8 @@ def new_record(
     """Return the record of an image that is stored for the first time."""
     return Record(
         id=image_id,
-        tags=tuple(Link(name, 0) for name in dict.fromkeys(names)),
-        named=0,
+        name_links=tuple(Link(name, 0) for name in dict.fromkeys(names)),
+        named_at=0,
         manifests=(manifest,),
         lists=tuple(Link(listed, 0) for listed in dict.fromkeys(lists)),
     )
@@ -58,8 +58,8 @@ def combine(kept: Record, other: Record, *, newer: bool) -> Record:
 
     return Record(
         id=kept.id,
-        tags=united(kept.tags, other.tags),
-        named=max(kept.named, other.named),
+        name_links=united(kept.name_links, other.name_links),
+        named_at=max(kept.named_at, other.named_at),
         manifests=tuple(manifests),
         lists=united(kept.lists, other.lists),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from towline.image.descriptor import Descriptor
 from towline.image.manifest import RawManifest
@@ -36,7 +36,7 @@ class StoredImage:
     @property
     def digest(self) -> Digest:
         """The digest of the manifest."""
-        return self.stored.known
+        return self.stored.lookup_digest
 
     @property
     def digests(self) -> tuple[Digest, ...]:
@@ -47,6 +47,26 @@ class StoredImage:
     def names(self) -> tuple[str, ...]:
         """The names, newest first."""
         return self.record.names
+
+    def by_manifest(self) -> tuple[StoredImage, ...]:
+        """The image once for each manifest that was pulled by a name, with these names only."""
+        if len({link.manifest for link in self.record.name_links}) < 2:
+            tags = self.record.name_links
+            stored = self.record.manifests[tags[0].manifest] if tags else self.stored
+            return (replace(self, stored=stored),)
+        return tuple(
+            replace(
+                self,
+                record=replace(
+                    self.record,
+                    name_links=tuple(
+                        link for link in self.record.name_links if link.manifest == index
+                    ),
+                ),
+                stored=self.record.manifests[index],
+            )
+            for index in dict.fromkeys(link.manifest for link in self.record.name_links)
+        )
 
     @property
     def manifest(self) -> RawManifest:

@@ -1,4 +1,6 @@
-"""Lookup files: the image IDs of a name or digest, so that not every record has to be read.
+"""The name index: one lookup file per name or digest, with the IDs of its images.
+
+It avoids that every record has to be read.
 
 A lookup file lists the IDs of records that may have the key, newest first; the records are
 authoritative.  A change writes lookup files with old and new IDs *before* it changes the records,

@@ -29,12 +29,18 @@ T = TypeVar("T")
 
 
 def encode_record(record: Record) -> bytes:
-    """Return a record as JSON."""
+    """Return a record as JSON.
+
+    Raises:
+        ValueError: its manifests belong to several images, which is a programming error.
+    """
+    if not same_image(record.manifests):
+        raise ValueError("the manifests belong to several images")
     document = {
         "schema": SCHEMA,
         "id": record.id,
-        "names": [{"name": link.key, "manifest": link.manifest} for link in record.tags],
-        "named": record.named,
+        "names": [{"name": link.key, "manifest": link.manifest} for link in record.name_links],
+        "named": record.named_at,
         "manifests": [_manifest_entry(manifest) for manifest in record.manifests],
         "lists": [{"digest": link.key, "manifest": link.manifest} for link in record.lists],
     }
@@ -101,8 +107,8 @@ def _version_2(document: Any, manifests: tuple[StoredManifest, ...]) -> Record:
 
     return Record(
         id=_text(document["id"]),
-        tags=_list(document["names"], lambda entry: link(entry, "name", _text)),
-        named=_count(document["named"]),
+        name_links=_list(document["names"], lambda entry: link(entry, "name", _text)),
+        named_at=_count(document["named"]),
         manifests=manifests,
         lists=_list(document["lists"], lambda entry: link(entry, "digest", _digest)),
     )
@@ -113,17 +119,17 @@ def _version_1(document: Any, manifests: tuple[StoredManifest, ...]) -> Record |
     old = UndecidedRecord(
         id=_text(document["id"]),
         names=_list(document["names"], _text),
-        named=_count(document["named"]),
+        named_at=_count(document["named"]),
         manifests=manifests,
         lists=_list(document["lists"], _digest),
     )
     if not same_image(manifests):
         return old
-    indexes = {str(manifest.known): index for index, manifest in enumerate(manifests)}
+    indexes = {str(manifest.lookup_digest): index for index, manifest in enumerate(manifests)}
     return Record(
         id=old.id,
-        tags=tuple(Link(name, indexes.get(name.partition("@")[2], 0)) for name in old.names),
-        named=old.named,
+        name_links=tuple(Link(name, indexes.get(name.partition("@")[2], 0)) for name in old.names),
+        named_at=old.named_at,
         manifests=manifests,
         lists=tuple(Link(str(listed), 0) for listed in old.lists),
     )

@@ -143,7 +143,7 @@ class RecordReader:
                 continue
             if record is not None:  # None: removed since the folder was read
                 records.append(record)
-        records.sort(key=lambda record: (-record.named, record.id))
+        records.sort(key=lambda record: (-record.named_at, record.id))
         return records, damaged
 
     def known(self, key: str) -> tuple[str, ...]:

@@ -112,11 +112,11 @@ class RecordStore:
         new = pulled if present is None else combine(present, pulled, newer=True)
         new = with_evidence(new, evidence)
         if present is None or new.names != present.names:
-            new = replace(new, named=time.time_ns())
+            new = replace(new, named_at=time.time_ns())
         changes.put(new)
-        for record in self._losing(names, new.id, changes):
+        for record in self._records_losing_names(names, new.id, changes):
             changes.put(record)
-        before, after = self._lookups(changes, new, names)
+        before, after = self._name_index_changes(changes, new, names)
         data = self.oci_index.unchanged()
         unchanged = new == present and not after and len(changes.after) == 1
         if unchanged and data and self.oci_index.shows(data, new, names):
@@ -129,7 +129,7 @@ class RecordStore:
         self._put(changes.records(), index, before, after, removed=changes.removed())
         return new
 
-    def _lookups(
+    def _name_index_changes(
         self, changes: ChangeSet, new: Record, names: Sequence[str]
     ) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
         """The IDs of the lookup files that change: while the records change, and afterwards."""
@@ -186,7 +186,9 @@ class RecordStore:
             files.remove(self.paths.record(image_id))
             self._rebuild()
 
-    def _losing(self, names: Sequence[str], winner: str, changes: ChangeSet) -> list[Record]:
+    def _records_losing_names(
+        self, names: Sequence[str], winner: str, changes: ChangeSet
+    ) -> list[Record]:
         """The other records that have one of the names, with the names removed."""
         holders = [image_id for name in names for image_id in self.reader.known(name)]
         found = {}

@@ -69,7 +69,7 @@ class StoredManifest:
         return self.config, self.layers
 
     @property
-    def known(self) -> Digest:
+    def lookup_digest(self) -> Digest:
         """The digest by which the manifest is looked up."""
         return self.payload or self.digest
 
@@ -101,31 +101,31 @@ class Record:
 
     Attributes:
         id: hex, see `towline.store.layout.identity`.
-        tags: the names, newest first, each with its manifest; may be empty.
-        named: when a name was last added, in nanoseconds since 1970.
+        name_links: the names, newest first, each with its manifest; may be empty.
+        named_at: when a name was last added, in nanoseconds since 1970.
         manifests: oldest first, all of one image; a lookup by ID uses the first.
         lists: manifest lists and indexes, each with the manifest that was last selected from it.
             A pull does not fetch them again while their blobs are stored (REG-052).
     """
 
     id: str
-    tags: tuple[Link, ...]
-    named: int
+    name_links: tuple[Link, ...]
+    named_at: int
     manifests: tuple[StoredManifest, ...]
     lists: tuple[Link, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names, newest first."""
-        return tuple(link.key for link in self.tags)
+        return tuple(link.key for link in self.name_links)
 
     def manifest_of(self, key: str) -> StoredManifest:
         """Return the manifest that was pulled by a name or digest; for an ID, the first one."""
-        for link in self.tags:
+        for link in self.name_links:
             if link.key == key:
                 return self.manifests[link.manifest]
         for manifest in self.manifests:
-            if str(manifest.known) == key:
+            if str(manifest.lookup_digest) == key:
                 return manifest
         for link in self.lists:
             if link.key == key:
@@ -135,7 +135,9 @@ class Record:
     def digests(self) -> tuple[Digest, ...]:
         """Return every digest of the image, that of the first manifest first."""
         lists = (parse_digest(link.key) for link in self.lists)
-        return tuple(dict.fromkeys((*(manifest.known for manifest in self.manifests), *lists)))
+        return tuple(
+            dict.fromkeys((*(manifest.lookup_digest for manifest in self.manifests), *lists))
+        )
 
     def blobs(self) -> set[Digest]:
         """Return the digests of all blobs of all its manifests."""
@@ -148,7 +150,9 @@ class Record:
     def without(self, names: Iterable[str]) -> Record:
         """Return the record without these names."""
         gone = frozenset(names)
-        return replace(self, tags=tuple(link for link in self.tags if link.key not in gone))
+        return replace(
+            self, name_links=tuple(link for link in self.name_links if link.key not in gone)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +169,7 @@ class UndecidedRecord:
 
     id: str
     names: tuple[str, ...]
-    named: int
+    named_at: int
     manifests: tuple[StoredManifest, ...]
     lists: tuple[Digest, ...]
 

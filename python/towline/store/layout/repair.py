@@ -107,7 +107,7 @@ def _staying(
         return tuple(Link(key, staying.index(owner)) for key, owner in owners if owner in staying)
 
     lists = tuple(str(listed) for listed in old.lists)
-    return Record(old.id, kept(old.names), old.named, tuple(staying), kept(lists))
+    return Record(old.id, kept(old.names), old.named_at, tuple(staying), kept(lists))
 
 
 def _links(
@@ -118,7 +118,7 @@ def _links(
     If all manifests belong to one image, a name without a digest is linked to the first one, as
     before.
     """
-    indexes = {str(each.known): index for index, each in enumerate(manifests)}
+    indexes = {str(each.lookup_digest): index for index, each in enumerate(manifests)}
     links = {}
     for key, instances in listed.items():
         found = sorted(indexes[instance] for instance in instances if instance in indexes)

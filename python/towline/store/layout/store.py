@@ -254,7 +254,9 @@ class LayoutStore:
                 wanted = {parse_normalized(repository).name, parse_reference(repository).name}
             for record in self._records.reader.with_key(digest):
                 names = [name for name in record.names if parse_reference(name).name in wanted]
-                exact = [name for name in names if str(record.manifest_of(name).known) == digest]
+                exact = [
+                    name for name in names if str(record.manifest_of(name).lookup_digest) == digest
+                ]
                 if names or not at:
                     return record, (exact or [digest])[0]
         except InvalidNameError:

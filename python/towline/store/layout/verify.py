@@ -130,9 +130,7 @@ class _Check:
         if got is not None and got != str(wanted):
             image = record.names[0] if record.names else record.id
             self.faults.append(
-                VerificationError(
-                    "verify.diff_id", want=wanted, got=got, layer=digest, image=image
-                )
+                VerificationError("verify.diff_id", want=wanted, got=got, layer=digest, image=image)
             )
 
     def _pass(self, record: Record, digest: Digest) -> None:

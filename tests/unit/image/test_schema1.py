@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.schema1 import signed
 from towline.errors import SourceError
 from towline.go.go_json import GoJsonError, compacted, quoted, raw_members
 from towline.image.manifest import DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED, RawManifest
@@ -37,21 +37,6 @@ def document(*entries: str, **more: Any) -> bytes:
 def known(data: bytes) -> Digest:
     """The digest of a manifest with the media type of signed schema 1."""
     return manifest_digest(RawManifest(data, DOCKER_SCHEMA1_SIGNED))
-
-
-def signed(payload: bytes, *, tail: str | None = None, cut: int = 1) -> bytes:
-    """The document with a signature in the form of libtrust; the signature is not verified."""
-    end = payload[-cut:].decode() if tail is None else tail
-    header = json.dumps(
-        {"formatLength": len(payload) - cut, "formatTail": base64url(end.encode())}
-    ).encode()
-    signatures = json.dumps([{"header": {}, "signature": "x", "protected": base64url(header)}])
-    return payload[:-cut] + b',"signatures":' + signatures.encode() + b"}"
-
-
-def base64url(data: bytes) -> str:
-    """Bytes in base64url without padding."""
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 def parse(data: bytes, media_type: str = "text/plain") -> Schema1:

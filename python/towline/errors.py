@@ -83,6 +83,10 @@ class TowlineError(Exception):
         """Return the message of the error in a wording."""
         return wording.error(self.code, self.facts, self.steps)
 
+    def to_json(self) -> dict[str, str]:
+        """The error as a JSON document: its code and its sentence."""
+        return {"code": self.code, "message": str(self)}
+
     def __reduce__(self) -> tuple[Any, ...]:
         return (_rebuild, (type(self), self.code, dict(self.facts), self.steps, self.wording.name))
 

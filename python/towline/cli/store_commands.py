@@ -61,7 +61,7 @@ def _described_or_fault(image: Image) -> tuple[dict[str, Any], TowlineError | No
     try:
         return _described(image), None
     except TowlineError as fault:
-        return _record_fields(image) | {"fault": {"code": fault.code, "message": str(fault)}}, fault
+        return _record_fields(image) | {"fault": fault.to_json()}, fault
 
 
 def _print_table(described: Sequence[dict[str, Any]]) -> None:
@@ -137,7 +137,7 @@ def verify(name: str | None, output: str, root: Path) -> int:
                 "blobs": report.blobs,
                 "bytes": report.bytes,
                 "diff_ids": report.diff_ids,
-                "faults": [{"code": fault.code, "message": str(fault)} for fault in report.faults],
+                "faults": [fault.to_json() for fault in report.faults],
             }
         )
     else:

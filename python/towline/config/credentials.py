@@ -57,9 +57,7 @@ class AuthLookup:
             "helper": self.helper,
             "username": self.username,
             "identity_token": self.identity_token,
-            "error": None
-            if self.error is None
-            else {"code": self.error.code, "message": str(self.error)},
+            "error": None if self.error is None else self.error.to_json(),
         }
 
 

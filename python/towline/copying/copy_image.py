@@ -6,7 +6,6 @@ first layer is fetched, and only `Ingest.publish` makes anything visible.  (PULL
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -199,14 +198,4 @@ def _layer_plans(
 ) -> tuple[LayerPlan, ...]:
     if diff_ids is None or len(diff_ids) != len(layers):
         return tuple(LayerPlan(layer) for layer in layers)
-    plans = []
-    chain: Digest | None = None
-    for layer, diff_id in zip(layers, diff_ids, strict=True):
-        chain = diff_id if chain is None else _chained(chain, diff_id)
-        plans.append(LayerPlan(layer, diff_id, chain))
-    return tuple(plans)
-
-
-def _chained(below: Digest, diff_id: Digest) -> Digest:
-    # The OCI image specification, config.md, "Layer ChainID"
-    return Digest("sha256", hashlib.sha256(f"{below} {diff_id}".encode()).hexdigest())
+    return tuple(LayerPlan(layer, diff_id) for layer, diff_id in zip(layers, diff_ids, strict=True))

@@ -86,7 +86,7 @@ class EndpointUse:
             "location": self.location,
             "mirror": self.mirror,
             "served": list(self.served),
-            "errors": [{"code": error.code, "message": str(error)} for error in self.errors],
+            "errors": [error.to_json() for error in self.errors],
             "rate_limit": None if self.rate_limit is None else self.rate_limit.to_json(),
         }
 

@@ -135,5 +135,5 @@ def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
         "location": endpoint.reference.name,
         "mirror": endpoint.mirror,
         "insecure": endpoint.insecure,
-        "problem": None if problem is None else {"code": problem.code, "message": str(problem)},
+        "problem": None if problem is None else problem.to_json(),
     }

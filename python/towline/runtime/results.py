@@ -41,9 +41,7 @@ class Attempt:
             "source": image_name(self.source),
             "id": None if self.stored is None else self.stored.id,
             "digest": None if self.stored is None else str(self.stored.digest),
-            "error": None
-            if self.error is None
-            else {"code": self.error.code, "message": str(self.error)},
+            "error": None if self.error is None else self.error.to_json(),
             "verified": list(self.verified),
             "endpoints": [use.to_json() for use in self.endpoints],
         }

@@ -24,12 +24,10 @@ class LayerPlan:
     Attributes:
         descriptor: the descriptor of the blob in the manifest.
         diff_id: the diff ID in the config; None if the config has none for the layer.
-        chain_id: the OCI ChainID of the layer; None if a diff ID is not known.
     """
 
     descriptor: Descriptor
     diff_id: Digest | None = None
-    chain_id: Digest | None = None
 
 
 @dataclass(frozen=True, slots=True)

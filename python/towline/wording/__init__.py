@@ -53,6 +53,7 @@ class Wording:
 
     Attributes:
         name: the edition, ``"current"`` or ``"libpod-1.3"``.
+        steps: prefixes by step; a step that is not listed has none.
     """
 
     name: str
@@ -73,7 +74,7 @@ class Wording:
         """An error as one text: the steps, outermost first, then the sentence of the code."""
         message = self._fill(self.errors[code], facts)
         for step in reversed(steps):
-            template = self.steps[step.name]
+            template = self.steps.get(step.name, "")
             # A template with {error} contains the rest; any other template is a prefix.
             if isinstance(template, str) and "{error}" not in template:
                 message = self._fill(template, step.facts) + message

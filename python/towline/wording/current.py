@@ -290,8 +290,8 @@ _OWN: Mapping[str, Template] = {
     ),
     "verify.destination": "the image has the digest {got}, but {want} was requested",
     "verify.diff_id": lambda facts: (
-        (f"{facts['image']}: " if "image" in facts else "")
-        + f"layer {facts['layer']} decompresses to {facts['got']}, but the config lists"
+        (f"{facts['image']}: layer {facts['layer']}" if "image" in facts else "it")
+        + f" decompresses to {facts['got']}, but the config lists"
         f" {facts['want']}; the layers are not those of the config"
     ),
     "verify.digest": (
@@ -306,46 +306,16 @@ _OWN: Mapping[str, Template] = {
 
 ERRORS: Mapping[str, Template] = {**_OWN, **CONFIGURATION, **REGISTRY, **STORE}
 
+# A step that is not listed adds nothing to the sentence.
 STEPS: Mapping[str, Template] = {
     "applying-layer": "layer {digest}: ",
     "asking-mirrors": _after_mirrors,
-    "checking-blob": "",
-    "choosing-instance": "",
-    "completing-name": "",
-    "deciding-goal": "",
-    "deciding-short-name": "",
-    "detecting-compression": "",
-    "fetching-manifest": "",
-    "finding-credentials": "",
     "getting-config-info": "the config of the manifest: ",
-    "hashing-unnamed": "",
-    "loading-component": "",
-    "loading-layout-name": "",
-    "loading-registries": "",
-    "normalizing-name": "",
-    "opening-archive": "",
-    "opening-image": "",
-    "opening-source": "",
     "opening-store": "cannot use the store {path!q} (select another with --root): ",
-    "opening-tarball": "",
-    "parsing-archive-name": "",
-    "parsing-atomic": "",
     "parsing-config": "reading the image config: ",
     "parsing-destination": "the destination {name!q}: ",
     "parsing-policy": "cannot use the signature policy {path}: ",
-    "parsing-source": "",
-    "parsing-stored-name": "",
-    "pinging": "",
     "publishing": "storing the image: ",
-    "reading-auth-file": "",
-    "reading-blob": "",
-    "reading-descriptor": "",
-    "reading-manifest": "",
-    "reading-policy": "",
-    "reading-registries-conf": "",
-    "rejected": "",
-    "retrieving-manifest": "",
-    "writing-blob": "",
 }
 
 TEXTS: Mapping[str, Template] = {

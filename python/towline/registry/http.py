@@ -24,7 +24,7 @@ from towline.registry.host_backoff import HOST_BACKOFF
 from towline.registry.network_error import network_error
 from towline.registry.proxy import new_manager, proxy_for
 from towline.registry.response import Response
-from towline.registry.retry import TRANSIENT_STATUSES, delay, is_transient
+from towline.registry.retry import TRANSIENT_STATUSES, Retries
 from towline.registry.tls import Certificates, context
 from towline.timeouts import Timeouts
 
@@ -98,28 +98,29 @@ class HttpClient:
                 ``registry.bad_answer``, ``registry.redirects``, ``registry.downgrade``.
             PullCancelledError: the caller cancelled.
         """
-        most = self.options.retries if retries is None else retries
+        options = self.options
+        attempts = Retries(options.retries if retries is None else retries, options.timeouts)
         host = urlsplit(url).netloc
-        for attempt in range(most + 1):
-            last = attempt == most
-            if self.options.retries:  # REG-051
-                self.options.cancel.wait(HOST_BACKOFF.left(host))
+        while True:
+            if options.retries:  # REG-051
+                options.cancel.wait(HOST_BACKOFF.left(host))
             try:
                 response = self._follow(url, headers, authorization, method, body)
             except RegistryError as error:
-                if last or not is_transient(error):
+                if not attempts.allow(error):
                     raise
-            else:
-                pause = delay(attempt, response.header("Retry-After"), self.options.timeouts)
-                if response.status == 429 and self.options.retries:
-                    HOST_BACKOFF.pause(host, pause)
-                if last or response.status not in TRANSIENT_STATUSES:
-                    return response
-                response.finish()
-                self.options.cancel.wait(0.0 if response.status == 429 else pause)
+                options.cancel.wait(attempts.next_delay())
                 continue
-            self.options.cancel.wait(delay(attempt, None, self.options.timeouts))
-        raise AssertionError("the last attempt returns or raises")
+            if response.status not in TRANSIENT_STATUSES:
+                return response
+            repeat = attempts.left
+            seconds = attempts.next_delay(response.header("Retry-After"))
+            if response.status == 429 and options.retries:
+                HOST_BACKOFF.pause(host, seconds)
+            if not repeat:
+                return response
+            response.finish()
+            options.cancel.wait(0.0 if response.status == 429 else seconds)
 
     def close(self) -> None:
         """Close all connections; idempotent."""

@@ -12,7 +12,7 @@ from towline.timeouts import Timeouts
 __all__ = [
     "TRANSIENT_CAUSES",
     "TRANSIENT_STATUSES",
-    "Timeouts",
+    "Retries",
     "delay",
     "is_transient",
     "retry_after",
@@ -46,6 +46,45 @@ def delay(attempt: int, header: str | None, timeouts: Timeouts) -> float:
         # Random, so that clients that failed together do not retry together.
         seconds = timeouts.backoff * 2.0**attempt * random.uniform(1.0, 1.2)
     return min(max(seconds, 0.0), timeouts.longest_delay)
+
+
+class Retries:
+    """The retries of one request or transfer: whether one is left, and the delay before it.
+
+    Attributes:
+        failures: failed attempts since the beginning, or since the last `reset`.
+    """
+
+    __slots__ = ("_limit", "_timeouts", "failures")
+
+    def __init__(self, limit: int, timeouts: Timeouts) -> None:
+        """Retries of up to `limit` failures in a row."""
+        self._limit = limit
+        self._timeouts = timeouts
+        self.failures = 0
+
+    @property
+    def left(self) -> bool:
+        """Whether another attempt is allowed."""
+        return self.failures < self._limit
+
+    def allow(self, error: Exception) -> bool:
+        """Whether another attempt is allowed after an error."""
+        return self.left and isinstance(error, RegistryError) and is_transient(error)
+
+    def next_delay(self, header: str | None = None) -> float:
+        """Count a failure; the seconds to wait before the next attempt.
+
+        Args:
+            header: the Retry-After header of the response.
+        """
+        seconds = delay(self.failures, header, self._timeouts)
+        self.failures += 1
+        return seconds
+
+    def reset(self) -> None:
+        """Count failures from zero again, after progress."""
+        self.failures = 0
 
 
 def retry_after(text: str, now: datetime) -> float | None:

@@ -26,7 +26,7 @@ from towline.registry.error_body import (
     response_error,
 )
 from towline.registry.response import Response
-from towline.registry.retry import delay, is_transient
+from towline.registry.retry import Retries
 from towline.registry.tls import Certificates
 from towline.rules import Rules
 from towline.source.blob_requests import BlobRequests
@@ -194,17 +194,17 @@ class DockerSource:
     ) -> tuple[bytes, Response]:
         """Read a whole manifest or config; one that breaks off is requested again (REG-024)."""
         path = f"manifests/{target}" if wanted == "manifest" else f"blobs/{target}"
-        for attempt in range(self.rules.retries + 1):
+        retries = Retries(self.rules.retries, self.timeouts)
+        while True:
             with self._client.get(self._repository, path, headers) as response:
                 if response.status != 200:
                     raise self._refusal(wanted, target, response)
                 try:
                     return response.read_all(self.rules.document_limit, wanted), response
                 except RegistryError as error:
-                    if attempt == self.rules.retries or not is_transient(error):
+                    if not retries.allow(error):
                         raise
-            self.cancel.wait(delay(attempt, None, self.timeouts))
-        raise AssertionError("the last attempt returns or raises")
+            self.cancel.wait(retries.next_delay())
 
     def _refusal_without_name(self) -> RegistryError:
         """The error for a config without a digest, as a registry would send it."""

@@ -16,7 +16,7 @@ from towline.image.descriptor import Descriptor
 from towline.registry.connection_slots import Division
 from towline.registry.error_body import redact_url
 from towline.registry.response import Response
-from towline.registry.retry import delay, is_transient
+from towline.registry.retry import Retries
 from towline.source.blob_requests import BlobRequests
 from towline.source.docker_ranges import ParallelRanges
 
@@ -80,23 +80,22 @@ class DockerBlob:
         requests = self._requests
         position = since = self.offset
         start = writer.offset - position
-        failures = 0
+        retries = Retries(requests.rules.retries, requests.timeouts)
         while True:
             try:
-                if failures:
+                if retries.failures:
                     self._resume(position)
                 self._write_body(writer, start)
             except RegistryError as error:
                 position = writer.offset - start
                 if position - since >= _PROGRESS:
-                    failures = 0
-                if failures >= requests.rules.retries or not is_transient(error):
+                    retries.reset()
+                if not retries.allow(error):
                     raise
             else:
                 return
-            requests.cancel.wait(delay(failures, None, requests.timeouts))
+            requests.cancel.wait(retries.next_delay())
             since = position
-            failures += 1
 
     def close(self) -> None:
         """Release the connection and its slot; idempotent."""

@@ -29,7 +29,7 @@ from towline.errors import PullCancelledError, RegistryError, TowlineError
 from towline.registry.connection_slots import ConnectionSlots
 from towline.registry.deadline import Canceller
 from towline.registry.response import Response
-from towline.registry.retry import delay, is_transient
+from towline.registry.retry import Retries
 from towline.timeouts import Timeouts
 
 if TYPE_CHECKING:
@@ -176,7 +176,8 @@ class ParallelRanges:
 
     def _run_fetcher(self, canceller: Canceller, helper: bool) -> None:
         """Fetch ranges until none is left or the fetcher is stopped; runs in its own thread."""
-        total = failures = 0
+        total = 0
+        retries = Retries(self._retries, self._timeouts)
         try:
             with canceller.active():
                 while (current := self._assign(canceller, helper)) is not None:
@@ -187,7 +188,8 @@ class ParallelRanges:
                         self._unassign(current)
                     received = current.received - before
                     total += received
-                    failures = 0 if received >= _PROGRESS or error is None else failures
+                    if received >= _PROGRESS or error is None:
+                        retries.reset()
                     if error is None or canceller.is_cut:
                         continue
                     if helper and not total:
@@ -195,12 +197,10 @@ class ParallelRanges:
                         self._slots.lower_limit()
                         self.failed = True
                         break
-                    transient = isinstance(error, RegistryError) and is_transient(error)
-                    if failures >= self._retries or not transient:
+                    if not retries.allow(error):
                         self.failed = True
                         break
-                    self._pause(canceller, delay(failures, None, self._timeouts))
-                    failures += 1
+                    self._pause(canceller, retries.next_delay())
         finally:
             self._end_fetcher(canceller)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from towline.errors import RegistryError
-from towline.registry.retry import delay, is_transient, retry_after
+from towline.registry.retry import Retries, delay, is_transient, retry_after
 from towline.timeouts import Timeouts
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -62,3 +62,20 @@ def test_delays_grow() -> None:
 def test_transient_failures(facts: dict[str, object], transient: bool) -> None:
     """Server errors and broken connections are transient, refusals are not."""
     assert is_transient(RegistryError("registry.unreachable", **facts)) is transient
+
+
+def test_retries_are_counted_until_there_is_progress() -> None:
+    """A limit bounds failures in a row; only transient errors are retried."""
+    transient = RegistryError("registry.broken", cause="reset")
+    final = RegistryError("registry.unreachable", cause="refused")
+    retries = Retries(2, Timeouts(backoff=1.0))
+    assert not retries.allow(final)
+    assert not retries.allow(ValueError())
+    delays = []
+    while retries.allow(transient):
+        delays.append(retries.next_delay())
+    assert len(delays) == 2
+    assert delays[0] < delays[1]
+    retries.reset()
+    assert retries.allow(transient)
+    assert retries.next_delay("7") == 7.0

@@ -15,7 +15,7 @@ import pytest
 
 import towline.store.layout
 from tests.support.store_images import put, state
-from tests.support.storing_process import CLAIMED, IMAGES, LARGE, MOVING, PROVEN
+from tests.support.storing_process import CLAIMED, IMAGES, LARGE, MOVING, PROVEN, SHARED_NAME
 from towline.store.layout import open_store
 from towline.store.layout.locks import acquire
 
@@ -103,7 +103,7 @@ def test_an_image_that_loses_its_id_is_never_lost(tmp_path: Path) -> None:
     """If a process is killed while one image takes the ID of another, both keep their names."""
     before = tmp_path / "before"
     put(open_store(before), CLAIMED)
-    (other_name,), (name,) = CLAIMED.plan.names, PROVEN.plan.names
+    (other_name, _), (name, _) = CLAIMED.plan.names, PROVEN.plan.names
     moved = set()
     for deaths in itertools.count(1):
         root = tmp_path / str(deaths)
@@ -114,6 +114,8 @@ def test_an_image_that_loses_its_id_is_never_lost(tmp_path: Path) -> None:
         for _ in range(2):  # as it was left, and after a repair
             for key in (other_name, str(CLAIMED.plan.manifest.digest)):
                 assert store.image(key).manifest == CLAIMED.plan.manifest
+            expected = PROVEN if store.holds(name) else CLAIMED
+            assert store.image(SHARED_NAME).manifest == expected.plan.manifest
             if store.holds(name):
                 assert store.image(name).manifest == PROVEN.plan.manifest
             moved.add((store.image(other_name).id, store.holds(name)))
@@ -123,7 +125,8 @@ def test_an_image_that_loses_its_id_is_never_lost(tmp_path: Path) -> None:
         assert store.image(name).id == PROVEN.plan.id
         assert store.image(other_name).id == CLAIMED.plan.manifest.digest.hex
         store.gc()
-        assert sorted(image.names for image in store.images()) == [(name,), (other_name,)]
+        names = sorted(image.names for image in store.images())
+        assert names == [(name, SHARED_NAME), (other_name,)]
         shutil.rmtree(root)
         if done:
             break

@@ -24,8 +24,13 @@ IMAGES = [
 ]
 # Both have the same config and therefore the same ID, but different layers; only the layers of
 # PROVEN match the config's diff IDs.
-CLAIMED = make(b"enemy", names=["evil.example.com/x:1"], diff_ids=[layer(b"trusted")[1]])
-PROVEN = make(b"trusted", names=["docker.io/library/trusted:1"])
+SHARED_NAME = "localhost/shared:1"
+CLAIMED = make(
+    b"enemy",
+    names=["evil.example.com/x:1", SHARED_NAME],
+    diff_ids=[layer(b"trusted")[1]],
+)
+PROVEN = make(b"trusted", names=["docker.io/library/trusted:1", SHARED_NAME])
 LARGE = make(*(bytes([n]) * 300_000 for n in range(8)))
 
 

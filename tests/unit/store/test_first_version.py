@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import itertools
 import json
 import logging
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -272,3 +276,58 @@ def test_pulls_try_again_until_every_record_is_repaired(
     put(store, GOOD.named(TRUSTED))
     assert store.image(TRUSTED).id == GOOD.plan.id
     assert not unrepaired(StorePaths.below(store.root))
+
+
+def test_gc_keeps_the_blobs_of_a_record_that_it_cannot_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If an undecided record cannot be read after all others were, gc ends and deletes nothing."""
+    store = first_version(tmp_path / "store", EVIL, GOOD, names=[TRUSTED, ENEMY])
+    blobs = sorted(path.name for path in Path(store.root, "blobs/sha256").iterdir())
+    record = f"{GOOD.plan.id}.json"
+    real = os.open
+    for at in itertools.count(1):
+        opened = itertools.count(1)
+
+        def failing(
+            path: str, *rest: int, at: int = at, opened: Iterator[int] = opened, **kw: int
+        ) -> int:
+            if str(path).endswith(record) and next(opened) == at:
+                raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+            return real(path, *rest, **kw)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(towline.store.layout.repair, "prove", lambda *_: Proof.UNREADABLE)
+            patch.setattr(os, "open", failing)
+            with contextlib.suppress(StoreError):
+                store.gc()
+        assert blobs == sorted(path.name for path in Path(store.root, "blobs/sha256").iterdir())
+        if next(opened) <= at:
+            break
+
+
+def test_a_transient_error_is_no_reason_to_remove_a_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """rm of a name whose record cannot be read at this moment changes nothing."""
+    store = open_store(tmp_path / "store")
+    image = put(store, make(b"x", names=["localhost/a:1", "localhost/b:1"]))
+    real = os.open
+
+    def failing(path: str, *rest: int, **kw: int) -> int:
+        if str(path).endswith(f"{image.id}.json"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+        return real(path, *rest, **kw)
+
+    for name in ("a:1", image.id, image.id[:12], image.id[:3]):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "open", failing)
+            assert refusals_of_rm(store, name) == "store.record_unreadable"
+        assert store.image("a:1").names == ("localhost/a:1", "localhost/b:1")
+
+
+def refusals_of_rm(store: LayoutStore, name: str) -> str:
+    """The code with which a removal fails."""
+    with pytest.raises(StoreError) as caught:
+        store.remove(name)
+    return caught.value.code

@@ -311,16 +311,23 @@ def test_a_separate_image_is_merged_once_it_is_proven(store: LayoutStore) -> Non
 
 @pytest.mark.clause("STORE-006")
 def test_images_that_have_each_others_ids(store: LayoutStore) -> None:
-    """A cycle of requested IDs is resolved, and every name keeps its image."""
+    """A requested digest of a stored manifest is refused; a requested one gives way to it."""
     first, second = (
         make(b"first", names=["localhost/a:1"]),
         make(b"second", names=["localhost/b:1"]),
     )
     put(store, first.under(second.plan.manifest.digest.hex))
-    put(store, second.under(first.plan.manifest.digest.hex))
+    with pytest.raises(StoreError) as caught:
+        put(store, second.under(first.plan.manifest.digest.hex))
+    assert caught.value.code == "store.id_in_use"
+    assert store.image(second.plan.manifest.digest.hex).names == first.plan.names
+    put(store, second)
+    assert store.image("localhost/a:1").id == first.plan.manifest.digest.hex
     third = first.under(first.plan.manifest.digest.hex).named("localhost/c:1")
     put(store, third)
     assert_resolved(store, first, second, third)
+    with pytest.raises(StoreError):
+        store.image(second.plan.manifest.digest.hex)
     assert store.verify().clean
     assert store.gc().blobs == 0
 
@@ -432,3 +439,27 @@ def test_a_transient_error_never_mixes_images(
         assert_only_diff_ids_are_wrong(store)
         if next(calls) <= at:
             break
+
+
+@pytest.mark.clause("STORE-010")
+def test_the_printed_part_of_an_id_comes_before_a_name(store: LayoutStore) -> None:
+    """An image that is named like the short ID of another one does not answer for it."""
+    put(store, GOOD)
+    short = GOOD.plan.id[:12]
+    put(store, make(b"enemy", names=[f"docker.io/library/{short}:latest"]))
+    assert store.image(short).names == (TRUSTED,)
+    assert store.image(f"{short}:latest").config != GOOD.plan.config
+
+
+@pytest.mark.clause("STORE-001", "STORE-010")
+def test_the_image_of_a_list_survives_a_rebuild(store: LayoutStore) -> None:
+    """The newest pull through a list decides, also after all lookup files were rebuilt."""
+    listed = RawManifest(b'{"schemaVersion":2,"manifests":[]}', OCI_INDEX)
+    first = make(b"first", names=["localhost/a:1"], listed=listed)
+    second = make(b"second", names=["localhost/b:1"], listed=listed)
+    for made in (first, second, first):
+        put(store, made)
+    for _ in range(2):
+        assert store.image(str(listed.digest)).digest == first.plan.manifest.digest
+        Path(store.root, "towline/unfinished").touch()
+        store = open_store(store.root)

@@ -14,17 +14,22 @@ __all__ = ["ChangeSet"]
 
 @dataclass(slots=True)
 class ChangeSet:
-    """The new state of the changed records, in the order in which they are written.
+    """The new state of the changed records, and the writes that lead to it.
 
-    The record of a moved image is written under its new ID before its old ID is reused or removed.
+    A moved image is written under its new ID, with all its names, before its old ID is reused or
+    removed.  A record that loses a name is written last, so that a kill leaves each name in at
+    least one record.
 
     Attributes:
         before: returns the present record of an ID.
         after: the new record of each changed ID; None if it is removed.
+        writes: the records in the order in which they are written; a later one replaces an earlier
+            one with the same ID.
     """
 
     before: Callable[[str], Record | UndecidedRecord | None]
     after: dict[str, Record | None] = field(default_factory=dict)
+    writes: list[Record] = field(default_factory=list)
 
     def now(self, image_id: str) -> Record | None:
         """Return the record of an ID after the changes so far."""
@@ -37,9 +42,10 @@ class ChangeSet:
 
     def put(self, record: Record) -> None:
         """Add a record to those that are written."""
-        if self.after.get(record.id) is None:
-            self.after.pop(record.id, None)
         self.after[record.id] = record
+        if self.writes and self.writes[-1].id == record.id:
+            self.writes.pop()
+        self.writes.append(record)
 
     def move(self, placement: Placement) -> None:
         """Move or merge records as a placement requires."""
@@ -60,7 +66,7 @@ class ChangeSet:
         self.put(moved if there is None else combine(there, moved, newer=False))
 
     def records(self) -> list[Record]:
-        """The records that are written, in order."""
+        """The new records."""
         return [record for record in self.after.values() if record is not None]
 
     def removed(self) -> list[str]:

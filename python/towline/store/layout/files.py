@@ -20,6 +20,7 @@ __all__ = [
     "Prepared",
     "allows",
     "disk_usage",
+    "exists",
     "make_folder",
     "prepare",
     "read",
@@ -142,6 +143,20 @@ def read(path: str) -> bytes | None:
 def allows(path: str, mode: int) -> bool:
     """Whether this process has access to a file; `mode` is ``os.R_OK``, ``os.W_OK`` or both."""
     return os.access(path, mode, effective_ids=True)
+
+
+def exists(path: str) -> bool:
+    """Whether there is anything at a path; a link counts as such.
+
+    Raises:
+        PathError: it cannot be found out at this moment.
+    """
+    with using("lstat", path):
+        try:
+            os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+    return True
 
 
 def regular_size(path: str) -> int | None:

@@ -59,7 +59,10 @@ def collect(blobs: Blobs, records: RecordStore) -> Collected:
         needed: set[Digest] = set()
         for record in found:
             needed.update(record.blobs(), record.digests())
-        for undecided in records.reader.undecided()[0]:
+        undecided_records, unreadable = records.reader.undecided()
+        if unreadable:
+            raise unreadable[0]
+        for undecided in undecided_records:
             needed.update(*(each.blobs() for each in undecided.manifests), undecided.lists)
         needed |= _reached(blobs, records.oci_index.foreign())
         unneeded = [blob for blob in blobs.stored() if blob.digest not in needed]

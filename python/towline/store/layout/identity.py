@@ -86,6 +86,15 @@ def place(
     Raises:
         IdInUseError: a requested ID belongs to another image.
     """
+    placement = _place(wanted, manifest, find, evidence)
+    if isinstance(placement, Placement):
+        return _with_own_id_vacated(placement, manifest, find)
+    return placement
+
+
+def _place(
+    wanted: str, manifest: StoredManifest, find: Find, evidence: Evidence
+) -> Placement | StoredManifest:
     holder = find(wanted)
     if holder is None or _shares(holder, manifest):
         return _placement(wanted, manifest, find)
@@ -147,21 +156,44 @@ def _separate(manifest: StoredManifest, find: Find) -> Placement:
 
 def _evict(image_id: str, manifest: StoredManifest, find: Find) -> Placement:
     """A placement that moves the holder of an ID, and in turn the holder of the new ID."""
+    moves = _moves_from(image_id, find, {image_id})
+    taken = {image_id, *(target for _, target in moves)}
+    kept = [own for own in own_ids(manifest) if own not in taken and _shares(find(own), manifest)]
+    return Placement(image_id, moves, kept[0] if kept else None)
+
+
+def _with_own_id_vacated(placement: Placement, manifest: StoredManifest, find: Find) -> Placement:
+    """The placement, with the image moved that requested the digest of this manifest as its ID."""
+    own = own_ids(manifest)[0]
+    touched = {
+        placement.id,
+        placement.absorbed,
+        *(each for move in placement.moves for each in move),
+    }
+    holder = find(own)
+    if own in touched or not isinstance(holder, Record):
+        return placement
+    if _shares(holder, manifest) or own in own_ids(holder.manifests[0]):
+        return placement
+    taken = {own, *(each for each in touched if each is not None)}
+    moves = (*placement.moves, *_moves_from(own, find, taken))
+    return Placement(placement.id, moves, placement.absorbed)
+
+
+def _moves_from(vacated: str, find: Find, taken: Collection[str]) -> tuple[tuple[str, str], ...]:
+    """The moves that vacate an ID, in the order of writing; none leads to an ID that is taken."""
     moves: list[tuple[str, str]] = []
-    vacated = image_id
-    taken = {image_id}
+    used = {vacated, *taken}
     while True:
         holder = find(vacated)
         assert isinstance(holder, Record)  # an undecided record is never evicted
-        target = _own_id(holder.manifests[0], find, taken)
+        target = _own_id(holder.manifests[0], find, used)
         moves.append((vacated, target))
-        taken.add(target)
+        used.add(target)
         next_holder = find(target)
         if next_holder is None or _shares(next_holder, holder.manifests[0]):
-            break
+            return tuple(reversed(moves))
         vacated = target
-    kept = [own for own in own_ids(manifest) if own not in taken and _shares(find(own), manifest)]
-    return Placement(image_id, tuple(reversed(moves)), kept[0] if kept else None)
 
 
 def _own_id(manifest: StoredManifest, find: Find, taken: Collection[str]) -> str:

@@ -43,7 +43,7 @@ def ids(paths: StorePaths, key: str) -> tuple[str, ...] | None:
     """Return the IDs that may have the key, newest first; None if the lookup file is damaged."""
     path = paths.key(key)
     decoded = read(path)
-    if decoded is None and not os.path.lexists(path):
+    if decoded is None and not files.exists(path):
         return ()
     if decoded is None or decoded[0] != key:
         return None

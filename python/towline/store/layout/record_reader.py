@@ -59,7 +59,7 @@ class RecordReader:
             ) from error
         if data is not None:
             return decode_record(data, image_id, path)
-        if os.path.lexists(path) and files.regular_size(path) is None:
+        if files.exists(path) and files.regular_size(path) is None:
             raise _damaged(image_id, path, "not a regular file")
         return None
 
@@ -100,27 +100,28 @@ class RecordReader:
             if found or not known:
                 break
 
-    def undecided(self) -> tuple[list[UndecidedRecord], bool]:
+    def undecided(self) -> tuple[list[UndecidedRecord], list[StoreError]]:
         """Return the records of version 1 whose names have no certain manifest.
 
         Returns:
-            The records, and whether all records could be read; damaged ones count as read.
+            The records, and the errors of records that cannot be read at this moment.
         """
         found = []
-        complete = True
+        unreadable = []
         for image_id in self.ids():
             try:
                 record = self.read(image_id)
             except StoreError as error:
-                complete = complete and error.code != "store.record_unreadable"
+                if error.code == "store.record_unreadable":
+                    unreadable.append(error)
                 continue
             if isinstance(record, UndecidedRecord):
                 found.append(record)
-        return found, complete
+        return found, unreadable
 
     def _stamp(self) -> tuple[int, int] | None:
         """A value that differs after each change; None during a change."""
-        if os.path.lexists(self.paths.unfinished):
+        if files.exists(self.paths.unfinished):
             return None
         try:
             # each change writes it last, and as a new file

@@ -9,7 +9,6 @@ from the records.
 
 from __future__ import annotations
 
-import os
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +21,7 @@ from towline.errors import StoreError
 from towline.store.layout import files, locks, name_index
 from towline.store.layout.change_set import ChangeSet
 from towline.store.layout.combine import combine, new_record, with_evidence
-from towline.store.layout.identity import Evidence, IdInUseError, place
+from towline.store.layout.identity import Evidence, IdInUseError, own_ids, place
 from towline.store.layout.oci_index import OciIndex, checksum_of
 from towline.store.layout.paths import StorePaths
 from towline.store.layout.record_json import encode_record
@@ -66,7 +65,7 @@ class RecordStore:
 
     def recover(self) -> None:
         """Finish the change of a killed task, unless another task holds the index lock."""
-        if os.path.lexists(self.paths.unfinished):
+        if files.exists(self.paths.unfinished):
             lock = locks.try_acquire(self.paths.index_lock)
             if lock is not None:
                 with lock:
@@ -98,6 +97,7 @@ class RecordStore:
         """
         found = cache(self.reader.readable)  # reads each record once, for one consistent state
         try:
+            self._refuse_foreign_digest(wanted, manifest)
             placement = place(wanted, manifest, found, evidence)
         except IdInUseError:
             holder = found(wanted)
@@ -111,12 +111,16 @@ class RecordStore:
         present = changes.now(placement.id)
         new = pulled if present is None else combine(present, pulled, newer=True)
         new = with_evidence(new, evidence)
-        if present is None or new.names != present.names:
-            new = replace(new, named_at=time.time_ns())
         changes.put(new)
-        for record in self._records_losing_names(names, new.id, changes):
+        losing = self._records_losing_names(names, new.id, changes)
+        final = ChangeSet(found, {**changes.after, **{record.id: record for record in losing}})
+        before, after = self._name_index_changes(final, new, names)
+        if present is None or new.names != present.names or after:
+            # The order of the name index follows from this time if it has to be rebuilt.
+            new = replace(new, named_at=time.time_ns())
+            changes.put(new)
+        for record in losing:
             changes.put(record)
-        before, after = self._name_index_changes(changes, new, names)
         data = self.oci_index.unchanged()
         unchanged = new == present and not after and len(changes.after) == 1
         if unchanged and data and self.oci_index.shows(data, new, names):
@@ -126,8 +130,17 @@ class RecordStore:
         else:
             others = [record for record in changes.records() if record.id != new.id]
             index = self.oci_index.with_names(data, new, names, others)
-        self._put(changes.records(), index, before, after, removed=changes.removed())
+        self._put(changes.writes, index, before, after, removed=changes.removed())
         return new
+
+    def _refuse_foreign_digest(self, wanted: str, manifest: StoredManifest) -> None:
+        """Refuse a requested ID that is the digest of the manifest or list of another image."""
+        config = manifest.config
+        if wanted in own_ids(manifest) or (config is not None and config.hex == wanted):
+            return
+        for record in self.reader.with_key(f"sha256:{wanted}"):
+            if all(each.content != manifest.content for each in record.manifests):
+                raise IdInUseError
 
     def _name_index_changes(
         self, changes: ChangeSet, new: Record, names: Sequence[str]
@@ -203,7 +216,7 @@ class RecordStore:
         return [*kept, *reversed(changes.records())]
 
     def _finish(self) -> None:
-        if os.path.lexists(self.paths.unfinished):
+        if files.exists(self.paths.unfinished):
             self._rebuild()
             files.remove(self.paths.unfinished)
 

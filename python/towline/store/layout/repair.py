@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from towline.cancel import CancelToken
-from towline.errors import TowlineError
+from towline.errors import StoreError, TowlineError
 from towline.image.manifest import RawManifest, parse_index, recognise
 from towline.name.digest import Digest
 from towline.store.layout.blobs import Blobs
@@ -50,13 +50,18 @@ def repair(blobs: Blobs, records: RecordStore, cancel: CancelToken) -> tuple[str
         evidence = {each.content: prove(blobs, each, cancel) for each in old.manifests}
         if Proof.UNREADABLE in evidence.values():
             continue
-        listed = {str(each): _instances(blobs, each) for each in old.lists}
+        listed: dict[str, set[str]] = {}
+        for each in old.lists:
+            if (instances := _instances(blobs, each)) is not None:
+                listed[str(each)] = instances
+        if len(listed) < len(old.lists):
+            continue
         with records.locked(cancel):
             if records.reader.read(old.id) == old:
                 lost.extend(_replace(records, _without_taken(records, old), evidence, listed))
     with records.locked(cancel):
-        left, complete = records.reader.undecided()
-        if complete and not left and unrepaired(records.paths):
+        left, unreadable = records.reader.undecided()
+        if not left and not unreadable and unrepaired(records.paths):
             write_version(records.paths)
     for name in lost:
         _LOG.warning("the name %s was removed: pull it again", name)
@@ -133,11 +138,13 @@ def _links(
     return links
 
 
-def _instances(blobs: Blobs, listed: Digest) -> set[str]:
-    """The digests of the instances in a stored list; none if it is missing or invalid."""
+def _instances(blobs: Blobs, listed: Digest) -> set[str] | None:
+    """The digests in a stored list; empty if it is missing or invalid, None if it is unreadable."""
     try:
         data = blobs.get(listed)
         instances = parse_index(RawManifest(data, recognise(data))).instances
+    except StoreError as error:
+        return None if error.code == "store.blob_closed" else set()
     except TowlineError:
         return set()
     return {instance.digest_text for instance in instances}

@@ -29,6 +29,7 @@ from towline.transport.facts import StoreIdentity
 __all__ = ["Durability", "LayoutStore", "Removed", "open_store"]
 
 SHORTEST_ID = 3
+PRINTED_ID = 12  # digits of an ID in the output of commands
 _HEX = frozenset("0123456789abcdef")
 _OCI_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 
@@ -92,7 +93,7 @@ def _make(paths: StorePaths) -> None:
         files.make_folder(folder)
     with locks.acquire(paths.index_lock):
         for path, content in ((paths.layout_file, _OCI_LAYOUT), (paths.index, EMPTY)):
-            if not os.path.lexists(path):
+            if not files.exists(path):
                 files.write(paths.tmp, path, content, sync=True)
         write_version(paths)  # last, since it marks the folder as a store
 
@@ -190,7 +191,9 @@ class LayoutStore:
                 record, _ = self._find(name)
             except StoreError as error:
                 damaged = str(error.facts.get("id", ""))
-                if error.code.startswith("store.record_") and damaged.startswith(name):
+                # Only a whole ID, or as much of it as is printed, certainly means this record.
+                lost = error.code in ("store.record_damaged", "store.record_undecided")
+                if lost and len(name) >= PRINTED_ID and damaged.startswith(name):
                     self._records.remove_damaged(damaged)
                     return Removed(damaged, (), image=True)
                 raise
@@ -231,19 +234,27 @@ class LayoutStore:
         """The record of an image, and the key by which it was found: a name, a digest or an ID."""
         if is_id(name) and (record := self._records.reader.get(name)):
             return record, record.id
+        # What has the length of a printed ID is first looked up as an ID: anybody can give an
+        # image such a name.
+        if len(name) >= PRINTED_ID and (record := self._find_id_prefix(name)):
+            return record, record.id
         # "sha256:<hex>" is always a digest, never a tag of the repository "sha256"
         for key in () if is_digest(name) else _full_names(name):
             for record in self._records.reader.with_key(key):
                 return record, key
         if (by_digest := self._find_digest(name)) is not None:
             return by_digest
-        if len(name) >= SHORTEST_ID and not is_id(name):
-            found = self._ids(name)
-            if len(found) > 1:
-                raise StoreError("store.ambiguous_id", id=name, ids=tuple(found))
-            if found and (record := self._records.reader.get(found[0])):
-                return record, record.id
+        if len(name) >= SHORTEST_ID and (record := self._find_id_prefix(name)):
+            return record, record.id
         raise StoreError("store.unknown_image", name=name, path=self.root)
+
+    def _find_id_prefix(self, prefix: str) -> Record | None:
+        if is_id(prefix):
+            return None
+        found = self._ids(prefix)
+        if len(found) > 1:
+            raise StoreError("store.ambiguous_id", id=prefix, ids=tuple(found))
+        return self._records.reader.get(found[0]) if found else None
 
     def _find_digest(self, name: str) -> tuple[Record, str] | None:
         repository, at, text = name.rpartition("@")

@@ -13,7 +13,7 @@ from towline.errors import RegistryError, TowlineError, step
 from towline.registry.challenge import Challenge, choose_challenge, parse_challenges
 from towline.registry.credentials import Credentials, basic
 from towline.registry.endpoint_log import RateLimit, read_rate_limit
-from towline.registry.error_body import reason_phrase
+from towline.registry.error_body import BODY_MAX, Requested, reason_phrase, response_error
 from towline.registry.http import HttpClient, HttpOptions, origin
 from towline.registry.response import Response
 from towline.registry.tls import Certificates
@@ -83,6 +83,28 @@ class RegistryClient:
     def has_credentials(self) -> bool:
         """Whether requests are authenticated."""
         return self._credentials is not None
+
+    def refusal(
+        self, wanted: Requested, response: Response, *, repository: str, reference: str
+    ) -> RegistryError:
+        """The error for a response with an unexpected status; reads the beginning of its body.
+
+        Args:
+            wanted: the kind of document that was requested.
+            response: its body is not read yet.
+            repository: the repository in the name of the image.
+            reference: the tag or digest that was requested.
+        """
+        return response_error(
+            wanted,
+            status=response.status,
+            status_line=response.status_line,
+            body=response.read_some(BODY_MAX),
+            url=response.url,
+            repository=repository,
+            reference=reference,
+            credentials=self.has_credentials,
+        )
 
     def ping(self) -> str:
         """The base URL, determined once: HTTPS, or plain HTTP if HTTPS fails and `insecure` is set.

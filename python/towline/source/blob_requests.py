@@ -12,11 +12,9 @@ from towline.name.digest import Digest
 from towline.registry.client import RegistryClient
 from towline.registry.connection_slots import ConnectionSlots
 from towline.registry.error_body import (
-    BODY_MAX,
     parse_web_url,
     reason_phrase,
     redact_url,
-    response_error,
 )
 from towline.registry.response import Response
 from towline.rules import Rules
@@ -170,16 +168,8 @@ class BlobRequests:
         raise problem or RegistryError("registry.foreign_nowhere", digest=descriptor.digest_text)
 
     def _refusal(self, digest: Digest, response: Response) -> RegistryError:
-        return response_error(
-            "blob",
-            status=response.status,
-            status_line=response.status_line,
-            body=response.read_some(BODY_MAX),
-            url=response.url,
-            repository=self._name,
-            reference=str(digest),
-            credentials=self._client.has_credentials,
-        )
+        name = self._name
+        return self._client.refusal("blob", response, repository=name, reference=str(digest))
 
 
 def _is_range(

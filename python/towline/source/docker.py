@@ -20,7 +20,6 @@ from towline.registry.connection_slots import ConnectionSlots
 from towline.registry.credentials import Credentials
 from towline.registry.endpoint_log import RateLimit
 from towline.registry.error_body import (
-    BODY_MAX,
     Requested,
     redact_url,
     response_error,
@@ -222,16 +221,7 @@ class DockerSource:
 
     def _refusal(self, wanted: Requested, target: str, response: Response) -> RegistryError:
         name = self.reference.reference.name
-        error = response_error(
-            wanted,
-            status=response.status,
-            status_line=response.status_line,
-            body=response.read_some(BODY_MAX),
-            url=response.url,
-            repository=name,
-            reference=target,
-            credentials=self._client.has_credentials,
-        )
+        error = self._client.refusal(wanted, response, repository=name, reference=target)
         if wanted == "manifest":  # REG-030: errors of the ping and of tokens do not have this step
             error.steps = (Step("fetching-manifest", {"reference": target, "repository": name}),)
         return error

@@ -15,6 +15,7 @@ from towline.name.digest import Digest, is_digest, parse_digest
 from towline.store.layout import files, locks
 from towline.store.layout.blobs import Blobs
 from towline.store.layout.record_store import RecordStore
+from towline.store.layout.records import UndecidedRecord
 from towline.store.layout.repair import repair
 
 __all__ = ["Collected", "collect"]
@@ -53,32 +54,34 @@ def collect(blobs: Blobs, records: RecordStore) -> Collected:
         names = _repaired(blobs, records)
         stack.enter_context(records.locked())
         found, faults = records.reader.all()
-        damaged = [fault for fault in faults if fault.code != "store.record_undecided"]
-        if damaged:
-            raise damaged[0]
         needed: set[Digest] = set()
+        for fault in faults:
+            undecided = _undecided(records, fault)
+            needed.update(*(each.blobs() for each in undecided.manifests), undecided.lists)
         for record in found:
             needed.update(record.blobs(), record.digests())
-        undecided_records, unreadable = records.reader.undecided()
-        if unreadable:
-            raise unreadable[0]
-        for undecided in undecided_records:
-            needed.update(*(each.blobs() for each in undecided.manifests), undecided.lists)
         needed |= _reached(blobs, records.oci_index.foreign())
         unneeded = [blob for blob in blobs.stored() if blob.digest not in needed]
         partials = list(blobs.partial())
         for blob in (*unneeded, *partials):
             files.remove(blob.path)
-        for folder in (
-            paths.tmp,
-            paths.blob_locks,
-        ):  # left by killed tasks; no other task is running
+        # Killed tasks left these files; no other task is running.
+        for folder in (paths.tmp, paths.blob_locks):
             with files.using("readdir", folder):
                 left = os.listdir(folder)
             for name in left:
                 files.remove(f"{folder}/{name}")
         size = sum(blob.size for blob in (*unneeded, *partials))
         return Collected(len(unneeded), len(partials), size, names)
+
+
+def _undecided(records: RecordStore, fault: StoreError) -> UndecidedRecord:
+    """The undecided record of an error; any other error is raised, since nothing may be removed."""
+    if fault.code == "store.record_undecided":
+        record = records.reader.read(fault.facts["id"])
+        if isinstance(record, UndecidedRecord):
+            return record
+    raise fault
 
 
 def _repaired(blobs: Blobs, records: RecordStore) -> tuple[str, ...]:

@@ -45,8 +45,11 @@ def repair(blobs: Blobs, records: RecordStore, cancel: CancelToken) -> tuple[str
     Raises:
         PullCancelledError: the caller cancelled; records that were already repaired stay repaired.
     """
+    undecided, _ = records.reader.undecided()
+    if not undecided and not unrepaired(records.paths):
+        return ()
     lost: list[str] = []
-    for old in records.reader.undecided()[0]:
+    for old in undecided:
         evidence = {each.content: prove(blobs, each, cancel) for each in old.manifests}
         if Proof.UNREADABLE in evidence.values():
             continue

@@ -141,9 +141,13 @@ def _place_on_request(
     return _evict(wanted, manifest, find)
 
 
-def _placement(image_id: str, manifest: StoredManifest, find: Find) -> Placement:
-    kept = [own for own in own_ids(manifest) if own != image_id and _shares(find(own), manifest)]
-    return Placement(image_id, absorbed=kept[0] if kept else None)
+def _placement(
+    image_id: str, manifest: StoredManifest, find: Find, moves: tuple[tuple[str, str], ...] = ()
+) -> Placement:
+    """A placement that absorbs the record of the same image, if one is kept under an own ID."""
+    taken = {image_id, *(target for _, target in moves)}
+    kept = [own for own in own_ids(manifest) if own not in taken and _shares(find(own), manifest)]
+    return Placement(image_id, moves, kept[0] if kept else None)
 
 
 def _separate(manifest: StoredManifest, find: Find) -> Placement:
@@ -156,27 +160,21 @@ def _separate(manifest: StoredManifest, find: Find) -> Placement:
 
 def _evict(image_id: str, manifest: StoredManifest, find: Find) -> Placement:
     """A placement that moves the holder of an ID, and in turn the holder of the new ID."""
-    moves = _moves_from(image_id, find, {image_id})
-    taken = {image_id, *(target for _, target in moves)}
-    kept = [own for own in own_ids(manifest) if own not in taken and _shares(find(own), manifest)]
-    return Placement(image_id, moves, kept[0] if kept else None)
+    return _placement(image_id, manifest, find, _moves_from(image_id, find, ()))
 
 
 def _with_own_id_vacated(placement: Placement, manifest: StoredManifest, find: Find) -> Placement:
     """The placement, with the image moved that requested the digest of this manifest as its ID."""
     own = own_ids(manifest)[0]
-    touched = {
-        placement.id,
-        placement.absorbed,
-        *(each for move in placement.moves for each in move),
-    }
+    touched = {placement.id, *(each for move in placement.moves for each in move)}
     holder = find(own)
     if own in touched or not isinstance(holder, Record):
         return placement
     if _shares(holder, manifest) or own in own_ids(holder.manifests[0]):
         return placement
-    taken = {own, *(each for each in touched if each is not None)}
-    moves = (*placement.moves, *_moves_from(own, find, taken))
+    if placement.absorbed is not None:
+        touched.add(placement.absorbed)
+    moves = (*placement.moves, *_moves_from(own, find, touched))
     return Placement(placement.id, moves, placement.absorbed)
 
 

@@ -50,23 +50,14 @@ class StoredImage:
 
     def by_manifest(self) -> tuple[StoredImage, ...]:
         """The image once for each manifest that was pulled by a name, with these names only."""
-        if len({link.manifest for link in self.record.name_links}) < 2:
-            tags = self.record.name_links
-            stored = self.record.manifests[tags[0].manifest] if tags else self.stored
-            return (replace(self, stored=stored),)
-        return tuple(
-            replace(
-                self,
-                record=replace(
-                    self.record,
-                    name_links=tuple(
-                        link for link in self.record.name_links if link.manifest == index
-                    ),
-                ),
-                stored=self.record.manifests[index],
-            )
-            for index in dict.fromkeys(link.manifest for link in self.record.name_links)
-        )
+        links = self.record.name_links
+        manifests = dict.fromkeys(link.manifest for link in links)
+        return tuple(self._with_names_of(index) for index in manifests) or (self,)
+
+    def _with_names_of(self, index: int) -> StoredImage:
+        links = tuple(link for link in self.record.name_links if link.manifest == index)
+        record = replace(self.record, name_links=links)
+        return replace(self, record=record, stored=record.manifests[index])
 
     @property
     def manifest(self) -> RawManifest:

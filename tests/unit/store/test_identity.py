@@ -17,7 +17,7 @@ import towline.store.layout.ingest
 from tests.support.store_images import Made, layer, make, put, state
 from towline.cancel import CancelToken
 from towline.errors import StoreError, TowlineError
-from towline.image.manifest import DOCKER_SCHEMA2, OCI_INDEX, OCI_MANIFEST, RawManifest
+from towline.image.manifest import DOCKER_SCHEMA2, OCI_MANIFEST, RawManifest
 from towline.name.digest import sha256_of
 from towline.store.layout import LayoutStore, open_store
 from towline.store.layout.blobs import Blobs
@@ -258,20 +258,6 @@ def test_one_manifest_under_two_media_types(store: LayoutStore) -> None:
     assert store.image(ENEMY).manifest.media_type == docker.media_type
 
 
-@pytest.mark.clause("STORE-010")
-def test_a_list_resolves_to_the_manifest_selected_from_it(store: LayoutStore) -> None:
-    """Of several images of one list, the one in the given repository is found, else the newest."""
-    listed = RawManifest(b'{"schemaVersion":2,"manifests":[]}', OCI_INDEX)
-    amd64 = make(b"amd64", names=[TRUSTED], listed=listed)
-    arm64 = make(b"arm64", names=[ENEMY], listed=listed)
-    put(store, amd64)
-    put(store, arm64)
-    assert store.image(str(listed.digest)).digest == arm64.plan.manifest.digest
-    for made in (amd64, arm64):
-        repository = made.plan.names[0].rpartition(":")[0]
-        assert store.image(f"{repository}@{listed.digest}").digest == made.plan.manifest.digest
-
-
 @pytest.mark.parametrize("way", ["missing", "damaged", "closed"])
 def test_an_image_that_cannot_be_proven_now(store: LayoutStore, way: str) -> None:
     """Names resolve correctly if the layer of the present image is missing or unreadable."""
@@ -378,32 +364,6 @@ def test_one_document_that_is_parsed_as_two_images(store: LayoutStore) -> None:
     assert len(store.images()) == 3
 
 
-@pytest.mark.clause("STORE-010")
-def test_a_digest_is_never_a_name(store: LayoutStore) -> None:
-    """A digest does not match a tag of "sha256", and an ID does not match a longer ID."""
-    digest = str(GOOD.plan.manifest.digest)
-    put(store, make(b"enemy", names=[f"localhost/{digest}"]))
-    put(store, make(b"long", names=[ENEMY]).under(GOOD.plan.id + "0" * 32))
-    for key in (digest, GOOD.plan.id):
-        with pytest.raises(StoreError) as caught:
-            store.image(key)
-        assert caught.value.code == "store.unknown_image"
-
-
-@pytest.mark.clause("STORE-010")
-def test_a_digest_in_a_repository_has_the_media_type_of_that_repository(store: LayoutStore) -> None:
-    """For the same bytes with two media types, each repository has its own."""
-    document = json.loads(GOOD.plan.manifest.data)
-    del document["mediaType"]
-    plain = RawManifest(json.dumps(document).encode(), OCI_MANIFEST)
-    docker = replace(plain, media_type=DOCKER_SCHEMA2)
-    put(store, replace(GOOD, plan=replace(GOOD.plan, manifest=docker, names=(ENEMY,))))
-    put(store, replace(GOOD, plan=replace(GOOD.plan, manifest=plain)))
-    exact = f"docker.io/library/trusted@{plain.digest}"
-    assert store.image(exact).manifest.media_type == OCI_MANIFEST
-    assert store.image(f"evil.example.com/x@{plain.digest}").manifest == docker
-
-
 @pytest.mark.parametrize("call", ["open", "lstat", "listdir", "replace"])
 @pytest.mark.parametrize("number", [errno.EIO, errno.EMFILE, errno.ENOSPC])
 def test_a_transient_error_never_mixes_images(
@@ -439,27 +399,3 @@ def test_a_transient_error_never_mixes_images(
         assert_only_diff_ids_are_wrong(store)
         if next(calls) <= at:
             break
-
-
-@pytest.mark.clause("STORE-010")
-def test_the_printed_part_of_an_id_comes_before_a_name(store: LayoutStore) -> None:
-    """An image that is named like the short ID of another one does not answer for it."""
-    put(store, GOOD)
-    short = GOOD.plan.id[:12]
-    put(store, make(b"enemy", names=[f"docker.io/library/{short}:latest"]))
-    assert store.image(short).names == (TRUSTED,)
-    assert store.image(f"{short}:latest").config != GOOD.plan.config
-
-
-@pytest.mark.clause("STORE-001", "STORE-010")
-def test_the_image_of_a_list_survives_a_rebuild(store: LayoutStore) -> None:
-    """The newest pull through a list decides, also after all lookup files were rebuilt."""
-    listed = RawManifest(b'{"schemaVersion":2,"manifests":[]}', OCI_INDEX)
-    first = make(b"first", names=["localhost/a:1"], listed=listed)
-    second = make(b"second", names=["localhost/b:1"], listed=listed)
-    for made in (first, second, first):
-        put(store, made)
-    for _ in range(2):
-        assert store.image(str(listed.digest)).digest == first.plan.manifest.digest
-        Path(store.root, "towline/unfinished").touch()
-        store = open_store(store.root)

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from towline.core import TRANSIENT, BlobWriter, CoreError, Stop, hash_file, layer_pass
+from towline.core import TRANSIENT, BlobWriter, CoreError, Stop, diff_id_of
 from towline.name.digest import Digest, parse_digest
 from towline.store.protocol import LayerPlan
 
@@ -61,11 +61,5 @@ class DiffIds:
         if isinstance(found, CoreError):
             raise found
         if found is None:
-            facts = layer_pass(path, stop=stop)
-            got = facts.digest
-            if digest.algorithm != "sha256":
-                got, _ = hash_file(path, digest.algorithm, stop=stop)
-            if got != str(digest):
-                raise CoreError("changed", 0, "its bytes are not those that were verified")
-            found = facts.diff_id
+            found = diff_id_of(path, str(digest), stop)
         return parse_digest(found)

@@ -21,6 +21,7 @@ __all__ = [
     "Limits",
     "Member",
     "Stop",
+    "diff_id_of",
     "hash_file",
     "layer_pass",
 ]
@@ -51,3 +52,24 @@ elif NAME == "twin":
     )
 else:
     raise ImportError(f"TOWLINE_CORE is {NAME!r}: it can be 'native' (the default) or 'twin'")
+
+
+def diff_id_of(path: str, digest: str, stop: Stop) -> str:
+    """The diff ID of a layer whose blob is at a path; the digest of the blob is verified.
+
+    Args:
+        path: of the blob.
+        digest: of the blob, by any supported algorithm.
+        stop: ends the work.
+
+    Raises:
+        CoreError: ``changed`` if the blob has another digest; else as `layer_pass`.
+    """
+    facts = layer_pass(path, stop=stop)
+    got = facts.digest
+    algorithm = digest.partition(":")[0]
+    if algorithm != "sha256":
+        got, _ = hash_file(path, algorithm, stop=stop)
+    if got != digest:
+        raise CoreError("changed", 0, "its bytes are not those that were verified")
+    return facts.diff_id

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 
 from towline.cancel import CancelToken
-from towline.core import TRANSIENT, CoreError, hash_file, layer_pass
+from towline.core import TRANSIENT, CoreError, diff_id_of, hash_file
 from towline.errors import StoreError, TowlineError, VerificationError
 from towline.image.config import parse_config
 from towline.name.digest import Digest
@@ -74,16 +74,14 @@ def _diff_id(blobs: Blobs, layer: Digest, cancel: CancelToken) -> str | Proof:
     if not files.allows(path, os.R_OK):
         return Proof.UNREADABLE
     try:
-        facts = layer_pass(path, stop=cancel.stop)
-        got = facts.digest
-        if layer.algorithm != "sha256":
-            got, _ = hash_file(path, layer.algorithm, stop=cancel.stop)
+        return diff_id_of(path, str(layer), cancel.stop)
     except CoreError as error:
         cancel.raise_if_cancelled()
         if error.code in TRANSIENT:
             return Proof.UNREADABLE
+        if error.code == "changed":
+            return Proof.INCOMPLETE
         return _without_diff_id(path, layer, cancel)
-    return facts.diff_id if got == str(layer) else Proof.INCOMPLETE
 
 
 def _without_diff_id(path: str, layer: Digest, cancel: CancelToken) -> Proof:

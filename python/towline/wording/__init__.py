@@ -1,7 +1,10 @@
 """The user-visible sentences of both editions, and the function that renders errors.
 
-A `Wording` is three tables: errors by code, steps by name, and texts (progress, log) by key.  A
-template is a format string over the facts, or a function of the facts; ``{name!q}`` quotes like
+A `Wording` is three tables: errors by code, steps by name, and texts (progress, log) by key.  The
+errors and texts of `LIBPOD_1_3` are tables over those of `CURRENT`: a sentence that is the same in
+both editions is written once, in ``current*.py``.
+
+A template is a format string over the facts, or a function of the facts; ``{name!q}`` quotes like
 Go's ``%q``, ``{errno!e}`` is the system's message for an error number, and ``{size:byte}`` is
 ``1 byte`` or ``2 bytes``.
 """
@@ -10,17 +13,16 @@ from __future__ import annotations
 
 import os
 import string
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from towline.go.go_quote import quote
 from towline.wording import current, libpod_1_3
 from towline.wording.counting import counted
+from towline.wording.template import Template
 
 __all__ = ["CURRENT", "LIBPOD_1_3", "Wording"]
-
-Template = str | Callable[[Mapping[str, Any]], str]
 
 
 class _Step(Protocol):

@@ -1,13 +1,13 @@
 """Error sentences of the edition ``current``: what failed and where, then the remedy.
 
 Untrusted text is quoted, so that a terminal does not interpret it.  Steps are prefixes, outermost
-first; a step that adds no information has an empty prefix.
+first; a step that adds no information is not listed.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from towline.go.go_quote import quote
@@ -15,11 +15,9 @@ from towline.wording.counting import counted
 from towline.wording.current_configuration import CONFIGURATION
 from towline.wording.current_registry import REGISTRY
 from towline.wording.current_store import STORE
+from towline.wording.template import Template
 
 __all__ = ["ERRORS", "STEPS", "TEXTS"]
-
-Template = str | Callable[[Mapping[str, Any]], str]
-
 
 _LISTED = 20  # the maximum number of names in one sentence
 _OPERATIONS = {"mkdir": "create the directory", "open": "open", "read": "read", "write": "write"}
@@ -81,6 +79,7 @@ def _unusable(facts: Mapping[str, Any]) -> str:
     return f"cannot {operation} {quote(facts['path'])}: {os.strerror(facts['errno']).lower()}"
 
 
+# The areas without a module of their own: configuration, registries and stores have one.
 _OWN: Mapping[str, Template] = {
     "archive.compression": (
         "cannot decompress the archive {path!q}: {detail}; it is damaged or truncated, so fetch or"
@@ -306,7 +305,6 @@ _OWN: Mapping[str, Template] = {
 
 ERRORS: Mapping[str, Template] = {**_OWN, **CONFIGURATION, **REGISTRY, **STORE}
 
-# A step that is not listed adds nothing to the sentence.
 STEPS: Mapping[str, Template] = {
     "applying-layer": "layer {digest}: ",
     "asking-mirrors": _after_mirrors,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from towline.go.go_quote import quote
+from towline.wording.template import Template
 
 __all__ = ["CONFIGURATION"]
-
-Template = str | Callable[[Mapping[str, Any]], str]
 
 
 CONFIGURATION: Mapping[str, Template] = {

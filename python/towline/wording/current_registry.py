@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from towline.go.go_quote import quote
+from towline.wording.template import Template
 
 __all__ = ["REGISTRY"]
-
-Template = str | Callable[[Mapping[str, Any]], str]
 
 
 def _reason(facts: Mapping[str, Any]) -> str:

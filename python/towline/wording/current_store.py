@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+
+from towline.wording.template import Template
 
 __all__ = ["STORE"]
-
-Template = str | Callable[[Mapping[str, Any]], str]
 
 STORE: Mapping[str, Template] = {
     "store.ambiguous_id": (

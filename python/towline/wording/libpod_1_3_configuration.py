@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["CONFIGURATION"]
+from towline.wording.template import Template
 
-Template = str | Callable[[Mapping[str, Any]], str]
+__all__ = ["CONFIGURATION"]
 
 
 def _token(facts: Mapping[str, Any]) -> str:

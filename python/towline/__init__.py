@@ -20,7 +20,7 @@ from towline.rules import Rules
 from towline.runtime.options import Options
 from towline.runtime.results import Attempt, PullResult
 from towline.runtime.runtime import Runtime
-from towline.store.protocol import Image, Store
+from towline.store.protocol import Image, ImageStore
 
 __all__ = [
     "Attempt",
@@ -30,6 +30,7 @@ __all__ = [
     "EndpointUse",
     "Event",
     "Image",
+    "ImageStore",
     "Options",
     "Platform",
     "PullGoal",
@@ -38,7 +39,6 @@ __all__ = [
     "RateLimit",
     "Rules",
     "Runtime",
-    "Store",
     "TowlineError",
     "open_store",
     "pull",

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
+from towline.cancel import CancelToken
+from towline.events import Event
 from towline.goal import PullGoal
+from towline.progress import BlobProgress
 from towline.runtime.options import Options
 from towline.runtime.results import PullResult
 from towline.runtime.runtime import Runtime
@@ -19,6 +23,9 @@ def pull(
     *,
     label: str | None = None,
     options: Options | None = None,
+    cancel: CancelToken | None = None,
+    on_progress: Callable[[BlobProgress], None] | None = None,
+    on_event: Callable[[Event], None] | None = None,
 ) -> PullResult:
     """Pull an image into the embedded store.
 
@@ -27,12 +34,17 @@ def pull(
         root: the directory of the store; None for the default.
         label: refuse images whose config does not have this label.
         options: all other options; None for the defaults.
+        cancel: ends this pull.
+        on_progress: called with the state of each blob, from any thread, one call at a time.
+        on_event: called with each event, after it happened.
 
     Raises:
         PullFailedError: no image was pulled.
+        PullCancelledError: `cancel` was cancelled.
         TowlineError: an error stopped the call before the first attempt or between two.
     """
-    return Runtime(open_store(root), options).pull(name, label)
+    runtime = Runtime(open_store(root), options)
+    return runtime.pull(name, label, cancel=cancel, on_progress=on_progress, on_event=on_event)
 
 
 def resolve(

@@ -22,9 +22,11 @@ raised.  A `towline.wording.Wording` makes the message from them; no other modul
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import errno
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from towline.wording import CURRENT, Wording
 
@@ -45,6 +47,7 @@ __all__ = [
     "TowlineError",
     "UnsupportedError",
     "VerificationError",
+    "path_errors",
     "step",
 ]
 
@@ -83,6 +86,11 @@ class TowlineError(Exception):
         """Return the message of the error in a wording."""
         return wording.error(self.code, self.facts, self.steps)
 
+    def during(self, name: str, /, **facts: Any) -> Self:
+        """Return the error with a step added as its outermost one: ``raise error.during(…)``."""
+        self.steps = (Step(name, facts), *self.steps)
+        return self
+
     def to_json(self) -> dict[str, str]:
         """The error as a JSON document: its code and its sentence."""
         return {"code": self.code, "message": str(self)}
@@ -113,6 +121,17 @@ class PathError(TowlineError):
     """
 
     areas = ("path",)
+
+    @staticmethod
+    def of(operation: str, path: str, error: OSError | ValueError) -> PathError:
+        """Return the error ``path.unusable`` for an exception of a call with a path.
+
+        A ValueError is raised for a path with a NUL, or with characters that cannot be encoded.
+        """
+        known = errno.EIO if isinstance(error, OSError) else errno.EINVAL
+        number = getattr(error, "errno", None)
+        facts = {"path": path, "errno": known if number is None else number}
+        return PathError("path.unusable", operation=operation, **facts)
 
 
 class ConfigurationError(TowlineError):
@@ -190,10 +209,11 @@ class PullCancelledError(TowlineError):
 class step:  # noqa: N801 - it is used like a function: with step("reading-manifest", ...)
     """A context manager that adds a step to each `TowlineError` raised within it."""
 
-    __slots__ = ("_step",)
+    __slots__ = ("_facts", "_name")
 
     def __init__(self, name: str, /, **facts: Any) -> None:
-        self._step = Step(name, facts)
+        self._name = name
+        self._facts = facts
 
     def __enter__(self) -> None:
         """Do nothing."""
@@ -201,4 +221,21 @@ class step:  # noqa: N801 - it is used like a function: with step("reading-manif
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         """Add the step to the error as its outermost one, and propagate the error."""
         if isinstance(error, TowlineError):
-            error.steps = (self._step, *error.steps)
+            error.during(self._name, **self._facts)
+
+
+@contextmanager
+def path_errors(operation: str, path: str) -> Iterator[None]:
+    """Convert an `OSError`, or a `ValueError` for an invalid path, to a `PathError`.
+
+    Args:
+        operation: the call that failed, such as ``"open"``.
+        path: of the file.
+
+    Raises:
+        PathError: ``path.unusable``.
+    """
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise PathError.of(operation, path, error) from None

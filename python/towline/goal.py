@@ -7,7 +7,7 @@ fixed order, because the order decides which error a user sees.  (GOAL-001 to GO
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from towline.errors import InvalidNameError, TowlineError, step
 from towline.name.parts import ImageParts, decompose
@@ -17,13 +17,14 @@ from towline.transport import ImageReference, docker, image_name, parse_image_na
 from towline.transport.containers_storage import StoreReference, parse_store_reference
 from towline.transport.dir import DirReference
 from towline.transport.docker_archive import DockerArchiveReference
-from towline.transport.facts import Facts
+from towline.transport.facts import ConfigEntry, Facts
 from towline.transport.oci import OciReference
 from towline.transport.oci_archive import OciArchiveReference
 from towline.transport.tarball import TarballReference
 
 __all__ = [
     "LOCAL_REGISTRY",
+    "How",
     "PullGoal",
     "PullRefPair",
     "goal_from_image_reference",
@@ -53,20 +54,45 @@ class PullRefPair:
 
 
 @dataclass(frozen=True, slots=True)
+class How:
+    """How the pairs of a goal follow from the name.
+
+    Attributes:
+        kind: ``"transport"``: the name has a transport; ``"archive-name"``: it has a transport,
+            and the destination is the name that the archive or layout gives to the image;
+            ``"full-name"``: it has a registry; ``"alias"``: it is a short-name alias;
+            ``"search"``: it is a short name, completed with the search registries.
+        entries: the entries of registries.conf that decided; empty if it was not read.
+    """
+
+    kind: Literal["alias", "archive-name", "full-name", "search", "transport"]
+    entries: tuple[ConfigEntry, ...] = ()
+
+
+_BY_TRANSPORT = How("transport")
+_BY_ARCHIVE = How("archive-name")
+
+
+@dataclass(frozen=True, slots=True)
 class PullGoal:
     """The pairs in the order in which they are tried, and when to stop.
 
     Attributes:
         pairs: the pairs to try.
+        how: how the pairs follow from the name.
         pull_all_pairs: pull every pair instead of stopping at the first success.
-        used_search_registries: whether the pairs depend on registries.conf.
         searched_registries: the search registries; None if they were not used or there are none.
     """
 
     pairs: tuple[PullRefPair, ...]
+    how: How
     pull_all_pairs: bool = False
-    used_search_registries: bool = False
     searched_registries: tuple[str, ...] | None = None
+
+    @property
+    def used_search_registries(self) -> bool:
+        """Whether the pairs depend on the search registries of registries.conf."""
+        return self.how.kind == "search"
 
     def to_json(self) -> dict[str, Any]:
         """The goal as a JSON document."""
@@ -124,7 +150,7 @@ def goal_from_image_reference(
         case DockerArchiveReference():
             return _docker_archive_goal(source, facts, rules)
         case OciArchiveReference():
-            return _single(source, _oci_archive_name(source, facts), facts)
+            return _oci_archive_goal(source, facts)
         case DirReference(path=path):
             # GOAL-016: localhost/ keeps docker.io from being added to the path
             return _single(source, LOCAL_REGISTRY + path if path[:1] == "/" else path, facts)
@@ -146,16 +172,16 @@ def goal_from_possibly_unqualified_name(name: str, facts: Facts, rules: Rules) -
     if parts.has_registry:
         with step("parsing-source", name=name):
             source = docker.parse(f"//{name}", facts, rules)
-        return _single(source, name, facts)
-    if rules.aliases and (full := facts.alias(parts.unnormalized.name)) is not None:  # CONF-043
+        return PullGoal((_pair(source, name, facts),), How("full-name"))
+    if rules.aliases and (alias := facts.alias(parts.unnormalized.name)) is not None:  # CONF-043
         tag, digest = parts.unnormalized.tag, parts.unnormalized.digest
-        image = str(replace(parse_reference(full), tag=tag, digest=digest))
+        image = str(replace(parse_reference(alias.full_name), tag=tag, digest=digest))
         with step("parsing-source", name=image):
             source = docker.parse(f"//{image}", facts, rules)
-        return _single(source, image, facts)
-    registries = facts.search_registries()
+        return _single(source, image, facts, How("alias", (alias.entry,)))
+    search = facts.search_registries()
     pairs = []
-    for registry in registries:
+    for registry in search.registries:
         image = str(parts.reference_with_registry(registry))
         with step("parsing-source", name=image):
             source = docker.parse(f"//{image}", facts, rules)
@@ -165,8 +191,8 @@ def goal_from_possibly_unqualified_name(name: str, facts: Facts, rules: Rules) -
         raise _ambiguous(parts, candidates, path)
     return PullGoal(
         tuple(pairs),
-        used_search_registries=True,
-        searched_registries=registries or None,
+        How("search", search.entries),
+        searched_registries=search.registries or None,
     )
 
 
@@ -199,6 +225,11 @@ def pull_ref_pair(source: ImageReference, destination: str, facts: Facts) -> Pul
     else:
         if not parts.has_registry:
             destination = str(parts.reference_with_registry(LOCAL_REGISTRY))
+    return _pair(source, destination, facts)
+
+
+def _pair(source: ImageReference, destination: str, facts: Facts) -> PullRefPair:
+    """A pair whose destination needs no registry."""
     source_name = source.docker_reference
     with step("parsing-destination", name=destination):
         stored = parse_store_reference(
@@ -207,8 +238,10 @@ def pull_ref_pair(source: ImageReference, destination: str, facts: Facts) -> Pul
     return PullRefPair(destination, source, stored)
 
 
-def _single(source: ImageReference, destination: str, facts: Facts) -> PullGoal:
-    return PullGoal((pull_ref_pair(source, destination, facts),))
+def _single(
+    source: ImageReference, destination: str, facts: Facts, how: How = _BY_TRANSPORT
+) -> PullGoal:
+    return PullGoal((pull_ref_pair(source, destination, facts),), how)
 
 
 def _docker_archive_goal(source: DockerArchiveReference, facts: Facts, rules: Rules) -> PullGoal:
@@ -224,12 +257,14 @@ def _docker_archive_goal(source: DockerArchiveReference, facts: Facts, rules: Ru
         return _single(source, f"@{facts.config_hex(source)}", facts)
     if len(images) == 1 and not images[0].names:
         return _single(source, f"@{facts.config_hex(source)}", facts)  # GOAL-012
+    named = any(image.names for image in images)
     pairs = []
     for image in images:
         one = DockerArchiveReference(source.path, source.reference, image.index)
         names = image.names or (f"@{facts.config_hex(one)}",)
         pairs += [pull_ref_pair(one, name, facts) for name in names]
-    return PullGoal(tuple(pairs), pull_all_pairs=True)
+    how = _BY_ARCHIVE if named else _BY_TRANSPORT
+    return PullGoal(tuple(pairs), how, pull_all_pairs=True)
 
 
 def _counted_goal(source: DockerArchiveReference, facts: Facts) -> PullGoal:
@@ -238,23 +273,24 @@ def _counted_goal(source: DockerArchiveReference, facts: Facts) -> PullGoal:
     if not names:  # GOAL-018; config_hex raises if the archive has no such image
         return _single(source, f"@{facts.config_hex(source)}", facts)
     pairs = tuple(pull_ref_pair(source, name, facts) for name in names)
-    return PullGoal(pairs, pull_all_pairs=True)
+    return PullGoal(pairs, _BY_ARCHIVE, pull_all_pairs=True)
 
 
-def _oci_archive_name(source: OciReference, facts: Facts) -> str:
+def _oci_archive_goal(source: OciReference, facts: Facts) -> PullGoal:
     with step("loading-layout-name", source=image_name(source)):
         name = facts.layout_name(source.path, source.image, archive=True)
     if name:
-        return name
+        return _single(source, name, facts, _BY_ARCHIVE)
     with step("hashing-unnamed"):
-        return f"@{facts.config_hex(source)}"  # GOAL-015
+        image_id = facts.config_hex(source)
+    return _single(source, f"@{image_id}", facts)  # GOAL-015
 
 
 def _goal_named_by_path(source: OciReference | TarballReference, facts: Facts) -> PullGoal:
     if isinstance(source, OciReference):
         name = facts.layout_name(source.path, source.image, archive=False)
         if name:
-            return _single(source, name, facts)
+            return _single(source, name, facts, _BY_ARCHIVE)
         path = source.path
     else:
         path = source.files[0]

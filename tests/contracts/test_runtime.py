@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import pickle
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,14 +66,12 @@ def test_events_and_progress(
     """There is one event per call, with the first name, and progress of every blob."""
     events: list[towline.Event] = []
     seen: list[towline.BlobProgress] = []
-    observed = towline.Options(
-        policy=options.policy,
-        locations=options.locations,
+    runtime = towline.Runtime(towline.open_store(tmp_path / "images"), options)
+    result = runtime.pull(
+        f"docker-archive:{real_images.docker_archive_several.file}",
         on_event=events.append,
         on_progress=seen.append,
     )
-    runtime = towline.Runtime(towline.open_store(tmp_path / "images"), observed)
-    result = runtime.pull(f"docker-archive:{real_images.docker_archive_several.file}")
     assert set(result.images) == {NAME, OTHER_NAME}
     assert [(event.status, event.name) for event in events] == [("pull", result.images[0])]
     for digest in {progress.digest for progress in seen}:
@@ -100,17 +102,23 @@ def test_pull_async_returns_the_result_of_pull(
 
 @pytest.mark.clause("PULL-006")
 def test_a_pull_is_cancelled_from_another_thread(
-    tmp_path: Path, options: towline.Options, silent: str
+    tmp_path: Path, options: towline.Options, silent: str, hello_archive: Path
 ) -> None:
-    """A pull that waits for a response ends when it is cancelled; later pulls end at once."""
+    """A pull that waits for a response ends; its token ends no other pull of the runtime."""
     runtime = towline.Runtime(towline.open_store(tmp_path / "images"), options)
-    timer = threading.Timer(0.2, options.cancel.cancel)
+    cancel = towline.CancelToken()
+    timer = threading.Timer(0.2, cancel.cancel)
     timer.start()
     with pytest.raises(PullCancelledError):
-        runtime.pull(f"{silent}/x")
+        runtime.pull(f"{silent}/x", cancel=cancel)
     timer.join()
+    archive = f"oci-archive:{hello_archive}"
+    for call in (runtime.pull, runtime.pull_reference, runtime.resolve, runtime.explain):
+        with pytest.raises(PullCancelledError):
+            call(archive, cancel=cancel)
     with pytest.raises(PullCancelledError):
-        runtime.pull(f"{silent}/x")
+        towline.pull(archive, tmp_path / "images", options=options, cancel=cancel)
+    assert runtime.pull(archive).images == (HELLO,)
 
 
 def test_cancelling_a_task_cancels_its_pull_only(
@@ -127,6 +135,98 @@ def test_cancelling_a_task_cancels_its_pull_only(
         asyncio.run(with_timeout())
     result = asyncio.run(runtime.pull_async(f"oci-archive:{hello_archive}"))
     assert result.images == (HELLO,)
+
+
+def test_pulls_need_no_thread_of_the_loop(
+    tmp_path: Path, options: towline.Options, silent: str
+) -> None:
+    """Pulls run while all threads of the default executor are busy, and end when cancelled."""
+    runtime = towline.Runtime(towline.open_store(tmp_path / "images"), options)
+    release = threading.Event()
+    logged: list[dict[str, object]] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: logged.append(context))
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        blocked = loop.run_in_executor(None, release.wait)
+        pulls = [asyncio.ensure_future(runtime.pull_async(f"{silent}/{n}")) for n in range(8)]
+        with pytest.raises(PullFailedError):
+            await runtime.pull_async("127.0.0.1:1/x")
+        for pull in pulls:
+            pull.cancel()
+        ended = await asyncio.gather(*pulls, return_exceptions=True)
+        assert [type(each) for each in ended] == [asyncio.CancelledError] * len(pulls)
+        release.set()
+        await blocked
+
+    asyncio.run(main())
+    gc.collect()
+    assert logged == []
+    assert not [each for each in threading.enumerate() if each.name == "towline-pull"]
+
+
+def test_a_pull_is_cancelled_twice(tmp_path: Path, options: towline.Options, silent: str) -> None:
+    """A second cancellation, while the end of the pull is waited for, changes nothing."""
+    runtime = towline.Runtime(towline.open_store(tmp_path / "images"), options)
+    release = threading.Event()
+
+    async def main(name: str) -> None:
+        loop, started = asyncio.get_running_loop(), asyncio.Event()
+
+        def wait(_: towline.BlobProgress) -> None:
+            loop.call_soon_threadsafe(started.set)
+            release.wait()
+
+        pull = asyncio.ensure_future(runtime.pull_async(name, on_progress=wait))
+        await started.wait()
+        for _ in range(3):
+            pull.cancel()
+            await asyncio.sleep(0.01)
+            assert not pull.done()
+        release.set()
+        with pytest.raises(asyncio.CancelledError):
+            await pull
+
+    layer = tmp_path / "layer.tar"
+    layer.write_bytes(bytes(1024))
+    asyncio.run(main(f"tarball:{layer}"))
+    assert runtime.store.images() == ()
+
+
+def test_any_exception_of_a_hook_reaches_the_task(
+    tmp_path: Path, options: towline.Options, hello_archive: Path
+) -> None:
+    """Also one that is not an `Exception`; the task does not wait forever."""
+    runtime = towline.Runtime(towline.open_store(tmp_path / "images"), options)
+
+    class StopNowError(BaseException):
+        pass
+
+    def fail(_: towline.Event) -> None:
+        raise StopNowError
+
+    with pytest.raises(StopNowError):
+        asyncio.run(runtime.pull_async(f"oci-archive:{hello_archive}", on_event=fail))
+
+
+def test_options_are_values(tmp_path: Path, options: towline.Options) -> None:
+    """They can be pickled and compared; their repr has neither secrets nor the environment."""
+    given = replace(
+        options,
+        credentials=towline.Credentials("me", "the-secret"),
+        locations=Locations(environ={"TOKEN": "another-secret"}),
+        rules=towline.Rules.LIBPOD_1_3,
+        platform=towline.Platform("linux", "arm64"),
+    )
+    copy = pickle.loads(pickle.dumps(given))
+    assert copy == given
+    assert copy.rules is towline.Rules.LIBPOD_1_3
+    assert "secret" not in repr(given)
+    assert repr(towline.Options()) == "Options()"
+    assert len(repr(given)) < 500
+    store = towline.open_store(tmp_path / "images")
+    towline.Runtime(store, copy).resolve("docker.io/alpine")
 
 
 @pytest.mark.clause("POLICY-003")

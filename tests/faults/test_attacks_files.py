@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import towline
+from tests.support.store_images import blob_path
 from tests.support.towline_cli import CommandLine
 from towline.config.locations import Locations
 from towline.errors import TowlineError
@@ -348,7 +349,7 @@ def test_malformed_configs(line: CommandLine, tmp_path: Path) -> None:
     document = json.loads(record.read_text())
     for data in (b"no json", b"[" * 10_000, b"9" * 5000, b'{"a":NaN}', b"\xff\xfe"):
         digest = hashlib.sha256(data).hexdigest()
-        Path(store.blob_path(Digest("sha256", digest))).write_bytes(data)
+        Path(blob_path(store, Digest("sha256", digest))).write_bytes(data)
         document["manifests"][0]["config"] = f"sha256:{digest}"
         record.write_text(json.dumps(document))
         done = line("inspect", NAME)

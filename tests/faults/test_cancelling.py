@@ -65,11 +65,11 @@ def test_a_local_source(
             cancel.cancel()
 
     name = made(tmp_path)
-    runtime = puller.runtime(cancel=cancel, on_progress=watch, verify_diff_ids=verify_diff_ids)
+    runtime = puller.runtime(verify_diff_ids=verify_diff_ids)
     with pytest.raises(PullCancelledError, match=r"^cancelled$"):
-        runtime.pull(name)
+        runtime.pull(name, cancel=cancel, on_progress=watch)
     assert puller.stored() == []
-    again = puller.runtime(verify_diff_ids=True).pull(name)
+    again = runtime.pull(name)
     assert len(again.images) == 1
     assert puller.store.verify(None).clean
 
@@ -82,7 +82,7 @@ def test_a_tarball_that_is_being_read(tmp_path: Path) -> None:
     timer = threading.Timer(0.2, cancel.cancel)
     timer.start()
     with pytest.raises(PullCancelledError):
-        puller.runtime(cancel=cancel).pull(f"tarball:{tmp_path}/layer.tar")
+        puller.runtime().pull(f"tarball:{tmp_path}/layer.tar", cancel=cancel)
     timer.join()
     assert puller.stored() == []
 

@@ -19,8 +19,8 @@ import pytest
 from tests.support.registry import NewRegistry, RegistryServer
 from tests.support.towline_cli import CommandLine
 from towline import Options, Runtime, open_store
-from towline.copying import copy_image
 from towline.core import BlobWriter
+from towline.source.mirrored import MirroredSource
 
 _TYPES = "application/vnd.oci.image"
 
@@ -85,7 +85,7 @@ def test_a_hundred_layers(
     server = new_registry()
     layers = [blob(number, 2_000) for number in range(100)]
     name = put(server, layers)
-    monkeypatch.setattr(copy_image, "PARALLEL_LAYERS", slots)
+    monkeypatch.setattr(MirroredSource, "parallel", slots)
     line = CommandLine.below(tmp_path)
     options = Options(policy=line.policy, tls_verify=False)
     Runtime(open_store(line.root), options).pull(name)

@@ -9,6 +9,7 @@ import pytest
 import towline
 from tests.support.images import RealImages
 from tests.support.privileges import bound_by_file_modes
+from tests.support.store_images import blob_path
 from tests.support.towline_cli import CommandLine
 from towline.errors import StoreError
 from towline.store.layout import LayoutStore
@@ -34,7 +35,7 @@ def make_unreadable(store: LayoutStore, kind: str) -> Path:
         "config": image.record.manifests[0].config or image.digest,
         "layer": image.layers[0].digest,
     }
-    path = Path(store.blob_path(digests[kind]))
+    path = Path(blob_path(store, digests[kind]))
     path.chmod(0)
     return path
 
@@ -93,7 +94,7 @@ def test_an_unreadable_partial_blob_is_replaced(tmp_path: Path, options: towline
     store = towline.open_store(tmp_path / "store")
     runtime = towline.Runtime(store, options)
     runtime.pull(f"oci-archive:{EXAMPLE}")
-    blob = Path(store.blob_path(store.images()[0].layers[0].digest))
+    blob = Path(blob_path(store, store.images()[0].layers[0].digest))
     partial = Path(store.root, "towline", "partial", "sha256", blob.name)
     blob.rename(partial)
     partial.chmod(0)

@@ -84,7 +84,7 @@ ODD: Mapping[str, Mapping[str, Handler]] = {
 }
 
 
-def _options(folder: Path, rules: Rules, received: list[object]) -> Options:
+def _options(folder: Path, rules: Rules) -> Options:
     policy = folder / "policy.json"
     policy.write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
     return Options(
@@ -94,8 +94,6 @@ def _options(folder: Path, rules: Rules, received: list[object]) -> Options:
         tls_verify=False,
         timeouts=SHORT_TIMEOUTS,
         locations=Locations(environ={}, etc=str(folder / "etc"), run=str(folder)),
-        on_event=received.append,
-        on_progress=received.append,
     )
 
 
@@ -121,7 +119,7 @@ def test_no_secret_is_shown(
 ) -> None:
     """In no case of `ODD`, with or without an error."""
     received: list[object] = []
-    options = _options(tmp_path, rules, received)
+    options = _options(tmp_path, rules)
     writer = io.StringIO()
     texts: list[str] = []
     with caplog.at_level(logging.DEBUG, "towline"), scripted(Registry(dict(ODD[case]))) as server:
@@ -133,7 +131,13 @@ def test_no_secret_is_shown(
         runtime = Runtime(open_store(tmp_path / "store"), options)
         for label in (None, "version"):
             try:
-                result = runtime.pull(f"{server.host}/r", label, writer)
+                result = runtime.pull(
+                    f"{server.host}/r",
+                    label,
+                    writer,
+                    on_event=received.append,
+                    on_progress=received.append,
+                )
                 texts += [json.dumps(result.to_json()), repr(result)]
             except TowlineError as error:
                 texts += _shown(error)
@@ -163,7 +167,7 @@ def test_a_broken_auth_file_shows_no_secret(tmp_path: Path, rules: Rules, text: 
     """The message has the location of the error in the file, not the text there."""
     auth = tmp_path / "auth.json"
     auth.write_text(text)
-    options = replace(_options(tmp_path, rules, []), credentials=None, authfile=auth)
+    options = replace(_options(tmp_path, rules), credentials=None, authfile=auth)
     with pytest.raises(TowlineError) as caught:
         Runtime(open_store(tmp_path / "store"), options).pull("a.example:1/r")
     assert not [shown for shown in _shown(caught.value) for secret in SECRETS if secret in shown]

@@ -150,7 +150,6 @@ class PullMachine(RuleBasedStateMachine):
             tls_verify=False,
             platform=Platform("linux", "amd64"),
             locations=Locations(environ={}, etc=str(self.folder / "etc"), run=str(self.folder)),
-            on_event=self.events.append,
         )
         self.puller = self.runtime(options)
 
@@ -269,7 +268,10 @@ class PullMachine(RuleBasedStateMachine):
         host = data.draw(st.sampled_from(self.hosts))
         text = f"docker://{host}/{repository}{tag}"
         expected = self.model.pull(text, reference=True)
-        self.compare(expected, lambda writer: self.puller.pull_reference(text, writer=writer))
+        self.compare(
+            expected,
+            lambda writer: self.puller.pull_reference(text, writer, on_event=self.events.append),
+        )
 
     @rule(file=st.sampled_from(ARCHIVES), label=labels)
     def pull_archive(self, file: str, label: str | None) -> None:
@@ -277,7 +279,10 @@ class PullMachine(RuleBasedStateMachine):
 
     def pull(self, text: str, label: str | None) -> None:
         expected = self.model.pull(text, label)
-        self.compare(expected, lambda writer: self.puller.pull(text, label, writer))
+        self.compare(
+            expected,
+            lambda writer: self.puller.pull(text, label, writer, on_event=self.events.append),
+        )
 
     def compare(self, expected: Outcome, pull: Callable[[io.StringIO], PullResult]) -> None:
         writer, log = io.StringIO(), _Log()

@@ -95,13 +95,8 @@ class AttackedStore(RuleBasedStateMachine):
         shutil.rmtree(self.root)
 
     def pull(self, made: Made, name: str, *, decompress: bool) -> None:
-        found = {
-            planned.descriptor.digest: diff_id
-            for planned in made.plan.layers
-            for data, diff_id in [LAYERS[planned.descriptor.digest_text]]
-        }
         try:
-            image = put(self.store, made.named(name), found if decompress else None)
+            image = put(self.store, made.named(name), diff_ids=decompress)
         except StoreError as error:
             if made in TRUSTED or error.code != "store.id_in_use":
                 raise

@@ -84,7 +84,7 @@ class StoreMachine(RuleBasedStateMachine):
                 assert sink is not None
                 with sink:
                     data = chosen.blobs[missing.descriptor.digest_text]
-                    sink.writer.write(data[sink.offset : int(share * len(data))])
+                    sink.writer.write(data[sink.writer.offset : int(share * len(data))])
 
     @rule()
     def collect(self) -> None:

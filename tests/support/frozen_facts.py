@@ -10,7 +10,13 @@ from typing import Any, cast
 
 from towline.errors import PathError, TowlineError
 from towline.transport import ImageReference, image_name
-from towline.transport.facts import ArchiveImage, StoreIdentity
+from towline.transport.facts import (
+    Alias,
+    ArchiveImage,
+    ConfigEntry,
+    SearchRegistries,
+    StoreIdentity,
+)
 
 __all__ = ["FrozenFacts"]
 
@@ -68,17 +74,21 @@ class FrozenFacts:
         self.questions.append(f"config_hex {name}")
         return self.configs.get(name, "c" * 64)
 
-    def alias(self, name: str) -> str | None:
+    def alias(self, name: str) -> Alias | None:
         self.questions.append(f"alias {name}")
-        return self.aliases.get(name)
+        full_name = self.aliases.get(name)
+        if full_name is None:
+            return None
+        return Alias(full_name, ConfigEntry(f'[aliases] "{name}"', "/registries.conf"))
 
     def enforced_by(self) -> str | None:
         self.questions.append("enforced_by")
         return self.enforcing
 
-    def search_registries(self) -> tuple[str, ...]:
+    def search_registries(self) -> SearchRegistries:
         self.questions.append("search_registries")
-        return tuple(_value_or_raise(self.registries))
+        entry = ConfigEntry("unqualified-search-registries", "/registries.conf")
+        return SearchRegistries(tuple(_value_or_raise(self.registries)), (entry,))
 
 
 def _value_or_raise(value: Any) -> Any:

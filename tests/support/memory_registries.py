@@ -9,7 +9,7 @@ from typing import Self
 
 from tests.support.image_forms import broken
 from tests.support.pull_world import Registry
-from towline.core import BlobWriter
+from towline.core import ByteWriter
 from towline.errors import RegistryError, VerificationError, step
 from towline.image.descriptor import Descriptor
 from towline.image.manifest import RawManifest
@@ -142,7 +142,7 @@ class _MemoryBlob:
         self.offset = offset
         self._data = data
 
-    def deliver(self, writer: BlobWriter) -> None:
+    def deliver(self, writer: ByteWriter) -> None:
         writer.write(self._data[self.offset :])
 
     def close(self) -> None:

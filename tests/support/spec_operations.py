@@ -40,6 +40,7 @@ from towline.timeouts import Timeouts
 from towline.transport import image_name, parse_image_name
 from towline.transport.containers_storage import parse_store_reference
 from towline.transport.docker_archive import DockerArchiveReference
+from towline.transport.facts import Alias, ConfigEntry, SearchRegistries
 from towline.trust.evaluate import evaluate
 from towline.trust.load import load_policy
 
@@ -383,11 +384,12 @@ class Operations:
 class _Facts(FrozenFacts):
     block: Operations | None = None
 
-    def alias(self, name: str) -> str | None:
+    def alias(self, name: str) -> Alias | None:
         if self.block is None or self.block.conf is None:
             return super().alias(name)
         self.questions.append(f"alias {name}")
-        return self.block.registries().alias(name)
+        full_name = self.block.registries().alias(name)
+        return None if full_name is None else Alias(full_name, ConfigEntry("", None))
 
     def enforced_by(self) -> str | None:
         if self.block is None or self.block.conf is None:
@@ -396,11 +398,11 @@ class _Facts(FrozenFacts):
         registries = self.block.registries()
         return registries.files[0] if registries.short_name_mode == "enforcing" else None
 
-    def search_registries(self) -> tuple[str, ...]:
+    def search_registries(self) -> SearchRegistries:
         if self.block is None or self.block.conf is None:
             return super().search_registries()
         self.questions.append("search_registries")
-        return self.block.registries().search_registries()
+        return SearchRegistries(self.block.registries().search_registries())
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from towline.image.manifest import (
 )
 from towline.name.digest import Digest, sha256_of
 from towline.store.layout import LayoutStore, StoredImage
+from towline.store.layout.paths import StorePaths
 from towline.store.protocol import ImagePlan, LayerPlan
 
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -111,11 +112,14 @@ def make(
     return Made(plan, blobs)
 
 
-def put(
-    store: LayoutStore, made: Made, diff_ids: Mapping[Digest, Digest] | None = None
-) -> StoredImage:
-    """Store an image: write the missing blobs, and publish."""
-    with store.begin(made.plan) as ingest:
+def blob_path(store: LayoutStore, digest: Digest) -> str:
+    """The file of a blob in a store."""
+    return StorePaths.below(store.root).blob(digest)
+
+
+def put(store: LayoutStore, made: Made, *, diff_ids: bool = False) -> StoredImage:
+    """Store an image: write the missing blobs, and publish; `diff_ids` decompresses all layers."""
+    with store.begin(made.plan, diff_ids=diff_ids) as ingest:
         for missing in ingest.missing():
             sink = ingest.sink(missing)
             if sink is not None:
@@ -123,7 +127,9 @@ def put(
                     data = made.blobs[missing.descriptor.digest_text]
                     sink.writer.write(data[sink.writer.offset :])
                     sink.commit()
-        return ingest.publish(diff_ids=diff_ids)
+        for wanted in made.plan.layers if diff_ids else ():
+            ingest.diff_id(wanted)
+        return ingest.publish()
 
 
 def state(store: LayoutStore) -> dict[str, tuple[str, ...]]:

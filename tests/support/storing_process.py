@@ -51,7 +51,7 @@ def loop(root: str) -> None:
                 assert sink is not None
                 with sink:
                     data = made.blobs[missing.descriptor.digest_text]
-                    for offset in range(sink.offset, len(data), 64):
+                    for offset in range(sink.writer.offset, len(data), 64):
                         print("write", flush=True)
                         sink.writer.write(data[offset : offset + 64])
                     print("commit", flush=True)

@@ -7,7 +7,6 @@ import io
 import logging
 import os
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from tests.support import image_forms as forms
 from tests.support.memory_registries import MemoryRegistries
 from tests.support.pull_world import Image, Registry
 from tests.support.store_images import state
+from towline.cancel import CancelToken
 from towline.config.auth_json import Credentials
 from towline.config.locations import Locations
 from towline.errors import PullCancelledError, PullFailedError, RegistryError, TowlineError
@@ -68,11 +68,10 @@ class World:
             locations=Locations(environ={}, etc=etc, run=str(self.folder)),
         )
 
-    def runtime(self, rules: Rules, on_event: Callable[[Event], None] | None = None) -> Runtime:
+    def runtime(self, rules: Rules) -> Runtime:
         """A runtime that reads the registry."""
         registries = MemoryRegistries({"a.example": self.registry}, self.contents, self.types)
-        options = replace(self.options(rules), on_event=on_event)
-        return Runtime(self.store, options, open_source=registries.open)
+        return Runtime(self.store, self.options(rules), open_source=registries.open)
 
 
 @pytest.fixture
@@ -105,7 +104,7 @@ def test_the_event_comes_after_the_image(world: World, rules: Rules) -> None:
     def listen(event: Event) -> None:
         received.append((event, len(world.store.images())))
 
-    world.runtime(rules, on_event=listen).pull("a.example/one")
+    world.runtime(rules).pull("a.example/one", on_event=listen)
     name = "" if rules is Rules.LIBPOD_1_3 else "a.example/one"
     assert received == [(Event("image", "pull", name), 1)]
 
@@ -121,16 +120,18 @@ def test_cancelling_is_not_a_failure_of_a_pair(
     )
     options = replace(world.options(rules), registries_conf=world.folder / "registries.conf")
     opened: list[str] = []
+    cancel = CancelToken()
 
     def open_source(reference: ImageReference) -> Source | None:
         opened.append(str(reference.docker_reference))
-        options.cancel.cancel()
-        options.cancel.raise_if_cancelled()
+        cancel.cancel()
+        cancel.raise_if_cancelled()
         return None
 
     writer = io.StringIO()
+    runtime = Runtime(world.store, options, open_source=open_source)
     with caplog.at_level(logging.DEBUG, "towline"), pytest.raises(PullCancelledError):
-        Runtime(world.store, options, open_source=open_source).pull("one", writer=writer)
+        runtime.pull("one", writer=writer, cancel=cancel)
     assert opened == ["a.example/one:latest"]
     assert writer.getvalue().rstrip("\n") == "Trying to pull a.example/one..."
     assert not caplog.records

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from towline.config.credentials import AuthLookup
 from towline.config.endpoints import Endpoint
-from towline.runtime.explain import ConfigEntry, Explanation
+from towline.runtime.explain import Explanation
 from towline.transport import image_name
+from towline.transport.facts import ConfigEntry
 
 __all__ = ["auth_lines", "goal_lines"]
 
@@ -34,14 +35,14 @@ def _goal_lines(name: str, explained: Explanation) -> Iterator[str]:
         if candidate.entry is not None:
             yield f"   {_entry_text(candidate.entry)}:"
             yield from (f"   - {_endpoint_text(endpoint)}" for endpoint in candidate.endpoints)
-    if explained.how == "search":
+    if goal.how.kind == "search":
         searched = ", ".join(goal.searched_registries or ()) or "none"
         yield f"{name} is a short name; search registries: {searched}"
-    elif explained.how == "alias":
+    elif goal.how.kind == "alias":
         yield f"{name} is a short name with an alias"
     elif goal.pull_all_pairs:
         yield "every pair is pulled"
-    yield from (f"decided by {_entry_text(decision)}" for decision in explained.decisions)
+    yield from (f"decided by {_entry_text(decision)}" for decision in goal.how.entries)
 
 
 def _entry_text(entry: ConfigEntry) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import click
 
 import towline
 from towline.cli.flags import FORMAT, QUIET, ROOT, with_deciding_options, with_options
-from towline.cli.progress_view import ProgressView, progress_view
+from towline.cli.progress_view import progress_view
 from towline.cli.show import print_error, print_json, print_lines, print_warning
 from towline.errors import TowlineError
 from towline.runtime.options import Options
@@ -50,10 +49,10 @@ def pull(
     status = 0
     results: list[PullResult] = []
     with progress_view("none" if quiet else progress) as view:
-        runtime = _runtime(root, options, view)
+        runtime = towline.Runtime(towline.open_store(root), options)
         for name in names:
             try:
-                result = runtime.pull(name, label=label, writer=view.writer)
+                result = runtime.pull(name, label, view.writer, on_progress=view.report)
             except TowlineError as error:
                 view.prepare_output()
                 if error.code == "cancelled.by_caller":
@@ -68,11 +67,6 @@ def pull(
     if output == "json":
         print_json([result.to_json() for result in results])
     return status
-
-
-def _runtime(root: Path, options: Options, view: ProgressView) -> towline.Runtime:
-    store = towline.open_store(root)
-    return towline.Runtime(store, dataclasses.replace(options, on_progress=view.report))
 
 
 def _print_pulled(result: PullResult) -> None:

@@ -36,7 +36,8 @@ def parse(data: bytes, path: str) -> Registries:
     entries = converted or tuple(_check_entry(table, entry) for table, entry in parsed)
     _check_conflicts(top, entries)
     search = tuple(entry.location for entry in entries if entry.search)
-    return Registries(entries, search, files=(path,))
+    origins = (("registries.search", path),) if search else ()
+    return Registries(entries, search, files=(path,), origins=origins)
 
 
 def _parse_entry(table: Table) -> Registry:

@@ -1,3 +1,3 @@
-"""Copies one image from a source into a store, through their protocols."""
+"""Copies one image from a source to a destination, through their protocols."""
 
 from __future__ import annotations

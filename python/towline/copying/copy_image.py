@@ -1,4 +1,4 @@
-"""Copies one image from a source into a store.
+"""Copies one image from a source to a destination.
 
 The order of the steps is specified behaviour.  All checks that need no layer are done before the
 first layer is fetched, and only `Ingest.publish` makes anything visible.  (PULL-010 to PULL-022)
@@ -7,34 +7,25 @@ first layer is fetched, and only `Ingest.publish` makes anything visible.  (PULL
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from towline.cancel import CancelToken
-from towline.copying.diff_ids import DiffIds
 from towline.copying.layers import LayerFetch
 from towline.copying.reading import Reading
-from towline.core import CoreError
-from towline.errors import (
-    PlatformMismatchError,
-    SourceError,
-    VerificationError,
-    step,
-)
+from towline.errors import PlatformMismatchError, VerificationError, step
 from towline.goal import PullRefPair
 from towline.image.config import ImageConfig
 from towline.image.descriptor import Descriptor
 from towline.image.manifest import Manifest, RawManifest
 from towline.image.schema1 import Schema1, manifest_digest
-from towline.name.digest import Digest, sha256_of
+from towline.name.digest import Digest
 from towline.progress import Progress
 from towline.rules import Rules
 from towline.source.protocol import Source
-from towline.store.protocol import Image, ImagePlan, LayerPlan, Store
+from towline.store.protocol import Destination, Image, ImagePlan, Ingest, LayerPlan
 
 __all__ = ["CopiedImage", "Copying"]
-
-PARALLEL_LAYERS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +45,13 @@ class Copying:
     """The settings under which one call copies images.
 
     Attributes:
+        destination: takes the image.
         allow: checks the policy; raises if the policy rejects the image.
         remove_signatures: signatures are neither read nor kept.
         verify_diff_ids: decompress each layer and compare its diff ID with the config.
     """
 
-    store: Store
+    destination: Destination
     reading: Reading
     rules: Rules
     progress: Progress
@@ -83,8 +75,10 @@ class Copying:
         if not self.remove_signatures:
             self.progress.say("signatures")
         plan = _plan(pair, raw, manifest, config_data, config, listed)
-        diff_ids = self._new_diff_ids(manifest)
-        with self.store.begin(plan, cancel=self.cancel) as ingest:
+        # The diff IDs of schema 1 are computed by `publish`, which makes the config of them.
+        required = self.verify_diff_ids or self.rules.layers_must_apply  # STORE-011
+        diff_ids = required and not isinstance(manifest, Schema1)
+        with self.destination.begin(plan, diff_ids=diff_ids, cancel=self.cancel) as ingest:
             LayerFetch(
                 pair.image,
                 source,
@@ -92,19 +86,16 @@ class Copying:
                 self.rules,
                 self.progress,
                 self.cancel,
-                PARALLEL_LAYERS,
-                diff_ids,
             ).run(plan.layers)
             if manifest.config.digest_text:  # TEXT-009
                 self.progress.say("copying-config", digest=manifest.config.digest_text)
             self.progress.say("writing-manifest")
             self.progress.say("storing-signatures")
             with step("publishing"):
-                found = self._checked_diff_ids(manifest, plan.layers, diff_ids)
-                if isinstance(manifest, Schema1):
-                    plan = _completed(plan, manifest, found)
+                if diff_ids:
+                    self._check_diff_ids(plan.layers, ingest)
                 self.cancel.raise_if_cancelled()
-                image = ingest.publish(plan, found)
+                image = ingest.publish()
         # Without a complete list of diff IDs in the config nothing was compared.
         compared = self.verify_diff_ids and all(layer.diff_id for layer in plan.layers)
         return CopiedImage(image, ("blobs", "diff-ids") if compared else ("blobs",))
@@ -127,50 +118,16 @@ class Copying:
             return
         raise VerificationError("verify.destination", want=wanted, got=raw.digest)
 
-    def _new_diff_ids(self, manifest: Manifest | Schema1) -> DiffIds | None:
-        """A `DiffIds` to decompress the layers while they are fetched; None if not required."""
-        wanted = self.verify_diff_ids or self.rules.layers_must_apply
-        return DiffIds() if wanted or isinstance(manifest, Schema1) else None
-
-    def _checked_diff_ids(
-        self,
-        manifest: Manifest | Schema1,
-        layers: Sequence[LayerPlan],
-        diff_ids: DiffIds | None,
-    ) -> dict[Digest, Digest]:
-        """The diff IDs of the layers by blob digest; compared with the config if requested."""
-        found: dict[Digest, Digest] = {}
-        if diff_ids is None:
-            return found
-        if isinstance(manifest, Schema1):  # without the layers that change nothing
-            layers = [LayerPlan(layer) for layer in manifest.content]
+    def _check_diff_ids(self, layers: Sequence[LayerPlan], ingest: Ingest) -> None:
+        """Require that each layer is a tar; compare its diff ID with the config if requested."""
         for layer in layers:
             digest = layer.descriptor.digest
             with step("applying-layer", digest=digest):
-                if digest not in found:
-                    found[digest] = self._diff_id(digest, diff_ids)
-                got = found[digest]
+                got = ingest.diff_id(layer)
                 if self.verify_diff_ids and layer.diff_id not in (None, got):
                     raise VerificationError(
                         "verify.diff_id", want=layer.diff_id, got=got, layer=digest
                     )
-        return found
-
-    def _diff_id(self, layer: Digest, diff_ids: DiffIds) -> Digest:
-        """The diff ID of a stored layer, which must be a tar."""
-        self.cancel.raise_if_cancelled()
-        try:
-            return diff_ids.of(layer, self.store.blob_path(layer), self.cancel.stop)
-        except CoreError as error:
-            raise SourceError(
-                "core.layer", code=error.code, offset=error.offset, detail=error.detail
-            ) from None
-
-
-def _completed(plan: ImagePlan, manifest: Schema1, diff_ids: Mapping[Digest, Digest]) -> ImagePlan:
-    """The plan, completed with the config that is made from the layers (MANIFEST-024)."""
-    config = manifest.config_with([diff_ids[layer.digest] for layer in manifest.content])
-    return replace(plan, id=plan.id or sha256_of(config).hex, config=config)
 
 
 def _plan(

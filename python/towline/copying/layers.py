@@ -8,19 +8,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from towline.cancel import CancelToken
-from towline.copying.diff_ids import DiffIds
-from towline.core import CoreError
-from towline.errors import (
-    RegistryError,
-    StoreError,
-    TowlineError,
-    VerificationError,
-    step,
-)
+from towline.errors import RegistryError, TowlineError, VerificationError, step
 from towline.progress import BlobProgress, BlobState, Progress
 from towline.rules import Rules
 from towline.source.protocol import Alternatives, OpenBlob, Source
@@ -36,8 +27,6 @@ class LayerFetch:
 
     Attributes:
         image: the image name of the pair, for progress.
-        slots: the maximum number of blobs that are fetched at a time.
-        diff_ids: computes the diff IDs during the fetch; None if they are not required.
         listed: how often the manifest lists each layer that is fetched.
     """
 
@@ -47,8 +36,6 @@ class LayerFetch:
     rules: Rules
     progress: Progress
     cancel: CancelToken
-    slots: int
-    diff_ids: DiffIds | None = None
     listed: dict[str, int] = field(default_factory=dict)
 
     def run(self, layers: Sequence[LayerPlan]) -> None:
@@ -89,7 +76,7 @@ class LayerFetch:
                 failures[index] = error
                 failed.set()
 
-        slots = max(1, min(self.slots, self.source.parallel, len(tasks)))
+        slots = max(1, min(self.source.parallel, len(tasks)))
         with ThreadPoolExecutor(slots, thread_name_prefix="towline-layer") as pool:
             try:
                 for done in [pool.submit(work, index, layer) for index, layer in tasks]:
@@ -107,7 +94,7 @@ class LayerFetch:
             return
         with sink:
             # STORE-014: bytes of an earlier attempt or another endpoint may be wrong
-            mixed = sink.offset > 0
+            mixed = sink.writer.offset > 0
             announced = False
             while True:
                 try:
@@ -133,7 +120,12 @@ class LayerFetch:
         with self._open(layer, sink) as blob:
             if not announced:
                 self._announce(layer, "begun", blob.offset)
-            self._deliver(layer, blob, sink)
+            writer = sink.writer
+            with self.progress.moving(
+                layer.descriptor.digest_text,
+                lambda: self._blob_progress(layer, "moving", writer.offset),
+            ):
+                blob.deliver(writer)
 
     def _open(self, layer: LayerPlan, sink: BlobSink) -> OpenBlob:
         with step("reading-blob", digest=layer.descriptor.digest_text):
@@ -141,20 +133,6 @@ class LayerFetch:
         if blob.offset != sink.writer.offset:
             sink.restart()
         return blob
-
-    def _deliver(self, layer: LayerPlan, blob: OpenBlob, sink: BlobSink) -> None:
-        writer = sink.writer
-        try:
-            with (
-                nullcontext() if self.diff_ids is None else self.diff_ids.alongside(layer, writer),
-                self.progress.moving(
-                    layer.descriptor.digest_text,
-                    lambda: self._blob_progress(layer, "moving", writer.offset),
-                ),
-            ):
-                blob.deliver(writer)
-        except CoreError as error:
-            raise StoreError("store.write_failed", reason=error.detail) from None
 
     def _commit(self, layer: LayerPlan, sink: BlobSink, *, again: bool) -> bool:
         transport = self.source.reference.transport
@@ -165,13 +143,10 @@ class LayerFetch:
                 return False
             # TEXT-007: an empty blob is an error of reading, any other one an error of writing
             if error.facts.get("size") == 0:
-                with step("reading-blob", digest=layer.descriptor.digest_text):
-                    raise
-            with (
-                step("writing-blob", source=image_name(self.source.reference)),
-                step("checking-blob", transport=transport, code=error.code),
-            ):
-                raise
+                raise error.during("reading-blob", digest=layer.descriptor.digest_text) from None
+            error.during("checking-blob", transport=transport, code=error.code)
+            source = image_name(self.source.reference)
+            raise error.during("writing-blob", source=source) from None
         return True
 
     def _announce(self, layer: LayerPlan, state: BlobState, offset: int) -> None:

@@ -28,7 +28,7 @@ from towline.image.schema1 import Schema1, parse_schema1
 from towline.name.digest import Digest
 from towline.rules import Rules
 from towline.source.protocol import Announcing, Source
-from towline.store.protocol import Store
+from towline.store.protocol import ImageStore
 from towline.transport import image_name
 
 __all__ = ["Reading"]
@@ -49,7 +49,7 @@ class Reading:
     rules: Rules
     platform: Platform
     name_source: bool = True
-    store: Store | None = None
+    store: ImageStore | None = None
 
     def _step(self, name: str, source: Source | None = None) -> AbstractContextManager[None]:
         if not self.name_source:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from towline.core.byte_writer import ByteWriter
 from towline.core.failure import CODES, TRANSIENT, CoreError
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "TRANSIENT",
     "Archive",
     "BlobWriter",
+    "ByteWriter",
     "CoreError",
     "LayerFacts",
     "Limits",

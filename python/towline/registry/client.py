@@ -11,6 +11,7 @@ from urllib3 import HTTPHeaderDict
 from towline.cancel import CancelToken
 from towline.errors import RegistryError, TowlineError, step
 from towline.registry.challenge import Challenge, choose_challenge, parse_challenges
+from towline.registry.connection_slots import PARALLEL_BLOBS
 from towline.registry.credentials import Credentials, basic
 from towline.registry.endpoint_log import RateLimit, read_rate_limit
 from towline.registry.error_body import BODY_MAX, Requested, reason_phrase, response_error
@@ -50,7 +51,7 @@ class RegistryClient:
         certificates: Certificates | None = None,
         cancel: CancelToken | None = None,
         timeouts: Timeouts | None = None,
-        connections: int = 6,
+        connections: int = PARALLEL_BLOBS,
     ) -> None:
         self.host = _HUB[1] if host == _HUB[0] else host
         self.cancel = cancel or CancelToken()

@@ -12,7 +12,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["ConnectionSlots", "Division"]
+__all__ = ["PARALLEL_BLOBS", "ConnectionSlots", "Division"]
+
+PARALLEL_BLOBS = 6  # of one image, as podman fetches
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class ConnectionSlots:
         peak: the largest number of connections that were in use at once.
     """
 
-    def __init__(self, most: int = 6, division: Division | None = None) -> None:
+    def __init__(self, most: int = PARALLEL_BLOBS, division: Division | None = None) -> None:
         self.changed = threading.Condition()
         self.most = most
         self.division = division or Division()

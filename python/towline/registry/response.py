@@ -20,7 +20,7 @@ from towline.registry.network_error import network_error
 from towline.timeouts import Timeouts
 
 if TYPE_CHECKING:
-    from towline.core import BlobWriter
+    from towline.core import ByteWriter
 
 __all__ = ["Response"]
 
@@ -109,7 +109,7 @@ class Response:
         self._check_stall(waited, len(data), ended=not data)
         return data
 
-    def append_to(self, writer: BlobWriter, most: int) -> int:
+    def append_to(self, writer: ByteWriter, most: int) -> int:
         """Append up to `most` bytes of the body to a writer.
 
         If the socket has the plain bytes of the body, the core reads them from there in one call.

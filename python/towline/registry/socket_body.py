@@ -9,7 +9,7 @@ from http.client import HTTPResponse
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from towline.core import BlobWriter
+    from towline.core import ByteWriter
 
 __all__ = ["SocketBody"]
 
@@ -66,7 +66,7 @@ class SocketBody(HTTPResponse):
         self.length -= count
         return bytes(view[:count])
 
-    def receive(self, writer: BlobWriter, most: int, max_wait: float) -> tuple[int, float]:
+    def receive(self, writer: ByteWriter, most: int, max_wait: float) -> tuple[int, float]:
         """Append up to `most` bytes of the body to a writer.
 
         Args:

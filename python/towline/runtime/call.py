@@ -1,54 +1,75 @@
-"""One call of a runtime, and the objects that are shared during the call."""
+"""One call of a runtime: its hooks, and what it reads from its environment, each thing once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from functools import cached_property
 
-from towline.config.credentials import AuthLookup
-from towline.config.endpoints import Endpoint
+from towline.cancel import CancelToken
 from towline.config.load import RegistriesCache, load_registries
 from towline.config.registries import Registries
+from towline.copying.copy_image import Copying
 from towline.copying.reading import Reading
 from towline.errors import step
+from towline.events import Event
 from towline.goal import PullGoal
-from towline.image.platform import host_platform
-from towline.progress import Progress
-from towline.registry.endpoint_log import EndpointLog
+from towline.image.manifest import RawManifest
+from towline.image.platform import Platform, host_platform
+from towline.progress import BlobProgress, Progress, TextWriter
 from towline.runtime.disk_facts import DiskFacts
 from towline.runtime.options import Options
 from towline.runtime.registry_access import RegistryAccess
 from towline.runtime.sources import Sources
 from towline.source.archive_cache import ArchiveCache
 from towline.source.protocol import Source
-from towline.store.protocol import Store
+from towline.store.protocol import ImageStore
 from towline.transport import ImageReference
 from towline.transport.docker import DockerReference
-from towline.transport.facts import Facts
+from towline.trust.load import load_policy
+from towline.trust.policy_json import Policy
 
-if TYPE_CHECKING:
-    from towline.runtime.explain import Candidate
+__all__ = ["Call", "Hooks"]
 
-__all__ = ["Call"]
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What the caller passes to one call of a runtime.
+
+    Attributes:
+        cancel: ends the call.
+        writer: the progress text is written to it.
+        on_progress: called with the state of each blob, from any thread, one call at a time.
+        on_event: called with each event, after it happened.
+    """
+
+    cancel: CancelToken | None = None
+    writer: TextWriter | None = None
+    on_progress: Callable[[BlobProgress], None] | None = None
+    on_event: Callable[[Event], None] | None = None
 
 
 class Call:
     """One call of a runtime.
 
+    Everything is read when it is first used, so that an error in a file affects only those calls
+    that need the file.
+
     Attributes:
         store: the store that takes the images.
-        options: the choices of the call, with its own cancel token.
+        options: the choices of the call.
+        cancel: ends the call.
         progress: where progress is reported.
     """
 
     def __init__(
         self,
-        store: Store,
+        store: ImageStore,
         options: Options,
-        registries: RegistriesCache,
-        progress: Progress,
+        hooks: Hooks,
+        cancel: CancelToken,
         archives: ArchiveCache,
+        cache: RegistriesCache,
         open_source: Callable[[ImageReference], Source | None] | None = None,
     ) -> None:
         """A call.
@@ -56,31 +77,76 @@ class Call:
         Args:
             store: the store that takes the images.
             options: the choices of the call.
-            registries: the configurations that the runtime has read.
-            progress: where progress is reported.
+            hooks: the caller's own objects.
+            cancel: ends the call; set if the token of the caller is.
             archives: the archives that are open during the call.
+            cache: the configurations that the runtime has read.
             open_source: opens the caller's own sources.
         """
         self.store = store
         self.options = options
-        self.progress = progress
-        self._cache = registries
+        self.cancel = cancel
+        self.progress = Progress(options.rules.wording, hooks.writer, hooks.on_progress)
+        self._hooks = hooks
         self._archives = archives
+        self._cache = cache
         self._open_source = open_source
-        self._registries: Registries | None = None
 
-    def facts(self) -> Facts:
-        """Return the facts from which a goal is built."""
+    def send_event(self, name: str) -> None:
+        """Send the event of a pull with this name."""
+        if self._hooks.on_event is not None:
+            self._hooks.on_event(Event("image", "pull", name))
+
+    @cached_property
+    def registries(self) -> Registries:
+        """The parsed registries.conf.
+
+        Raises:
+            TowlineError: it cannot be read or is invalid.
+        """
         options = self.options
+        return load_registries(
+            options.locations, options.rules, options.registries_conf, self._cache
+        )
+
+    @cached_property
+    def policy(self) -> tuple[Policy, str]:
+        """The signature policy and its origin; raises as `load_policy`."""
+        options = self.options
+        return load_policy(options.locations, options.rules, options.policy)
+
+    @cached_property
+    def platform(self) -> Platform:
+        """The platform by which an instance of a list is selected."""
+        return self.options.platform or host_platform()
+
+    @cached_property
+    def access(self) -> RegistryAccess:
+        """Opens the sources of images in registries."""
+        return RegistryAccess(self.options, self.cancel, lambda: self.registries)
+
+    @cached_property
+    def sources(self) -> Sources:
+        """Opens the sources of images."""
+        return Sources(
+            self.options.rules,
+            archives=self._archives,
+            platform=self.options.platform,
+            docker=self.access.open,
+            custom=self._open_source,
+            stop=self.cancel.stop,
+        )
+
+    @cached_property
+    def facts(self) -> DiskFacts:
+        """The facts from which a goal is built."""
         return DiskFacts(
             store=self.store.identity,
             find_id=self.store.find_id,
-            search_registries=self._search_registries,
-            rules=options.rules,
-            archives=self._archives,
-            platform=options.platform,
-            open_source=self.sources().open,
-            registries=self._read_registries,
+            registries=self._registries_for_names,
+            rules=self.options.rules,
+            sources=self.sources,
+            platform=self.platform,
         )
 
     def registries_of(self, goal: PullGoal) -> Registries | None:
@@ -88,35 +154,26 @@ class Call:
         in_registry = any(isinstance(pair.source, DockerReference) for pair in goal.pairs)
         if not self.options.rules.mirrors or not (in_registry or goal.used_search_registries):
             return None
-        return self._read_registries()
-
-    def credential_lookups(
-        self, candidate: Candidate, endpoint: Endpoint
-    ) -> tuple[AuthLookup, ...]:
-        """Return the lookups of credentials for one endpoint, each with its result."""
-        source = candidate.pair.source
-        assert isinstance(source, DockerReference)  # no other source has endpoints
-        access = RegistryAccess(self.options, self._load_registries)
-        return access.credential_lookups(source, endpoint)
-
-    def sources(self, log: EndpointLog | None = None) -> Sources:
-        """Return the opener of the call's sources; `log` records the endpoints that they use."""
-        access = RegistryAccess(self.options, self._load_registries)
-        uses = log or EndpointLog()
-        return Sources(
-            self.options.rules,
-            self._archives,
-            self.options.platform,
-            lambda reference: access.open(reference, uses),
-            self._open_source,
-            self.options.cancel.stop,
-        )
+        return self._registries_for_names()
 
     def reading(self, *, name_source: bool) -> Reading:
         """Return the reader of manifests; `name_source` adds the source's name to errors."""
-        platform = self.options.platform or host_platform()
         store = self.store if self.options.rules.known_documents else None
-        return Reading(self.options.rules, platform, name_source=name_source, store=store)
+        return Reading(self.options.rules, self.platform, name_source=name_source, store=store)
+
+    def copying(self, allow: Callable[[Source, RawManifest], None]) -> Copying:
+        """Return the settings under which the call copies images; `allow` checks the policy."""
+        options = self.options
+        return Copying(
+            destination=self.store,
+            reading=self.reading(name_source=True),
+            rules=options.rules,
+            progress=self.progress,
+            cancel=self.cancel,
+            allow=allow,
+            remove_signatures=options.remove_signatures,
+            verify_diff_ids=options.verify_diff_ids,
+        )
 
     def for_label_check(self) -> Call:
         """Return a call with the options that apply to the label check (LABEL-003)."""
@@ -136,19 +193,16 @@ class Call:
             cert_dir=None,
             tls_verify=None,
         )
-        return Call(self.store, bare, self._cache, self.progress, self._archives, self._open_source)
+        return Call(
+            self.store,
+            bare,
+            self._hooks,
+            self.cancel,
+            self._archives,
+            self._cache,
+            self._open_source,
+        )
 
-    def _search_registries(self) -> tuple[str, ...]:
-        return self._read_registries().search_registries()
-
-    def _read_registries(self) -> Registries:
+    def _registries_for_names(self) -> Registries:
         with step("reading-registries-conf"):
-            return self._load_registries()
-
-    def _load_registries(self) -> Registries:
-        if self._registries is None:
-            options = self.options
-            self._registries = load_registries(
-                options.locations, options.rules, options.registries_conf, self._cache
-            )
-        return self._registries
+            return self.registries

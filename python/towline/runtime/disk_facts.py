@@ -9,57 +9,55 @@ from typing import cast
 
 from towline.config.registries import Registries
 from towline.copying.reading import Reading
-from towline.errors import step
-from towline.image.platform import Platform, host_platform
+from towline.errors import path_errors, step
+from towline.image.platform import Platform
 from towline.rules import Rules
 from towline.runtime.sources import Sources
-from towline.source.archive_cache import ArchiveCache
-from towline.source.files import joined, path_errors
-from towline.source.protocol import Source
+from towline.source.files import joined
+from towline.source.protocol import ListsImages, NamesImage
 from towline.transport import ImageReference
 from towline.transport.docker_archive import DockerArchiveReference
-from towline.transport.facts import ArchiveImage, StoreIdentity
+from towline.transport.facts import (
+    Alias,
+    ArchiveImage,
+    ConfigEntry,
+    SearchRegistries,
+    StoreIdentity,
+)
+from towline.transport.oci import OciReference
+from towline.transport.oci_archive import OciArchiveReference
 
 __all__ = ["DiskFacts"]
 
 
 class DiskFacts:
-    """Facts from the disk, the store and the configuration; each is read when it is requested.
-
-    The modules that read archives and layouts are imported only then.
-    """
+    """Facts from the disk, the store and the configuration; each is read when it is requested."""
 
     def __init__(
         self,
         store: StoreIdentity,
         find_id: Callable[[str], str | None],
-        search_registries: Callable[[], tuple[str, ...]],
+        registries: Callable[[], Registries],
         rules: Rules,
-        archives: ArchiveCache | None = None,
-        platform: Platform | None = None,
-        open_source: Callable[[ImageReference], Source] | None = None,
-        registries: Callable[[], Registries] | None = None,
+        sources: Sources,
+        platform: Platform,
     ) -> None:
         """Facts for one call.
 
         Args:
             store: the store that destinations are in.
             find_id: returns the ID of a stored image by a prefix.
-            search_registries: returns the search registries of the configuration.
+            registries: returns the parsed registries.conf.
             rules: the edition.
-            archives: keeps opened archives open for the copies; None: they are closed again.
-            platform: selects the instance of a list in `config_hex`; None: the host platform.
-            open_source: opens every source; None: only sources on the disk are opened.
-            registries: returns the parsed registries.conf; None: there are no aliases.
+            sources: opens the sources whose names or digests are facts.
+            platform: selects the instance of a list in `config_hex`.
         """
         self.store = store
         self._find_id = find_id
-        self._search_registries = search_registries
         self._registries = registries
         self._rules = rules
-        self._archives = archives
+        self._sources = sources
         self._platform = platform
-        self._open = open_source or Sources(rules, archives, platform).open
 
     def resolve_path(self, path: str) -> str:
         """Return the absolute path without symbolic links; the path or its parent must exist.
@@ -86,20 +84,30 @@ class DiskFacts:
         """Return the ID of the only stored image with this ID prefix, else None."""
         return self._find_id(prefix)
 
-    def alias(self, name: str) -> str | None:
-        """Return the full name of an alias; None if the name is not an alias."""
-        return None if self._registries is None else self._registries().alias(name)
+    def alias(self, name: str) -> Alias | None:
+        """Return the short-name alias of a name; None if the name is not an alias."""
+        registries = self._registries()
+        full_name = registries.alias(name)
+        if full_name is None:
+            return None
+        return Alias(full_name, _entry(registries, f"aliases.{name}", f'[aliases] "{name}"'))
 
     def enforced_by(self) -> str | None:
         """Return the file that requires unambiguous short names; None if none does."""
-        registries = None if self._registries is None else self._registries()
-        if registries is None or registries.short_name_mode != "enforcing":
+        registries = self._registries()
+        if registries.short_name_mode != "enforcing":
             return None
         return registries.origin("short-name-mode") or "registries.conf"
 
-    def search_registries(self) -> tuple[str, ...]:
+    def search_registries(self) -> SearchRegistries:
         """Return the search registries, in the order of the configuration."""
-        return self._search_registries()
+        registries = self._registries()
+        tables = {"registries.search": "[registries.search]"}
+        if self._rules.registries_conf != "libpod-1.3":
+            keys = ("unqualified-search-registries", "short-name-mode")
+            tables = dict(zip(keys, keys, strict=True))
+        entries = (_entry(registries, key, table) for key, table in tables.items())
+        return SearchRegistries(registries.search_registries(), tuple(entries))
 
     def archive_images(self, path: str) -> tuple[ArchiveImage, ...]:
         """Return the images that manifest.json of a docker-archive lists.
@@ -109,13 +117,10 @@ class DiskFacts:
             SourceError: the file is not a docker-archive or is damaged; within the step
                 ``retrieving-manifest`` if it could be opened.
         """
-        from towline.source import docker_archive
-
-        reference = DockerArchiveReference(path)
-        source = docker_archive.open_source(reference, self._rules, self._archives)
-        with closing(source), step("retrieving-manifest"):
-            items = source.items()
-        return tuple(ArchiveImage(index, item.names) for index, item in enumerate(items))
+        with closing(self._sources.open_local(DockerArchiveReference(path))) as source:
+            assert isinstance(source, ListsImages)
+            with step("retrieving-manifest"):
+                return source.listed_images()
 
     def layout_name(self, path: str, image: str, *, archive: bool) -> str:
         """Return the name of the selected image of an OCI layout or oci-archive, or ``""``.
@@ -123,16 +128,10 @@ class DiskFacts:
         Raises:
             PathError, SourceError: the image cannot be selected.
         """
-        from towline.source import oci, oci_archive
-        from towline.source.layout import choose
-
-        files: oci.FolderFiles | oci_archive.ArchiveFiles
-        if archive:
-            files = oci_archive.open_files(path, self._rules, self._archives)
-        else:
-            files = oci.FolderFiles(path, self._rules.document_limit)
-        with closing(files):
-            return choose(files, image, self._rules).name
+        reference = (OciArchiveReference if archive else OciReference)(path, image, path)
+        with closing(self._sources.open_local(reference)) as source:
+            assert isinstance(source, NamesImage)
+            return source.annotated_name()
 
     def config_hex(self, source: object) -> str:
         """Return the hex of the config digest of a source's image.
@@ -143,13 +142,16 @@ class DiskFacts:
             TowlineError: the image cannot be read; an invalid config digest is reported within
                 the step ``getting-config-info``.
         """
-        platform = self._platform or host_platform()
-        reading = Reading(self._rules, platform, name_source=False)
-        with closing(self._open(cast(ImageReference, source))) as opened:
+        reading = Reading(self._rules, self._platform, name_source=False)
+        with closing(self._sources.open(cast(ImageReference, source))) as opened:
             raw, _ = reading.manifest(opened)
             manifest = reading.parsed(opened, raw)
         with step("getting-config-info"):
             return manifest.config.digest.hex
+
+
+def _entry(registries: Registries, key: str, table: str) -> ConfigEntry:
+    return ConfigEntry(table, registries.origin(key))
 
 
 def _resolved(path: str) -> str:

@@ -1,37 +1,17 @@
-"""Explains a goal: the configuration entries that decided it, and the endpoints of each pair."""
+"""Explains a goal: the endpoints of each pair, with the entries from which they come."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from towline.config.endpoints import Endpoint, endpoints_of
 from towline.config.registries import Registries
-from towline.errors import TowlineError
 from towline.goal import PullGoal, PullRefPair
-from towline.name.parts import decompose
 from towline.transport.docker import DockerReference
+from towline.transport.facts import ConfigEntry
 
-__all__ = ["Candidate", "ConfigEntry", "Explanation", "explain_goal"]
-
-How = Literal["alias", "full-name", "search", "transport"]
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigEntry:
-    """A configuration entry and the file that has it.
-
-    Attributes:
-        table: the table or key, as written in the file.
-        path: the file; None if no file has the entry and the default applies.
-    """
-
-    table: str
-    path: str | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the entry as a JSON document."""
-        return {"table": self.table, "path": self.path}
+__all__ = ["Candidate", "Explanation", "explain_goal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,58 +37,29 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A goal and the configuration entries that decided it.
-
-    Attributes:
-        how: the name has a transport, has a registry, is an alias, or is a short name.
-        decisions: the entries of registries.conf that decided; empty if it was not read.
-    """
+    """A goal, with its reasons, and the endpoints of its pairs."""
 
     goal: PullGoal
-    how: How
     candidates: tuple[Candidate, ...]
-    decisions: tuple[ConfigEntry, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the goal as a JSON document, with the keys of the explanation added."""
+        how = self.goal.how
         return self.goal.to_json() | {
-            "how": self.how,
-            "decisions": [decision.to_json() for decision in self.decisions],
+            "how": how.kind,
+            "decisions": [entry.to_json() for entry in how.entries],
             "pairs": [candidate.to_json() for candidate in self.candidates],
         }
 
 
-def explain_goal(name: str, goal: PullGoal, registries: Registries | None) -> Explanation:
+def explain_goal(goal: PullGoal, registries: Registries | None) -> Explanation:
     """Return the explanation of a goal.
 
     Args:
-        name: the name that the user typed.
-        goal: the goal that was made of the name.
+        goal: the goal.
         registries: the parsed registries.conf; None if it has no effect on the endpoints.
     """
-    candidates = tuple(_candidate(pair, registries) for pair in goal.pairs)
-    how = _how(name, goal)
-    decisions: list[ConfigEntry] = []
-    if registries is not None and how == "alias":
-        short = decompose(name).unnormalized.name
-        decisions.append(_decision(registries, f"aliases.{short}", f'[aliases] "{short}"'))
-    elif registries is not None and how == "search":
-        decisions = [
-            _decision(registries, key, key)
-            for key in ("unqualified-search-registries", "short-name-mode")
-        ]
-    return Explanation(goal, how, candidates, tuple(decisions))
-
-
-def _how(name: str, goal: PullGoal) -> How:
-    if goal.used_search_registries:
-        return "search"
-    if len(goal.pairs) != 1 or not isinstance(goal.pairs[0].source, DockerReference):
-        return "transport"
-    try:
-        return "full-name" if decompose(name).has_registry else "alias"
-    except TowlineError:  # docker://…
-        return "transport"
+    return Explanation(goal, tuple(_candidate(pair, registries) for pair in goal.pairs))
 
 
 def _candidate(pair: PullRefPair, registries: Registries | None) -> Candidate:
@@ -121,12 +72,8 @@ def _candidate(pair: PullRefPair, registries: Registries | None) -> Candidate:
     entry = None
     if found is not None:
         table = f'[[registry]] prefix = "{found.prefix}"'
-        entry = _decision(registries, f"registry.{found.prefix}", table)
+        entry = ConfigEntry(table, registries.origin(f"registry.{found.prefix}"))
     return Candidate(pair, endpoints_of(registries, reference), entry)
-
-
-def _decision(registries: Registries, key: str, table: str) -> ConfigEntry:
-    return ConfigEntry(table, registries.origin(key))
 
 
 def _endpoint(endpoint: Endpoint) -> dict[str, Any]:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from towline.cancel import CancelToken
 from towline.config.auth_json import Credentials
 from towline.config.locations import Locations
-from towline.events import Event
 from towline.image.platform import Platform
-from towline.progress import BlobProgress
 from towline.rules import Rules
 from towline.timeouts import Timeouts
 
 __all__ = ["Options"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Options:
     """The options of a `towline.Runtime`; for None the default locations of podman are used.
+
+    Options are values: they can be compared, copied and pickled.  A pickle contains the
+    credentials and, in `locations`, the environment variables; the repr contains neither.
 
     Attributes:
         rules: the edition of the rules.
@@ -37,9 +36,6 @@ class Options:
         verify_diff_ids: decompress every layer and compare its diff ID with the config.
         timeouts: the timeouts of requests to registries.
         locations: the directories in which configuration files are searched.
-        cancel: stops every pull that uses these options.
-        on_event: called with each event, after it happened.
-        on_progress: called with the state of each blob, from any thread, one call at a time.
     """
 
     rules: Rules = Rules.CURRENT
@@ -54,6 +50,12 @@ class Options:
     verify_diff_ids: bool = False
     timeouts: Timeouts = field(default_factory=Timeouts)
     locations: Locations = field(default_factory=Locations)
-    cancel: CancelToken = field(default_factory=CancelToken)
-    on_event: Callable[[Event], None] | None = None
-    on_progress: Callable[[BlobProgress], None] | None = None
+
+    def __repr__(self) -> str:
+        default = Options(locations=self.locations)
+        changed = (
+            f"{field.name}={getattr(self, field.name)!r}"
+            for field in fields(self)
+            if getattr(self, field.name) != getattr(default, field.name)
+        )
+        return f"Options({', '.join(changed)})"

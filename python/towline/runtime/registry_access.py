@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from towline.cancel import CancelToken
 from towline.config.auth_json import Credentials
 from towline.config.credentials import AuthLookup, explain_credentials, find_credentials
 from towline.config.endpoints import Endpoint, endpoints_of
@@ -33,10 +34,13 @@ class RegistryAccess:
     """Opens registry sources under the options of one call.
 
     Attributes:
+        options: the choices of the call.
+        cancel: ends every request.
         registries: returns the parsed registries.conf.
     """
 
     options: Options
+    cancel: CancelToken
     registries: Callable[[], Registries]
 
     def open(self, reference: DockerReference, log: EndpointLog) -> Source:
@@ -101,7 +105,7 @@ class RegistryAccess:
                 options.locations, options.rules, location.domain, options.cert_dir
             ),
             rules=options.rules,
-            cancel=options.cancel,
+            cancel=self.cancel,
             location=None if location == reference.reference else location,
             timeouts=options.timeouts,
             slots=slots or ConnectionSlots(),

@@ -9,10 +9,9 @@ import logging
 from contextlib import closing
 from dataclasses import dataclass
 
-from towline.copying.copy_image import CopiedImage, Copying
+from towline.copying.copy_image import CopiedImage
 from towline.copying.label import check_label
 from towline.errors import PullCancelledError, PullFailedError, TowlineError, step
-from towline.events import Event
 from towline.goal import PullGoal, PullRefPair
 from towline.image.manifest import RawManifest
 from towline.registry.endpoint_log import EndpointLog
@@ -21,7 +20,6 @@ from towline.runtime.results import Attempt, PullResult
 from towline.source.protocol import Source
 from towline.transport import TRANSPORTS, image_name
 from towline.trust.evaluate import evaluate
-from towline.trust.load import load_policy
 from towline.trust.policy_json import Policy
 
 __all__ = ["run_goal"]
@@ -44,8 +42,7 @@ def run_goal(call: Call, goal: PullGoal, name: str, label: str | None) -> PullRe
         PullFailedError: no pair was pulled.
         TowlineError: an error that ends the call and not only the attempt.
     """
-    options = call.options
-    policy, origin = load_policy(options.locations, options.rules, options.policy)
+    policy, origin = call.policy
     run = _Run(call, label, policy, origin)
     attempts: list[Attempt] = []
     with call.progress.ticking():
@@ -53,13 +50,13 @@ def run_goal(call: Call, goal: PullGoal, name: str, label: str | None) -> PullRe
             attempt = run.attempt(pair)
             attempts.append(attempt)
             if attempt.stored is not None and not goal.pull_all_pairs:
-                named = options.rules.single_pull_event == "image"
-                _send_event(call, pair.image if named else "")  # EVENT-002
+                named = call.options.rules.single_pull_event == "image"
+                call.send_event(pair.image if named else "")  # EVENT-002
                 return PullResult((pair.image,), tuple(attempts), origin)
     images = tuple(attempt.image for attempt in attempts if attempt.stored is not None)
     if not images:
         raise _nothing_pulled(goal, name, attempts)
-    _send_event(call, images[0])
+    call.send_event(images[0])
     return PullResult(images, tuple(attempts), origin)
 
 
@@ -109,7 +106,7 @@ class _Run:
         Raises:
             PullCancelledError: the caller cancelled.
         """
-        self.call.options.cancel.raise_if_cancelled()
+        self.call.cancel.raise_if_cancelled()
         if isinstance(error, PullCancelledError):
             raise error
         wording = self.call.options.rules.wording
@@ -121,39 +118,22 @@ class _Run:
         return Attempt(pair.image, pair.source, error=error, endpoints=uses)
 
     def _copy(self, pair: PullRefPair, log: EndpointLog) -> CopiedImage:
-        options = self.call.options
-
-        def allow(source: Source, raw: RawManifest) -> None:
-            evaluate(self.policy, source.reference, origin=self.origin, log=self._log)
-
-        copying = Copying(
-            store=self.call.store,
-            reading=self.call.reading(name_source=True),
-            rules=options.rules,
-            progress=self.call.progress,
-            cancel=options.cancel,
-            allow=allow,
-            remove_signatures=options.remove_signatures,
-            verify_diff_ids=options.verify_diff_ids,
-        )
         with step("opening-source", source=image_name(pair.source)):
-            source = self.call.sources(log).open(pair.source)
+            source = self.call.sources.open(pair.source, log)
         with closing(source):
-            return copying.copy(pair, source)
+            return self.call.copying(self._allow).copy(pair, source)
+
+    def _allow(self, source: Source, raw: RawManifest) -> None:
+        evaluate(self.policy, source.reference, origin=self.origin, log=self._log)
 
     def _check_label(self, pair: PullRefPair, label: str) -> None:
         call = self.call.for_label_check()
-        with closing(call.sources().open(pair.source)) as source:
+        with closing(call.sources.open(pair.source)) as source:
             reading = call.reading(name_source=call is self.call)
             check_label(pair.image, label, source, reading)
 
     def _log(self, error: TowlineError) -> None:
         _LOG.error("%s", error.render(self.call.options.rules.wording))
-
-
-def _send_event(call: Call, name: str) -> None:
-    if call.options.on_event is not None:
-        call.options.on_event(Event("image", "pull", name))
 
 
 def _nothing_pulled(goal: PullGoal, name: str, attempts: list[Attempt]) -> PullFailedError:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from towline.cancel import CancelToken
 from towline.config.credentials import AuthLookup
 from towline.config.load import RegistriesCache
 from towline.errors import PullCancelledError, TowlineError, step
+from towline.events import Event
 from towline.goal import PullGoal, goal_from_image_reference, goal_from_name
-from towline.progress import Progress, TextWriter
-from towline.runtime.call import Call
+from towline.progress import BlobProgress, TextWriter
+from towline.runtime.call import Call, Hooks
 from towline.runtime.options import Options
 from towline.runtime.results import PullResult
 from towline.runtime.run_goal import run_goal
 from towline.source.archive_cache import ArchiveCache
 from towline.source.protocol import Source
-from towline.store.protocol import Store
+from towline.store.protocol import ImageStore
 from towline.transport import ImageReference, image_name, parse_image_name
+from towline.transport.docker import DockerReference
 
 if TYPE_CHECKING:
     from towline.runtime.explain import Explanation
@@ -36,7 +37,7 @@ class Runtime:
 
     def __init__(
         self,
-        store: Store,
+        store: ImageStore,
         options: Options | None = None,
         *,
         open_source: Callable[[ImageReference], Source | None] | None = None,
@@ -54,28 +55,27 @@ class Runtime:
         self._open_source = open_source
         self._registries = RegistriesCache()
 
-    def resolve(self, name: str) -> PullGoal:
+    def resolve(self, name: str, *, cancel: CancelToken | None = None) -> PullGoal:
         """Return the goal that a pull of `name` would run; no request is sent.
 
         Raises:
             TowlineError: the name, or a file that is read to resolve it, is invalid.
         """
-        with self._call(None) as call:
-            return goal_from_name(name, call.facts(), self.options.rules)
+        with self._call(Hooks(cancel)) as call:
+            return goal_from_name(name, call.facts, self.options.rules)
 
-    def explain(self, name: str) -> Explanation:
+    def explain(self, name: str, *, cancel: CancelToken | None = None) -> Explanation:
         """Return the goal with the configuration entries that decided it, and its endpoints.
 
         Raises:
             TowlineError: as `resolve`; also if registries.conf is invalid.
         """
-        from towline.runtime.explain import explain_goal
+        with self._call(Hooks(cancel)) as call:
+            return self._explained(call, name)
 
-        with self._call(None) as call:
-            goal = goal_from_name(name, call.facts(), self.options.rules)
-            return explain_goal(name, goal, call.registries_of(goal))
-
-    def explain_auth(self, name: str) -> tuple[tuple[str, tuple[AuthLookup, ...]], ...]:
+    def explain_auth(
+        self, name: str, *, cancel: CancelToken | None = None
+    ) -> tuple[tuple[str, tuple[AuthLookup, ...]], ...]:
         """Return the lookups of credentials for each endpoint of a name, with their results.
 
         The result has no secrets.  Credential helpers are run.
@@ -83,19 +83,26 @@ class Runtime:
         Raises:
             TowlineError: as `explain`.
         """
-        from towline.runtime.explain import explain_goal
-
-        with self._call(None) as call:
-            goal = goal_from_name(name, call.facts(), self.options.rules)
-            explained = explain_goal(name, goal, call.registries_of(goal))
+        with self._call(Hooks(cancel)) as call:
             return tuple(
-                (endpoint.reference.name, call.credential_lookups(candidate, endpoint))
-                for candidate in explained.candidates
+                (
+                    endpoint.reference.name,
+                    call.access.credential_lookups(candidate.pair.source, endpoint),
+                )
+                for candidate in self._explained(call, name).candidates
+                if isinstance(candidate.pair.source, DockerReference)
                 for endpoint in candidate.endpoints
             )
 
     def pull(
-        self, name: str, label: str | None = None, writer: TextWriter | None = None
+        self,
+        name: str,
+        label: str | None = None,
+        writer: TextWriter | None = None,
+        *,
+        cancel: CancelToken | None = None,
+        on_progress: Callable[[BlobProgress], None] | None = None,
+        on_event: Callable[[Event], None] | None = None,
     ) -> PullResult:
         """Pull a short name, a full name, or ``transport:rest`` (PULL-001).
 
@@ -103,70 +110,98 @@ class Runtime:
             name: the name as the user typed it.
             label: refuse images whose config does not have this label.
             writer: the progress text is written to it.
+            cancel: ends this pull.
+            on_progress: called with the state of each blob, from any thread, one call at a time.
+            on_event: called with each event, after it happened.
 
         Raises:
             PullFailedError: no image was pulled; ``facts["errors"]`` has the error of each pair.
+            PullCancelledError: `cancel` was cancelled.
             TowlineError: an error stopped the call before the first attempt or between two.
         """
-        return self._pull(name, label, writer, self.options.cancel)
+        return self._pull(name, label, Hooks(cancel, writer, on_progress, on_event))
 
     def pull_reference(
-        self, reference: ImageReference | str, writer: TextWriter | None = None
+        self,
+        reference: ImageReference | str,
+        writer: TextWriter | None = None,
+        *,
+        cancel: CancelToken | None = None,
+        on_progress: Callable[[BlobProgress], None] | None = None,
+        on_event: Callable[[Event], None] | None = None,
     ) -> PullResult:
         """Pull a source reference, or a text with its transport; no label is checked (PULL-002).
+
+        Args:
+            reference: of the source.
+            writer: as for `pull`.
+            cancel: as for `pull`.
+            on_progress: as for `pull`.
+            on_event: as for `pull`.
 
         Raises:
             PullFailedError: no image was pulled.
             TowlineError: as `pull`.
         """
         rules = self.options.rules
-        with self._call(writer) as call:
-            facts = call.facts()
+        with self._call(Hooks(cancel, writer, on_progress, on_event)) as call:
             if isinstance(reference, str):
-                reference = parse_image_name(reference, facts, rules)
+                reference = parse_image_name(reference, call.facts, rules)
             name = image_name(reference)
             with step("deciding-goal", name=name):
-                goal = goal_from_image_reference(reference, name, facts, rules)
+                goal = goal_from_image_reference(reference, name, call.facts, rules)
             return run_goal(call, goal, name, None)
 
     async def pull_async(
-        self, name: str, label: str | None = None, writer: TextWriter | None = None
+        self,
+        name: str,
+        label: str | None = None,
+        writer: TextWriter | None = None,
+        *,
+        cancel: CancelToken | None = None,
+        on_progress: Callable[[BlobProgress], None] | None = None,
+        on_event: Callable[[Event], None] | None = None,
     ) -> PullResult:
-        """Pull in a thread; cancelling the task cancels only this pull.  See `pull`."""
-        import asyncio  # slow to import, and not needed by most callers
+        """Pull in a thread of its own; cancelling the task ends the pull.
 
-        with self.options.cancel.branch() as cancel:
-            pull = asyncio.ensure_future(asyncio.to_thread(self._pull, name, label, writer, cancel))
-            try:
-                return await asyncio.shield(pull)
-            except asyncio.CancelledError:
-                cancel.cancel()
-                await asyncio.wait([pull])
-                pull.exception()  # else asyncio logs that it was never retrieved
-                raise
+        The arguments, the result and the errors are those of `pull`.  `writer`, `on_progress` and
+        `on_event` are called in other threads than the loop's.
+        """
+        from towline.runtime.own_thread import in_own_thread  # asyncio is slow to import
 
-    def _pull(
-        self, name: str, label: str | None, writer: TextWriter | None, cancel: CancelToken
-    ) -> PullResult:
-        with self._call(writer, cancel) as call:
-            goal = goal_from_name(name, call.facts(), self.options.rules)
+        with (cancel or CancelToken()).branch() as branch:
+            hooks = Hooks(branch, writer, on_progress, on_event)
+            return await in_own_thread(lambda: self._pull(name, label, hooks), branch.cancel)
+
+    def _pull(self, name: str, label: str | None, hooks: Hooks) -> PullResult:
+        with self._call(hooks) as call:
+            goal = goal_from_name(name, call.facts, self.options.rules)
             return run_goal(call, goal, name, label)
 
+    def _explained(self, call: Call, name: str) -> Explanation:
+        from towline.runtime.explain import explain_goal
+
+        goal = goal_from_name(name, call.facts, self.options.rules)
+        return explain_goal(goal, call.registries_of(goal))
+
     @contextmanager
-    def _call(self, writer: TextWriter | None, cancel: CancelToken | None = None) -> Iterator[Call]:
+    def _call(self, hooks: Hooks) -> Iterator[Call]:
         """Return the context of one call; its errors have the wording of the edition."""
-        rules = self.options.rules
-        progress = Progress(rules.wording, writer, self.options.on_progress)
-        with (cancel or self.options.cancel).branch() as branch:
-            options = replace(self.options, cancel=branch)
+        with (hooks.cancel or CancelToken()).branch() as cancel:
             try:
-                branch.raise_if_cancelled()
-                with ArchiveCache(branch.stop) as archives:
+                cancel.raise_if_cancelled()
+                with ArchiveCache(cancel.stop) as archives:
                     yield Call(
-                        self.store, options, self._registries, progress, archives, self._open_source
+                        self.store,
+                        self.options,
+                        hooks,
+                        cancel,
+                        archives,
+                        self._registries,
+                        self._open_source,
                     )
             except TowlineError as error:
                 # After cancellation, every error is a result of the cancellation.
-                raised = PullCancelledError("cancelled.by_caller") if branch.cancelled else error
-                raised.wording = rules.wording
+                raised = PullCancelledError("cancelled.by_caller") if cancel.cancelled else error
+                raised.wording = self.options.rules.wording
                 raise raised from error.__cause__

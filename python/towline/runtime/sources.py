@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from towline.image.platform import Platform
+from towline.registry.endpoint_log import EndpointLog
 from towline.rules import Rules
 from towline.source import unsupported
 from towline.source.protocol import Source
@@ -32,7 +33,8 @@ class Sources:
     Attributes:
         archives: keeps archives open between the building of the goal and the copies.
         platform: the platform of a tarball's image; None: the host platform.
-        docker: opens the source of an image in a registry; None if the network must not be used.
+        docker: opens the source of an image in a registry, which records the endpoints that it
+            uses; None if the network must not be used.
         custom: opens the caller's own sources, and is called first; it returns None for others.
         stop: stops reads during the opening.
     """
@@ -40,12 +42,16 @@ class Sources:
     rules: Rules
     archives: ArchiveCache | None = None
     platform: Platform | None = None
-    docker: Callable[[DockerReference], Source] | None = None
+    docker: Callable[[DockerReference, EndpointLog], Source] | None = None
     custom: Callable[[ImageReference], Source | None] | None = None
     stop: Stop | None = None
 
-    def open(self, reference: ImageReference) -> Source:
+    def open(self, reference: ImageReference, log: EndpointLog | None = None) -> Source:
         """Open the source of a reference; its module is imported only now.
+
+        Args:
+            reference: of the image.
+            log: records the endpoints that are used; None if nobody reads it.
 
         Raises:
             UnsupportedError: towline does not support the transport.
@@ -53,9 +59,13 @@ class Sources:
         """
         if self.custom is not None and (source := self.custom(reference)) is not None:
             return source
+        if isinstance(reference, DockerReference) and self.docker is not None:
+            return self.docker(reference, log or EndpointLog())
+        return self.open_local(reference)
+
+    def open_local(self, reference: ImageReference) -> Source:
+        """Open towline's own source of an image on the disk; raises as `open`."""
         match reference:
-            case DockerReference() if self.docker is not None:
-                return self.docker(reference)
             case DockerArchiveReference():
                 from towline.source import docker_archive
 

@@ -9,7 +9,7 @@ from towline.errors import StoreError
 from towline.store.absent import AbsentStore
 from towline.store.layout import Collected, Durability, LayoutStore, Verification
 from towline.store.layout import open_store as _open_store
-from towline.store.protocol import Store
+from towline.store.protocol import ImageStore
 
 __all__ = [
     "Collected",
@@ -51,7 +51,7 @@ def open_store(
     return _open_store(path, create=create, durability=durability)
 
 
-def existing_store(root: str | os.PathLike[str] | None = None) -> Store:
+def existing_store(root: str | os.PathLike[str] | None = None) -> ImageStore:
     """Open the store in a directory without creating it; a missing store has no images.
 
     Raises:

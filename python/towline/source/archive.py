@@ -21,12 +21,13 @@ from towline.errors import (
     PathError,
     SourceError,
     TowlineError,
+    path_errors,
     step,
 )
-from towline.source.files import path_errors, raise_writer_error
+from towline.source.files import raise_writer_error
 
 if TYPE_CHECKING:
-    from towline.core import BlobWriter
+    from towline.core import ByteWriter
 
 __all__ = ["ArchiveMembers"]
 
@@ -218,7 +219,7 @@ class ArchiveMembers:
             self._measured[member.offset] = size
         return self._measured[member.offset]
 
-    def deliver(self, member: Member, offset: int, writer: BlobWriter, *, decompress: bool) -> None:
+    def deliver(self, member: Member, offset: int, writer: ByteWriter, *, decompress: bool) -> None:
         """Append the bytes of a member from `offset` on to a writer, or all of them decompressed.
 
         Raises:
@@ -307,8 +308,9 @@ def _check_file(path: str) -> None:
         finally:
             os.close(fd)
     if stat.S_ISDIR(mode):
-        with step("detecting-compression", path=path):
-            raise PathError("path.unusable", operation="read", path=path, errno=errno.EISDIR)
+        raise PathError.of("read", path, IsADirectoryError(errno.EISDIR, "")).during(
+            "detecting-compression", path=path
+        )
     if not (stat.S_ISREG(mode) or empty):  # /dev/null is an empty archive, but /dev/zero never ends
         raise PathError("path.not_a_file", path=path)
 

@@ -10,7 +10,7 @@ from towline.core import Member, Stop
 from towline.source.archive import ArchiveMembers
 
 if TYPE_CHECKING:
-    from towline.core import BlobWriter
+    from towline.core import ByteWriter
 
 __all__ = ["ArchiveCache", "MemberBlob", "open_members"]
 
@@ -89,7 +89,7 @@ class MemberBlob:
         self.size: int | None = None if decompress else stored
         self.offset = 0 if decompress or offset > stored else offset
 
-    def deliver(self, writer: BlobWriter) -> None:
+    def deliver(self, writer: ByteWriter) -> None:
         """Write the member's bytes from `offset` on; raises as `ArchiveMembers.deliver`."""
         self._members.deliver(self._member, self.offset, writer, decompress=self._decompress)
 

@@ -9,14 +9,14 @@ from typing import Self
 from urllib3 import HTTPHeaderDict
 
 from towline.cancel import CancelToken
-from towline.errors import PullCancelledError, RegistryError, Step, TowlineError, VerificationError
+from towline.errors import PullCancelledError, RegistryError, TowlineError, VerificationError
 from towline.image.descriptor import Descriptor
 from towline.image.manifest import RawManifest, typed
 from towline.image.schema1 import manifest_digest
 from towline.name.digest import Digest, parse_digest
 from towline.name.reference import Reference
 from towline.registry.client import RegistryClient
-from towline.registry.connection_slots import ConnectionSlots
+from towline.registry.connection_slots import PARALLEL_BLOBS, ConnectionSlots
 from towline.registry.credentials import Credentials
 from towline.registry.endpoint_log import RateLimit
 from towline.registry.error_body import (
@@ -72,7 +72,7 @@ def open_source(reference: DockerReference, access: DockerAccess) -> DockerSourc
 class DockerSource:
     """One image in a registry.  Safe in any number of threads."""
 
-    parallel = 6
+    parallel = PARALLEL_BLOBS
 
     def __init__(self, reference: DockerReference, access: DockerAccess) -> None:
         location = access.location or reference.reference
@@ -223,7 +223,7 @@ class DockerSource:
         name = self.reference.reference.name
         error = self._client.refusal(wanted, response, repository=name, reference=target)
         if wanted == "manifest":  # REG-030: errors of the ping and of tokens do not have this step
-            error.steps = (Step("fetching-manifest", {"reference": target, "repository": name}),)
+            error.during("fetching-manifest", reference=target, repository=name)
         return error
 
     def __enter__(self) -> Self:

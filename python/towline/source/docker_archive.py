@@ -23,6 +23,7 @@ from towline.source.archive_cache import ArchiveCache, MemberBlob, open_members
 from towline.source.checks import check_config
 from towline.transport import ImageReference
 from towline.transport.docker_archive import DockerArchiveReference
+from towline.transport.facts import ArchiveImage
 
 __all__ = ["ArchiveItem", "DockerArchiveSource", "open_source", "read_items"]
 
@@ -122,6 +123,10 @@ class DockerArchiveSource:
     def items(self) -> tuple[ArchiveItem, ...]:
         """The images in manifest.json; raises as `read_items`."""
         return self._members.remember("items", lambda: read_items(self._members, self.rules))
+
+    def listed_images(self) -> tuple[ArchiveImage, ...]:
+        """The images in manifest.json, with their names; raises as `read_items`."""
+        return tuple(ArchiveImage(index, item.names) for index, item in enumerate(self.items()))
 
     def manifest(self, instance: Digest | None = None) -> RawManifest:
         """The manifest, made from the archive's list, the config and the layers (ARCH-020).

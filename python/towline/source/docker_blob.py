@@ -21,7 +21,7 @@ from towline.source.blob_requests import BlobRequests
 from towline.source.docker_ranges import ParallelRanges
 
 if TYPE_CHECKING:
-    from towline.core import BlobWriter
+    from towline.core import ByteWriter
 
 __all__ = ["DockerBlob", "open_blob"]
 
@@ -69,7 +69,7 @@ class DockerBlob:
             response.close()
             raise self._wrong_size(self.size)
 
-    def deliver(self, writer: BlobWriter) -> None:
+    def deliver(self, writer: ByteWriter) -> None:
         """Write the blob's bytes from `offset` on; the caller checks the digest.
 
         Raises:
@@ -104,7 +104,7 @@ class DockerBlob:
             self._closed = True
             self._requests.slots.end_layer()
 
-    def _write_body(self, writer: BlobWriter, start: int) -> None:
+    def _write_body(self, writer: ByteWriter, start: int) -> None:
         """Write the body to the end of the blob, which begins at offset `start` of the writer."""
         end = self._end
         steps = _Steps(self._response)
@@ -140,7 +140,7 @@ class DockerBlob:
             )
         )
 
-    def _divide(self, writer: BlobWriter, start: int) -> bool:
+    def _divide(self, writer: ByteWriter, start: int) -> bool:
         """Fetch the rest over several connections; returns False if no helper could be started.
 
         The first connection receives the first range meanwhile.  If all helpers have failed by

@@ -33,7 +33,7 @@ from towline.registry.retry import Retries
 from towline.timeouts import Timeouts
 
 if TYPE_CHECKING:
-    from towline.core import BlobWriter
+    from towline.core import ByteWriter
 
 __all__ = ["ParallelRanges"]
 
@@ -116,7 +116,7 @@ class ParallelRanges:
         """Start a fetcher in the slot of the layer, whose first connection is closed."""
         self._start_fetcher(Canceller(), helper=False)
 
-    def deliver(self, writer: BlobWriter) -> None:
+    def deliver(self, writer: ByteWriter) -> None:
         """Write the bytes in order, to the end or until no fetcher is running.
 
         Raises:

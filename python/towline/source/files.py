@@ -6,44 +6,23 @@ import errno
 import os
 import posixpath
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from towline.core import CoreError
-from towline.errors import LimitExceededError, PathError, SourceError
+from towline.errors import LimitExceededError, PathError, SourceError, path_errors
 
 if TYPE_CHECKING:
-    from towline.core import BlobWriter
+    from towline.core import ByteWriter
 
 __all__ = [
     "FileBlob",
     "joined",
     "open_file",
-    "path_errors",
     "raise_writer_error",
     "read_document",
 ]
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # opening a FIFO must not block
-
-
-@contextmanager
-def path_errors(operation: str, path: str) -> Iterator[None]:
-    """Convert `OSError` and `ValueError` to an error with the path and the operation.
-
-    Raises:
-        PathError: ``path.unusable``.
-    """
-    try:
-        yield
-    except OSError as error:
-        code = errno.EIO if error.errno is None else error.errno
-        raise PathError("path.unusable", operation=operation, path=path, errno=code) from None
-    except ValueError:  # a NUL character, or characters that cannot be encoded
-        raise PathError(
-            "path.unusable", operation=operation, path=path, errno=errno.EINVAL
-        ) from None
 
 
 def joined(folder: str, name: str) -> str:
@@ -88,7 +67,7 @@ def read_document(path: str, what: str, limit: int) -> bytes:
     return data
 
 
-def raise_writer_error(error: CoreError, writer: BlobWriter) -> None:
+def raise_writer_error(error: CoreError, writer: ByteWriter) -> None:
     """Raise an error of copying to a writer if the writer caused it; return if the source did.
 
     Raises:
@@ -108,7 +87,7 @@ class FileBlob:
         self.size: int | None = os.fstat(self._fd).st_size
         self.offset = offset if offset <= self.size else 0
 
-    def deliver(self, writer: BlobWriter) -> None:
+    def deliver(self, writer: ByteWriter) -> None:
         """Write the file's bytes from `offset` on.
 
         Raises:

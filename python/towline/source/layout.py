@@ -20,6 +20,7 @@ from towline.image.manifest import (
     RawManifest,
     typed,
 )
+from towline.image.oci_layout import CONTAINERD_NAME, REF_NAME
 from towline.name.digest import Digest
 from towline.rules import Rules
 from towline.source.checks import check_config, check_manifest, check_size
@@ -31,9 +32,6 @@ __all__ = ["INDEX", "Choice", "LayoutFiles", "LayoutSource", "choose", "image_na
 
 INDEX = "index.json"
 
-_REF_NAME = "org.opencontainers.image.ref.name"
-# containerd writes only the tag to the annotation above, and the whole name to this one
-_CONTAINERD_NAME = "io.containerd.image.name"
 _IMAGE_TYPES = (OCI_MANIFEST, OCI_INDEX, DOCKER_SCHEMA2, DOCKER_LIST, "")
 
 
@@ -113,9 +111,9 @@ def choose(files: LayoutFiles, image: str, rules: Rules) -> Choice:
 
 def image_name_in(annotations: Mapping[str, str], rules: Rules) -> str:
     """The image name in the annotations of a descriptor, ``""`` if none (LAYOUT-007)."""
-    if rules.layout_images == "any" and annotations.get(_CONTAINERD_NAME):
-        return annotations[_CONTAINERD_NAME]
-    return annotations.get(_REF_NAME, "")
+    if rules.layout_images == "any" and annotations.get(CONTAINERD_NAME):
+        return annotations[CONTAINERD_NAME]
+    return annotations.get(REF_NAME, "")
 
 
 def names_of(entries: Sequence[Descriptor], rules: Rules) -> list[str]:
@@ -127,16 +125,16 @@ def _names(entry: Descriptor, rules: Rules) -> tuple[str, ...]:
     """The names by which an entry can be chosen."""
     if rules.layout_images == "oci":  # LAYOUT-006: only OCI manifests can be chosen by name
         usable = entry.media_type == OCI_MANIFEST
-        return (entry.annotations.get(_REF_NAME, ""),) if usable else ()
+        return (entry.annotations.get(REF_NAME, ""),) if usable else ()
     if entry.media_type not in _IMAGE_TYPES:
         return ()
-    names = (entry.annotations.get(key, "") for key in (_REF_NAME, _CONTAINERD_NAME))
+    names = (entry.annotations.get(key, "") for key in (REF_NAME, CONTAINERD_NAME))
     return tuple(name for name in names if name)
 
 
 def _is_one_image(entries: Sequence[Descriptor]) -> bool:
     # LAYOUT-008: several manifests with one name, or all without, each for another platform
-    names = {entry.annotations.get(_REF_NAME, "") for entry in entries}
+    names = {entry.annotations.get(REF_NAME, "") for entry in entries}
     platforms = {entry.platform for entry in entries}
     several = len(entries) > 1 and len(names) == 1
     return several and None not in platforms and len(platforms) == len(entries)
@@ -155,6 +153,10 @@ class LayoutSource:
 
     def __repr__(self) -> str:
         return f"LayoutSource({self.reference.within_transport!r})"
+
+    def annotated_name(self) -> str:
+        """The name of the image in the layout, ``""`` if it has none."""
+        return self._choice.name
 
     def manifest(self, instance: Digest | None = None) -> RawManifest:
         """The chosen manifest or index, or an instance of the index.

@@ -14,13 +14,13 @@ from towline.config.endpoints import Endpoint
 from towline.errors import (
     PullCancelledError,
     RegistryError,
-    Step,
     TowlineError,
     VerificationError,
 )
 from towline.image.descriptor import Descriptor
 from towline.image.manifest import RawManifest, parse_index, parse_manifest
 from towline.name.digest import Digest
+from towline.registry.connection_slots import PARALLEL_BLOBS
 from towline.registry.endpoint_log import EndpointLog
 from towline.rules import Rules
 from towline.source.protocol import Announcement
@@ -46,7 +46,7 @@ class MirroredSource:
         log: records what each endpoint serves.
     """
 
-    parallel = 6
+    parallel = PARALLEL_BLOBS
 
     def __init__(
         self,
@@ -177,15 +177,10 @@ class MirroredSource:
         last = next((end for end in failures if not end.mirror), list(failures)[-1])
         error = failures.pop(last)
         if failures:
-            error.steps = (
-                Step(
-                    "asking-mirrors",
-                    {
-                        "locations": [endpoint.reference.name for endpoint in failures],
-                        "errors": list(failures.values()),
-                    },
-                ),
-                *error.steps,
+            error.during(
+                "asking-mirrors",
+                locations=[endpoint.reference.name for endpoint in failures],
+                errors=list(failures.values()),
             )
         return error
 

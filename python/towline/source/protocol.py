@@ -7,14 +7,23 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
-from towline.core import BlobWriter
+from towline.core import ByteWriter
 from towline.errors import TowlineError
 from towline.image.descriptor import Descriptor
 from towline.image.manifest import RawManifest
 from towline.name.digest import Digest
 from towline.transport import ImageReference
+from towline.transport.facts import ArchiveImage
 
-__all__ = ["Alternatives", "Announcement", "Announcing", "OpenBlob", "Source"]
+__all__ = [
+    "Alternatives",
+    "Announcement",
+    "Announcing",
+    "ListsImages",
+    "NamesImage",
+    "OpenBlob",
+    "Source",
+]
 
 
 class OpenBlob(Protocol):
@@ -28,7 +37,7 @@ class OpenBlob(Protocol):
     def offset(self) -> int:
         """Where delivery begins: the requested offset, or 0 if the source does not support it."""
 
-    def deliver(self, writer: BlobWriter) -> None:
+    def deliver(self, writer: ByteWriter, /) -> None:
         """Write the blob's bytes from `offset` on to the writer; the caller checks the digest.
 
         Raises:
@@ -45,6 +54,7 @@ class OpenBlob(Protocol):
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
+        /,
     ) -> None: ...
 
 
@@ -63,16 +73,16 @@ class Source(Protocol):
     def parallel(self) -> int:
         """How many blobs may be open at once."""
 
-    def manifest(self, instance: Digest | None = None) -> RawManifest:
+    def manifest(self, instance: Digest | None = None, /) -> RawManifest:
         """The manifest, or the instance of a list with this digest."""
 
-    def config(self, descriptor: Descriptor) -> bytes:
+    def config(self, descriptor: Descriptor, /) -> bytes:
         """The config blob, limited in size; its digest is checked."""
 
-    def in_order(self, wanted: Sequence[Descriptor]) -> Sequence[Descriptor]:
+    def in_order(self, wanted: Sequence[Descriptor], /) -> Sequence[Descriptor]:
         """The wanted blobs in the order that is most efficient for this source."""
 
-    def open_blob(self, descriptor: Descriptor, offset: int = 0) -> OpenBlob:
+    def open_blob(self, descriptor: Descriptor, offset: int = 0, /) -> OpenBlob:
         """Open a blob; its size and offset are known before delivery."""
 
     def close(self) -> None:
@@ -80,10 +90,30 @@ class Source(Protocol):
 
 
 @runtime_checkable
+class ListsImages(Protocol):
+    """A source in an archive that lists several images with their names."""
+
+    def listed_images(self) -> tuple[ArchiveImage, ...]:
+        """The images that the archive lists, in its order.
+
+        Raises:
+            SourceError: the list is missing or invalid.
+        """
+
+
+@runtime_checkable
+class NamesImage(Protocol):
+    """A source whose archive or layout gives a name to the image."""
+
+    def annotated_name(self) -> str:
+        """The name; ``""`` if the image has none."""
+
+
+@runtime_checkable
 class Alternatives(Protocol):
     """A source that may get a blob from several endpoints."""
 
-    def give_up(self, descriptor: Descriptor, error: TowlineError) -> bool:
+    def give_up(self, descriptor: Descriptor, error: TowlineError, /) -> bool:
         """Record that the blob opened last failed; returns whether another endpoint remains."""
 
 

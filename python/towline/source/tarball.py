@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from towline.core import CoreError, Stop, layer_pass
-from towline.errors import SourceError
+from towline.errors import SourceError, path_errors
 from towline.image.descriptor import Descriptor
 from towline.image.manifest import OCI_CONFIG, OCI_MANIFEST, RawManifest
 from towline.image.platform import Platform, host_platform
 from towline.name.digest import Digest, sha256_of
 from towline.rules import Rules
 from towline.source.checks import check_config
-from towline.source.files import FileBlob, open_file, path_errors
+from towline.source.files import FileBlob, open_file
 from towline.transport import ImageReference
 from towline.transport.tarball import TarballReference
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NoReturn
 
+from towline.cancel import CancelToken
 from towline.errors import StoreError
 from towline.name.digest import Digest
-from towline.store.protocol import Image
+from towline.store.protocol import Image, ImagePlan
 from towline.transport.facts import StoreIdentity
 
 __all__ = ["AbsentStore"]
@@ -32,25 +33,24 @@ class AbsentStore:
         """Return no images."""
         return ()
 
-    def find_id(self, prefix: str) -> str | None:
+    def find_id(self, prefix: str, /) -> str | None:
         """Return None."""
-        return None
 
-    def image(self, name: str) -> NoReturn:
+    def image(self, name: str, /) -> NoReturn:
         """Raise StoreError ``store.missing``."""
         raise StoreError("store.missing", path=self._root)
 
-    def holds(self, name: str) -> bool:
+    def holds(self, name: str, /) -> bool:
         """Return False."""
         return False
 
-    def document(self, digest: Digest, limit: int) -> None:
+    def document(self, digest: Digest, limit: int, /) -> bytes | None:
         """Return None."""
 
-    def begin(self, plan: object, *, cancel: object = None) -> NoReturn:
+    def open_layer(self, digest: Digest, /) -> NoReturn:
         """Raise StoreError ``store.missing``."""
         raise StoreError("store.missing", path=self._root)
 
-    def blob_path(self, digest: Digest) -> NoReturn:
+    def begin(self, plan: ImagePlan, /, *, diff_ids: bool, cancel: CancelToken) -> NoReturn:
         """Raise StoreError ``store.missing``."""
         raise StoreError("store.missing", path=self._root)

@@ -1,20 +1,35 @@
-"""The protocol of a store, as the copying of an image uses it."""
+"""The protocols of destinations and stores, as the copying of an image uses them.
+
+A `Destination` takes images; an `ImageStore` is a destination that also returns them.  Nothing
+unverified becomes visible: only the commit of a sink makes a `StoredBlob`, and only `publish` makes
+names visible.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
 from towline.cancel import CancelToken
-from towline.core import BlobWriter
+from towline.core import ByteWriter
 from towline.image.descriptor import Descriptor
 from towline.image.manifest import RawManifest
 from towline.name.digest import Digest
 from towline.transport.facts import StoreIdentity
 
-__all__ = ["BlobSink", "Image", "ImagePlan", "Ingest", "LayerPlan", "Store", "VerifiedBlob"]
+__all__ = [
+    "BlobSink",
+    "Destination",
+    "Image",
+    "ImagePlan",
+    "ImageStore",
+    "Ingest",
+    "LayerPlan",
+    "LayerReader",
+    "StoredBlob",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +51,10 @@ class ImagePlan:
 
     Attributes:
         id: hex; the config's digest, unless the destination requested another ID (STORE-006).
-            Empty as long as the ID depends on layers that are not fetched yet, as in schema 1.
+            Empty for an image of schema 1, whose ID depends on its layers.
         manifest: the original manifest of the image.
-        config: the bytes of the config; empty if the image has none.  For schema 1 it is made
-            after the layers were fetched (STORE-021).
+        config: the bytes of the config; empty if the image has none.  That of schema 1 is made of
+            the layers when the image is published (STORE-021).
         layers: lowest first, including repeats.
         names: full names to add, newest first: ``domain/path:tag`` or ``domain/path@digest``.
         listed: the original manifest list from which the manifest was selected.
@@ -53,8 +68,8 @@ class ImagePlan:
     listed: RawManifest | None = None
 
 
-class VerifiedBlob(Protocol):
-    """A blob whose digest and size were verified.  Only the commit of a sink creates one."""
+class StoredBlob(Protocol):
+    """A blob whose digest and size were verified.  Only the commit of a sink makes one."""
 
     @property
     def digest(self) -> Digest:
@@ -64,26 +79,31 @@ class VerifiedBlob(Protocol):
     def size(self) -> int:
         """The size in bytes."""
 
+    @property
+    def diff_id(self) -> Digest | None:
+        """The diff ID of the layer; None if it was not computed."""
+
 
 class BlobSink(Protocol):
-    """Takes the bytes of one missing blob.  Without a commit the bytes are kept as a prefix."""
+    """Takes the bytes of one missing blob.
+
+    It is a context manager.  Without a commit, a store may keep the bytes as a prefix of the blob.
+    If the context is left with an error of the writer, the sink raises it as a TowlineError.
+    """
 
     @property
-    def offset(self) -> int:
-        """How many bytes of the blob an earlier attempt has stored."""
-
-    @property
-    def writer(self) -> BlobWriter:
-        """The writer, which takes the bytes from `offset` on."""
+    def writer(self) -> ByteWriter:
+        """The writer; its `offset` is the number of bytes that are here already."""
 
     def restart(self) -> None:
-        """Drop the stored bytes, and start at offset 0."""
+        """Drop the bytes, and start at offset 0, with another writer."""
 
-    def commit(self) -> VerifiedBlob:
-        """Verify the size and digest, and store the blob.
+    def commit(self) -> StoredBlob:
+        """Verify the size and digest, and store the blob; `restart` is possible after a failure.
 
         Raises:
-            VerificationError: ``verify.digest`` or ``verify.size``; the bytes are dropped.
+            VerificationError: ``verify.digest`` or ``verify.size``, with the fact ``size``, the
+                number of bytes that were written; the bytes are dropped.
         """
 
     def __enter__(self) -> Self: ...
@@ -93,6 +113,7 @@ class BlobSink(Protocol):
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
+        /,
     ) -> None: ...
 
 
@@ -117,7 +138,7 @@ class Image(Protocol):
 
     @property
     def config(self) -> bytes:
-        """The original config."""
+        """The original config; for schema 1, the config that was made (MANIFEST-024)."""
 
     @property
     def layers(self) -> tuple[Descriptor, ...]:
@@ -125,30 +146,36 @@ class Image(Protocol):
 
 
 class Ingest(Protocol):
-    """The storing of one image.  It holds the store's shared lock until its context is left."""
+    """The storing of one image, from `Destination.begin` until its context is left."""
 
     def missing(self) -> Sequence[LayerPlan]:
-        """Return the layers whose blobs are not in the store, each blob once, lowest first."""
+        """Return the layers whose blobs are not here, each blob once, lowest first."""
 
-    def sink(self, layer: LayerPlan) -> BlobSink | None:
+    def sink(self, layer: LayerPlan, /) -> BlobSink | None:
         """Return the sink of a missing blob; wait while another task or process has it.
 
         None if the blob was stored meanwhile.  The caller must not hold another sink.
-        """
-
-    def publish(
-        self,
-        completed: ImagePlan | None = None,
-        diff_ids: Mapping[Digest, Digest] | None = None,
-    ) -> Image:
-        """Make the image and its names visible, atomically.
-
-        Args:
-            completed: the plan, completed with the ID and the config that depend on the layers.
-            diff_ids: the diff IDs of layers that were decompressed during this pull, by blob.
 
         Raises:
-            StoreError: ``store.incomplete`` if a blob is missing; the store is unchanged.
+            PullCancelledError: the caller cancelled during the wait.
+        """
+
+    def diff_id(self, layer: LayerPlan, /) -> Digest:
+        """Return the diff ID of a stored layer: one that was committed, or was here already.
+
+        Raises:
+            SourceError: ``core.layer``: the layer cannot be decompressed, or is not a tar.
+            PullCancelledError: the caller cancelled.
+        """
+
+    def publish(self) -> Image:
+        """Make the image and its names visible, atomically.
+
+        The ID and config of an image of schema 1 are made of its layers (STORE-021).
+
+        Raises:
+            StoreError: ``store.incomplete`` if a blob is missing; nothing is visible.
+            SourceError: as `diff_id`, for schema 1.
         """
 
     def __enter__(self) -> Self: ...
@@ -158,40 +185,80 @@ class Ingest(Protocol):
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
+        /,
     ) -> None: ...
 
 
-class Store(Protocol):
-    """A store of images."""
+class Destination(Protocol):
+    """Takes images."""
+
+    def begin(self, plan: ImagePlan, /, *, diff_ids: bool, cancel: CancelToken) -> Ingest:
+        """Begin to store an image.
+
+        Args:
+            plan: the image.
+            diff_ids: decompress layers while they arrive, so that `Ingest.diff_id` need not read
+                them again.
+            cancel: ends every wait.
+        """
+
+
+class LayerReader(Protocol):
+    """Reads a stored blob from its beginning; a context manager."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to `size` bytes, or all the rest; no bytes at the end.
+
+        Raises:
+            VerificationError: ``verify.digest``, instead of the end: the blob is damaged.
+        """
+
+    def close(self) -> None:
+        """Close it; idempotent."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None: ...
+
+
+class ImageStore(Destination, Protocol):
+    """A store of images: a destination that also returns them."""
 
     @property
     def identity(self) -> StoreIdentity:
         """The driver and paths of the store, as podman prints them."""
 
-    def begin(self, plan: ImagePlan, *, cancel: CancelToken | None = None) -> Ingest:
-        """Begin to store an image; `cancel` ends every wait."""
-
-    def blob_path(self, digest: Digest) -> str:
-        """Return the path of a verified blob, which may only be read."""
-
-    def holds(self, name: str) -> bool:
+    def holds(self, name: str, /) -> bool:
         """Whether an image has this full name or digest."""
 
-    def document(self, digest: Digest, limit: int) -> bytes | None:
+    def document(self, digest: Digest, limit: int, /) -> bytes | None:
         """Return a stored manifest, list or config after checking its digest.
 
         None if it is missing, damaged, or larger than `limit` bytes.
         """
 
+    def open_layer(self, digest: Digest, /) -> LayerReader:
+        """Open the blob of a layer, as it was fetched.
+
+        Raises:
+            StoreError: ``store.blob_missing``.
+        """
+
     def images(self) -> Sequence[Image]:
         """Return all images, those with the newest names first."""
 
-    def image(self, name: str) -> Image:
+    def image(self, name: str, /) -> Image:
         """Return the image of a name, an ID (or a prefix of one), or a digest.
 
         Raises:
             StoreError: ``store.unknown_image``, ``store.ambiguous_id``.
         """
 
-    def find_id(self, prefix: str) -> str | None:
+    def find_id(self, prefix: str, /) -> str | None:
         """Return the only ID with this prefix, else None."""

@@ -8,9 +8,9 @@ the tests returns fixed values.  A fact that cannot be read raises a `towline.er
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-__all__ = ["ArchiveImage", "Facts", "StoreIdentity"]
+__all__ = ["Alias", "ArchiveImage", "ConfigEntry", "Facts", "SearchRegistries", "StoreIdentity"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,39 @@ class ArchiveImage:
 
     index: int
     names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigEntry:
+    """A configuration entry and the file that has it.
+
+    Attributes:
+        table: the table or key, as written in the file.
+        path: the file; None if no file has the entry and the default applies.
+    """
+
+    table: str
+    path: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry as a JSON document."""
+        return {"table": self.table, "path": self.path}
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """The full name of a short-name alias, and the entry that defines it."""
+
+    full_name: str
+    entry: ConfigEntry
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRegistries:
+    """The search registries, in the order of the configuration, and the entries that set them."""
+
+    registries: tuple[str, ...]
+    entries: tuple[ConfigEntry, ...] = ()
 
 
 class Facts(Protocol):
@@ -58,14 +91,11 @@ class Facts(Protocol):
     def config_hex(self, source: object) -> str:
         """The hex of the config digest of the image that a source reference names."""
 
-    def alias(self, name: str) -> str | None:
-        """The full name for a short-name alias; None if `name` is not an alias.
-
-        `name` has no tag and no digest.
-        """
+    def alias(self, name: str) -> Alias | None:
+        """The short-name alias of this name, which has no tag and no digest; None if none."""
 
     def enforced_by(self) -> str | None:
         """The file that sets short-name-mode to enforcing; None if none does."""
 
-    def search_registries(self) -> tuple[str, ...]:
-        """The search registries for short names, in the order of the configuration."""
+    def search_registries(self) -> SearchRegistries:
+        """The search registries for short names."""

@@ -5,11 +5,11 @@ TRANS-030 to TRANS-036.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import ClassVar
 
 from towline.errors import InvalidNameError
+from towline.image.oci_layout import is_layout_name
 from towline.rules import Rules
 from towline.transport.facts import Facts
 from towline.transport.reference import path_namespaces, valid_path_scope
@@ -17,10 +17,6 @@ from towline.transport.reference import path_namespaces, valid_path_scope
 __all__ = ["NAME", "OciReference", "parse", "split", "valid_scope"]
 
 NAME = "oci"
-
-# TRANS-033: letters and digits, single separators or a double hyphen between them
-_PART = r"[A-Za-z0-9]+(?:(?:--|[-._:@+])[A-Za-z0-9]+)*"
-_IMAGE = re.compile(rf"{_PART}(?:/{_PART})*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +58,7 @@ def split(text: str, facts: Facts) -> tuple[str, str, str]:
     """
     path, _, image = text.partition(":")
     resolved = facts.resolve_path(path)
-    if image and not _IMAGE.fullmatch(image):
+    if image and not is_layout_name(image):  # TRANS-033
         raise InvalidNameError("transport.oci_image", image=image)
     return path, image, resolved
 

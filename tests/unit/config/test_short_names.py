@@ -62,7 +62,7 @@ def test_the_alias_cache_of_podman(
     runtime = puller.runtime(locations=replace(puller.locations, uid=uid))
     assert [pair.image for pair in runtime.resolve("foo").pairs] == ["d.example/foo"]
     assert len(runtime.resolve("bar").pairs) == 2
-    assert runtime.explain("foo").decisions[0].path == str(alias_cache)
+    assert runtime.resolve("foo").how.entries[0].path == str(alias_cache)
     assert alias_cache.read_bytes() == before
     alias_cache.write_text("[aliases\n")
     with pytest.raises(ConfigurationError) as caught:

@@ -21,12 +21,14 @@ from tests.support.archives import (
     tar,
     write_files,
 )
+from towline.config.registries import Registries
 from towline.errors import PathError, SourceError, TowlineError, UnsupportedError
 from towline.goal import goal_from_name
-from towline.image.platform import Platform
+from towline.image.platform import Platform, host_platform
 from towline.name.reference import parse_normalized
 from towline.rules import Rules
 from towline.runtime.disk_facts import DiskFacts
+from towline.runtime.sources import Sources
 from towline.source.archive_cache import ArchiveCache
 from towline.source.protocol import Source
 from towline.transport import ImageReference, parse_image_name
@@ -43,17 +45,16 @@ def facts(
     *,
     archives: ArchiveCache | None = None,
     platform: Platform | None = None,
-    open_source: Callable[[ImageReference], Source] | None = None,
+    open_source: Callable[[ImageReference], Source | None] | None = None,
 ) -> DiskFacts:
     """Facts with a store that has one image, and two search registries."""
     return DiskFacts(
         store=STORE,
         find_id=lambda prefix: "abc123" if "abc123".startswith(prefix) else None,
-        search_registries=lambda: ("one.example", "two.example"),
+        registries=lambda: Registries(search=("one.example", "two.example")),
         rules=rules,
-        archives=archives,
-        platform=platform,
-        open_source=open_source,
+        sources=Sources(rules, archives=archives, platform=platform, custom=open_source),
+        platform=platform or host_platform(),
     )
 
 
@@ -68,7 +69,9 @@ def test_disk_facts_implement_facts() -> None:
     assert some.store == STORE
     assert some.image_id("abc") == "abc123"
     assert some.image_id("x") is None
-    assert some.search_registries() == ("one.example", "two.example")
+    assert some.search_registries().registries == ("one.example", "two.example")
+    assert some.alias("x") is None
+    assert some.enforced_by() is None
 
 
 @pytest.fixture

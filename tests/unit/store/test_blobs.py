@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.store_images import Made, make, put
+from tests.support.store_images import Made, blob_path, make, put
 from towline.cancel import CancelToken
 from towline.errors import PullCancelledError, StoreError, VerificationError
 from towline.store.layout import LayoutIngest, LayoutSink, LayoutStore, open_store
@@ -38,14 +38,14 @@ def test_a_fetch_is_resumed(store: LayoutStore) -> None:
     with store.begin(made.plan) as ingest:
         sink, data = open_sink(ingest, made)
         with sink:
-            assert sink.offset == 0
+            assert sink.writer.offset == 0
             sink.writer.write(data[:20])
         with pytest.raises(StoreError):
             ingest.publish()
     with open_store(store.root).begin(made.plan) as ingest:
         sink, data = open_sink(ingest, made)
         with sink:
-            assert sink.offset == sink.writer.offset == 20
+            assert sink.writer.offset == 20
             sink.writer.write(data[20:])
             blob = sink.commit()
         assert (str(blob.digest), blob.size) == (
@@ -71,7 +71,7 @@ def test_wrong_bytes_are_dropped_and_the_sink_can_be_restarted(store: LayoutStor
             assert caught.value.facts["size"] == len(data)
             assert os.listdir(f"{store.root}/towline/partial/sha256") == []
             sink.restart()
-            assert sink.offset == 0
+            assert sink.writer.offset == 0
             sink.writer.write(data)
             sink.commit()
         ingest.publish()
@@ -112,15 +112,15 @@ def test_a_partial_blob_that_is_too_long_is_dropped(store: LayoutStore) -> None:
     with store.begin(made.plan) as ingest:
         sink, _ = open_sink(ingest, made)
         with sink:
-            assert sink.offset == 0
+            assert sink.writer.offset == 0
 
 
 def test_a_truncated_blob_is_fetched_again(store: LayoutStore) -> None:
     """A file with another size than the blob, as after a loss of power, counts as missing."""
     made = make(b"x")
     image = put(store, made)
-    Path(store.blob_path(image.layers[0].digest)).write_bytes(b"")
-    Path(store.blob_path(image.digest)).write_bytes(b"")
+    Path(blob_path(store, image.layers[0].digest)).write_bytes(b"")
+    Path(blob_path(store, image.digest)).write_bytes(b"")
     assert not store.verify().clean
     put(store, made)
     assert store.verify().clean
@@ -165,10 +165,15 @@ def assert_waits(begin: Callable[[CancelToken], object]) -> None:
 def test_waiting_for_a_blob_can_be_cancelled(store: LayoutStore) -> None:
     """A task that waits for the fetch of another task can be cancelled."""
     made = make(b"x")
-    with store.begin(made.plan) as first, store.begin(made.plan) as second:
+
+    def wait(token: CancelToken) -> None:
+        with store.begin(made.plan, cancel=token) as second:
+            second.sink(made.plan.layers[0])
+
+    with store.begin(made.plan) as first:
         sink, _ = open_sink(first, made)
         with sink:
-            assert_waits(lambda token: second.sink(made.plan.layers[0], token))
+            assert_waits(wait)
 
 
 def test_waiting_for_the_store_can_be_cancelled(store: LayoutStore) -> None:

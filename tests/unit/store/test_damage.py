@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.store_images import make, put, state
+from tests.support.store_images import blob_path, make, put, state
 from towline.cancel import CancelToken
 from towline.errors import PathError, PullCancelledError, StoreError
 from towline.name.digest import sha256_of
@@ -111,9 +111,9 @@ def test_damaged_and_missing_blobs_are_found(store: LayoutStore) -> None:
     """Every blob is hashed, and each fault is reported once."""
     first = put(store, make(b"1", b"shared"))
     second = put(store, make(b"2", b"shared", names=["localhost/b:1"]))
-    path = Path(store.blob_path(first.layers[1].digest))
+    path = Path(blob_path(store, first.layers[1].digest))
     path.write_bytes(bytes(path.stat().st_size))
-    Path(store.blob_path(second.layers[0].digest)).unlink()
+    Path(blob_path(store, second.layers[0].digest)).unlink()
     assert codes(store) == ["store.blob_damaged", "store.blob_missing"]
 
 

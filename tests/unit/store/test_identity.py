@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
+import towline.store.layout.diff_ids
 import towline.store.layout.ingest
-from tests.support.store_images import Made, layer, make, put, state
+from tests.support.store_images import Made, blob_path, layer, make, put, state
 from towline.cancel import CancelToken
 from towline.errors import StoreError, TowlineError
 from towline.image.manifest import DOCKER_SCHEMA2, OCI_MANIFEST, RawManifest
-from towline.name.digest import sha256_of
 from towline.store.layout import LayoutStore, open_store
 from towline.store.layout.blobs import Blobs
 from towline.store.layout.proof import prove
@@ -125,8 +125,9 @@ def test_diff_ids_of_the_pull_are_not_computed_again(
 ) -> None:
     """The store uses the diff IDs that a pull has computed."""
     monkeypatch.setattr(towline.store.layout.ingest, "prove", None)
+    monkeypatch.setattr(towline.store.layout.diff_ids, "diff_id_of", None)
     for made in (GOOD, RECOMPRESSED):
-        put(store, made, diff_ids={made.plan.layers[0].descriptor.digest: DIFF_ID})
+        put(store, made, diff_ids=True)
     assert state(store) == {GOOD.plan.id: (*RECOMPRESSED.plan.names, TRUSTED)}
 
 
@@ -138,8 +139,7 @@ def test_each_layer_is_compared_with_its_own_diff_id(store: LayoutStore) -> None
     for number, contents in enumerate([(b"lower", b"lower"), (b"upper", b"lower"), (b"lower",)]):
         evil = make(*contents, names=[f"evil.example.com/{number}:1"], diff_ids=[lower, upper])
         assert evil.plan.config == good.plan.config
-        found = {sha256_of(layer(each)[0]): layer(each)[1] for each in contents}
-        put(store, evil, diff_ids=found)
+        put(store, evil, diff_ids=True)
         put(store, good)
         assert_resolved(store, evil, good)
         assert store.image(TRUSTED).id == good.plan.id
@@ -262,7 +262,7 @@ def test_one_manifest_under_two_media_types(store: LayoutStore) -> None:
 def test_an_image_that_cannot_be_proven_now(store: LayoutStore, way: str) -> None:
     """Names resolve correctly if the layer of the present image is missing or unreadable."""
     put(store, RECOMPRESSED)
-    path = Path(store.blob_path(RECOMPRESSED.plan.layers[0].descriptor.digest))
+    path = Path(blob_path(store, RECOMPRESSED.plan.layers[0].descriptor.digest))
     if way == "missing":
         path.unlink()
     elif way == "damaged":
@@ -284,12 +284,11 @@ def test_an_image_that_cannot_be_proven_now(store: LayoutStore, way: str) -> Non
 def test_a_separate_image_is_merged_once_it_is_proven(store: LayoutStore) -> None:
     """When it is proven, its names are added to the other record, and no name is lost."""
     put(store, RECOMPRESSED)
-    path = Path(store.blob_path(RECOMPRESSED.plan.layers[0].descriptor.digest))
+    path = Path(blob_path(store, RECOMPRESSED.plan.layers[0].descriptor.digest))
     path.unlink()
     put(store, GOOD)
     assert len(store.images()) == 2
-    found = {RECOMPRESSED.plan.layers[0].descriptor.digest: DIFF_ID}
-    put(store, RECOMPRESSED.named("localhost/again:1"), diff_ids=found)
+    put(store, RECOMPRESSED.named("localhost/again:1"), diff_ids=True)
     assert set(state(store)) == {GOOD.plan.id}
     assert_resolved(store, GOOD, RECOMPRESSED, RECOMPRESSED.named("localhost/again:1"))
     assert store.verify().clean

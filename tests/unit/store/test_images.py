@@ -12,12 +12,12 @@ from types import SimpleNamespace
 import pytest
 
 import towline
-from tests.support.store_images import make, put, state
+from tests.support.store_images import blob_path, make, put, state
 from towline.errors import InvalidNameError, PathError, StoreError, VerificationError
 from towline.image.manifest import OCI_INDEX, RawManifest
 from towline.name.digest import Digest, sha256_of
-from towline.store.layout import LayoutStore, VerifiedBlob, open_store
-from towline.store.protocol import Store
+from towline.store.layout import LayoutStore, StoredBlob, open_store
+from towline.store.protocol import ImageStore
 
 HELLO = "localhost/hello:latest"
 
@@ -30,7 +30,7 @@ def store(tmp_path: Path) -> LayoutStore:
 @pytest.mark.clause("STORE-020")
 def test_the_embedded_store_implements_the_protocol(store: LayoutStore, tmp_path: Path) -> None:
     """It has the type of the protocol, and is printed as podman prints a store."""
-    typed: Store = store
+    typed: ImageStore = store
     root = str(tmp_path / "store")
     assert str(typed.identity) == f"[vfs@{root}+{root}/towline/run]"
 
@@ -49,7 +49,7 @@ def test_a_stored_image_equals_its_plan(store: LayoutStore) -> None:
         assert found.layers == tuple(layer.descriptor for layer in made.plan.layers)
     for digest, data in made.blobs.items():
         algorithm, _, encoded = digest.partition(":")
-        path = store.blob_path(Digest(algorithm, encoded))
+        path = blob_path(store, Digest(algorithm, encoded))
         assert Path(path).read_bytes() == data
         assert path == f"{store.root}/blobs/{algorithm}/{encoded}"
 
@@ -315,7 +315,7 @@ def test_modes_follow_the_umask(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     record = Path(store.root, "towline/images", f"{image.id}.json")
-    blob = Path(store.blob_path(image.layers[0].digest))
+    blob = Path(blob_path(store, image.layers[0].digest))
     for path in (record, blob, Path(store.root, "index.json")):
         assert stat.S_IMODE(path.stat().st_mode) == 0o640
     assert stat.S_IMODE(Path(store.root, "blobs").stat().st_mode) == 0o750
@@ -363,10 +363,10 @@ def test_a_folder_that_is_a_link_is_refused(store: LayoutStore, tmp_path: Path) 
 
 
 @pytest.mark.clause("STORE-012")
-def test_only_a_commit_creates_a_verified_blob() -> None:
+def test_only_a_commit_makes_a_stored_blob() -> None:
     """The constructor raises an error for other callers."""
     with pytest.raises(TypeError):
-        VerifiedBlob(sha256_of(b""), 0, object())
+        StoredBlob(sha256_of(b""), 0, None, object())
 
 
 def test_durability_against_loss_of_power(tmp_path: Path) -> None:

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.schema1 import signed
-from tests.support.store_images import layer, make, put
-from towline.errors import StoreError
+from tests.support.store_images import blob_path, layer, make, put
+from towline.errors import SourceError, StoreError
 from towline.image.manifest import DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED, RawManifest
 from towline.image.schema1 import parse_schema1
-from towline.name.digest import Digest, sha256_of
+from towline.name.digest import sha256_of
 from towline.store.layout import LayoutStore, StoredImage, open_store
+from towline.store.layout.diff_ids import DiffIds
 from towline.store.protocol import ImagePlan, LayerPlan
 
 HELLO = "localhost/hello:latest"
@@ -36,21 +37,20 @@ def document() -> bytes:
     return json.dumps({"schemaVersion": 1, "fsLayers": listed, "history": history}).encode()
 
 
-def initial_plan(raw: RawManifest) -> ImagePlan:
-    """The plan before the layers are fetched."""
+def plan_of(raw: RawManifest) -> ImagePlan:
+    """The plan of the image of a manifest."""
     layers = tuple(LayerPlan(each) for each in parse_schema1(raw).layers)
     return ImagePlan(id="", manifest=raw, config=b"", layers=layers, names=(HELLO,))
 
 
-def completed_plan(plan: ImagePlan, *diff_ids: Digest) -> ImagePlan:
-    """The plan with the config that is made from these diff IDs, and its ID."""
-    config = parse_schema1(plan.manifest).config_with(diff_ids)
-    return replace(plan, id=sha256_of(config).hex, config=config)
+def made_config(plan: ImagePlan) -> bytes:
+    """The config that is made of the diff IDs of the layers with content."""
+    return parse_schema1(plan.manifest).config_with([BOTTOM_DIFF_ID, TOP_DIFF_ID])
 
 
-def fetch(store: LayoutStore, plan: ImagePlan, end: ImagePlan | None) -> StoredImage:
-    """Store the layers, then publish the completed plan."""
-    contents = {str(sha256_of(data)): data for data in (TOP, EMPTY, BOTTOM)}
+def fetch(store: LayoutStore, plan: ImagePlan, *contents_of_layers: bytes) -> StoredImage:
+    """Store the layers, then publish the image."""
+    contents = {str(sha256_of(data)): data for data in contents_of_layers or (TOP, EMPTY, BOTTOM)}
     with store.begin(plan) as ingest:
         for missing in ingest.missing():
             sink = ingest.sink(missing)
@@ -58,7 +58,7 @@ def fetch(store: LayoutStore, plan: ImagePlan, end: ImagePlan | None) -> StoredI
             with sink:
                 sink.writer.write(contents[missing.descriptor.digest_text])
                 sink.commit()
-        return ingest.publish(end)
+        return ingest.publish()
 
 
 @pytest.fixture
@@ -77,21 +77,22 @@ def raw(request: pytest.FixtureRequest) -> RawManifest:
 @pytest.mark.clause("STORE-021", "MANIFEST-023")
 def test_a_stored_image_equals_its_plan(store: LayoutStore, raw: RawManifest) -> None:
     """It has the original manifest, the config that was made, and the layers with content."""
-    plan = initial_plan(raw)
-    end = completed_plan(plan, BOTTOM_DIFF_ID, TOP_DIFF_ID)
-    stored = fetch(store, plan, end)
+    plan = plan_of(raw)
+    config = made_config(plan)
+    image_id = sha256_of(config).hex
+    stored = fetch(store, plan)
     again = open_store(store.root)
     digest = sha256_of(document())  # without the signatures
-    for name in (HELLO, "hello", end.id, end.id[:12], str(digest), f"localhost/hello@{digest}"):
+    for name in (HELLO, "hello", image_id, image_id[:12], str(digest), f"localhost/hello@{digest}"):
         assert again.image(name) == stored
     (image,) = again.images()
-    assert (image.id, image.digest, image.manifest) == (end.id, digest, raw)
-    assert image.config == end.config
+    assert (image.id, image.digest, image.manifest) == (image_id, digest, raw)
+    assert image.config == config
     assert [each.digest_text for each in image.layers] == [
         str(sha256_of(BOTTOM)),
         str(sha256_of(TOP)),
     ]
-    assert store.find_id(end.id[:5]) == end.id
+    assert store.find_id(image_id[:5]) == image_id
     entries = json.loads(Path(store.root, "index.json").read_bytes())["manifests"]
     assert entries[0]["digest"] == str(sha256_of(raw.data))
     assert entries[0]["size"] == len(raw.data)
@@ -100,13 +101,13 @@ def test_a_stored_image_equals_its_plan(store: LayoutStore, raw: RawManifest) ->
 @pytest.mark.clause("STORE-021")
 def test_verify_and_gc_include_the_empty_layer(store: LayoutStore, raw: RawManifest) -> None:
     """All blobs, including the empty layer, are kept and verified, and removed with the image."""
-    plan = initial_plan(raw)
-    fetch(store, plan, completed_plan(plan, BOTTOM_DIFF_ID, TOP_DIFF_ID))
+    plan = plan_of(raw)
+    fetch(store, plan)
     assert store.gc().blobs == 0
     report = store.verify()
     assert report.clean
     assert (report.blobs, report.diff_ids) == (5, 2)
-    Path(store.blob_path(sha256_of(EMPTY))).write_bytes(b"damaged")
+    Path(blob_path(store, sha256_of(EMPTY))).write_bytes(b"damaged")
     (fault,) = store.verify(HELLO).faults
     assert fault.code == "store.blob_damaged"
     store.remove(HELLO)
@@ -115,47 +116,53 @@ def test_verify_and_gc_include_the_empty_layer(store: LayoutStore, raw: RawManif
 
 
 @pytest.mark.clause("STORE-021")
-def test_wrong_diff_ids_are_found(store: LayoutStore, raw: RawManifest) -> None:
+def test_wrong_diff_ids_are_found(
+    store: LayoutStore, raw: RawManifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """verify reports a config with wrong diff IDs."""
-    plan = initial_plan(raw)
-    fetch(store, plan, completed_plan(plan, TOP_DIFF_ID, TOP_DIFF_ID))
+    with monkeypatch.context() as patch:
+        patch.setattr(DiffIds, "of", lambda *_: TOP_DIFF_ID)
+        fetch(store, plan_of(raw))
     (fault,) = store.verify().faults
     assert fault.code == "verify.diff_id"
 
 
 @pytest.mark.clause("STORE-021")
-def test_only_the_completed_plan_of_the_same_image_is_accepted(
-    store: LayoutStore, raw: RawManifest
-) -> None:
-    """Another image, another config or a plan without an ID is refused; nothing is visible."""
-    plan = initial_plan(raw)
-    end = completed_plan(plan, BOTTOM_DIFF_ID, TOP_DIFF_ID)
-    wrong = (
-        replace(end, names=()),
-        replace(end, config=end.config + b" "),
-        replace(end, config=b"{}"),
-        replace(end, id="e" * 64),
-        replace(end, layers=end.layers[1:]),
-        make(b"x").plan,
-    )
-    for other in wrong:
-        with pytest.raises(ValueError, match="the"):
-            fetch(store, plan, other)
-        assert store.images() == ()
-        for data in (BOTTOM, EMPTY, TOP):
-            Path(store.blob_path(sha256_of(data))).unlink(missing_ok=True)
-    for early in (plan, replace(plan, id="e" * 64)):
-        with pytest.raises(ValueError, match="not completed"):
-            fetch(store, early, None)
+def test_the_config_comes_from_the_layers_only(store: LayoutStore, raw: RawManifest) -> None:
+    """A plan that has a config already is refused; nothing is visible."""
+    plan = plan_of(raw)
+    with pytest.raises(ValueError, match="the config of schema 1"):
+        store.begin(replace(plan, config=made_config(plan)))
+    with pytest.raises(ValueError, match="layers"):
+        store.begin(replace(plan, layers=plan.layers[1:]))
+    assert store.images() == ()
+
+
+@pytest.mark.clause("STORE-012", "STORE-021")
+def test_an_incomplete_image_is_not_decompressed(store: LayoutStore, raw: RawManifest) -> None:
+    """A missing layer is reported as such; no layer is decompressed."""
+    with store.begin(plan_of(raw)) as ingest, pytest.raises(StoreError) as caught:
+        ingest.publish()
+    assert caught.value.code == "store.incomplete"
+
+
+@pytest.mark.clause("STORE-021")
+def test_a_layer_that_is_not_a_tar(store: LayoutStore) -> None:
+    """The image has no config and is not published."""
+    data = document().replace(str(sha256_of(TOP)).encode(), str(sha256_of(b"no tar")).encode())
+    raw = RawManifest(data, DOCKER_SCHEMA1)
+    with pytest.raises(SourceError) as caught:
+        fetch(store, plan_of(raw), b"no tar", EMPTY, BOTTOM)
+    assert caught.value.code == "core.layer"
+    assert [step.name for step in caught.value.steps] == ["applying-layer"]
     assert store.images() == ()
 
 
 @pytest.mark.clause("STORE-006", "STORE-021")
 def test_another_id_may_be_requested(store: LayoutStore, raw: RawManifest) -> None:
-    """The config is still made from the layers."""
-    plan = replace(initial_plan(raw), id="e" * 64)
-    end = replace(completed_plan(plan, BOTTOM_DIFF_ID, TOP_DIFF_ID), id=plan.id)
-    assert fetch(store, plan, end).config == end.config
+    """The config is still made of the layers."""
+    plan = replace(plan_of(raw), id="e" * 64)
+    assert fetch(store, plan).config == made_config(plan)
     assert open_store(store.root).image("e" * 12).id == "e" * 64
 
 

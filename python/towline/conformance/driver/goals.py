@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from towline.config.load import load_registries
 from towline.config.locations import Locations
 from towline.conformance.driver.configuration import configured, registries_of
 from towline.conformance.driver.pulls import pulled_before
@@ -18,8 +17,10 @@ from towline.goal import (
     goal_from_possibly_unqualified_name,
     pull_ref_pair,
 )
+from towline.image.platform import host_platform
 from towline.runtime.disk_facts import DiskFacts
-from towline.store.protocol import Store
+from towline.runtime.sources import Sources
+from towline.store.protocol import ImageStore
 from towline.transport import ImageReference, image_name, parse_image_name
 
 __all__ = ["OPERATIONS"]
@@ -65,15 +66,16 @@ def _get_image_digest(session: Session, given: Input) -> dict[str, Any]:
 
 
 def _facts(
-    session: Session, *, locations: Locations | None = None, store: Store | None = None
+    session: Session, *, locations: Locations | None = None, store: ImageStore | None = None
 ) -> DiskFacts:
     config = locations or configured(session, {})
     return DiskFacts(
         store=session.identity,
         find_id=store.find_id if store else lambda _: None,
-        search_registries=lambda: registries_of(session, config).search_registries(),
+        registries=lambda: registries_of(session, config),
         rules=session.rules,
-        registries=lambda: load_registries(config, session.rules),
+        sources=Sources(session.rules),
+        platform=host_platform(),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from towline.config.auth_json import Credentials
@@ -16,7 +16,7 @@ from towline.image.platform import Platform
 from towline.runtime.options import Options
 from towline.runtime.runtime import Runtime
 from towline.store.layout import open_store
-from towline.store.protocol import Store
+from towline.store.protocol import ImageStore
 
 __all__ = ["OPERATIONS", "pulled_before"]
 
@@ -53,13 +53,15 @@ def _pull(session: Session, given: Input) -> dict[str, Any]:
     log = logging.getLogger("towline")
     log.setLevel(logging.INFO)
     log.addHandler(recorder)
-    runtime = Runtime(store, _options(session, given, recorder.event))
+    runtime = Runtime(store, _options(session, given))
     writer = recorder if given.get("writer", True) else None
     try:
         if given["mode"] == "reference":
-            result = runtime.pull_reference(given["source"], writer)
+            result = runtime.pull_reference(given["source"], writer, on_event=recorder.event)
         else:
-            result = runtime.pull(given["source"], given.get("label"), writer)
+            result = runtime.pull(
+                given["source"], given.get("label"), writer, on_event=recorder.event
+            )
     except TowlineError as error:
         raise PulledPartlyError(error, _outputs(store, recorder)) from None
     finally:
@@ -67,9 +69,7 @@ def _pull(session: Session, given: Input) -> dict[str, Any]:
     return {"images": list(result.images), **_outputs(store, recorder)}
 
 
-def _options(
-    session: Session, given: Input, on_event: Callable[[Event], None] | None = None
-) -> Options:
+def _options(session: Session, given: Input) -> Options:
     creds = given.get("creds")
     return Options(
         rules=session.rules,
@@ -80,11 +80,10 @@ def _options(
         tls_verify=_TLS_VERIFY[given.get("docker_options", "nil")],
         remove_signatures=given.get("remove_signatures", False),
         platform=Platform("linux", "amd64"),
-        on_event=on_event,
     )
 
 
-def _outputs(store: Store, recorder: _Recorder) -> dict[str, Any]:
+def _outputs(store: ImageStore, recorder: _Recorder) -> dict[str, Any]:
     return {
         "writer": "".join(recorder.written),
         "log": recorder.logged,
@@ -96,13 +95,13 @@ def _outputs(store: Store, recorder: _Recorder) -> dict[str, Any]:
     }
 
 
-def pulled_before(session: Session, given: Input) -> Store:
+def pulled_before(session: Session, given: Input) -> ImageStore:
     """A new store with the images in ``pre``, pulled under a policy that accepts all images."""
     write(session.policy, _ACCEPT)
     return _pulled(session, given)
 
 
-def _pulled(session: Session, given: Input) -> Store:
+def _pulled(session: Session, given: Input) -> ImageStore:
     store = _new_store(session)
     for name in given.get("pre", ()):
         try:
@@ -112,7 +111,7 @@ def _pulled(session: Session, given: Input) -> Store:
     return store
 
 
-def _new_store(session: Session) -> Store:
+def _new_store(session: Session) -> ImageStore:
     shutil.rmtree(session.identity.graph_root, ignore_errors=True)
     return open_store(session.identity.graph_root)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from towline.store.layout.blobs import LayoutSink, VerifiedBlob
 from towline.store.layout.gc import Collected
 from towline.store.layout.image import StoredImage
 from towline.store.layout.ingest import LayoutIngest
 from towline.store.layout.locks import Holder
+from towline.store.layout.sink import LayoutSink, StoredBlob
 from towline.store.layout.store import Durability, LayoutStore, Removed, open_store
 from towline.store.layout.verify import Verification
 
@@ -18,8 +18,8 @@ __all__ = [
     "LayoutSink",
     "LayoutStore",
     "Removed",
+    "StoredBlob",
     "StoredImage",
     "Verification",
-    "VerifiedBlob",
     "open_store",
 ]

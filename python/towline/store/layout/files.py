@@ -10,11 +10,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 
-from towline.errors import PathError, StoreError
+from towline.errors import PathError, StoreError, path_errors
 
 __all__ = [
     "Prepared",
@@ -22,13 +21,13 @@ __all__ = [
     "disk_usage",
     "exists",
     "make_folder",
+    "open_regular",
     "prepare",
     "read",
     "regular_size",
     "remove",
     "sync_folder",
     "unused_path",
-    "using",
     "write",
 ]
 
@@ -37,26 +36,15 @@ _LARGEST = 1 << 28  # bytes of a file that is read into memory; the store writes
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-@contextmanager
-def using(operation: str, path: str) -> Iterator[None]:
-    """Return a context in which an OSError becomes a PathError ``path.unusable``."""
-    try:
-        yield
-    except OSError as error:
-        raise PathError(
-            "path.unusable", operation=operation, path=path, errno=error.errno
-        ) from error
-
-
 def make_folder(path: str) -> None:
     """Create a folder if it does not exist.
 
     Raises:
         StoreError: ``store.not_a_folder``: the path is another kind of file, or a symbolic link.
     """
-    with using("mkdir", path), suppress(FileExistsError):
+    with path_errors("mkdir", path), suppress(FileExistsError):
         os.mkdir(path)
-    with using("lstat", path):
+    with path_errors("lstat", path):
         if not stat.S_ISDIR(os.lstat(path).st_mode):
             raise StoreError("store.not_a_folder", path=path)
 
@@ -70,7 +58,7 @@ class Prepared:
 
     def put(self) -> None:
         """Rename the file to its target."""
-        with using("rename", self.target):
+        with path_errors("rename", self.target):
             os.replace(self.temporary, self.target)
 
     def drop(self) -> None:
@@ -86,11 +74,11 @@ def unused_path(folder: str) -> str:
 def prepare(folder: str, target: str, data: bytes, *, sync: bool) -> Prepared:
     """Write the new content of `target` into a file in `folder`; flush it if `sync` is true."""
     temporary = unused_path(folder)
-    with using("open", temporary):
+    with path_errors("open", temporary):
         descriptor = os.open(temporary, _CREATE, 0o666)
     prepared = Prepared(temporary, target)
     try:
-        with using("write", temporary):
+        with path_errors("write", temporary):
             try:
                 view = memoryview(data)
                 while view:
@@ -110,13 +98,13 @@ def write(folder: str, target: str, data: bytes, *, sync: bool) -> None:
     prepare(folder, target, data, sync=sync).put()
 
 
-def read(path: str) -> bytes | None:
-    """Return the content of a regular file; None if there is none.
+def open_regular(path: str) -> int | None:
+    """Open a regular file for reading; None if there is none.
 
     Raises:
-        PathError: the file cannot be read, or is larger than any file of the store.
+        PathError: the file cannot be opened.
     """
-    with using("open", path):
+    with path_errors("open", path):
         try:
             descriptor = os.open(path, _READ)
         except FileNotFoundError:
@@ -125,9 +113,23 @@ def read(path: str) -> bytes | None:
             if error.errno == errno.ELOOP:  # a symbolic link
                 return None
             raise
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def read(path: str) -> bytes | None:
+    """Return the content of a regular file; None if there is none.
+
+    Raises:
+        PathError: the file cannot be read, or is larger than any file of the store.
+    """
+    descriptor = open_regular(path)
+    if descriptor is None:
+        return None
+    with path_errors("open", path):
         try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return None
             if os.fstat(descriptor).st_size > _LARGEST:
                 raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
             pieces = []
@@ -151,7 +153,7 @@ def exists(path: str) -> bool:
     Raises:
         PathError: it cannot be found out at this moment.
     """
-    with using("lstat", path):
+    with path_errors("lstat", path):
         try:
             os.lstat(path)
         except (FileNotFoundError, NotADirectoryError):
@@ -161,7 +163,7 @@ def exists(path: str) -> bool:
 
 def regular_size(path: str) -> int | None:
     """Return the size of a regular file; None if there is none."""
-    with using("lstat", path):
+    with path_errors("lstat", path):
         try:
             found = os.lstat(path)
         except (FileNotFoundError, NotADirectoryError):
@@ -171,7 +173,7 @@ def regular_size(path: str) -> int | None:
 
 def disk_usage(path: str) -> int:
     """Return the size of a regular file on the disk, including preallocated blocks."""
-    with using("lstat", path):
+    with path_errors("lstat", path):
         try:
             found = os.lstat(path)
         except (FileNotFoundError, NotADirectoryError):
@@ -181,7 +183,7 @@ def disk_usage(path: str) -> int:
 
 def remove(path: str) -> bool:
     """Remove a file or link; return whether it existed."""
-    with using("unlink", path):
+    with path_errors("unlink", path):
         try:
             os.unlink(path)
         except FileNotFoundError:
@@ -191,7 +193,7 @@ def remove(path: str) -> bool:
 
 def sync_folder(path: str) -> None:
     """Flush the directory entries of a folder."""
-    with using("fsync", path):
+    with path_errors("fsync", path):
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from towline.cancel import CancelToken
-from towline.errors import PathError, StoreError
+from towline.errors import PathError, StoreError, path_errors
 from towline.name.digest import Digest, is_digest, parse_digest
 from towline.store.layout import files, locks
 from towline.store.layout.blobs import Blobs
@@ -67,7 +67,7 @@ def collect(blobs: Blobs, records: RecordStore) -> Collected:
             files.remove(blob.path)
         # Killed tasks left these files; no other task is running.
         for folder in (paths.tmp, paths.blob_locks):
-            with files.using("readdir", folder):
+            with path_errors("readdir", folder):
                 left = os.listdir(folder)
             for name in left:
                 files.remove(f"{folder}/{name}")

@@ -9,20 +9,20 @@ from dataclasses import replace
 from typing import Self
 
 from towline.cancel import CancelToken
-from towline.errors import StoreError
+from towline.errors import StoreError, path_errors, step
 from towline.image.config import parse_config
-from towline.image.manifest import SCHEMA1
-from towline.image.schema1 import Schema1, manifest_digest, parse_image
+from towline.image.schema1 import Schema1
 from towline.name.digest import Digest, sha256_of
-from towline.name.reference import parse_reference
-from towline.store.layout import files, locks
-from towline.store.layout.blobs import Blobs, LayoutSink
+from towline.store.layout import locks
+from towline.store.layout.blobs import Blobs
+from towline.store.layout.diff_ids import DiffIds
 from towline.store.layout.image import StoredImage
-from towline.store.layout.paths import is_id
+from towline.store.layout.plan import check_plan, manifest_of
 from towline.store.layout.proof import prove
 from towline.store.layout.record_store import RecordStore
 from towline.store.layout.records import Content, Proof, Record, StoredManifest
 from towline.store.layout.repair import repair
+from towline.store.layout.sink import LayoutSink, open_sink
 from towline.store.layout.version import unrepaired
 from towline.store.protocol import ImagePlan, LayerPlan
 
@@ -34,16 +34,34 @@ _MOST_PROOFS = 8  # of one publish; after them an image is stored separately
 class LayoutIngest:
     """The storing of one image.  It holds the store's shared lock until it is closed."""
 
-    __slots__ = ("_blobs", "_cancel", "_manifest", "_plan", "_records", "_resources")
+    __slots__ = (
+        "_blobs",
+        "_cancel",
+        "_diff_ids",
+        "_follow",
+        "_manifest",
+        "_plan",
+        "_records",
+        "_resources",
+    )
 
     def __init__(
-        self, blobs: Blobs, records: RecordStore, plan: ImagePlan, cancel: CancelToken | None
+        self,
+        blobs: Blobs,
+        records: RecordStore,
+        plan: ImagePlan,
+        cancel: CancelToken,
+        *,
+        diff_ids: bool,
     ) -> None:
         self._blobs = blobs
         self._records = records
         self._plan = plan
         self._cancel = cancel
-        self._manifest = _checked(plan)
+        self._diff_ids = DiffIds(blobs, cancel)
+        self._manifest = check_plan(plan)
+        # the config of schema 1 is made of the diff IDs
+        self._follow = diff_ids or isinstance(self._manifest, Schema1)
         paths = blobs.paths
         with ExitStack() as stack:
             # Waits for gc, and holds no other lock meanwhile.
@@ -61,7 +79,7 @@ class LayoutIngest:
                 found.setdefault(layer.descriptor.digest, layer)
         return tuple(found.values())
 
-    def sink(self, layer: LayerPlan, cancel: CancelToken | None = None) -> LayoutSink | None:
+    def sink(self, layer: LayerPlan, /) -> LayoutSink | None:
         """Return the sink of a missing blob; wait while another task has it.
 
         None if the blob was stored meanwhile.  The caller must not hold another sink.
@@ -69,46 +87,59 @@ class LayoutIngest:
         Raises:
             PullCancelledError: the caller cancelled during the wait.
         """
-        return self._blobs.sink(layer.descriptor, cancel or self._cancel)
+        return open_sink(
+            self._blobs, layer.descriptor, self._cancel, self._diff_ids, follow=self._follow
+        )
 
-    def publish(
-        self,
-        completed: ImagePlan | None = None,
-        diff_ids: Mapping[Digest, Digest] | None = None,
-    ) -> StoredImage:
+    def diff_id(self, layer: LayerPlan, /) -> Digest:
+        """Return the diff ID of a stored layer; it is decompressed if that was not done yet.
+
+        Raises:
+            SourceError: ``core.layer``: the layer cannot be decompressed, or is not a tar.
+            PullCancelledError: the caller cancelled.
+        """
+        return self._diff_ids.of(layer.descriptor.digest)
+
+    def publish(self) -> StoredImage:
         """Make the image and its names visible, atomically.
 
-        Layers are decompressed only if the ID belongs to an image with other layers (STORE-004).
-
-        Args:
-            completed: the plan, completed with the ID and the config that depend on the layers.
-            diff_ids: the diff IDs of layers that were decompressed during this pull, by blob.
+        Layers are decompressed only if the image is of schema 1, or if the ID belongs to an image
+        with other layers (STORE-004).
 
         Raises:
             StoreError: ``store.incomplete`` if a blob is missing, ``store.id_in_use`` if a
                 requested ID belongs to another image; the store is unchanged.
+            SourceError: a layer of schema 1 is not a layer; within the step ``applying-layer``.
         """
-        if completed is not None and completed != self._plan:
-            self._complete(completed)
-        plan, manifest = self._plan, self._manifest
-        if not plan.id or (manifest.config is None and plan.manifest.media_type in SCHEMA1):
-            raise ValueError("the plan was not completed")
+        plan, parsed = self._plan, self._manifest
         for layer in plan.layers:
             if not self._blobs.has(layer.descriptor):
                 raise StoreError("store.incomplete", id=plan.id, digest=layer.descriptor.digest)
+        if isinstance(parsed, Schema1):
+            plan = self._with_made_config(plan, parsed)
+        manifest = manifest_of(plan, parsed)
         self._blobs.put(plan.manifest.data, manifest.digest)
         if manifest.config is not None:
             self._blobs.put(plan.config, manifest.config)
         if plan.listed is not None:
             self._blobs.put(plan.listed.data, plan.listed.digest)
-        manifest = replace(manifest, proof=_proof(plan.config, manifest, diff_ids or {}))
+        manifest = replace(manifest, proof=_proof(plan.config, manifest, self._diff_ids.known()))
+        self._cancel.raise_if_cancelled()
         return StoredImage(self._published(plan, manifest), self._blobs, manifest)
+
+    def _with_made_config(self, plan: ImagePlan, manifest: Schema1) -> ImagePlan:
+        """The plan with the config that is made of the layers, and its ID (MANIFEST-024)."""
+        diff_ids = []
+        for layer in manifest.content:
+            with step("applying-layer", digest=layer.digest):
+                diff_ids.append(self._diff_ids.of(layer.digest))
+        config = manifest.config_with(diff_ids)
+        return replace(plan, id=plan.id or sha256_of(config).hex, config=config)
 
     def _published(self, plan: ImagePlan, manifest: StoredManifest) -> Record:
         """Store the record; layers are decompressed without holding the index lock."""
-        cancel = self._cancel or CancelToken()
         if unrepaired(self._blobs.paths):
-            repair(self._blobs, self._records, cancel)
+            repair(self._blobs, self._records, self._cancel)
         lists = () if plan.listed is None else (str(plan.listed.digest),)
         evidence: dict[Content, Proof] = {}
         while True:
@@ -118,18 +149,8 @@ class LayoutIngest:
                 return record
             # Another task may have changed the record meanwhile, so the loop has a limit.
             examine = len(evidence) < _MOST_PROOFS
-            found = prove(self._blobs, record, cancel) if examine else Proof.UNREADABLE
+            found = prove(self._blobs, record, self._cancel) if examine else Proof.UNREADABLE
             evidence[record.content] = found
-
-    def _complete(self, plan: ImagePlan) -> None:
-        # STORE-021: only the ID and the config may be new, and only if they were empty
-        begun = self._plan
-        if plan != replace(begun, id=begun.id or plan.id, config=begun.config or plan.config):
-            raise ValueError("the completed plan is that of another image")
-        if not begun.id and plan.id != sha256_of(plan.config).hex:
-            raise ValueError("the ID does not follow from the config")
-        self._manifest = _checked(plan)
-        self._plan = plan
 
     def close(self) -> None:
         """Release the locks; a second call has no effect."""
@@ -153,53 +174,6 @@ def _proof(
     return Proof.PROVEN if equal else Proof.REFUTED
 
 
-def _checked(plan: ImagePlan) -> StoredManifest:
-    """Check a plan, and return its manifest for the record.
-
-    Raises:
-        StoreError: ``store.invalid_id``.
-        InvalidNameError: a name, or a digest in the manifest, is invalid.
-        SourceError: the manifest is invalid.
-    """
-    if plan.id and not is_id(plan.id):
-        raise StoreError("store.invalid_id", id=plan.id)
-    for name in plan.names:
-        parse_reference(name)
-    manifest = parse_image(plan.manifest)
-    layers = tuple(layer.digest for layer in manifest.layers)
-    if layers != tuple(layer.descriptor.digest for layer in plan.layers):
-        raise ValueError("the plan's layers are not those of its manifest")
-    stored = StoredManifest(
-        media_type=plan.manifest.media_type,
-        digest=plan.manifest.digest,
-        size=len(plan.manifest.data),
-        config=None,
-        layers=layers,
-    )
-    if isinstance(manifest, Schema1):
-        return _with_history(stored, plan, manifest)
-    if not plan.id:
-        raise StoreError("store.invalid_id", id=plan.id)
-    named = manifest.config.digest if manifest.config.digest_text else None
-    return replace(stored, config=named)
-
-
-def _with_history(stored: StoredManifest, plan: ImagePlan, manifest: Schema1) -> StoredManifest:
-    """Complete the manifest for the record of an image of schema 1 (STORE-021)."""
-    if plan.config:
-        diff_ids = parse_config(plan.config).diff_ids or ()
-        if len(diff_ids) != len(manifest.content) or manifest.config_with(diff_ids) != plan.config:
-            raise ValueError("the plan's config is not made of its manifest")
-    known = manifest_digest(plan.manifest)
-    return replace(
-        stored,
-        config=sha256_of(plan.config) if plan.config else None,
-        layers=tuple(layer.digest for layer in manifest.content),
-        empty=tuple(layer.digest for layer in manifest.empty),
-        payload=None if known == stored.digest else known,
-    )
-
-
 def _refuse_full_disk(blobs: Blobs, missing: Sequence[LayerPlan]) -> None:
     """Refuse an image that is larger than the free space.
 
@@ -211,7 +185,7 @@ def _refuse_full_disk(blobs: Blobs, missing: Sequence[LayerPlan]) -> None:
         for layer in missing
     )
     if needed:
-        with files.using("statvfs", blobs.paths.root):
+        with path_errors("statvfs", blobs.paths.root):
             disk = os.statvfs(blobs.paths.root)
         free = disk.f_bavail * disk.f_frsize
         if needed > free:

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from towline.cancel import CancelToken
+from towline.errors import path_errors
 from towline.store.layout import files
 
 __all__ = ["Holder", "Lock", "acquire", "holder_file", "holders", "try_acquire"]
@@ -83,7 +84,7 @@ def acquire(
 
 def _acquire(path: str, *, shared: bool, temporary: bool, wait: bool) -> Lock | None:
     operation = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
-    with files.using("open", path):
+    with path_errors("open", path):
         while True:
             descriptor = os.open(path, _OPEN, 0o666)
             try:
@@ -124,7 +125,7 @@ def holder_file(folder: str, purpose: str) -> Iterator[None]:
     path = files.unused_path(folder)
     with acquire(path, temporary=True):
         holder = {"pid": os.getpid(), "purpose": purpose, "since": time.time()}
-        with files.using("write", path):
+        with path_errors("write", path):
             descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
                 os.write(descriptor, json.dumps(holder).encode())
@@ -136,7 +137,7 @@ def holder_file(folder: str, purpose: str) -> Iterator[None]:
 def holders(folder: str) -> tuple[Holder, ...]:
     """Return the holders of the store's lock; remove the files of killed processes."""
     found = []
-    with files.using("readdir", folder):
+    with path_errors("readdir", folder):
         names = sorted(os.listdir(folder))
     for name in names:
         path = f"{folder}/{name}"

@@ -13,7 +13,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence, Set
 
-from towline.errors import PathError
+from towline.errors import PathError, path_errors
 from towline.store.layout import files
 from towline.store.layout.paths import StorePaths, is_id
 
@@ -67,7 +67,7 @@ def rebuild(paths: StorePaths, wanted: Mapping[str, Sequence[str]], damaged: Set
         damaged: IDs of damaged records; lookup files that list them still do so afterwards.
     """
     due = {paths.key(key): (key, tuple(ids)) for key, ids in wanted.items()}
-    with files.using("readdir", paths.lookup):
+    with path_errors("readdir", paths.lookup):
         present = os.listdir(paths.lookup)
     for name in present:
         path = f"{paths.lookup}/{name}"

@@ -12,13 +12,13 @@ from __future__ import annotations
 import errno
 import json
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from towline.errors import PathError, StoreError
 from towline.image.manifest import OCI_INDEX
+from towline.image.oci_layout import REF_NAME, is_layout_name
 from towline.name.digest import sha256_of
 from towline.store.layout import files
 from towline.store.layout.paths import StorePaths, is_id
@@ -26,33 +26,20 @@ from towline.store.layout.records import Record
 
 __all__ = [
     "EMPTY",
-    "NAME",
     "NAMELESS",
     "OciIndex",
     "checksum_of",
     "entry_line",
-    "is_legal_name",
     "shown_names",
 ]
 
-NAME = "org.opencontainers.image.ref.name"
 OURS = "dev.towline.image"  # "<id> <name>"; it differs from the name in an entry edited by others
 NAMELESS = ""
-
-# The grammar of a name in an OCI layout (image-spec, annotations.md), as skopeo enforces it.
-_WORD = "[A-Za-z0-9]+"
-_PART = rf"{_WORD}(?:(?:[-._:@+]|--){_WORD})*"
-_LEGAL = re.compile(rf"{_PART}(?:/{_PART})*")
-
-
-def is_legal_name(name: str) -> bool:
-    """Whether the name is valid in an OCI layout, as in ``oci:ROOT:NAME``."""
-    return _LEGAL.fullmatch(name) is not None
 
 
 def shown_names(record: Record) -> tuple[str, ...]:
     """Return the names of an image's entries, newest first: the valid names, else `NAMELESS`."""
-    return tuple(name for name in record.names if is_legal_name(name)) or (NAMELESS,)
+    return tuple(name for name in record.names if is_layout_name(name)) or (NAMELESS,)
 
 
 def entry_line(record: Record, name: str) -> bytes:
@@ -60,7 +47,7 @@ def entry_line(record: Record, name: str) -> bytes:
     manifest = record.manifest_of(name)
     annotations = {OURS: f"{record.id} {name}"}
     if name != NAMELESS:
-        annotations[NAME] = name
+        annotations[REF_NAME] = name
     return _line(
         {
             "mediaType": manifest.media_type,
@@ -81,7 +68,7 @@ def _line(entry: object) -> bytes:
 
 
 def _name_pattern(name: str) -> bytes:
-    return _line({NAME: name})[1:-1]
+    return _line({REF_NAME: name})[1:-1]
 
 
 _HEAD = {"schemaVersion": 2, "mediaType": OCI_INDEX}
@@ -142,7 +129,7 @@ class OciIndex:
             if line not in nameless
             and not (any(p in line for p in patterns) and _ref_name(_entry_of(line)) in names)
         ]
-        lines += [entry_line(record, name) for name in names if is_legal_name(name)]
+        lines += [entry_line(record, name) for name in names if is_layout_name(name)]
         for changed in (record, *others):
             if shown_names(changed) == (NAMELESS,):
                 lines.append(entry_line(changed, NAMELESS))
@@ -271,7 +258,7 @@ def _annotations(entry: Any) -> Mapping[str, Any]:
 
 
 def _ref_name(entry: Any) -> str | None:
-    name = _annotations(entry).get(NAME)
+    name = _annotations(entry).get(REF_NAME)
     return name if isinstance(name, str) else None
 
 

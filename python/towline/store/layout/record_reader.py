@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from towline.errors import PathError, StoreError
+from towline.errors import PathError, StoreError, path_errors
 from towline.store.layout import files, name_index
 from towline.store.layout.paths import StorePaths, is_id
 from towline.store.layout.record_json import decode_record
@@ -65,7 +65,7 @@ class RecordReader:
 
     def ids(self) -> list[str]:
         """Return the IDs of all images, sorted."""
-        with files.using("readdir", self.paths.images):
+        with path_errors("readdir", self.paths.images):
             names = os.listdir(self.paths.images)
         found = (name.removesuffix(".json") for name in names if name.endswith(".json"))
         return sorted(image_id for image_id in found if is_id(image_id))
@@ -125,7 +125,7 @@ class RecordReader:
             return None
         try:
             # each change writes it last, and as a new file
-            with files.using("lstat", self.paths.index_checksum):
+            with path_errors("lstat", self.paths.index_checksum):
                 last = os.lstat(self.paths.index_checksum)
         except PathError as error:
             if error.facts["errno"] != errno.ENOENT:

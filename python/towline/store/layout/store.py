@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from towline.cancel import CancelToken
-from towline.errors import InvalidNameError, PathError, StoreError, VerificationError, step
+from towline.errors import (
+    InvalidNameError,
+    PathError,
+    StoreError,
+    VerificationError,
+    path_errors,
+)
 from towline.name.digest import Digest, is_digest, parse_digest
 from towline.name.reference import parse_normalized, parse_reference
 from towline.store.layout import files, locks
@@ -16,6 +22,7 @@ from towline.store.layout.blobs import Blobs
 from towline.store.layout.gc import Collected, collect
 from towline.store.layout.image import StoredImage
 from towline.store.layout.ingest import LayoutIngest
+from towline.store.layout.layer_reader import BlobReader, open_layer
 from towline.store.layout.oci_index import EMPTY, OciIndex
 from towline.store.layout.paths import StorePaths, is_id
 from towline.store.layout.record_reader import RecordReader
@@ -75,9 +82,8 @@ def open_store(
             _make(paths)
         else:
             raise StoreError("store.missing", path=paths.root)
-    except PathError:
-        with step("opening-store", path=paths.root):
-            raise
+    except PathError as error:
+        raise error.during("opening-store", path=paths.root) from None
     power = durability == "power"
     store = LayoutStore(
         Blobs(paths, power), RecordStore(RecordReader(paths), OciIndex(paths), power)
@@ -87,7 +93,7 @@ def open_store(
 
 
 def _make(paths: StorePaths) -> None:
-    with files.using("mkdir", paths.root):
+    with path_errors("mkdir", paths.root):
         os.makedirs(paths.root, exist_ok=True)
     for folder in paths.folders():
         files.make_folder(folder)
@@ -116,11 +122,7 @@ class LayoutStore:
         """The absolute path of the folder."""
         return self._blobs.paths.root
 
-    def blob_path(self, digest: Digest) -> str:
-        """Return the path of a blob, whether it exists or not; only for reading."""
-        return self._blobs.paths.blob(digest)
-
-    def document(self, digest: Digest, limit: int) -> bytes | None:
+    def document(self, digest: Digest, limit: int, /) -> bytes | None:
         """Return a stored manifest, list or config after checking its digest.
 
         None if it is missing, damaged, or larger than `limit` bytes.
@@ -135,8 +137,15 @@ class LayoutStore:
 
     # --- storing images -----------------------------------------------------
 
-    def begin(self, plan: ImagePlan, *, cancel: CancelToken | None = None) -> LayoutIngest:
+    def begin(
+        self, plan: ImagePlan, /, *, diff_ids: bool = False, cancel: CancelToken | None = None
+    ) -> LayoutIngest:
         """Begin to store an image; wait for a running gc.
+
+        Args:
+            plan: the image.
+            diff_ids: decompress the layers while they are written.
+            cancel: ends every wait.
 
         Raises:
             StoreError: ``store.no_space`` if the disk has too little space, ``store.invalid_id``.
@@ -144,7 +153,8 @@ class LayoutStore:
             InvalidNameError: one of the names or digests is invalid.
             PullCancelledError: the caller cancelled during the wait.
         """
-        return LayoutIngest(self._blobs, self._records, plan, cancel)
+        token = CancelToken() if cancel is None else cancel
+        return LayoutIngest(self._blobs, self._records, plan, token, diff_ids=diff_ids)
 
     # --- finding images -----------------------------------------------------
 
@@ -153,7 +163,7 @@ class LayoutStore:
         records = self._records.reader.all()[0]
         return tuple(StoredImage(record, self._blobs, record.manifests[0]) for record in records)
 
-    def image(self, name: str) -> StoredImage:
+    def image(self, name: str, /) -> StoredImage:
         """Return the image of a name, an ID (or a prefix of three or more digits), or a digest.
 
         A name is looked up as given, as completed by Docker's rules, and under ``localhost/``.
@@ -166,14 +176,22 @@ class LayoutStore:
         record, key = self._find(name)
         return StoredImage(record, self._blobs, record.manifest_of(key))
 
-    def holds(self, name: str) -> bool:
+    def open_layer(self, digest: Digest, /) -> BlobReader:
+        """Open the blob of a layer, as it was fetched; its digest is verified at the end.
+
+        Raises:
+            StoreError: ``store.blob_missing``, ``store.blob_closed``.
+        """
+        return open_layer(self._blobs, digest)
+
+    def holds(self, name: str, /) -> bool:
         """Whether an image has this full name or digest."""
         try:
             return any(True for _ in self._records.reader.with_key(name))
         except StoreError:  # a damaged, undecided or unreadable record
             return False
 
-    def find_id(self, prefix: str) -> str | None:
+    def find_id(self, prefix: str, /) -> str | None:
         """Return the only ID with this prefix, else None."""
         found = self._ids(prefix)
         return found[0] if len(found) == 1 else None

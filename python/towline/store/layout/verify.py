@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from towline.cancel import CancelToken
 from towline.core import CoreError, hash_file, layer_pass
 from towline.errors import PathError, StoreError, TowlineError, VerificationError
+from towline.image.oci_layout import is_layout_name
 from towline.name.digest import Digest
 from towline.store.layout import files, name_index
 from towline.store.layout.blobs import Blobs
-from towline.store.layout.oci_index import NAMELESS, entry_line, is_legal_name, shown_names
+from towline.store.layout.oci_index import NAMELESS, entry_line, shown_names
 from towline.store.layout.proof import named_diff_ids
 from towline.store.layout.record_store import RecordStore
 from towline.store.layout.records import Record, StoredManifest
@@ -211,7 +212,7 @@ def _index_faults(records: RecordStore) -> Iterator[TowlineError]:
             nameless.discard(entry)
         for name in record.names:
             line = lines.pop(name, None)
-            if name in foreign or not is_legal_name(name):
+            if name in foreign or not is_layout_name(name):
                 continue
             if line != entry_line(record, name):
                 yield StoreError("store.index_differs", path=path, name=name)

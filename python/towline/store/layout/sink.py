@@ -1,0 +1,196 @@
+"""The sink of one missing blob: a partial blob, which becomes a blob once it is verified."""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Self
+
+from towline.cancel import CancelToken
+from towline.core import BlobWriter, CoreError
+from towline.errors import StoreError, VerificationError, path_errors
+from towline.image.descriptor import Descriptor
+from towline.name.digest import Digest, parse_digest
+from towline.store.layout import files, locks
+from towline.store.layout.blobs import Blobs
+from towline.store.layout.diff_ids import DiffIds, Follower
+
+__all__ = ["LayoutSink", "StoredBlob", "open_sink"]
+
+_COMMITTED = object()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlob:
+    """A blob whose digest and size were verified.  Only the commit of a sink makes one.
+
+    Attributes:
+        digest: of the blob.
+        size: in bytes.
+        diff_id: of the layer; None if it was not computed, or the blob is not a layer.
+    """
+
+    digest: Digest
+    size: int
+    diff_id: Digest | None
+    _proof: object = field(repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self._proof is not _COMMITTED:
+            raise TypeError("a StoredBlob is made by the commit of a sink, and by nothing else")
+
+
+def open_sink(
+    blobs: Blobs, descriptor: Descriptor, cancel: CancelToken, diff_ids: DiffIds, *, follow: bool
+) -> LayoutSink | None:
+    """Return the sink of a missing blob, or None if it is stored; wait for other tasks.
+
+    Args:
+        blobs: the blobs of the store.
+        descriptor: of the blob.
+        cancel: ends the wait, and every operation on the writer.
+        diff_ids: receives the diff ID of the committed blob.
+        follow: decompress the layer while it is written.
+
+    Raises:
+        PullCancelledError: the caller cancelled during the wait.
+        StoreError: ``store.write_failed``.
+    """
+    digest = descriptor.digest
+    with ExitStack() as stack:
+        lock = locks.acquire(blobs.paths.blob_lock(digest), temporary=True, cancel=cancel)
+        stack.enter_context(lock)
+        if blobs.has(descriptor):
+            return None
+        blobs.make_folders(digest)
+        sink = LayoutSink(blobs, descriptor, lock, cancel, diff_ids if follow else None)
+        stack.pop_all()  # now the sink releases the lock
+        return sink
+
+
+class LayoutSink:
+    """Takes the bytes of one missing blob; holds the lock of the blob until it is closed."""
+
+    __slots__ = (
+        "_blobs",
+        "_cancel",
+        "_descriptor",
+        "_diff_ids",
+        "_follower",
+        "_lock",
+        "_path",
+        "_writer",
+    )
+
+    def __init__(
+        self,
+        blobs: Blobs,
+        descriptor: Descriptor,
+        lock: locks.Lock,
+        cancel: CancelToken,
+        diff_ids: DiffIds | None,
+    ) -> None:
+        self._blobs = blobs
+        self._cancel = cancel
+        self._descriptor = descriptor
+        self._diff_ids = diff_ids
+        self._lock = lock
+        self._path = blobs.paths.partial(descriptor.digest)
+        self._follower: Follower | None = None
+        self._open(resume=_resumable(self._path, descriptor.size))
+
+    @property
+    def writer(self) -> BlobWriter:
+        """The writer, which takes the bytes from its ``offset`` on; replaced by a restart."""
+        return self._writer
+
+    def restart(self) -> None:
+        """Drop the stored bytes, and start at offset 0."""
+        self._drop()
+        self._open(resume=False)
+
+    def commit(self) -> StoredBlob:
+        """Verify the digest and size, and store the blob; `restart` is possible after a failure.
+
+        Raises:
+            VerificationError: ``verify.digest``, ``verify.size``; the bytes are dropped.
+            StoreError: ``store.write_failed``; the written bytes are kept.
+        """
+        want = self._descriptor.digest
+        found = self._end_following()
+        try:
+            text, size = self._writer.finish(self._blobs.power)
+        except CoreError as error:
+            raise self._failed(error) from None
+        got = parse_digest(text)
+        if got != want:
+            self._drop()
+            raise VerificationError("verify.digest", want=want, got=got, size=size)
+        if self._descriptor.size not in (size, -1):
+            self._drop()
+            raise VerificationError("verify.size", want=self._descriptor.size, got=size, size=size)
+        with path_errors("rename", self._path):
+            os.replace(self._path, self._blobs.paths.blob(want))
+        self._blobs.sync_folder(want)
+        if self._diff_ids is not None and found is not None:
+            self._diff_ids.add(want, found)
+        return StoredBlob(want, size, found if isinstance(found, Digest) else None, _COMMITTED)
+
+    def close(self) -> None:
+        """Close it; bytes that were not committed are kept for the next attempt."""
+        try:
+            self._writer.abort()
+            self._end_following()
+        finally:
+            self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self.close()
+        if isinstance(error, CoreError):  # of the writer: sources convert their own errors
+            raise self._failed(error) from None
+
+    def _open(self, *, resume: bool) -> None:
+        algorithm = self._descriptor.digest.algorithm
+        stop = self._cancel.stop
+        try:
+            self._writer = BlobWriter(self._path, resume=resume, algorithm=algorithm, stop=stop)
+        except CoreError as error:
+            raise self._failed(error) from None
+        # The end of a blob of unknown size is known only after the commit.
+        if self._diff_ids is not None and self._descriptor.size >= 0:
+            self._follower = Follower(self._writer, self._descriptor.size)
+
+    def _end_following(self) -> Digest | CoreError | None:
+        follower, self._follower = self._follower, None
+        return None if follower is None else follower.end()
+
+    def _drop(self) -> None:
+        self._writer.abort()
+        self._end_following()  # what it read proves nothing about the bytes of the next attempt
+        files.remove(self._path)
+
+    def _failed(self, error: CoreError) -> StoreError:
+        return StoreError("store.write_failed", path=self._path, reason=error.detail)
+
+
+def _resumable(path: str, size: int) -> bool:
+    """Whether a partial blob can be resumed; if not, it is removed.
+
+    The writer opens the path by its name and follows links.  So the path must be a regular file
+    with a single name, not a symbolic or hard link, and must be readable and writable.
+    """
+    with path_errors("lstat", path):
+        try:
+            found = os.lstat(path)
+        except FileNotFoundError:
+            return False
+    unshared = stat.S_ISREG(found.st_mode) and found.st_nlink == 1
+    if unshared and files.allows(path, os.R_OK | os.W_OK) and (size < 0 or found.st_size <= size):
+        return True
+    files.remove(path)
+    return False

@@ -12,7 +12,7 @@ from typing import Any
 from towline.errors import InvalidNameError, TowlineError, step
 from towline.name.parts import ImageParts, decompose
 from towline.name.reference import parse_reference
-from towline.rules import Rules
+from towline.rules.names import NameRules
 from towline.transport import ImageReference, docker, image_name, parse_image_name
 from towline.transport.containers_storage import StoreReference, parse_store_reference
 from towline.transport.dir import DirReference
@@ -79,7 +79,7 @@ class PullGoal:
         }
 
 
-def goal_from_name(name: str, facts: Facts, rules: Rules) -> PullGoal:
+def goal_from_name(name: str, facts: Facts, rules: NameRules) -> PullGoal:
     """Return the goal of ``transport:rest``, a full name or a short name (GOAL-001).
 
     Text that no transport can parse is tried as a name, whatever the error was.
@@ -101,7 +101,7 @@ def goal_from_name(name: str, facts: Facts, rules: Rules) -> PullGoal:
 
 
 def _reported_error(
-    transport_error: TowlineError, name_error: TowlineError, rules: Rules
+    transport_error: TowlineError, name_error: TowlineError, rules: NameRules
 ) -> TowlineError:
     # GOAL-002: libpod always reports the error of the name
     has_transport = transport_error.code not in ("transport.missing", "transport.unknown")
@@ -112,7 +112,7 @@ def _reported_error(
 
 
 def goal_from_image_reference(
-    source: ImageReference, name: str, facts: Facts, rules: Rules
+    source: ImageReference, name: str, facts: Facts, rules: NameRules
 ) -> PullGoal:
     """Return the goal of a source; `name` is the text that the user typed (GOAL-010).
 
@@ -134,7 +134,7 @@ def goal_from_image_reference(
             return _single(source, name, facts)
 
 
-def goal_from_possibly_unqualified_name(name: str, facts: Facts, rules: Rules) -> PullGoal:
+def goal_from_possibly_unqualified_name(name: str, facts: Facts, rules: NameRules) -> PullGoal:
     """Return the goal of a name: one pair, or one for each search registry (GOAL-030).
 
     Raises:
@@ -211,7 +211,9 @@ def _single(source: ImageReference, destination: str, facts: Facts) -> PullGoal:
     return PullGoal((pull_ref_pair(source, destination, facts),))
 
 
-def _docker_archive_goal(source: DockerArchiveReference, facts: Facts, rules: Rules) -> PullGoal:
+def _docker_archive_goal(
+    source: DockerArchiveReference, facts: Facts, rules: NameRules
+) -> PullGoal:
     if source.reference is not None and rules.archive_images == "all":
         return _single(source, str(source.reference), facts)
     if source.counted:

@@ -28,7 +28,7 @@ from towline.image.manifest import Manifest, RawManifest
 from towline.image.schema1 import Schema1, manifest_digest
 from towline.name.digest import Digest, sha256_of
 from towline.progress import Progress
-from towline.rules import Rules
+from towline.rules.copying import CopyingRules
 from towline.source.protocol import Source
 from towline.store.protocol import Image, ImagePlan, LayerPlan, Store
 
@@ -61,7 +61,7 @@ class Copying:
 
     store: Store
     reading: Reading
-    rules: Rules
+    rules: CopyingRules
     progress: Progress
     cancel: CancelToken
     allow: Callable[[Source, RawManifest], None]

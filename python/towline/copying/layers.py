@@ -22,7 +22,7 @@ from towline.errors import (
     step,
 )
 from towline.progress import BlobProgress, BlobState, Progress
-from towline.rules import Rules
+from towline.rules.copying import CopyingRules
 from towline.source.protocol import Alternatives, OpenBlob, Source
 from towline.store.protocol import BlobSink, Ingest, LayerPlan
 from towline.transport import image_name
@@ -44,7 +44,7 @@ class LayerFetch:
     image: str
     source: Source
     ingest: Ingest
-    rules: Rules
+    rules: CopyingRules
     progress: Progress
     cancel: CancelToken
     slots: int

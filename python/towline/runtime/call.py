@@ -86,7 +86,8 @@ class Call:
     def registries_of(self, goal: PullGoal) -> Registries | None:
         """Return the parsed registries.conf; None if it has no effect on the goal's endpoints."""
         in_registry = any(isinstance(pair.source, DockerReference) for pair in goal.pairs)
-        if not self.options.rules.mirrors or not (in_registry or goal.used_search_registries):
+        mirrors = self.options.rules.config.mirrors
+        if not mirrors or not (in_registry or goal.used_search_registries):
             return None
         return self._read_registries()
 
@@ -115,18 +116,19 @@ class Call:
     def reading(self, *, name_source: bool) -> Reading:
         """Return the reader of manifests; `name_source` adds the source's name to errors."""
         platform = self.options.platform or host_platform()
-        store = self.store if self.options.rules.known_documents else None
-        return Reading(self.options.rules, platform, name_source=name_source, store=store)
+        store = self.store if self.options.rules.copying.known_documents else None
+        rules, limits = self.options.rules.copying, self.options.rules.limits
+        return Reading(rules, limits, platform, name_source=name_source, store=store)
 
     def for_label_check(self) -> Call:
         """Return a call with the options that apply to the label check (LABEL-003)."""
         options = self.options
-        if options.rules.label_context == "call":
+        if options.rules.copying.label_context == "call":
             return self
         environ = {
             key: value
             for key, value in options.locations.environ.items()
-            if key not in options.rules.registries_conf_variables
+            if key not in options.rules.config.registries_conf_variables
         }
         bare = replace(
             options,
@@ -149,6 +151,6 @@ class Call:
         if self._registries is None:
             options = self.options
             self._registries = load_registries(
-                options.locations, options.rules, options.registries_conf, self._cache
+                options.locations, options.rules.config, options.registries_conf, self._cache
             )
         return self._registries

@@ -112,7 +112,8 @@ class DiskFacts:
         from towline.source import docker_archive
 
         reference = DockerArchiveReference(path)
-        source = docker_archive.open_source(reference, self._rules, self._archives)
+        rules = self._rules
+        source = docker_archive.open_source(reference, rules.archives, rules.limits, self._archives)
         with closing(source), step("retrieving-manifest"):
             items = source.items()
         return tuple(ArchiveImage(index, item.names) for index, item in enumerate(items))
@@ -126,13 +127,14 @@ class DiskFacts:
         from towline.source import oci, oci_archive
         from towline.source.layout import choose
 
+        rules = self._rules
         files: oci.FolderFiles | oci_archive.ArchiveFiles
         if archive:
-            files = oci_archive.open_files(path, self._rules, self._archives)
+            files = oci_archive.open_files(path, rules.archives, rules.limits, self._archives)
         else:
-            files = oci.FolderFiles(path, self._rules.document_limit)
+            files = oci.FolderFiles(path, rules.limits.document_size)
         with closing(files):
-            return choose(files, image, self._rules).name
+            return choose(files, image, rules.archives).name
 
     def config_hex(self, source: object) -> str:
         """Return the hex of the config digest of a source's image.
@@ -144,7 +146,7 @@ class DiskFacts:
                 the step ``getting-config-info``.
         """
         platform = self._platform or host_platform()
-        reading = Reading(self._rules, platform, name_source=False)
+        reading = Reading(self._rules.copying, self._rules.limits, platform, name_source=False)
         with closing(self._open(cast(ImageReference, source))) as opened:
             raw, _ = reading.manifest(opened)
             manifest = reading.parsed(opened, raw)

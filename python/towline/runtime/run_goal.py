@@ -17,11 +17,11 @@ from towline.goal import PullGoal, PullRefPair
 from towline.image.manifest import RawManifest
 from towline.registry.endpoint_log import EndpointLog
 from towline.runtime.call import Call
+from towline.runtime.policy import load_policy
 from towline.runtime.results import Attempt, PullResult
 from towline.source.protocol import Source
 from towline.transport import TRANSPORTS, image_name
 from towline.trust.evaluate import evaluate
-from towline.trust.load import load_policy
 from towline.trust.policy_json import Policy
 
 __all__ = ["run_goal"]
@@ -53,7 +53,7 @@ def run_goal(call: Call, goal: PullGoal, name: str, label: str | None) -> PullRe
             attempt = run.attempt(pair)
             attempts.append(attempt)
             if attempt.stored is not None and not goal.pull_all_pairs:
-                named = options.rules.single_pull_event == "image"
+                named = options.rules.copying.single_pull_event == "image"
                 _send_event(call, pair.image if named else "")  # EVENT-002
                 return PullResult((pair.image,), tuple(attempts), origin)
     images = tuple(attempt.image for attempt in attempts if attempt.stored is not None)
@@ -85,7 +85,7 @@ class _Run:
             if self.label is not None:
                 self._check_label(pair, self.label)
         except TowlineError as error:
-            if rules.label_failure == "ends":  # LABEL-004
+            if rules.copying.label_failure == "ends":  # LABEL-004
                 raise
             return self._failed(pair, error)
         log = EndpointLog()
@@ -129,7 +129,7 @@ class _Run:
         copying = Copying(
             store=self.call.store,
             reading=self.call.reading(name_source=True),
-            rules=options.rules,
+            rules=options.rules.copying,
             progress=self.call.progress,
             cancel=options.cancel,
             allow=allow,

@@ -61,7 +61,7 @@ class Runtime:
             TowlineError: the name, or a file that is read to resolve it, is invalid.
         """
         with self._call(None) as call:
-            return goal_from_name(name, call.facts(), self.options.rules)
+            return goal_from_name(name, call.facts(), self.options.rules.names)
 
     def explain(self, name: str) -> Explanation:
         """Return the goal with the configuration entries that decided it, and its endpoints.
@@ -72,7 +72,7 @@ class Runtime:
         from towline.runtime.explain import explain_goal
 
         with self._call(None) as call:
-            goal = goal_from_name(name, call.facts(), self.options.rules)
+            goal = goal_from_name(name, call.facts(), self.options.rules.names)
             return explain_goal(name, goal, call.registries_of(goal))
 
     def explain_auth(self, name: str) -> tuple[tuple[str, tuple[AuthLookup, ...]], ...]:
@@ -86,7 +86,7 @@ class Runtime:
         from towline.runtime.explain import explain_goal
 
         with self._call(None) as call:
-            goal = goal_from_name(name, call.facts(), self.options.rules)
+            goal = goal_from_name(name, call.facts(), self.options.rules.names)
             explained = explain_goal(name, goal, call.registries_of(goal))
             return tuple(
                 (endpoint.reference.name, call.credential_lookups(candidate, endpoint))
@@ -123,10 +123,10 @@ class Runtime:
         with self._call(writer) as call:
             facts = call.facts()
             if isinstance(reference, str):
-                reference = parse_image_name(reference, facts, rules)
+                reference = parse_image_name(reference, facts, rules.names)
             name = image_name(reference)
             with step("deciding-goal", name=name):
-                goal = goal_from_image_reference(reference, name, facts, rules)
+                goal = goal_from_image_reference(reference, name, facts, rules.names)
             return run_goal(call, goal, name, None)
 
     async def pull_async(
@@ -149,7 +149,7 @@ class Runtime:
         self, name: str, label: str | None, writer: TextWriter | None, cancel: CancelToken
     ) -> PullResult:
         with self._call(writer, cancel) as call:
-            goal = goal_from_name(name, call.facts(), self.options.rules)
+            goal = goal_from_name(name, call.facts(), self.options.rules.names)
             return run_goal(call, goal, name, label)
 
     @contextmanager

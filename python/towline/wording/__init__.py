@@ -70,6 +70,12 @@ class Wording:
         """
         return {wording.name: wording for wording in (CURRENT, LIBPOD_1_3)}[name]
 
+    def __reduce__(self) -> tuple[Callable[..., Wording], tuple[Any, ...]]:
+        """Pickle the wording of an edition as its name, because it has functions."""
+        if self is CURRENT or self is LIBPOD_1_3:
+            return Wording.named, (self.name,)
+        return Wording, (self.name, self.errors, self.steps, self.texts)
+
     def error(self, code: str, facts: Mapping[str, Any], steps: Sequence[_Step]) -> str:
         """An error as one text: the steps, outermost first, then the sentence of the code."""
         message = self._fill(self.errors[code], facts)

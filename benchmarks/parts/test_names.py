@@ -19,7 +19,7 @@ def test_resolve(measure: Measure) -> None:
     facts = FrozenFacts(registries=("docker.io", "quay.io"))
 
     def resolve() -> int:
-        return len(goal_from_name("ns/busybox:1.36", facts, Rules.CURRENT).pairs)
+        return len(goal_from_name("ns/busybox:1.36", facts, Rules.CURRENT.names).pairs)
 
     assert measure("resolve a short name", resolve) == 2
 

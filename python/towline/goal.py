@@ -12,7 +12,7 @@ from typing import Any, Literal
 from towline.errors import InvalidNameError, TowlineError, step
 from towline.name.parts import ImageParts, decompose
 from towline.name.reference import parse_reference
-from towline.rules import Rules
+from towline.rules.names import NameRules
 from towline.transport import ImageReference, docker, image_name, parse_image_name
 from towline.transport.containers_storage import StoreReference, parse_store_reference
 from towline.transport.dir import DirReference
@@ -105,7 +105,7 @@ class PullGoal:
         }
 
 
-def goal_from_name(name: str, facts: Facts, rules: Rules) -> PullGoal:
+def goal_from_name(name: str, facts: Facts, rules: NameRules) -> PullGoal:
     """Return the goal of ``transport:rest``, a full name or a short name (GOAL-001).
 
     Text that no transport can parse is tried as a name, whatever the error was.
@@ -127,7 +127,7 @@ def goal_from_name(name: str, facts: Facts, rules: Rules) -> PullGoal:
 
 
 def _reported_error(
-    transport_error: TowlineError, name_error: TowlineError, rules: Rules
+    transport_error: TowlineError, name_error: TowlineError, rules: NameRules
 ) -> TowlineError:
     # GOAL-002: libpod always reports the error of the name
     has_transport = transport_error.code not in ("transport.missing", "transport.unknown")
@@ -138,7 +138,7 @@ def _reported_error(
 
 
 def goal_from_image_reference(
-    source: ImageReference, name: str, facts: Facts, rules: Rules
+    source: ImageReference, name: str, facts: Facts, rules: NameRules
 ) -> PullGoal:
     """Return the goal of a source; `name` is the text that the user typed (GOAL-010).
 
@@ -160,7 +160,7 @@ def goal_from_image_reference(
             return _single(source, name, facts)
 
 
-def goal_from_possibly_unqualified_name(name: str, facts: Facts, rules: Rules) -> PullGoal:
+def goal_from_possibly_unqualified_name(name: str, facts: Facts, rules: NameRules) -> PullGoal:
     """Return the goal of a name: one pair, or one for each search registry (GOAL-030).
 
     Raises:
@@ -244,7 +244,9 @@ def _single(
     return PullGoal((pull_ref_pair(source, destination, facts),), how)
 
 
-def _docker_archive_goal(source: DockerArchiveReference, facts: Facts, rules: Rules) -> PullGoal:
+def _docker_archive_goal(
+    source: DockerArchiveReference, facts: Facts, rules: NameRules
+) -> PullGoal:
     if source.reference is not None and rules.archive_images == "all":
         return _single(source, str(source.reference), facts)
     if source.counted:

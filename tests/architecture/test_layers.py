@@ -34,6 +34,26 @@ LAYERS: list[set[str]] = [
 ]
 LEVELS = {name: number for number, names in enumerate(LAYERS) for name in names}
 
+#: The modules of `rules` that a package, or a module of it, may import; `limits` all of them may.
+#: The longest name applies.  A package that is not listed takes plain values.
+SLICES: dict[str, set[str]] = {
+    "name": {"names"},
+    "transport": {"names"},
+    "goal": {"names"},
+    "registry": {"registry"},
+    "config": {"config"},
+    "trust": {"trust"},
+    "source": {"archives"},
+    "source.blob_requests": {"registry"},
+    "source.docker": {"registry"},
+    "source.docker_blob": {"registry"},
+    "source.docker_ranges": {"registry"},
+    "source.mirrored": {"registry"},
+    "copying": {"copying"},
+}
+#: The packages that may import `Rules`, with all settings.
+WHOLE = {"runtime", "api", "", "conformance", "cli"}
+
 #: Modules that code without I/O must not import: clocks, disks and networks.
 EFFECTS = {"os", "pathlib", "shutil", "socket", "subprocess", "tempfile", "time", "urllib3"}
 #: Of config, the modules that read files or run programs.
@@ -101,6 +121,33 @@ def test_no_modules_import_each_other() -> None:
     """No import cycle, not even for types or inside a function."""
     graph = {module.name: module.imports() - {module.name} for module in modules()}
     assert cycles(graph) == []
+
+
+def slices_of(module: str) -> set[str]:
+    """The modules of `rules` that a module may import."""
+    name = module.partition(".")[2]
+    while name and name not in SLICES:
+        name = name.rpartition(".")[0]
+    return {"limits"} | SLICES.get(name, set())
+
+
+def test_a_package_receives_only_its_slice_of_the_rules() -> None:
+    """No module reads the settings of another package, or all of them."""
+    wrong = []
+    for module in modules():
+        if top(module.name) not in {"rules"} | WHOLE:
+            allowed = {f"towline.rules.{name}" for name in slices_of(module.name)}
+            found = {name for name in module.imports() if top(name) == "rules"}
+            wrong += [f"{module.name} imports {name}" for name in sorted(found - allowed)]
+    assert not wrong
+
+
+def test_every_slice_has_its_readers() -> None:
+    """The table lists every slice, and nothing that does not exist."""
+    own = {name.name.rpartition(".")[2] for name in modules() if top(name.name) == "rules"}
+    assert set().union(*SLICES.values()) == own - {"rules", "editions", "limits"}
+    names = {module.name.partition(".")[2] for module in modules()}
+    assert SLICES.keys() <= names
 
 
 def test_only_the_driver_imports_towline() -> None:

@@ -6,12 +6,12 @@ import base64
 import json
 import socket
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.support import certificates
+from tests.support.edition_settings import changed
 from tests.support.fault_proxy import Real, fault_proxy
 from tests.support.pushing import Puller, digest_of, push, small_image
 from tests.support.registry import PLAIN, NewRegistry, RegistryServer, RegistrySettings
@@ -396,7 +396,7 @@ def test_libpod_1_3_ignores_mirrors(
         f'[[registry.mirror]]\nurl = "{closed_port()}"\n',
     )
     puller.write("etc/containers/policy.json", '{"default": [{"type": "insecureAcceptAnything"}]}')
-    runtime = puller.runtime(rules=replace(Rules.LIBPOD_1_3, layers_must_apply=False))
+    runtime = puller.runtime(rules=changed(Rules.LIBPOD_1_3, "layers_must_apply", False))
     result = runtime.pull(registry.name("public/x:1"))
     assert result.attempts[0].endpoints == ()
 

@@ -193,7 +193,7 @@ def test_a_server_that_breaks_every_range(odd: Handler, tmp_path: Path) -> None:
 
     with scripted(ranges_from(hopeless)) as server, source(server.host, slots=slots()) as image:
         assert deliver(image, tmp_path / "blob") == LARGE
-    assert len(ranges(server)) <= 6 * (1 + Rules.CURRENT.retries)
+    assert len(ranges(server)) <= 6 * (1 + Rules.CURRENT.limits.retries)
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 500, 503])

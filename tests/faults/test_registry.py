@@ -19,6 +19,7 @@ from tests.support.docker_images import (
     descriptor,
     source,
 )
+from tests.support.edition_settings import changed
 from tests.support.scripted_server import Connection, Handler, Request, scripted
 from towline.cancel import CancelToken
 from towline.core import BlobWriter
@@ -187,7 +188,7 @@ def test_a_dripping_body_is_stalled(chunked: bool, tmp_path: Path) -> None:
             drip(connection, LAYER, finished)
 
     with scripted(Registry({BLOB: odd})) as server:
-        with source(server.host, rules=replace(Rules.CURRENT, retries=0)) as image:
+        with source(server.host, rules=changed(Rules.CURRENT, "retries", 0)) as image:
             with pytest.raises(RegistryError) as caught:
                 deliver(image, tmp_path / "blob")
             assert caught.value.facts["cause"] == "stalled"

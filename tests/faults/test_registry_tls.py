@@ -12,6 +12,7 @@ import pytest
 from tests.faults.test_registry import cut_off, cut_short, deliver, drip, first_then, stall, whole
 from tests.support import certificates
 from tests.support.docker_images import BLOB, LAYER, SHORT_TIMEOUTS, Registry, source
+from tests.support.edition_settings import changed
 from tests.support.scripted_server import Connection, Handler, Request, scripted
 from towline.cancel import CancelToken
 from towline.config.certs_d import HostCertificates
@@ -67,7 +68,7 @@ def test_a_server_that_sends_too_little(dripping: bool, ends: Ends, tmp_path: Pa
             connection.send(LAYER[:100])
             finished.wait(60)
 
-    rules = replace(Rules.CURRENT, retries=0)
+    rules = changed(Rules.CURRENT, "retries", 0)
     with scripted(Registry({BLOB: odd}), ends[0]) as server:
         with source(server.host, insecure=False, certificates=ends[1], rules=rules) as image:
             with pytest.raises(RegistryError) as caught:

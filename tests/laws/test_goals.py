@@ -29,7 +29,7 @@ def test_any_text_gives_a_goal_or_a_typed_error(rules: Rules, text: str) -> None
     facts = FrozenFacts(registries=("docker.io", "example.com:5000/ns"))
     message = ""
     try:
-        goal = goal_from_name(text, facts, rules)
+        goal = goal_from_name(text, facts, rules.names)
     except TowlineError as error:
         message = error.render(rules.wording)
     else:
@@ -44,10 +44,10 @@ def test_parsing_a_formatted_image_reference_gives_an_equal_one(rules: Rules, te
     """Parsing the output of `image_name` gives an equal reference."""
     facts = FrozenFacts()
     try:
-        reference = parse_image_name(text, facts, rules)
+        reference = parse_image_name(text, facts, rules.names)
     except TowlineError:
         return
-    assert parse_image_name(image_name(reference), facts, rules) == reference
+    assert parse_image_name(image_name(reference), facts, rules.names) == reference
 
 
 @pytest.mark.clause("GOAL-031", "GOAL-033")
@@ -61,7 +61,7 @@ def test_pairs_follow_the_search_registries(
     if parts.has_registry:
         return
     facts = FrozenFacts(registries=searched)
-    goal = goal_from_name(name, facts, rules)
+    goal = goal_from_name(name, facts, rules.names)
     assert [pair.image for pair in goal.pairs] == [
         str(parts.reference_with_registry(registry)) for registry in searched
     ]
@@ -76,7 +76,7 @@ def test_pairs_follow_the_search_registries(
 def test_a_full_name_is_one_pair_and_reads_no_configuration(rules: Rules, name: str) -> None:
     """An invalid registries.conf does not affect a qualified name."""
     facts = FrozenFacts(registries=ConfigurationError("registries_conf.unreadable", path="x"))
-    goal = goal_from_name(name, facts, rules)
+    goal = goal_from_name(name, facts, rules.names)
     assert [pair.image for pair in goal.pairs] == [name]
     assert "search_registries" not in facts.questions
     assert not goal.used_search_registries
@@ -90,7 +90,7 @@ TAGS = st.lists(st.one_of(short_names, full_names), max_size=4)
 def test_every_name_of_an_archive_becomes_a_pair(names: Sequence[str]) -> None:
     """All RepoTags are pulled; one without a registry gets the registry localhost."""
     facts = FrozenFacts(archives={"x.tar": [names]})
-    goal = goal_from_name("docker-archive:x.tar", facts, Rules.LIBPOD_1_3)
+    goal = goal_from_name("docker-archive:x.tar", facts, Rules.LIBPOD_1_3.names)
     if not names:
         assert [pair.image for pair in goal.pairs] == ["@" + "c" * 64]
         assert not goal.pull_all_pairs
@@ -109,7 +109,7 @@ def test_several_images_in_one_archive() -> None:
 
     def images(rules: Rules) -> list[str]:
         facts = FrozenFacts(archives=archives, configs=configs)
-        goal = goal_from_name("docker-archive:x.tar", facts, rules)
+        goal = goal_from_name("docker-archive:x.tar", facts, rules.names)
         assert goal.pull_all_pairs
         return [pair.image for pair in goal.pairs]
 
@@ -128,7 +128,7 @@ def test_an_index_chooses_one_image_of_an_archive(archive: list[list[str]], inde
     """All its names are pulled; an unnamed or missing item gets a name from its config."""
     source = f"docker-archive:x.tar:@{index}"
     facts = FrozenFacts(archives={"x.tar": archive}, configs={source: "d" * 64})
-    goal = goal_from_name(source, facts, Rules.CURRENT)
+    goal = goal_from_name(source, facts, Rules.CURRENT.names)
     names = archive[index] if index < len(archive) else []
     assert {image_name(pair.source) for pair in goal.pairs} == {source}
     assert len(goal.pairs) == max(1, len(names))
@@ -158,7 +158,7 @@ def test_an_index_chooses_one_image_of_an_archive(archive: list[list[str]], inde
 def test_the_order_in_which_facts_are_read(text: str, questions: list[str]) -> None:
     """The facts that are read, and their order, decide which error a user sees."""
     facts = FrozenFacts(registries=("docker.io",))
-    goal_from_name(text, facts, Rules.CURRENT)
+    goal_from_name(text, facts, Rules.CURRENT.names)
     assert facts.questions == questions
 
 
@@ -166,7 +166,7 @@ def test_the_order_in_which_facts_are_read(text: str, questions: list[str]) -> N
 def test_a_directory_whose_parent_is_missing_becomes_a_short_name() -> None:
     """Text that its transport rejects is tried as a name, for any reason (GOAL-001)."""
     facts = FrozenFacts(registries=("example.com",), missing_paths=["gone"])
-    goal = goal_from_name("dir:gone", facts, Rules.CURRENT)
+    goal = goal_from_name("dir:gone", facts, Rules.CURRENT.names)
     assert [pair.image for pair in goal.pairs] == ["example.com/dir:gone"]
 
 
@@ -175,5 +175,5 @@ def test_the_error_of_the_transport_if_the_text_is_not_a_name() -> None:
     """The current edition keeps the transport's error; libpod-1.3 loses it (GOAL-002)."""
     for rules, part in ((Rules.CURRENT, "lower case"), (Rules.LIBPOD_1_3, "reference format")):
         with pytest.raises(TowlineError) as caught:
-            goal_from_name("docker://Busybox", FrozenFacts(), rules)
+            goal_from_name("docker://Busybox", FrozenFacts(), rules.names)
         assert part in caught.value.render(rules.wording)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.edition_settings import SETTINGS, setting
 from tests.support.frozen_facts import FrozenFacts
 from tests.support.strategies import full_names, image_texts, short_names
 from towline.errors import SourceError, TowlineError, step
@@ -47,7 +47,7 @@ def test_parsing_a_formatted_store_reference_gives_an_equal_one(text: str) -> No
     assert parse_store_reference(reference.name_and_id, facts) == reference
     formatted = image_name(reference)
     assert formatted.startswith(f"containers-storage:{facts.store}")
-    assert parse_image_name(formatted, facts, Rules.CURRENT) == reference
+    assert parse_image_name(formatted, facts, Rules.CURRENT.names) == reference
 
 
 @pytest.mark.clause("POLICY-010", "POLICY-011")
@@ -74,28 +74,26 @@ def _check_scopes(reference: ImageReference, rules: Rules) -> None:
     scopes = [reference.policy_identity, *reference.policy_namespaces, ""]
     reject = [{"type": "reject"}]
     for index, scope in enumerate(scopes):
-        if scope.startswith("*") and not rules.scope_wildcards:
+        if scope.startswith("*") and not rules.names.scope_wildcards:
             continue
         table = {other: [{"type": "insecureAcceptAnything"}] for other in scopes[index + 1 :]}
         document = {
             "default": [{"type": "insecureAcceptAnything"}],
             "transports": {reference.transport: {**table, scope: reject}},
         }
-        policy = parse_policy(json.dumps(document).encode(), "policy.json", rules)
+        policy = parse_policy(json.dumps(document).encode(), "policy.json", rules.trust)
         decided, requirements = deciding_requirements(policy, reference)
         assert decided == f"{reference.transport}:{scope}"
         assert requirements == (Reject(),)
 
 
 def test_every_decision_differs_between_the_editions() -> None:
-    """A field of `Rules` with the same value in both editions would be useless."""
+    """A setting with the same value in both editions would be useless."""
     old, new = Rules.LIBPOD_1_3, Rules.CURRENT
-    same = [
-        field.name
-        for field in dataclasses.fields(Rules)
-        if getattr(old, field.name) == getattr(new, field.name)
-    ]
+    same = [name for name, _ in SETTINGS if setting(old, name) == setting(new, name)]
     assert same == []
+    assert old.edition != new.edition
+    assert old.wording != new.wording
 
 
 def _attempt(name: str, reason: str | None) -> Attempt:

@@ -31,7 +31,8 @@ def source_of(
     path = folder / "image.tar"
     path.write_bytes(data)
     own = parse_normalized(name).tagged() if name else None
-    with closing(open_source(DockerArchiveReference(str(path), own, index), rules)) as source:
+    reference = DockerArchiveReference(str(path), own, index)
+    with closing(open_source(reference, rules.archives, rules.limits)) as source:
         yield source
 
 

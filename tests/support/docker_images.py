@@ -114,7 +114,9 @@ def source(
     """A source of an image on a server, by default with short timeouts."""
     reference = DockerReference(parse_normalized(f"{host}/{name}").tagged())
     access = DockerAccess(
-        rules,
+        rules.registry,
+        rules.limits,
+        rules.copying.typeless,
         insecure=insecure,
         credentials=credentials,
         timeouts=timeouts,

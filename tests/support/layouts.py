@@ -33,6 +33,20 @@ def named(image: Mapping[str, Any], name: str, **more: Any) -> dict[str, Any]:
     return {**image, "annotations": {REF_NAME: name}, **more}
 
 
+def open_layout(
+    reference: OciReference | OciArchiveReference, rules: Rules = Rules.CURRENT
+) -> LayoutSource:
+    """The source of a layout in a folder or an archive, under an edition."""
+    typeless, blob_size = rules.copying.typeless, rules.registry.blob_size
+    if isinstance(reference, OciArchiveReference):
+        return oci_archive.open_source(
+            reference, rules.archives, rules.limits, typeless=typeless, blob_size=blob_size
+        )
+    return oci.open_source(
+        reference, rules.archives, rules.limits, typeless=typeless, blob_size=blob_size
+    )
+
+
 @contextmanager
 def source_of(
     files: Mapping[str, bytes],
@@ -45,12 +59,12 @@ def source_of(
     """A source of a layout in a folder or an archive."""
     if form == "folder":
         path = str(write_files(folder / "layout", files))
-        source = oci.open_source(OciReference(path, image, path), rules)
+        source = open_layout(OciReference(path, image, path), rules)
     else:
         data = tar(list(files.items()))
         path = str(folder / "layout.tar")
         Path(path).write_bytes(gzip.compress(data) if form == "gzip" else data)
-        source = oci_archive.open_source(OciArchiveReference(path, image, path), rules)
+        source = open_layout(OciArchiveReference(path, image, path), rules)
     with closing(source):
         yield source
 

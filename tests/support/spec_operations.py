@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from tests.support.edition_settings import setting
 from tests.support.empty_hosts import empty_registry, refusing_address
 from tests.support.frozen_facts import FrozenFacts
 from towline.config import registries_conf, registries_conf_2019
@@ -33,6 +34,7 @@ from towline.registry.challenge import parse_challenges
 from towline.registry.retry import delay
 from towline.rules import Rules
 from towline.runtime.options import Options
+from towline.runtime.policy import load_policy
 from towline.runtime.runtime import Runtime
 from towline.source import docker_archive
 from towline.store.layout import open_store
@@ -42,7 +44,6 @@ from towline.transport.containers_storage import parse_store_reference
 from towline.transport.docker_archive import DockerArchiveReference
 from towline.transport.facts import Alias, ConfigEntry, SearchRegistries
 from towline.trust.evaluate import evaluate
-from towline.trust.load import load_policy
 
 __all__ = ["Operations"]
 
@@ -144,7 +145,7 @@ class Operations:
         """The registries.conf of the block."""
         data = (self.conf or "").encode()
         with step("reading-registries-conf"):
-            if self.rules.registries_conf == "libpod-1.3":
+            if self.rules.config.registries_conf == "libpod-1.3":
                 return registries_conf_2019.parse(data, "registries.conf")
             files = [registries_conf.parse(data, "registries.conf")]
             if self.drop_in is not None:
@@ -183,13 +184,13 @@ class Operations:
     # --- transports -----------------------------------------------------------------------------
 
     def op_read(self, text: str) -> str:
-        return image_name(parse_image_name(text, self.facts, self.rules))
+        return image_name(parse_image_name(text, self.facts, self.rules.names))
 
     def op_identity(self, text: str) -> str:
-        return parse_image_name(text, self.facts, self.rules).policy_identity
+        return parse_image_name(text, self.facts, self.rules.names).policy_identity
 
     def op_scopes(self, text: str) -> str:
-        return ", ".join(parse_image_name(text, self.facts, self.rules).policy_namespaces)
+        return ", ".join(parse_image_name(text, self.facts, self.rules.names).policy_namespaces)
 
     def op_store(self, text: str) -> str:
         return parse_store_reference(_plain(text), self.facts).name_and_id
@@ -199,28 +200,28 @@ class Operations:
     def op_pair(self, text: str) -> str:
         source, _, destination = text.partition(" as ")
         facts = self.facts
-        reference = parse_image_name(source, facts, self.rules)
+        reference = parse_image_name(source, facts, self.rules.names)
         pair = pull_ref_pair(reference, _plain(destination), facts)
         return f"{pair.image} as {pair.destination.name_and_id}"
 
     def op_goal(self, text: str) -> str:
-        return _goal(goal_from_name(_plain(text), self.facts, self.rules))
+        return _goal(goal_from_name(_plain(text), self.facts, self.rules.names))
 
     def op_reference(self, text: str) -> str:
-        source = parse_image_name(text, self.facts, self.rules)
+        source = parse_image_name(text, self.facts, self.rules.names)
         name = image_name(source)
         with step("deciding-goal", name=name):
-            return _goal(goal_from_image_reference(source, name, self.facts, self.rules))
+            return _goal(goal_from_image_reference(source, name, self.facts, self.rules.names))
 
     def op_asked(self, text: str) -> str:
         facts = self.facts
-        goal_from_name(text, facts, self.rules)
+        goal_from_name(text, facts, self.rules.names)
         return ", ".join(facts.questions) or "nothing"
 
     # --- configuration --------------------------------------------------------------------------
 
     def op_rules(self, text: str) -> str:
-        value = getattr(self.rules, text)
+        value = setting(self.rules, text)
         return ", ".join(value) if isinstance(value, tuple) else str(value)
 
     def op_search(self, _: str) -> str:
@@ -250,7 +251,7 @@ class Operations:
 
     def op_credentials(self, text: str) -> str:
         path = self._file("auth.json", self.auth_text)
-        found = find_credentials(self._locations, self.rules, text, path)
+        found = find_credentials(self._locations, self.rules.config, text, path)
         return "none" if found is None else found[0].username
 
     def op_policy(self, _: str) -> str:
@@ -260,7 +261,7 @@ class Operations:
     def op_judge(self, text: str) -> str:
         path = self._file("policy.json", self.policy_text)
         policy, origin = load_policy(self._locations, self.rules, path)
-        reference = parse_image_name(text, self.facts, self.rules)
+        reference = parse_image_name(text, self.facts, self.rules.names)
         return f"accepted by {evaluate(policy, reference, origin=origin).scope}"
 
     @property
@@ -298,7 +299,7 @@ class Operations:
     def op_shown(self, text: str) -> str:
         auths = json.dumps({"auths": {"a.example": {"auth": text}}})
         path = self._file("auth.json", auths)
-        found = find_credentials(self._locations, self.rules, "a.example/x", path)
+        found = find_credentials(self._locations, self.rules.config, "a.example/x", path)
         return "none" if found is None else repr(found[0])
 
     def op_names(self, text: str) -> str:
@@ -310,7 +311,7 @@ class Operations:
         chosen = choose_instance(
             instances,
             parse_platform(wanted),
-            variants=self.rules.variants,
+            variants=self.rules.copying.variants,
             list_kind="manifest list",
         )
         return str(chosen.platform or "none")
@@ -372,7 +373,7 @@ class Operations:
         return "\n".join([f"writer: {shown}", first, *(f"  {line}" for line in others)])
 
     def _insecure_conf(self) -> str:
-        if self.rules.registries_conf == "libpod-1.3":
+        if self.rules.config.registries_conf == "libpod-1.3":
             entry = '[[registry]]\nurl = "{}"\ninsecure = true\nunqualified-search = true\n'
             return "".join(map(entry.format, self.hosts.values()))
         entry = '[[registry]]\nlocation = "{}"\ninsecure = true\n'
@@ -438,7 +439,9 @@ def _names_in(folder: Path, manifest: str, rules: Rules) -> tuple[str, ...]:
         member.size = len(manifest.encode())
         archive.addfile(member, io.BytesIO(manifest.encode()))
     reference = DockerArchiveReference(str(path))
-    with contextlib.closing(docker_archive.open_source(reference, rules)) as source:
+    with contextlib.closing(
+        docker_archive.open_source(reference, rules.archives, rules.limits)
+    ) as source:
         return tuple(name for item in source.items() for name in item.names)
 
 

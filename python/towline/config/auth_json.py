@@ -13,7 +13,7 @@ from typing import Any
 from towline.errors import ConfigurationError
 from towline.go import go_base64
 from towline.go.go_json import GoJsonError, decode, string, strings_by_key, struct
-from towline.rules import Rules
+from towline.rules.config import ConfigRules
 
 __all__ = ["AuthEntry", "AuthFile", "Credentials", "parse_auth_file"]
 
@@ -65,7 +65,7 @@ class AuthFile:
     legacy: bool = False
     store: str = ""
 
-    def lookup(self, name: str, rules: Rules) -> Credentials | None:
+    def lookup(self, name: str, rules: ConfigRules) -> Credentials | None:
         """The credentials in the file itself for a repository, None if it has none.
 
         Args:
@@ -96,11 +96,11 @@ class AuthFile:
         """The name of a host in the credentials store; docker uses a URL for Docker Hub."""
         return HUB_ADDRESS if _normal_host(host, cut=True) == _HUB else host
 
-    def match(self, name: str, rules: Rules) -> AuthEntry | None:
+    def match(self, name: str, rules: ConfigRules) -> AuthEntry | None:
         """The entry for a repository (AUTH-003, AUTH-004)."""
         return self._entry(name, name.partition("/")[0], namespaces=rules.auth_keys == "namespaces")
 
-    def credentials_of(self, entry: AuthEntry, rules: Rules) -> Credentials | None:
+    def credentials_of(self, entry: AuthEntry, rules: ConfigRules) -> Credentials | None:
         """The credentials in an entry, None if it is empty or incomplete.
 
         Raises:

@@ -14,7 +14,7 @@ from towline.config.auth_json import AuthFile, Credentials
 from towline.config.load import read_auth_file
 from towline.config.locations import Locations, auth_file_paths
 from towline.errors import TowlineError, step
-from towline.rules import Rules
+from towline.rules.config import ConfigRules
 
 __all__ = ["AUTH_FILES", "AuthLookup", "explain_credentials", "find_credentials"]
 
@@ -63,7 +63,7 @@ class AuthLookup:
 
 def find_credentials(
     locations: Locations,
-    rules: Rules,
+    rules: ConfigRules,
     name: str,
     explicit: str | Path | None = None,
     *,
@@ -101,7 +101,7 @@ def find_credentials(
 
 def explain_credentials(
     locations: Locations,
-    rules: Rules,
+    rules: ConfigRules,
     name: str,
     explicit: str | Path | None = None,
     *,
@@ -120,7 +120,7 @@ def explain_credentials(
 @dataclass(frozen=True, slots=True)
 class _Search:
     locations: Locations
-    rules: Rules
+    rules: ConfigRules
     name: str
     lookups: list[AuthLookup]
 

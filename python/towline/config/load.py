@@ -17,7 +17,7 @@ from towline.config.certs_d import HostCertificates, certificates_of
 from towline.config.locations import Locations, alias_cache_path, certificate_directories
 from towline.config.registries import Registries
 from towline.errors import PathError, step
-from towline.rules import Rules
+from towline.rules.config import ConfigRules
 
 __all__ = [
     "RegistriesCache",
@@ -42,7 +42,7 @@ class RegistriesCache:
 
 
 def registries_conf_path(
-    locations: Locations, rules: Rules, explicit: str | Path | None = None
+    locations: Locations, rules: ConfigRules, explicit: str | Path | None = None
 ) -> tuple[str, bool]:
     """The path of the main registries.conf, and whether it must exist (CONF-011).
 
@@ -61,7 +61,7 @@ def registries_conf_path(
 
 def load_registries(
     locations: Locations,
-    rules: Rules,
+    rules: ConfigRules,
     explicit: str | Path | None = None,
     cache: RegistriesCache | None = None,
 ) -> Registries:
@@ -125,7 +125,7 @@ def _drop_ins(locations: Locations, *, system: bool) -> Iterator[str]:
 
 
 def read_policy(
-    locations: Locations, rules: Rules, explicit: str | Path | None = None
+    locations: Locations, rules: ConfigRules, explicit: str | Path | None = None
 ) -> tuple[bytes, str] | None:
     """The text of policy.json and its path; None if there is no such file.
 
@@ -172,7 +172,7 @@ def read_auth_file(path: str, *, legacy: bool, required: bool) -> AuthFile | Non
 
 
 def find_certificates(
-    locations: Locations, rules: Rules, host: str, explicit: str | Path | None = None
+    locations: Locations, rules: ConfigRules, host: str, explicit: str | Path | None = None
 ) -> HostCertificates | None:
     """The certificates for ``host[:port]``, None if there is no directory for it.
 

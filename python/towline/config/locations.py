@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from towline.rules import Rules
+from towline.rules.config import ConfigRules
 
 __all__ = ["Locations", "alias_cache_path", "auth_file_paths", "certificate_directories"]
 
@@ -60,7 +60,7 @@ def alias_cache_path(locations: Locations) -> str | None:
 
 
 def auth_file_paths(
-    locations: Locations, rules: Rules, explicit: str | Path | None = None
+    locations: Locations, rules: ConfigRules, explicit: str | Path | None = None
 ) -> tuple[tuple[str, bool, bool], ...]:
     """The auth files in order: path, whether legacy form, whether it must exist (AUTH-001)."""
     environ = locations.environ
@@ -93,7 +93,7 @@ def _runtime_auth_file(locations: Locations, runtime: str) -> str:
     return os.path.join(locations.run, "containers", str(locations.uid), "auth.json")
 
 
-def certificate_directories(locations: Locations, rules: Rules, host: str) -> list[str]:
+def certificate_directories(locations: Locations, rules: ConfigRules, host: str) -> list[str]:
     """The possible directories of a host's certificates, in order (TLS-001)."""
     user = locations.user("certs.d") if rules.certs_home else None
     bases = [user] if user else []

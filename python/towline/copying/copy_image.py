@@ -21,7 +21,7 @@ from towline.image.manifest import Manifest, RawManifest
 from towline.image.schema1 import Schema1, manifest_digest
 from towline.name.digest import Digest
 from towline.progress import Progress
-from towline.rules import Rules
+from towline.rules.copying import CopyingRules
 from towline.source.protocol import Source
 from towline.store.protocol import Destination, Image, ImagePlan, Ingest, LayerPlan
 
@@ -53,7 +53,7 @@ class Copying:
 
     destination: Destination
     reading: Reading
-    rules: Rules
+    rules: CopyingRules
     progress: Progress
     cancel: CancelToken
     allow: Callable[[Source, RawManifest], None]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from towline.cancel import CancelToken
 from towline.errors import RegistryError, TowlineError, VerificationError, step
 from towline.progress import BlobProgress, BlobState, Progress
-from towline.rules import Rules
+from towline.rules.copying import CopyingRules
 from towline.source.protocol import Alternatives, OpenBlob, Source
 from towline.store.protocol import BlobSink, Ingest, LayerPlan
 from towline.transport import image_name
@@ -33,7 +33,7 @@ class LayerFetch:
     image: str
     source: Source
     ingest: Ingest
-    rules: Rules
+    rules: CopyingRules
     progress: Progress
     cancel: CancelToken
     listed: dict[str, int] = field(default_factory=dict)

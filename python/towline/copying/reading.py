@@ -26,7 +26,8 @@ from towline.image.manifest import (
 from towline.image.platform import Platform, choose_instance
 from towline.image.schema1 import Schema1, parse_schema1
 from towline.name.digest import Digest
-from towline.rules import Rules
+from towline.rules.copying import CopyingRules
+from towline.rules.limits import TransferLimits
 from towline.source.protocol import Announcing, Source
 from towline.store.protocol import ImageStore
 from towline.transport import image_name
@@ -46,7 +47,8 @@ class Reading:
         store: documents that it has are not fetched again (REG-052); None to fetch all.
     """
 
-    rules: Rules
+    rules: CopyingRules
+    limits: TransferLimits
     platform: Platform
     name_source: bool = True
     store: ImageStore | None = None
@@ -119,14 +121,14 @@ class Reading:
     def _stored(self, digest: Digest, media_type: str) -> RawManifest | None:
         if self.store is None:
             return None
-        data = self.store.document(digest, self.rules.document_limit)
+        data = self.store.document(digest, self.limits.document_size)
         if data is None:
             return None
         # If the media types differ, the stored document is not the announced one: fetch that.
-        raw = typed(data, media_type, self.rules)
+        raw = typed(data, media_type, self.rules.typeless)
         return raw if raw.media_type == recognise(data) else None
 
     def _document(self, config: Descriptor) -> bytes | None:
         if self.store is None or not config.digest_text:
             return None
-        return self.store.document(config.digest, self.rules.document_limit)
+        return self.store.document(config.digest, self.limits.document_size)

@@ -7,12 +7,12 @@ version 2 schema 2.  (MANIFEST-001 to MANIFEST-012)
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from towline.errors import SourceError
 from towline.go.go_json import GoJsonError, Struct, decode, integer, list_of, string, struct
 from towline.image.descriptor import Descriptor, read_descriptor
 from towline.name.digest import Digest, sha256_of
-from towline.rules import Rules
 
 __all__ = [
     "DOCKER_CONFIG",
@@ -29,6 +29,7 @@ __all__ = [
     "Index",
     "Manifest",
     "RawManifest",
+    "Typeless",
     "parse_index",
     "parse_manifest",
     "recognise",
@@ -48,6 +49,8 @@ OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
 WHOLE_TYPES = (OCI_MANIFEST, OCI_INDEX, DOCKER_SCHEMA2, DOCKER_LIST)
 SCHEMA1 = (DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED)
 _KNOWN_TYPES = (*WHOLE_TYPES, *SCHEMA1)
+#: How a manifest of unknown media type is read: as schema 1, or by its content (REG-006).
+Typeless = Literal["schema1", "recognise"]
 _EMPTY = Descriptor("", "", -1)  # the value of ``null``
 
 
@@ -168,8 +171,8 @@ def _version(raw: RawManifest) -> dict[str, object]:
     return {"media_type": raw.media_type, "version": version}
 
 
-def typed(data: bytes, media_type: str, rules: Rules) -> RawManifest:
+def typed(data: bytes, media_type: str, typeless: Typeless) -> RawManifest:
     """A manifest with its listed media type; an unknown one may be detected from the content."""
-    if rules.typeless == "recognise" and media_type not in _KNOWN_TYPES:  # REG-006
+    if typeless == "recognise" and media_type not in _KNOWN_TYPES:  # REG-006
         media_type = recognise(data) or media_type
     return RawManifest(data, media_type)

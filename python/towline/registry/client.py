@@ -19,7 +19,8 @@ from towline.registry.http import HttpClient, HttpOptions, origin
 from towline.registry.response import Response
 from towline.registry.tls import Certificates
 from towline.registry.tokens import Tokens
-from towline.rules import Rules
+from towline.rules.limits import TransferLimits
+from towline.rules.registry import RegistryRules
 from towline.timeouts import Timeouts
 
 __all__ = ["RegistryClient"]
@@ -35,7 +36,8 @@ class RegistryClient:
         insecure: do not verify certificates, and use plain HTTP if HTTPS fails; None means no.
         credentials: for this registry.
         certificates: of this host.
-        rules: the edition.
+        rules: the protocol of the edition.
+        limits: of retries.
         cancel: cancels all requests.
         timeouts: of each request.
         connections: how many are kept open for later requests.
@@ -45,7 +47,8 @@ class RegistryClient:
         self,
         host: str,
         *,
-        rules: Rules,
+        rules: RegistryRules,
+        limits: TransferLimits,
         insecure: bool | None = None,
         credentials: Credentials | None = None,
         certificates: Certificates | None = None,
@@ -63,7 +66,7 @@ class RegistryClient:
                 host=self.host,
                 insecure=self._insecure,
                 downgrade=rules.downgrade,
-                retries=rules.retries,
+                retries=limits.retries,
                 certificates=certificates,
                 timeouts=timeouts or Timeouts(),
                 cancel=self.cancel,

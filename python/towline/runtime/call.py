@@ -19,6 +19,7 @@ from towline.image.platform import Platform, host_platform
 from towline.progress import BlobProgress, Progress, TextWriter
 from towline.runtime.disk_facts import DiskFacts
 from towline.runtime.options import Options
+from towline.runtime.policy import load_policy
 from towline.runtime.registry_access import RegistryAccess
 from towline.runtime.sources import Sources
 from towline.source.archive_cache import ArchiveCache
@@ -26,7 +27,6 @@ from towline.source.protocol import Source
 from towline.store.protocol import ImageStore
 from towline.transport import ImageReference
 from towline.transport.docker import DockerReference
-from towline.trust.load import load_policy
 from towline.trust.policy_json import Policy
 
 __all__ = ["Call", "Hooks"]
@@ -106,7 +106,7 @@ class Call:
         """
         options = self.options
         return load_registries(
-            options.locations, options.rules, options.registries_conf, self._cache
+            options.locations, options.rules.config, options.registries_conf, self._cache
         )
 
     @cached_property
@@ -152,14 +152,16 @@ class Call:
     def registries_of(self, goal: PullGoal) -> Registries | None:
         """Return the parsed registries.conf; None if it has no effect on the goal's endpoints."""
         in_registry = any(isinstance(pair.source, DockerReference) for pair in goal.pairs)
-        if not self.options.rules.mirrors or not (in_registry or goal.used_search_registries):
+        mirrors = self.options.rules.config.mirrors
+        if not mirrors or not (in_registry or goal.used_search_registries):
             return None
         return self._registries_for_names()
 
     def reading(self, *, name_source: bool) -> Reading:
         """Return the reader of manifests; `name_source` adds the source's name to errors."""
-        store = self.store if self.options.rules.known_documents else None
-        return Reading(self.options.rules, self.platform, name_source=name_source, store=store)
+        rules, limits = self.options.rules.copying, self.options.rules.limits
+        store = self.store if rules.known_documents else None
+        return Reading(rules, limits, self.platform, name_source=name_source, store=store)
 
     def copying(self, allow: Callable[[Source, RawManifest], None]) -> Copying:
         """Return the settings under which the call copies images; `allow` checks the policy."""
@@ -167,7 +169,7 @@ class Call:
         return Copying(
             destination=self.store,
             reading=self.reading(name_source=True),
-            rules=options.rules,
+            rules=options.rules.copying,
             progress=self.progress,
             cancel=self.cancel,
             allow=allow,
@@ -178,12 +180,12 @@ class Call:
     def for_label_check(self) -> Call:
         """Return a call with the options that apply to the label check (LABEL-003)."""
         options = self.options
-        if options.rules.label_context == "call":
+        if options.rules.copying.label_context == "call":
             return self
         environ = {
             key: value
             for key, value in options.locations.environ.items()
-            if key not in options.rules.registries_conf_variables
+            if key not in options.rules.config.registries_conf_variables
         }
         bare = replace(
             options,

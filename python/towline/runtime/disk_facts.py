@@ -103,7 +103,7 @@ class DiskFacts:
         """Return the search registries, in the order of the configuration."""
         registries = self._registries()
         tables = {"registries.search": "[registries.search]"}
-        if self._rules.registries_conf != "libpod-1.3":
+        if self._rules.config.registries_conf != "libpod-1.3":
             keys = ("unqualified-search-registries", "short-name-mode")
             tables = dict(zip(keys, keys, strict=True))
         entries = (_entry(registries, key, table) for key, table in tables.items())
@@ -142,7 +142,9 @@ class DiskFacts:
             TowlineError: the image cannot be read; an invalid config digest is reported within
                 the step ``getting-config-info``.
         """
-        reading = Reading(self._rules, self._platform, name_source=False)
+        reading = Reading(
+            self._rules.copying, self._rules.limits, self._platform, name_source=False
+        )
         with closing(self._sources.open(cast(ImageReference, source))) as opened:
             raw, _ = reading.manifest(opened)
             manifest = reading.parsed(opened, raw)

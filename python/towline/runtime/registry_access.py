@@ -50,7 +50,7 @@ class RegistryAccess:
             TowlineError: registries.conf is needed and invalid; in the edition ``libpod-1.3``
                 also if an auth file or certificate is.
         """
-        if not self.options.rules.mirrors:  # CONF-040
+        if not self.options.rules.config.mirrors:  # CONF-040
             insecure = self._insecure(reference.reference.name)
             return self._open_endpoint(reference, Endpoint(reference.reference), insecure=insecure)
         with step("loading-registries"):
@@ -66,7 +66,7 @@ class RegistryAccess:
                 helpers=registries.credential_helpers,
                 slots=slots,
             ),
-            self.options.rules,
+            self.options.rules.copying.indexes,
             log,
         )
 
@@ -79,10 +79,10 @@ class RegistryAccess:
             given = options.credentials
             name = "" if given is None else given.username
             return (AuthLookup("--creds", "found", username=name),)
-        helpers = self.registries().credential_helpers if options.rules.mirrors else ()
+        helpers = self.registries().credential_helpers if options.rules.config.mirrors else ()
         name = endpoint.reference.name
         return explain_credentials(
-            options.locations, options.rules, name, options.authfile, helpers=helpers
+            options.locations, options.rules.config, name, options.authfile, helpers=helpers
         )
 
     def _open_endpoint(
@@ -102,9 +102,11 @@ class RegistryAccess:
             insecure=insecure,
             credentials=self._credentials(reference, endpoint, helpers),
             certificates=find_certificates(
-                options.locations, options.rules, location.domain, options.cert_dir
+                options.locations, options.rules.config, location.domain, options.cert_dir
             ),
-            rules=options.rules,
+            rules=options.rules.registry,
+            limits=options.rules.limits,
+            typeless=options.rules.copying.typeless,
             cancel=self.cancel,
             location=None if location == reference.reference else location,
             timeouts=options.timeouts,
@@ -120,7 +122,7 @@ class RegistryAccess:
             return options.credentials
         found = find_credentials(
             options.locations,
-            options.rules,
+            options.rules.config,
             endpoint.reference.name,
             options.authfile,
             helpers=helpers,

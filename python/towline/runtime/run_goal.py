@@ -50,7 +50,7 @@ def run_goal(call: Call, goal: PullGoal, name: str, label: str | None) -> PullRe
             attempt = run.attempt(pair)
             attempts.append(attempt)
             if attempt.stored is not None and not goal.pull_all_pairs:
-                named = call.options.rules.single_pull_event == "image"
+                named = call.options.rules.copying.single_pull_event == "image"
                 call.send_event(pair.image if named else "")  # EVENT-002
                 return PullResult((pair.image,), tuple(attempts), origin)
     images = tuple(attempt.image for attempt in attempts if attempt.stored is not None)
@@ -82,7 +82,7 @@ class _Run:
             if self.label is not None:
                 self._check_label(pair, self.label)
         except TowlineError as error:
-            if rules.label_failure == "ends":  # LABEL-004
+            if rules.copying.label_failure == "ends":  # LABEL-004
                 raise
             return self._failed(pair, error)
         log = EndpointLog()

@@ -62,7 +62,7 @@ class Runtime:
             TowlineError: the name, or a file that is read to resolve it, is invalid.
         """
         with self._call(Hooks(cancel)) as call:
-            return goal_from_name(name, call.facts, self.options.rules)
+            return goal_from_name(name, call.facts, self.options.rules.names)
 
     def explain(self, name: str, *, cancel: CancelToken | None = None) -> Explanation:
         """Return the goal with the configuration entries that decided it, and its endpoints.
@@ -143,7 +143,7 @@ class Runtime:
             PullFailedError: no image was pulled.
             TowlineError: as `pull`.
         """
-        rules = self.options.rules
+        rules = self.options.rules.names
         with self._call(Hooks(cancel, writer, on_progress, on_event)) as call:
             if isinstance(reference, str):
                 reference = parse_image_name(reference, call.facts, rules)
@@ -175,13 +175,13 @@ class Runtime:
 
     def _pull(self, name: str, label: str | None, hooks: Hooks) -> PullResult:
         with self._call(hooks) as call:
-            goal = goal_from_name(name, call.facts, self.options.rules)
+            goal = goal_from_name(name, call.facts, self.options.rules.names)
             return run_goal(call, goal, name, label)
 
     def _explained(self, call: Call, name: str) -> Explanation:
         from towline.runtime.explain import explain_goal
 
-        goal = goal_from_name(name, call.facts, self.options.rules)
+        goal = goal_from_name(name, call.facts, self.options.rules.names)
         return explain_goal(goal, call.registries_of(goal))
 
     @contextmanager

@@ -65,26 +65,42 @@ class Sources:
 
     def open_local(self, reference: ImageReference) -> Source:
         """Open towline's own source of an image on the disk; raises as `open`."""
+        rules = self.rules
         match reference:
             case DockerArchiveReference():
                 from towline.source import docker_archive
 
-                return docker_archive.open_source(reference, self.rules, self.archives)
+                return docker_archive.open_source(
+                    reference, rules.archives, rules.limits, self.archives
+                )
             case OciArchiveReference():
                 from towline.source import oci_archive
 
-                return oci_archive.open_source(reference, self.rules, self.archives)
+                return oci_archive.open_source(
+                    reference,
+                    rules.archives,
+                    rules.limits,
+                    self.archives,
+                    typeless=rules.copying.typeless,
+                    blob_size=rules.registry.blob_size,
+                )
             case OciReference():
                 from towline.source import oci
 
-                return oci.open_source(reference, self.rules)
+                return oci.open_source(
+                    reference,
+                    rules.archives,
+                    rules.limits,
+                    typeless=rules.copying.typeless,
+                    blob_size=rules.registry.blob_size,
+                )
             case DirReference():
                 from towline.source import dir
 
-                return dir.open_source(reference, self.rules)
+                return dir.open_source(reference, rules.limits, blob_size=rules.registry.blob_size)
             case TarballReference():
                 from towline.source import tarball
 
-                return tarball.open_source(reference, self.rules, self.platform, self.stop)
+                return tarball.open_source(reference, self.platform, self.stop)
             case _:
                 return unsupported.open_source(reference)

@@ -17,7 +17,8 @@ from towline.registry.error_body import (
     redact_url,
 )
 from towline.registry.response import Response
-from towline.rules import Rules
+from towline.rules.limits import TransferLimits
+from towline.rules.registry import RegistryRules
 from towline.timeouts import Timeouts
 
 __all__ = ["BlobRequests"]
@@ -39,7 +40,8 @@ class BlobRequests:
         client: RegistryClient,
         name: str,
         repository: str,
-        rules: Rules,
+        rules: RegistryRules,
+        limits: TransferLimits,
         timeouts: Timeouts,
         slots: ConnectionSlots,
         cancel: CancelToken,
@@ -50,12 +52,14 @@ class BlobRequests:
             client: of the registry.
             name: the repository in the name of the image, for messages.
             repository: its path in the registry.
-            rules: the edition.
+            rules: the protocol of the edition.
+            limits: of retries.
             timeouts: the time limits.
             slots: limits the connections for blobs.
             cancel: cancels all requests.
         """
         self.rules = rules
+        self.limits = limits
         self.timeouts = timeouts
         self.slots = slots
         self.cancel = cancel

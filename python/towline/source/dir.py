@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from towline.image.descriptor import Descriptor
 from towline.image.manifest import RawManifest, recognise
 from towline.name.digest import Digest
-from towline.rules import Rules
-from towline.source.checks import check_config, check_manifest, check_size
+from towline.rules.limits import TransferLimits
+from towline.source.checks import BlobSize, check_config, check_manifest, check_size
 from towline.source.files import FileBlob, joined, read_document
 from towline.transport import ImageReference
 from towline.transport.dir import DirReference
@@ -19,9 +19,11 @@ from towline.transport.dir import DirReference
 __all__ = ["DirSource", "open_source"]
 
 
-def open_source(reference: DirReference, rules: Rules) -> DirSource:
+def open_source(
+    reference: DirReference, limits: TransferLimits, *, blob_size: BlobSize
+) -> DirSource:
     """The source of the image in a folder; reads nothing yet."""
-    return DirSource(reference, rules)
+    return DirSource(reference, limits, blob_size=blob_size)
 
 
 class DirSource:
@@ -29,10 +31,13 @@ class DirSource:
 
     parallel = 4
 
-    def __init__(self, reference: DirReference, rules: Rules) -> None:
+    def __init__(
+        self, reference: DirReference, limits: TransferLimits, *, blob_size: BlobSize
+    ) -> None:
         self.reference: ImageReference = reference
         self._folder = reference.path
-        self.rules = rules
+        self._limits = limits
+        self._blob_size: BlobSize = blob_size
 
     def __repr__(self) -> str:
         return f"DirSource({self._folder!r})"
@@ -49,7 +54,7 @@ class DirSource:
         """
         name = "manifest.json" if instance is None else f"{instance.hex}.manifest.json"
         path = joined(self._folder, name)
-        data = read_document(path, "manifest", self.rules.document_limit)
+        data = read_document(path, "manifest", self._limits.document_size)
         if instance is not None:
             check_manifest(data, instance, path)
         return RawManifest(data, recognise(data))
@@ -57,7 +62,7 @@ class DirSource:
     def config(self, descriptor: Descriptor) -> bytes:
         """The config blob, limited in size; its digest is checked."""
         path = self._path(descriptor)
-        data = read_document(path, "config", self.rules.document_limit)
+        data = read_document(path, "config", self._limits.document_size)
         return check_config(data, descriptor.digest, path)
 
     def in_order(self, wanted: Sequence[Descriptor]) -> Sequence[Descriptor]:
@@ -66,7 +71,7 @@ class DirSource:
 
     def open_blob(self, descriptor: Descriptor, offset: int = 0) -> FileBlob:
         """A layer; PathError if it is missing, VerificationError if it has a wrong size."""
-        return check_size(FileBlob(self._path(descriptor), offset), descriptor, self.rules)
+        return check_size(FileBlob(self._path(descriptor), offset), descriptor, self._blob_size)
 
     def close(self) -> None:
         """Do nothing: files are open only while they are read."""

@@ -11,7 +11,7 @@ from urllib3 import HTTPHeaderDict
 from towline.cancel import CancelToken
 from towline.errors import PullCancelledError, RegistryError, TowlineError, VerificationError
 from towline.image.descriptor import Descriptor
-from towline.image.manifest import RawManifest, typed
+from towline.image.manifest import RawManifest, Typeless, typed
 from towline.image.schema1 import manifest_digest
 from towline.name.digest import Digest, parse_digest
 from towline.name.reference import Reference
@@ -27,7 +27,8 @@ from towline.registry.error_body import (
 from towline.registry.response import Response
 from towline.registry.retry import Retries
 from towline.registry.tls import Certificates
-from towline.rules import Rules
+from towline.rules.limits import TransferLimits
+from towline.rules.registry import RegistryRules
 from towline.source.blob_requests import BlobRequests
 from towline.source.checks import check_config
 from towline.source.docker_blob import DockerBlob, open_blob
@@ -43,7 +44,9 @@ class DockerAccess:
     """How to access a registry for one image.
 
     Attributes:
-        rules: the edition.
+        rules: the protocol of the edition.
+        limits: of retries and documents.
+        typeless: how a manifest of unknown media type is read (REG-006).
         insecure: from ``--tls-verify`` and registries.conf, None if neither sets it.
         credentials: for the registry; their repr shows no secret.
         certificates: of the host, from certs.d.
@@ -54,7 +57,9 @@ class DockerAccess:
         slots: limits the connections for blobs; sources of one image share them.
     """
 
-    rules: Rules
+    rules: RegistryRules
+    limits: TransferLimits
+    typeless: Typeless
     insecure: bool | None = None
     credentials: Credentials | None = None
     certificates: Certificates | None = None
@@ -78,12 +83,15 @@ class DockerSource:
         location = access.location or reference.reference
         self.reference = reference
         self.rules = access.rules
+        self.limits = access.limits
+        self._typeless: Typeless = access.typeless
         self.cancel = access.cancel
         self.timeouts = access.timeouts
         self._repository = location.path
         self._client = RegistryClient(
             location.domain,
             rules=access.rules,
+            limits=access.limits,
             insecure=access.insecure,
             credentials=access.credentials,
             certificates=access.certificates,
@@ -96,6 +104,7 @@ class DockerSource:
             self.reference.reference.name,
             location.path,
             access.rules,
+            access.limits,
             access.timeouts,
             access.slots,
             access.cancel,
@@ -114,7 +123,7 @@ class DockerSource:
         """
         digest = instance or self.reference.reference.digest
         data, response = self._document("manifest", self._target(digest), self._accepted())
-        raw = typed(data, _media_type(response.header("Content-Type")), self.rules)
+        raw = typed(data, _media_type(response.header("Content-Type")), self._typeless)
         if digest is not None and (got := manifest_digest(raw, digest.algorithm)) != digest:
             raise VerificationError(
                 "verify.manifest", want=digest, got=got, origin=redact_url(response.url)
@@ -193,13 +202,13 @@ class DockerSource:
     ) -> tuple[bytes, Response]:
         """Read a whole manifest or config; one that breaks off is requested again (REG-024)."""
         path = f"manifests/{target}" if wanted == "manifest" else f"blobs/{target}"
-        retries = Retries(self.rules.retries, self.timeouts)
+        retries = Retries(self.limits.retries, self.timeouts)
         while True:
             with self._client.get(self._repository, path, headers) as response:
                 if response.status != 200:
                     raise self._refusal(wanted, target, response)
                 try:
-                    return response.read_all(self.rules.document_limit, wanted), response
+                    return response.read_all(self.limits.document_size, wanted), response
                 except RegistryError as error:
                     if not retries.allow(error):
                         raise

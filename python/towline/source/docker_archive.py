@@ -17,7 +17,8 @@ from towline.image.descriptor import Descriptor
 from towline.image.manifest import DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_SCHEMA2, RawManifest
 from towline.name.digest import Digest, sha256_of
 from towline.name.reference import parse_normalized
-from towline.rules import Rules
+from towline.rules.archives import ArchiveRules
+from towline.rules.limits import TransferLimits
 from towline.source.archive import ArchiveMembers
 from towline.source.archive_cache import ArchiveCache, MemberBlob, open_members
 from towline.source.checks import check_config
@@ -58,13 +59,17 @@ class _Contents:
 
 
 def open_source(
-    reference: DockerArchiveReference, rules: Rules, archives: ArchiveCache | None = None
+    reference: DockerArchiveReference,
+    rules: ArchiveRules,
+    limits: TransferLimits,
+    archives: ArchiveCache | None = None,
 ) -> DockerArchiveSource:
     """The source of an image in a docker-archive.
 
     Args:
         reference: the archive, and the image in it.
-        rules: the edition.
+        rules: how the archive is read.
+        limits: of its documents.
         archives: a cache of open archives; without it, the source opens and closes the archive.
 
     Raises:
@@ -73,17 +78,19 @@ def open_source(
     """
     formats = rules.archive_formats
     members, shared = open_members(reference.path, formats, archives, sizes=True)
-    return DockerArchiveSource(reference, rules, members, shared=shared)
+    return DockerArchiveSource(reference, rules, limits, members, shared=shared)
 
 
-def read_items(members: ArchiveMembers, rules: Rules) -> tuple[ArchiveItem, ...]:
+def read_items(
+    members: ArchiveMembers, rules: ArchiveRules, limits: TransferLimits
+) -> tuple[ArchiveItem, ...]:
     """The images in manifest.json.
 
     Raises:
         SourceError: ``archive.no_member``, ``archive.manifest_not_json``, a damaged archive.
         LimitExceededError: ``limit.document``, ``limit.archive`` for too many images and names.
     """
-    data = _document(members, _MANIFEST, rules)
+    data = _document(members, _MANIFEST, rules, limits)
     try:
         listed = decode(data)
         items = tuple([] if listed is None else list_of(_item, ArchiveItem())(listed))
@@ -103,7 +110,8 @@ class DockerArchiveSource:
     def __init__(
         self,
         reference: DockerArchiveReference,
-        rules: Rules,
+        rules: ArchiveRules,
+        limits: TransferLimits,
         members: ArchiveMembers,
         *,
         shared: bool,
@@ -111,6 +119,7 @@ class DockerArchiveSource:
         self.reference: ImageReference = reference
         self._wanted = reference
         self.rules = rules
+        self.limits = limits
         # A compressed archive is read sequentially, so more tasks would only wait.
         self.parallel = 1 if members.framing else 4
         self._members = members
@@ -122,7 +131,9 @@ class DockerArchiveSource:
 
     def items(self) -> tuple[ArchiveItem, ...]:
         """The images in manifest.json; raises as `read_items`."""
-        return self._members.remember("items", lambda: read_items(self._members, self.rules))
+        return self._members.remember(
+            "items", lambda: read_items(self._members, self.rules, self.limits)
+        )
 
     def listed_images(self) -> tuple[ArchiveImage, ...]:
         """The images in manifest.json, with their names; raises as `read_items`."""
@@ -165,7 +176,7 @@ class DockerArchiveSource:
     def _contents(self) -> _Contents:
         if self._contents_cache is None:
             item = _choose(self.items(), self._wanted, self.rules)
-            self._contents_cache = _read_contents(self._members, item, self.rules)
+            self._contents_cache = _read_contents(self._members, item, self.rules, self.limits)
         return self._contents_cache
 
     def _member(self, descriptor: Descriptor) -> Member:
@@ -187,7 +198,7 @@ def _item(raw: object) -> ArchiveItem:
     )
 
 
-def _find(members: ArchiveMembers, name: str, rules: Rules) -> Member:
+def _find(members: ArchiveMembers, name: str, rules: ArchiveRules) -> Member:
     if rules.archive_members == "literal":
         return members.literal(name)
     member = members.resolved(name)
@@ -196,19 +207,21 @@ def _find(members: ArchiveMembers, name: str, rules: Rules) -> Member:
     return member
 
 
-def _document(members: ArchiveMembers, name: str, rules: Rules) -> bytes:
+def _document(
+    members: ArchiveMembers, name: str, rules: ArchiveRules, limits: TransferLimits
+) -> bytes:
     with step("loading-component", member=name):
         member = _find(members, name, rules)
         what = _MANIFEST if name == _MANIFEST else "config"  # not the name, which is untrusted
-        return members.document(member, what, rules.document_limit)
+        return members.document(member, what, limits.document_size)
 
 
 def _choose(
-    items: Sequence[ArchiveItem], reference: DockerArchiveReference, rules: Rules
+    items: Sequence[ArchiveItem], reference: DockerArchiveReference, rules: ArchiveRules
 ) -> ArchiveItem:
     """The item for a reference; under libpod-1.3 the only one (ARCH-012)."""
     path = reference.path
-    if rules.archive_images == "first":
+    if rules.several_images == "refuse":
         if len(items) != 1:
             raise SourceError("archive.item_count", path=path, count=len(items))
         return items[0]
@@ -233,8 +246,10 @@ def _stored_name(name: str) -> str:
         return ""
 
 
-def _read_contents(members: ArchiveMembers, item: ArchiveItem, rules: Rules) -> _Contents:
-    config = _document(members, item.config, rules)
+def _read_contents(
+    members: ArchiveMembers, item: ArchiveItem, rules: ArchiveRules, limits: TransferLimits
+) -> _Contents:
+    config = _document(members, item.config, rules, limits)
     diff_ids = _diff_ids(members, item.config, config)
     layers = _layers(members, item, diff_ids)
     if members.failure is not None:
@@ -286,7 +301,7 @@ def _layers(members: ArchiveMembers, item: ArchiveItem, diff_ids: Sequence[str])
     return layers
 
 
-def _layer_member(members: ArchiveMembers, name: str, rules: Rules) -> Member | None:
+def _layer_member(members: ArchiveMembers, name: str, rules: ArchiveRules) -> Member | None:
     """The member whose size is used for a layer, None if there is none."""
     if rules.archive_members == "literal":
         return members.named(name)  # ARCH-018: a link counts as an empty file

@@ -80,7 +80,7 @@ class DockerBlob:
         requests = self._requests
         position = since = self.offset
         start = writer.offset - position
-        retries = Retries(requests.rules.retries, requests.timeouts)
+        retries = Retries(requests.limits.retries, requests.timeouts)
         while True:
             try:
                 if retries.failures:
@@ -156,7 +156,7 @@ class DockerBlob:
             first,
             end,
             requests.slots,
-            requests.rules.retries,
+            requests.limits.retries,
             requests.timeouts,
             requests.cancel,
         )

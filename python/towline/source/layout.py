@@ -18,12 +18,13 @@ from towline.image.manifest import (
     OCI_INDEX,
     OCI_MANIFEST,
     RawManifest,
+    Typeless,
     typed,
 )
 from towline.image.oci_layout import CONTAINERD_NAME, REF_NAME
 from towline.name.digest import Digest
-from towline.rules import Rules
-from towline.source.checks import check_config, check_manifest, check_size
+from towline.rules.archives import ArchiveRules
+from towline.source.checks import BlobSize, check_config, check_manifest, check_size
 from towline.source.protocol import OpenBlob
 from towline.transport import ImageReference
 from towline.transport.oci import OciReference
@@ -74,13 +75,13 @@ class Choice:
     name: str
 
 
-def choose(files: LayoutFiles, image: str, rules: Rules) -> Choice:
+def choose(files: LayoutFiles, image: str, rules: ArchiveRules) -> Choice:
     """Choose an image of a layout (LAYOUT-005).
 
     Args:
         files: the layout.
         image: its name, ``""`` for the only image in the layout.
-        rules: the edition.
+        rules: which images can be chosen.
 
     Raises:
         SourceError: ``layout.index_not_json``, ``layout.choose_image``, ``layout.no_such_image``.
@@ -109,19 +110,19 @@ def choose(files: LayoutFiles, image: str, rules: Rules) -> Choice:
     return Choice(matching[0], data, image_name_in(matching[0].annotations, rules))
 
 
-def image_name_in(annotations: Mapping[str, str], rules: Rules) -> str:
+def image_name_in(annotations: Mapping[str, str], rules: ArchiveRules) -> str:
     """The image name in the annotations of a descriptor, ``""`` if none (LAYOUT-007)."""
     if rules.layout_images == "any" and annotations.get(CONTAINERD_NAME):
         return annotations[CONTAINERD_NAME]
     return annotations.get(REF_NAME, "")
 
 
-def names_of(entries: Sequence[Descriptor], rules: Rules) -> list[str]:
+def names_of(entries: Sequence[Descriptor], rules: ArchiveRules) -> list[str]:
     """The names in a layout, for messages."""
     return [name for entry in entries if (name := image_name_in(entry.annotations, rules))]
 
 
-def _names(entry: Descriptor, rules: Rules) -> tuple[str, ...]:
+def _names(entry: Descriptor, rules: ArchiveRules) -> tuple[str, ...]:
     """The names by which an entry can be chosen."""
     if rules.layout_images == "oci":  # LAYOUT-006: only OCI manifests can be chosen by name
         usable = entry.media_type == OCI_MANIFEST
@@ -143,10 +144,19 @@ def _is_one_image(entries: Sequence[Descriptor]) -> bool:
 class LayoutSource:
     """One image of a layout.  Safe in any number of threads."""
 
-    def __init__(self, reference: OciReference, rules: Rules, files: LayoutFiles) -> None:
+    def __init__(
+        self,
+        reference: OciReference,
+        rules: ArchiveRules,
+        files: LayoutFiles,
+        *,
+        typeless: Typeless,
+        blob_size: BlobSize,
+    ) -> None:
         """Choose the image; raises as `choose`."""
         self.reference: ImageReference = reference
-        self.rules = rules
+        self._typeless: Typeless = typeless
+        self._blob_size: BlobSize = blob_size
         self.parallel = files.parallel
         self._files = files
         self._choice = choose(files, reference.image, rules)
@@ -190,7 +200,9 @@ class LayoutSource:
             PathError, SourceError: the blob is missing.
             VerificationError: ``verify.size``.
         """
-        return check_size(self._files.blob(_blob_name(descriptor), offset), descriptor, self.rules)
+        return check_size(
+            self._files.blob(_blob_name(descriptor), offset), descriptor, self._blob_size
+        )
 
     def close(self) -> None:
         """Close the files; idempotent."""
@@ -200,7 +212,7 @@ class LayoutSource:
         data = self._files.document(_blob_name(descriptor), "manifest")
         check_manifest(data, descriptor.digest, self._files.origin)
         media_type = descriptor.media_type
-        return typed(data, media_type, self.rules)
+        return typed(data, media_type, self._typeless)
 
 
 def _blob_name(descriptor: Descriptor) -> str:

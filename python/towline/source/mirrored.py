@@ -22,7 +22,6 @@ from towline.image.manifest import RawManifest, parse_index, parse_manifest
 from towline.name.digest import Digest
 from towline.registry.connection_slots import PARALLEL_BLOBS
 from towline.registry.endpoint_log import EndpointLog
-from towline.rules import Rules
 from towline.source.protocol import Announcement
 from towline.transport.docker import DockerReference
 
@@ -42,7 +41,7 @@ class MirroredSource:
         reference: the name from the user, which also policy and store use.
         endpoints: in the order of trying.
         open_endpoint: creates the source of an endpoint; called when it is first used.
-        rules: the edition.
+        indexes: the media types of lists and indexes.
         log: records what each endpoint serves.
     """
 
@@ -53,13 +52,13 @@ class MirroredSource:
         reference: DockerReference,
         endpoints: Sequence[Endpoint],
         open_endpoint: Callable[[Endpoint], DockerSource],
-        rules: Rules,
+        indexes: tuple[str, ...],
         log: EndpointLog,
     ) -> None:
         self.reference = reference
         self._endpoints = tuple(endpoints)
         self._open = open_endpoint
-        self._rules = rules
+        self._indexes = indexes
         self._log = log
         self._lock = threading.Lock()
         self._sources: dict[Endpoint, DockerSource] = {}
@@ -82,7 +81,7 @@ class MirroredSource:
         def request(source: DockerSource, last: bool) -> RawManifest:
             raw = source.manifest(instance)
             if not last:
-                read = parse_index if raw.media_type in self._rules.indexes else parse_manifest
+                read = parse_index if raw.media_type in self._indexes else parse_manifest
                 read(raw)
             return raw
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from towline.rules import Rules
+from towline.image.manifest import Typeless
+from towline.rules.archives import ArchiveRules
+from towline.rules.limits import TransferLimits
+from towline.source.checks import BlobSize
 from towline.source.files import FileBlob, joined, read_document
 from towline.source.layout import LayoutSource
 from towline.transport.oci import OciReference
@@ -40,6 +43,14 @@ class FolderFiles:
         """Do nothing: files are open only while they are read."""
 
 
-def open_source(reference: OciReference, rules: Rules) -> LayoutSource:
+def open_source(
+    reference: OciReference,
+    rules: ArchiveRules,
+    limits: TransferLimits,
+    *,
+    typeless: Typeless,
+    blob_size: BlobSize,
+) -> LayoutSource:
     """The source of an image in a layout; raises as `towline.source.layout.choose`."""
-    return LayoutSource(reference, rules, FolderFiles(reference.path, rules.document_limit))
+    files = FolderFiles(reference.path, limits.document_size)
+    return LayoutSource(reference, rules, files, typeless=typeless, blob_size=blob_size)

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 from towline.core import Member
 from towline.errors import SourceError
-from towline.rules import Rules
+from towline.image.manifest import Typeless
+from towline.rules.archives import ArchiveRules
+from towline.rules.limits import TransferLimits
 from towline.source.archive import ArchiveMembers
 from towline.source.archive_cache import ArchiveCache, MemberBlob, open_members
+from towline.source.checks import BlobSize
 from towline.source.layout import LayoutSource
 from towline.transport.oci_archive import OciArchiveReference
 
@@ -63,12 +66,18 @@ class ArchiveFiles:
         return member
 
 
-def open_files(path: str, rules: Rules, archives: ArchiveCache | None = None) -> ArchiveFiles:
+def open_files(
+    path: str,
+    rules: ArchiveRules,
+    limits: TransferLimits,
+    archives: ArchiveCache | None = None,
+) -> ArchiveFiles:
     """The files of an archive.
 
     Args:
         path: the archive.
-        rules: the edition.
+        rules: the compressions that are recognised.
+        limits: of its documents.
         archives: a cache of open archives; without it, `ArchiveFiles.close` closes the archive.
 
     Raises:
@@ -80,16 +89,22 @@ def open_files(path: str, rules: Rules, archives: ArchiveCache | None = None) ->
         if not shared:
             members.close()
         raise members.failure
-    return ArchiveFiles(members, rules.document_limit, shared)
+    return ArchiveFiles(members, limits.document_size, shared)
 
 
 def open_source(
-    reference: OciArchiveReference, rules: Rules, archives: ArchiveCache | None = None
+    reference: OciArchiveReference,
+    rules: ArchiveRules,
+    limits: TransferLimits,
+    archives: ArchiveCache | None = None,
+    *,
+    typeless: Typeless,
+    blob_size: BlobSize,
 ) -> LayoutSource:
     """The source of an image in an archive; raises as `open_files` and `layout.choose`."""
-    files = open_files(reference.path, rules, archives)
+    files = open_files(reference.path, rules, limits, archives)
     try:
-        return LayoutSource(reference, rules, files)
+        return LayoutSource(reference, rules, files, typeless=typeless, blob_size=blob_size)
     except BaseException:
         files.close()
         raise

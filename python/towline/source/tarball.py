@@ -21,7 +21,6 @@ from towline.image.descriptor import Descriptor
 from towline.image.manifest import OCI_CONFIG, OCI_MANIFEST, RawManifest
 from towline.image.platform import Platform, host_platform
 from towline.name.digest import Digest, sha256_of
-from towline.rules import Rules
 from towline.source.checks import check_config
 from towline.source.files import FileBlob, open_file
 from towline.transport import ImageReference
@@ -50,7 +49,6 @@ class _Layer:
 
 def open_source(
     reference: TarballReference,
-    rules: Rules,
     platform: Platform | None = None,
     stop: Stop | None = None,
 ) -> TarballSource:
@@ -58,7 +56,6 @@ def open_source(
 
     Args:
         reference: the files.
-        rules: the edition; both give the same result.
         platform: of the image, for the config; None for that of this machine.
         stop: cancels the reading of the files.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from towline.errors import InvalidNameError
-from towline.rules import Rules
+from towline.rules.names import NameRules
 from towline.transport import (
     atomic,
     containers_storage,
@@ -38,7 +38,7 @@ _MODULES: tuple[Any, ...] = (
 TRANSPORTS: dict[str, Transport] = {module.NAME: cast(Transport, module) for module in _MODULES}
 
 
-def parse_image_name(text: str, facts: Facts, rules: Rules) -> ImageReference:
+def parse_image_name(text: str, facts: Facts, rules: NameRules) -> ImageReference:
     """Parse ``transport:rest``; the transport's name ends at the first colon (TRANS-001).
 
     Raises:

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from towline.errors import InvalidNameError, step
 from towline.name.reference import Reference, parse_normalized
-from towline.rules import Rules
+from towline.rules.names import NameRules
 from towline.transport.docker import docker_scopes
 from towline.transport.facts import Facts
 
@@ -54,7 +54,7 @@ class AtomicReference:
         return docker_scopes(self.reference, wildcards=False)
 
 
-def parse(text: str, facts: Facts, rules: Rules) -> AtomicReference:
+def parse(text: str, facts: Facts, rules: NameRules) -> AtomicReference:
     """Parse a name that has a tag and two path components after its host.
 
     Raises:

@@ -13,7 +13,7 @@ from typing import ClassVar
 from towline.errors import InvalidNameError, step
 from towline.name.digest import is_digest
 from towline.name.reference import Reference, parse_normalized
-from towline.rules import Rules
+from towline.rules.names import NameRules
 from towline.transport.facts import Facts, StoreIdentity
 
 __all__ = ["NAME", "StoreReference", "parse", "parse_store_reference", "valid_scope"]
@@ -77,7 +77,7 @@ class StoreReference:
         return f"[{self.store.driver}@{self.store.graph_root}]"
 
 
-def parse(text: str, facts: Facts, rules: Rules) -> StoreReference:
+def parse(text: str, facts: Facts, rules: NameRules) -> StoreReference:
     """Parse ``[spec]name``, where the spec is ``[driver@]root[+run][:options]`` (TRANS-091).
 
     Raises:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from towline.rules import Rules
+from towline.rules.names import NameRules
 from towline.transport.facts import Facts
 from towline.transport.reference import path_namespaces, valid_path_scope
 
@@ -45,7 +45,7 @@ class DirReference:
         return path_namespaces(self.resolved)
 
 
-def parse(text: str, facts: Facts, rules: Rules) -> DirReference:
+def parse(text: str, facts: Facts, rules: NameRules) -> DirReference:
     """Parse a path; it need not exist, but its parent must (TRANS-040).
 
     Raises:

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from towline.errors import InvalidNameError
 from towline.name.reference import Reference, parse_normalized
-from towline.rules import Rules
+from towline.rules.names import NameRules
 from towline.transport.facts import Facts
 
 __all__ = ["NAME", "DockerReference", "docker_scopes", "parse", "valid_scope"]
@@ -58,7 +58,7 @@ def docker_scopes(reference: Reference, *, wildcards: bool) -> tuple[str, ...]:
     return scopes
 
 
-def parse(text: str, facts: Facts, rules: Rules) -> DockerReference:
+def parse(text: str, facts: Facts, rules: NameRules) -> DockerReference:
     """Parse ``//name``; a name with neither tag nor digest gets ``latest``.
 
     Raises:
@@ -70,7 +70,7 @@ def parse(text: str, facts: Facts, rules: Rules) -> DockerReference:
     return from_reference(parse_normalized(text[2:]), rules)
 
 
-def from_reference(reference: Reference, rules: Rules) -> DockerReference:
+def from_reference(reference: Reference, rules: NameRules) -> DockerReference:
     """The image reference of a normalised name."""
     if reference.tag is not None and reference.digest is not None:
         if rules.tag_and_digest == "refuse":  # TRANS-012

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from towline.errors import InvalidNameError, step
 from towline.name.reference import Reference, parse_normalized
-from towline.rules import Rules
+from towline.rules.names import NameRules
 from towline.transport.facts import Facts
 
 __all__ = ["NAME", "DockerArchiveReference", "parse", "valid_scope"]
@@ -60,7 +60,7 @@ class DockerArchiveReference:
         return ()
 
 
-def parse(text: str, facts: Facts, rules: Rules) -> DockerArchiveReference:
+def parse(text: str, facts: Facts, rules: NameRules) -> DockerArchiveReference:
     """Parse ``path[:name]`` or ``path:@index``; the path ends at the first colon.
 
     Raises:

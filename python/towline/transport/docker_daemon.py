@@ -11,7 +11,7 @@ from typing import ClassVar
 from towline.errors import InvalidNameError
 from towline.name.digest import Digest, is_digest, parse_digest
 from towline.name.reference import Reference, parse_normalized
-from towline.rules import Rules
+from towline.rules.names import NameRules
 from towline.transport.docker import docker_scopes
 from towline.transport.facts import Facts
 
@@ -49,7 +49,7 @@ class DockerDaemonReference:
         return () if self.reference is None else docker_scopes(self.reference, wildcards=False)
 
 
-def parse(text: str, facts: Facts, rules: Rules) -> DockerDaemonReference:
+def parse(text: str, facts: Facts, rules: NameRules) -> DockerDaemonReference:
     """Parse an ID, or a name that has either a tag or a digest.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from towline.errors import InvalidNameError
 from towline.image.oci_layout import is_layout_name
-from towline.rules import Rules
+from towline.rules.names import NameRules
 from towline.transport.facts import Facts
 from towline.transport.reference import path_namespaces, valid_path_scope
 
@@ -63,7 +63,7 @@ def split(text: str, facts: Facts) -> tuple[str, str, str]:
     return path, image, resolved
 
 
-def parse(text: str, facts: Facts, rules: Rules) -> OciReference:
+def parse(text: str, facts: Facts, rules: NameRules) -> OciReference:
     """Parse ``path[:image]``; raises as `split`."""
     return OciReference(*split(text, facts))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from towline.rules import Rules
+from towline.rules.names import NameRules
 from towline.transport import oci
 from towline.transport.facts import Facts
 from towline.transport.reference import valid_path_scope
@@ -25,7 +25,7 @@ class OciArchiveReference(oci.OciReference):
     transport: ClassVar[str] = NAME
 
 
-def parse(text: str, facts: Facts, rules: Rules) -> OciArchiveReference:
+def parse(text: str, facts: Facts, rules: NameRules) -> OciArchiveReference:
     """Parse ``path[:image]``; raises as `towline.transport.oci.split`."""
     return OciArchiveReference(*oci.split(text, facts))
 

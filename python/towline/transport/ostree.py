@@ -6,7 +6,7 @@ TRANS-080.
 from __future__ import annotations
 
 from towline.errors import UnsupportedError
-from towline.rules import Rules
+from towline.rules.names import NameRules
 from towline.transport.facts import Facts
 from towline.transport.reference import ImageReference
 
@@ -15,7 +15,7 @@ __all__ = ["NAME", "parse", "valid_scope"]
 NAME = "ostree"
 
 
-def parse(text: str, facts: Facts, rules: Rules) -> ImageReference:
+def parse(text: str, facts: Facts, rules: NameRules) -> ImageReference:
     """Reject every reference.
 
     Raises:

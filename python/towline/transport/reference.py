@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from towline.name.reference import Reference
-from towline.rules import Rules
+from towline.rules.names import NameRules
 from towline.transport.facts import Facts
 
 __all__ = ["ImageReference", "Transport", "image_name", "path_namespaces", "valid_path_scope"]
@@ -43,7 +43,7 @@ class Transport(Protocol):
 
     NAME: str
 
-    def parse(self, text: str, facts: Facts, rules: Rules) -> ImageReference:
+    def parse(self, text: str, facts: Facts, rules: NameRules) -> ImageReference:
         """Parse the text after ``transport:``."""
 
     def valid_scope(self, scope: str) -> bool:

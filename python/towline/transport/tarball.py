@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from towline.errors import step
-from towline.rules import Rules
+from towline.rules.names import NameRules
 from towline.transport.facts import Facts
 
 __all__ = ["NAME", "TarballReference", "parse", "valid_scope"]
@@ -44,7 +44,7 @@ class TarballReference:
         return ()
 
 
-def parse(text: str, facts: Facts, rules: Rules) -> TarballReference:
+def parse(text: str, facts: Facts, rules: NameRules) -> TarballReference:
     """Parse file names; each file is opened, and parsing fails if it cannot be (TRANS-051).
 
     Raises:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from towline.errors import step
-from towline.rules import Rules
+from towline.rules.trust import TrustRules
 from towline.transport import TRANSPORTS
 from towline.trust.signed_identity import MatchRepoDigestOrExact, SignedIdentity, parse_identity
 from towline.trust.sigstore_signed import SigstoreSigned, parse_sigstore_signed
@@ -94,7 +94,7 @@ class Policy:
 ACCEPT_ANYTHING = Policy(default=(InsecureAcceptAnything(),))
 
 
-def parse_policy(data: bytes, path: str, rules: Rules) -> Policy:
+def parse_policy(data: bytes, path: str, rules: TrustRules) -> Policy:
     """Parse a policy.json.
 
     Args:
@@ -120,7 +120,7 @@ def parse_policy(data: bytes, path: str, rules: Rules) -> Policy:
         return Policy(default, MappingProxyType(transports))
 
 
-def _scopes(transport: str, item: Item, rules: Rules) -> Mapping[str, Requirements]:
+def _scopes(transport: str, item: Item, rules: TrustRules) -> Mapping[str, Requirements]:
     known = TRANSPORTS.get(transport)
 
     def valid(scope: str) -> bool:
@@ -131,31 +131,31 @@ def _scopes(transport: str, item: Item, rules: Rules) -> Mapping[str, Requiremen
     return MappingProxyType(found)
 
 
-def _requirements(item: Item, rules: Rules) -> Requirements:
+def _requirements(item: Item, rules: TrustRules) -> Requirements:
     items = item.items()
     if not items:
         raise item.fault("empty_list")
     return tuple(_requirement(each, rules) for each in items)
 
 
-def _requirement(item: Item, rules: Rules) -> Requirement:
+def _requirement(item: Item, rules: TrustRules) -> Requirement:
     kind = item.type()
     if kind not in rules.policy_requirements:
         raise item.fault("unknown_requirement", type=kind, known=rules.policy_requirements)
     return _READERS[kind](item, rules)
 
 
-def _accept(item: Item, rules: Rules) -> InsecureAcceptAnything:
+def _accept(item: Item, rules: TrustRules) -> InsecureAcceptAnything:
     item.exact_fields("type")
     return InsecureAcceptAnything()
 
 
-def _reject(item: Item, rules: Rules) -> Reject:
+def _reject(item: Item, rules: TrustRules) -> Reject:
     item.exact_fields("type")
     return Reject()
 
 
-def _signed_by(item: Item, rules: Rules) -> SignedBy:
+def _signed_by(item: Item, rules: TrustRules) -> SignedBy:
     keys = ["type", "keyType", "keyPath", "keyData", "signedIdentity"]
     if rules.policy_key_paths:
         keys.append("keyPaths")
@@ -193,12 +193,12 @@ def _signed_by(item: Item, rules: Rules) -> SignedBy:
     return SignedBy(key_type, paths, data, identity)
 
 
-def _signed_base_layer(item: Item, rules: Rules) -> SignedBaseLayer:
+def _signed_base_layer(item: Item, rules: TrustRules) -> SignedBaseLayer:
     fields = item.exact_fields("type", "baseLayerIdentity")
     return SignedBaseLayer(parse_identity(fields["baseLayerIdentity"], rules))
 
 
-_READERS: Mapping[str, Callable[[Item, Rules], Requirement]] = {
+_READERS: Mapping[str, Callable[[Item, TrustRules], Requirement]] = {
     "insecureAcceptAnything": _accept,
     "reject": _reject,
     "signedBaseLayer": _signed_base_layer,

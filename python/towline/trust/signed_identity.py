@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from towline.errors import InvalidNameError
 from towline.name.reference import Reference, parse_normalized, parse_reference
-from towline.rules import Rules
+from towline.rules.trust import TrustRules
 from towline.trust.strict_json import Item
 
 __all__ = [
@@ -74,7 +74,7 @@ SignedIdentity = (
 )
 
 
-def parse_identity(item: Item, rules: Rules) -> SignedIdentity:
+def parse_identity(item: Item, rules: TrustRules) -> SignedIdentity:
     """Parse a ``signedIdentity``.
 
     Raises:

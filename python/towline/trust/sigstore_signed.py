@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from towline.rules import Rules
+from towline.rules.trust import TrustRules
 from towline.trust.signed_identity import MatchRepoDigestOrExact, SignedIdentity, parse_identity
 from towline.trust.strict_json import Item
 
@@ -47,7 +47,7 @@ class SigstoreSigned:
     identity: SignedIdentity = field(default_factory=MatchRepoDigestOrExact)
 
 
-def parse_sigstore_signed(item: Item, rules: Rules) -> SigstoreSigned:
+def parse_sigstore_signed(item: Item, rules: TrustRules) -> SigstoreSigned:
     """Parse the requirement.
 
     Raises:

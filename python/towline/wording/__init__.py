@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -71,6 +71,12 @@ class Wording:
             KeyError: there is no such edition.
         """
         return {wording.name: wording for wording in (CURRENT, LIBPOD_1_3)}[name]
+
+    def __reduce__(self) -> tuple[Callable[..., Wording], tuple[Any, ...]]:
+        """Pickle the wording of an edition as its name, because it has functions."""
+        if self is CURRENT or self is LIBPOD_1_3:
+            return Wording.named, (self.name,)
+        return Wording, (self.name, self.errors, self.steps, self.texts)
 
     def error(self, code: str, facts: Mapping[str, Any], steps: Sequence[_Step]) -> str:
         """An error as one text: the steps, outermost first, then the sentence of the code."""

@@ -58,14 +58,18 @@ def test_any_registries_conf(data: bytes) -> None:
 @given(texts(JSON))
 def test_any_policy(data: bytes) -> None:
     """In both editions."""
-    check(lambda: parse_policy(data, "p.json", Rules.CURRENT))
-    check(lambda: parse_policy(data, "p.json", Rules.LIBPOD_1_3))
+    check(lambda: parse_policy(data, "p.json", Rules.CURRENT.trust))
+    check(lambda: parse_policy(data, "p.json", Rules.LIBPOD_1_3.trust))
 
 
 @given(texts(JSON), st.booleans())
 def test_any_auth_file(data: bytes, legacy: bool) -> None:
     """Parsing it and looking up a name."""
-    check(lambda: parse_auth_file(data, "a.json", legacy=legacy).lookup("a.b", Rules.LIBPOD_1_3))
+    check(
+        lambda: parse_auth_file(data, "a.json", legacy=legacy).lookup(
+            "a.b", Rules.LIBPOD_1_3.config
+        )
+    )
 
 
 @pytest.mark.parametrize(

@@ -159,13 +159,13 @@ def test_the_helper_of_a_host(machine: Machine, rules: Rules) -> None:
         credHelpers={"e.x": "h"},
         auths={"e.x": {"auth": "bzpw"}, "f.x": {"auth": "bzpw"}},
     )
-    found = find_credentials(machine.locations, rules, "e.x/a/b")
+    found = find_credentials(machine.locations, rules.config, "e.x/a/b")
     assert found == (Credentials("u", SECRET), first)
-    found = find_credentials(machine.locations, rules, "f.x/a")
+    found = find_credentials(machine.locations, rules.config, "f.x/a")
     assert found is not None
     assert found[0].username == "o"
     machine.helper("h", "echo 'credentials not found in native keychain'; exit 1")
-    assert find_credentials(machine.locations, rules, "e.x/a/b") is None
+    assert find_credentials(machine.locations, rules.config, "e.x/a/b") is None
 
 
 @pytest.mark.clause("AUTH-013")
@@ -178,12 +178,12 @@ def test_the_credentials_store(machine: Machine) -> None:
         credsStore="s",
         auths={"e.x": {"auth": "bzpw"}, "docker.io": {}},
     )
-    assert find_credentials(machine.locations, NEW, "docker.io/library/x") is not None
-    own = find_credentials(machine.locations, NEW, "e.x/x")
+    assert find_credentials(machine.locations, NEW.config, "docker.io/library/x") is not None
+    own = find_credentials(machine.locations, NEW.config, "e.x/x")
     assert own is not None
     assert own[0].username == "o"
     assert log.read_text().split() == ["https://index.docker.io/v1/"]
-    assert find_credentials(machine.locations, OLD, "f.x/x") is None
+    assert find_credentials(machine.locations, OLD.config, "f.x/x") is None
 
 
 @pytest.mark.clause("AUTH-014")
@@ -194,7 +194,7 @@ def test_credential_helpers_of_registries_conf(machine: Machine) -> None:
     machine.auth(auths={"e.x": {"auth": "bzpw"}})
 
     def user(*helpers: str) -> str:
-        found = find_credentials(machine.locations, NEW, "e.x/x", helpers=helpers)
+        found = find_credentials(machine.locations, NEW.config, "e.x/x", helpers=helpers)
         return "" if found is None else found[0].username
 
     assert user("none", "h", "containers-auth.json") == "u"
@@ -211,7 +211,7 @@ def test_explain_credentials(machine: Machine) -> None:
     machine.auth("home/.docker/config.json", credHelpers={"e.x": "h"}, credsStore="none-such")
 
     def lookups(name: str) -> list[tuple[str, str, str, str]]:
-        found = explain_credentials(machine.locations, NEW, name)
+        found = explain_credentials(machine.locations, NEW.config, name)
         assert SECRET not in repr(found) + json.dumps([lookup.to_json() for lookup in found])
         return [
             (Path(lookup.path).name, lookup.outcome, lookup.key, lookup.helper) for lookup in found
@@ -230,7 +230,7 @@ def test_explain_credentials(machine: Machine) -> None:
         (".dockercfg", "no-file", "", ""),
     ]
     machine.helper("h", f"echo {SECRET}; exit 9")
-    last = explain_credentials(machine.locations, NEW, "e.x/a")[-1]
+    last = explain_credentials(machine.locations, NEW.config, "e.x/a")[-1]
     assert isinstance(last, AuthLookup)
     assert last.outcome == "broken"
     assert last.error is not None

@@ -13,7 +13,7 @@ from towline.config.load import RegistriesCache, load_registries, registries_con
 from towline.config.locations import Locations, auth_file_paths
 from towline.errors import ConfigurationError, PathError, TowlineError, step
 from towline.rules import Rules
-from towline.trust.load import BUILT_IN, load_policy
+from towline.runtime.policy import BUILT_IN, load_policy
 from towline.trust.policy_json import ACCEPT_ANYTHING
 
 NEW, OLD = Rules.CURRENT, Rules.LIBPOD_1_3
@@ -59,7 +59,7 @@ def search(text: str) -> str:
 @BOTH
 def test_without_any_file_there_are_no_registries(machine: Machine, rules: Rules) -> None:
     """The default file may be missing."""
-    found = load_registries(machine.locations, rules)
+    found = load_registries(machine.locations, rules.config)
     assert found.search_registries() == ()
     assert found.files == ()
 
@@ -69,10 +69,10 @@ def test_an_explicit_file_must_exist(machine: Machine, rules: Rules) -> None:
     """One from an option or from the environment."""
     missing = str(machine.root / "missing")
     with pytest.raises(PathError):
-        load_registries(machine.locations, rules, missing)
+        load_registries(machine.locations, rules.config, missing)
     machine.environ["REGISTRIES_CONFIG_PATH"] = missing
     with pytest.raises(PathError) as caught, step("reading-registries-conf"):
-        load_registries(machine.locations, rules)
+        load_registries(machine.locations, rules.config)
     assert caught.value.render(OLD.wording) == (
         f"unable to parse the registries.conf file: open {missing}: no such file or directory"
     )
@@ -82,7 +82,7 @@ def test_an_explicit_file_must_exist(machine: Machine, rules: Rules) -> None:
 def test_a_directory_is_not_read_as_a_file(machine: Machine, rules: Rules) -> None:
     """It can be opened, but not read."""
     with pytest.raises(PathError) as caught:
-        load_registries(machine.locations, rules, machine.root)
+        load_registries(machine.locations, rules.config, machine.root)
     assert caught.value.render(OLD.wording) == f"read {machine.root}: is a directory"
 
 
@@ -92,8 +92,8 @@ def test_an_explicit_file_precedes_the_environment(machine: Machine, rules: Rule
     machine.file("etc/containers/registries.conf", "broken")
     machine.environ["REGISTRIES_CONFIG_PATH"] = machine.file("env", search("env.x"))
     explicit = machine.file("explicit", search("explicit.x"))
-    assert load_registries(machine.locations, rules, explicit).search == ("explicit.x",)
-    assert load_registries(machine.locations, rules).search == ("env.x",)
+    assert load_registries(machine.locations, rules.config, explicit).search == ("explicit.x",)
+    assert load_registries(machine.locations, rules.config).search == ("env.x",)
 
 
 @BOTH
@@ -101,15 +101,15 @@ def test_an_empty_variable_is_ignored(machine: Machine, rules: Rules) -> None:
     """The default file is read then."""
     machine.environ["REGISTRIES_CONFIG_PATH"] = ""
     machine.file("etc/containers/registries.conf", search("etc.x"))
-    assert load_registries(machine.locations, rules).search == ("etc.x",)
+    assert load_registries(machine.locations, rules.config).search == ("etc.x",)
 
 
 def test_the_variable_of_the_current_edition(machine: Machine) -> None:
     """CONTAINERS_REGISTRIES_CONF precedes the old variable, and libpod-1.3 ignores it."""
     machine.environ["CONTAINERS_REGISTRIES_CONF"] = machine.file("new", search("new.x"))
     machine.environ["REGISTRIES_CONFIG_PATH"] = machine.file("old", search("old.x"))
-    assert load_registries(machine.locations, NEW).search == ("new.x",)
-    assert load_registries(machine.locations, OLD).search == ("old.x",)
+    assert load_registries(machine.locations, NEW.config).search == ("new.x",)
+    assert load_registries(machine.locations, OLD.config).search == ("old.x",)
 
 
 @pytest.mark.parametrize(("uid", "old"), [(0, "etc.x"), (1000, "home.x")])
@@ -118,15 +118,15 @@ def test_the_file_in_the_home_directory(machine: Machine, uid: int, old: str) ->
     machine.uid = uid
     machine.file("etc/containers/registries.conf", search("etc.x"))
     machine.file("home/.config/containers/registries.conf", search("home.x"))
-    assert load_registries(machine.locations, NEW).search == ("home.x",)
-    assert load_registries(machine.locations, OLD).search == (old,)
+    assert load_registries(machine.locations, NEW.config).search == ("home.x",)
+    assert load_registries(machine.locations, OLD.config).search == (old,)
 
 
 def test_without_a_home_only_the_system_file_is_used(machine: Machine) -> None:
     """No path is made from an unknown home directory."""
     machine.environ.clear()
     path = str(machine.root / "etc/containers/registries.conf")
-    assert registries_conf_path(machine.locations, NEW) == (path, False)
+    assert registries_conf_path(machine.locations, NEW.config) == (path, False)
 
 
 def drop_in(prefix: str, where: str) -> str:
@@ -142,7 +142,7 @@ def test_drop_ins_are_read_in_order(machine: Machine) -> None:
     machine.file("etc/containers/registries.conf.d/3.txt", "broken")
     machine.file("etc/containers/registries.conf.d/4.conf/x", "broken")
     machine.file("home/.config/containers/registries.conf.d/0.conf", drop_in("b.x", "home"))
-    found = load_registries(machine.locations, NEW)
+    found = load_registries(machine.locations, NEW.config)
     assert [(entry.prefix, entry.location) for entry in found.registries] == [
         ("a.x", "etc2"),
         ("b.x", "home"),
@@ -155,7 +155,7 @@ def test_drop_ins_are_read_in_order(machine: Machine) -> None:
 def test_libpod_reads_no_drop_ins(machine: Machine) -> None:
     """Broken ones cause no error."""
     machine.file("etc/containers/registries.conf.d/1.conf", "broken")
-    assert load_registries(machine.locations, OLD).files == ()
+    assert load_registries(machine.locations, OLD.config).files == ()
 
 
 @pytest.mark.clause("CONF-012")
@@ -165,17 +165,19 @@ def test_a_main_file_of_the_user_replaces_the_drop_ins_of_the_system(machine: Ma
     machine.file("home/.config/containers/registries.conf.d/1.conf", drop_in("home.x", "home"))
     explicit = machine.file("explicit", "")
     home = machine.file("home/.config/containers/registries.conf", "")
-    assert [e.prefix for e in load_registries(machine.locations, NEW).registries] == ["home.x"]
-    both = load_registries(machine.locations, NEW, explicit)
+    assert [e.prefix for e in load_registries(machine.locations, NEW.config).registries] == [
+        "home.x"
+    ]
+    both = load_registries(machine.locations, NEW.config, explicit)
     assert [e.prefix for e in both.registries] == ["etc.x", "home.x"]
-    assert home in load_registries(machine.locations, NEW).files
+    assert home in load_registries(machine.locations, NEW.config).files
 
 
 def test_a_broken_drop_in_is_an_error(machine: Machine) -> None:
     """Also one in the old form."""
     machine.file("etc/containers/registries.conf.d/1.conf", search("a.x"))
     with pytest.raises(ConfigurationError) as caught:
-        load_registries(machine.locations, NEW)
+        load_registries(machine.locations, NEW.config)
     assert caught.value.code == "registries_conf.old_drop_in"
 
 
@@ -185,13 +187,13 @@ def test_libpod_caches_registries_but_not_errors(machine: Machine) -> None:
     path = machine.file("r.conf", "broken")
     cache = RegistriesCache()
     with pytest.raises(TowlineError):
-        load_registries(machine.locations, OLD, path, cache)
+        load_registries(machine.locations, OLD.config, path, cache)
     machine.file("r.conf", search("first.x"))
-    assert load_registries(machine.locations, OLD, path, cache).search == ("first.x",)
+    assert load_registries(machine.locations, OLD.config, path, cache).search == ("first.x",)
     machine.file("r.conf", search("second.x"))
-    assert load_registries(machine.locations, OLD, path, cache).search == ("first.x",)
-    assert load_registries(machine.locations, OLD, path).search == ("second.x",)
-    assert load_registries(machine.locations, NEW, path, cache).search == ("second.x",)
+    assert load_registries(machine.locations, OLD.config, path, cache).search == ("first.x",)
+    assert load_registries(machine.locations, OLD.config, path).search == ("second.x",)
+    assert load_registries(machine.locations, NEW.config, path, cache).search == ("second.x",)
 
 
 # --- policy.json ---
@@ -252,7 +254,7 @@ def test_a_broken_policy_of_the_user_is_an_error(machine: Machine) -> None:
 
 
 def names(machine: Machine, rules: Rules, explicit: str | None = None) -> list[str]:
-    found = auth_file_paths(machine.locations, rules, explicit)
+    found = auth_file_paths(machine.locations, rules.config, explicit)
     return [path.removeprefix(f"{machine.root}/") for path, _, _ in found]
 
 
@@ -276,8 +278,8 @@ def test_an_explicit_auth_file(machine: Machine) -> None:
     assert names(machine, NEW) == ["env"]
     assert names(machine, NEW, "explicit") == ["explicit"]
     with pytest.raises(PathError):
-        find_credentials(machine.locations, NEW, "e.x/x")
-    assert find_credentials(machine.locations, OLD, "e.x/x") is None
+        find_credentials(machine.locations, NEW.config, "e.x/x")
+    assert find_credentials(machine.locations, OLD.config, "e.x/x") is None
 
 
 @BOTH
@@ -289,24 +291,24 @@ def test_the_first_file_with_credentials_is_used(machine: Machine, rules: Rules)
 
     machine.file("run/containers/0/auth.json", auth("other.x", "a:p"))
     second = machine.file("home/.docker/config.json", auth("e.x", "b:p"))
-    found = find_credentials(machine.locations, rules, "e.x/ns/img")
+    found = find_credentials(machine.locations, rules.config, "e.x/ns/img")
     assert found is not None
     assert (found[0].username, found[1]) == ("b", second)
-    assert find_credentials(machine.locations, rules, "none.x/x") is None
+    assert find_credentials(machine.locations, rules.config, "none.x/x") is None
 
 
 def test_messages_of_libpod_for_a_broken_auth_file(machine: Machine) -> None:
     """They name the file for invalid JSON, but not for invalid base64."""
     path = machine.file("auth.json", "{")
     with pytest.raises(ConfigurationError) as caught:
-        find_credentials(machine.locations, OLD, "e.x/x", path)
+        find_credentials(machine.locations, OLD.config, "e.x/x", path)
     assert caught.value.render(OLD.wording).startswith(
         f'error getting username and password: error reading JSON file "{path}": '
         f'error unmarshaling JSON at "{path}": '
     )
     machine.file("auth.json", '{"auths": {"e.x": {"auth": "!"}}}')
     with pytest.raises(ConfigurationError) as caught:
-        find_credentials(machine.locations, OLD, "e.x/x", path)
+        find_credentials(machine.locations, OLD.config, "e.x/x", path)
     assert caught.value.render(OLD.wording) == (
         "error getting username and password: illegal base64 data at input byte 0"
     )
@@ -315,5 +317,5 @@ def test_messages_of_libpod_for_a_broken_auth_file(machine: Machine) -> None:
 def test_a_path_with_a_null_character_is_unusable(machine: Machine) -> None:
     """The error is that of any path that cannot be opened."""
     with pytest.raises(PathError) as caught:
-        load_registries(machine.locations, NEW, "a\0b")
+        load_registries(machine.locations, NEW.config, "a\0b")
     assert caught.value.render(OLD.wording).endswith("invalid argument")

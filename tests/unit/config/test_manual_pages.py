@@ -30,7 +30,7 @@ def puller(tmp_path: Path) -> Puller:
 
 def endpoint_names(puller: Puller, name: str) -> list[str]:
     """The endpoints for a name, in order; `!` precedes those that are not used."""
-    found = endpoints_of(load_registries(puller.locations, NEW), parse_normalized(name))
+    found = endpoints_of(load_registries(puller.locations, NEW.config), parse_normalized(name))
     return [f"{'!' if end.problem else ''}{end.reference}" for end in found]
 
 
@@ -57,7 +57,7 @@ def test_mirrors_for_a_namespace(puller: Puller) -> None:
         "inside.example/kept/app:v1",
     ]
     assert endpoint_names(puller, "one.example/other:v1") == ["one.example/other:v1"]
-    found = load_registries(puller.locations, NEW)
+    found = load_registries(puller.locations, NEW.config)
     assert found.search_registries() == ("one.example",)
     entry = found.find("one.example/team/app")
     assert entry is not None
@@ -161,7 +161,7 @@ def test_drop_ins(puller: Puller) -> None:
     user = puller.write(
         "home/.config/containers/registries.conf.d/00-user.conf", 'short-name-mode = "permissive"'
     )
-    found = load_registries(puller.locations, NEW)
+    found = load_registries(puller.locations, NEW.config)
     assert found.search_registries() == ("second.example",)
     assert found.alias("fedora") == "registry.example/fedora"
     assert found.alias("gone") is None
@@ -188,7 +188,7 @@ def test_errors_have_file_and_line(puller: Puller, text: str, line: int, code: s
     """Each kind of malformed file."""
     puller.conf(text)
     with pytest.raises(ConfigurationError) as caught:
-        load_registries(puller.locations, NEW)
+        load_registries(puller.locations, NEW.config)
     assert caught.value.code == code
     path = puller.folder / "etc/containers/registries.conf"
     assert f"{path}, line {line}" in str(caught.value)
@@ -209,7 +209,7 @@ def test_namespaced_credentials(puller: Puller) -> None:
     puller.write("run/containers/0/auth.json", json.dumps({"auths": auths}))
 
     def user(name: str) -> str:
-        found = find_credentials(puller.locations, NEW, name)
+        found = find_credentials(puller.locations, NEW.config, name)
         return "" if found is None else found[0].username
 
     assert user("r.example/ns/user/image") == "image"
@@ -224,10 +224,10 @@ def test_certificates_of_a_host_with_a_port(puller: Puller) -> None:
     """The name of the directory includes the port, as in image names."""
     for name in ("ca.crt", "client.cert", "client.key", "notes.txt"):
         puller.write(f"etc/containers/certs.d/r.example:5000/{name}", "")
-    found = find_certificates(puller.locations, NEW, "r.example:5000")
+    found = find_certificates(puller.locations, NEW.config, "r.example:5000")
     assert found is not None
     assert [Path(path).name for path in found.authorities] == ["ca.crt"]
     assert [tuple(Path(path).name for path in pair) for pair in found.pairs] == [
         ("client.cert", "client.key")
     ]
-    assert find_certificates(puller.locations, NEW, "r.example") is None
+    assert find_certificates(puller.locations, NEW.config, "r.example") is None

@@ -42,7 +42,7 @@ def scoped(transports: str) -> str:
 
 
 def read(text: str, rules: Rules = Rules.CURRENT) -> Policy:
-    return parse_policy(text.encode(), "/p.json", rules)
+    return parse_policy(text.encode(), "/p.json", rules.trust)
 
 
 def refusal(text: str, rules: Rules = Rules.CURRENT) -> ConfigurationError:

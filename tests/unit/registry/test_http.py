@@ -37,7 +37,8 @@ CONNECTION = HTTPConnection("h")
 )
 def test_docker_hub_has_another_host(host: str, expected: str) -> None:
     """Only docker.io is replaced by another host."""
-    with RegistryClient(host, rules=Rules.CURRENT) as client:
+    rules = Rules.CURRENT
+    with RegistryClient(host, rules=rules.registry, limits=rules.limits) as client:
         assert client.host == expected
 
 
@@ -153,8 +154,8 @@ def test_an_unreadable_directory_of_certificates_is_skipped(
         return listdir(path)
 
     monkeypatch.setattr(os, "listdir", guarded)
-    found = find_certificates(puller.locations, Rules.CURRENT, "h")
+    found = find_certificates(puller.locations, Rules.CURRENT.config, "h")
     assert found is not None
     assert [Path(path).name for path in found.authorities] == ["open.crt"]
     with pytest.raises(PathError):
-        find_certificates(puller.locations, Rules.CURRENT, "h", closed)
+        find_certificates(puller.locations, Rules.CURRENT.config, "h", closed)

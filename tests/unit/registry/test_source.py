@@ -75,7 +75,7 @@ def test_accept_headers() -> None:
     for rules in (Rules.CURRENT, Rules.LIBPOD_1_3):
         with scripted(Registry()) as server, source(server.host, rules=rules) as image:
             image.manifest()
-        assert server.requests[-1].headers["accept"] == ", ".join(rules.accept)
+        assert server.requests[-1].headers["accept"] == ", ".join(rules.registry.accept)
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,8 @@ def test_many_smaller_files_need_a_third_pass(opened: list[Archive], tmp_path: P
     path = tmp_path / "archive"
     path.write_bytes(gzip.compress(tar(entries), 1))
     reference = DockerArchiveReference(str(path))
-    source = open_source(reference, Rules.CURRENT)
+    rules = Rules.CURRENT
+    source = open_source(reference, rules.archives, rules.limits)
     assert layers_of(source, tmp_path) == [plain]
     (archive,) = opened
     assert 2 * len(tar(entries)) < archive.inflated

@@ -204,11 +204,13 @@ def test_the_digest_of_the_config(working_directory: Path) -> None:
             "oci-archive:layout.tar",
             "dir:folder",
         ):
-            found = some.config_hex(parse_image_name(name, some, rules))
+            found = some.config_hex(parse_image_name(name, some, rules.names))
             assert found == sha256_hex(config([A])), name
     Path("layer.tar").write_bytes(A)
     some = facts()
-    assert len(some.config_hex(parse_image_name("tarball:layer.tar", some, Rules.CURRENT))) == 64
+    assert (
+        len(some.config_hex(parse_image_name("tarball:layer.tar", some, Rules.CURRENT.names))) == 64
+    )
 
 
 def test_the_config_of_an_index_is_that_of_the_platform(working_directory: Path) -> None:
@@ -221,7 +223,7 @@ def test_the_config_of_an_index_is_that_of_the_platform(working_directory: Path)
         entries.append({**image, "platform": {"os": "linux", "architecture": architecture}})
     write_files(Path("layout"), layout(entries, blobs))
     some = facts(platform=Platform("linux", "arm64"))
-    found = some.config_hex(parse_image_name("oci:layout", some, Rules.CURRENT))
+    found = some.config_hex(parse_image_name("oci:layout", some, Rules.CURRENT.names))
     assert found == sha256_hex(config([B]))
 
 
@@ -234,7 +236,7 @@ def test_an_invalid_config_digest(working_directory: Path) -> None:
     write_files(Path("layout"), {**files, f"blobs/sha256/{sha256_hex(manifest)}": manifest})
     some = facts(OLD)
     with pytest.raises(TowlineError) as caught:
-        some.config_hex(parse_image_name("oci:layout", some, OLD))
+        some.config_hex(parse_image_name("oci:layout", some, OLD.names))
     assert text(caught.value).startswith("error getting config info: ")
 
 
@@ -257,7 +259,7 @@ def test_a_source_that_is_not_on_the_disk(working_directory: Path) -> None:
 def test_a_goal_of_an_archive_of_several_images(working_directory: Path) -> None:
     """Under current each name is a pair, and an image without a name has its ID."""
     Path("x.tar").write_bytes(tar(docker_archive((["x:1", "y"], [A]), ([], [B]))))
-    goal = goal_from_name("docker-archive:x.tar", facts(), Rules.CURRENT)
+    goal = goal_from_name("docker-archive:x.tar", facts(), Rules.CURRENT.names)
     images = [pair.image for pair in goal.pairs]
     assert images == ["localhost/x:1", "localhost/y", f"@{sha256_hex(config([B]))}"]
     assert goal.pull_all_pairs

@@ -271,13 +271,14 @@ def test_a_cache_opens_an_archive_once(tmp_path: Path) -> None:
     path = tmp_path / "image.tar"
     path.write_bytes(several_images())
     reference = DockerArchiveReference(str(path))
+    rules = Rules.CURRENT
     with ArchiveCache() as archives:
-        formats = Rules.CURRENT.archive_formats
+        formats = rules.archives.archive_formats
         members = archives.members(str(path), formats)
-        with closing(open_source(reference, Rules.CURRENT, archives)) as source:
+        with closing(open_source(reference, rules.archives, rules.limits, archives)) as source:
             source.manifest()
         assert archives.members(str(path), formats) is members
-        with closing(open_source(reference, Rules.CURRENT, archives)) as source:
+        with closing(open_source(reference, rules.archives, rules.limits, archives)) as source:
             assert layers_of(source, tmp_path) == [A]
         path.write_bytes(IMAGE + bytes(1024))
         assert archives.members(str(path), formats) is not members
@@ -314,7 +315,8 @@ def test_archives_of_real_tools_are_read(
     real = getattr(real_images, form)
     own = parse_normalized(real.name).tagged() if real.name else None
     reference = DockerArchiveReference(str(real.file), own)
-    with closing(open_source(reference, Rules.CURRENT)) as source:
+    rules = Rules.CURRENT
+    with closing(open_source(reference, rules.archives, rules.limits)) as source:
         assert len(layers_of(source, tmp_path)) == 3
         manifest = parse_manifest(source.manifest())
         diff_ids = json.loads(source.config(manifest.config))["rootfs"]["diff_ids"]

@@ -100,14 +100,14 @@ def test_a_defect_has_its_code(tmp_path: Path, rules: Rules, data: bytes, code: 
 @BOTH
 def test_the_size_of_documents_is_limited(tmp_path: Path, rules: Rules) -> None:
     """A manifest.json or config above the limit is not read."""
-    size = rules.document_limit + 1
+    size = rules.limits.document_size + 1
     member = tarfile.TarInfo("manifest.json")
     member.size = size
     path = tmp_path / "huge.tar"
     with path.open("wb") as file:
         file.write(member.tobuf(tarfile.GNU_FORMAT))
         file.truncate(512 + (size + 511) // 512 * 512 + 1024)
-    source = open_source(DockerArchiveReference(str(path)), rules)
+    source = open_source(DockerArchiveReference(str(path)), rules.archives, rules.limits)
     with closing(source), pytest.raises(LimitExceededError) as caught:
         source.manifest()
     assert caught.value.code == "limit.document"
@@ -153,7 +153,7 @@ def test_archives_that_cannot_be_opened(tmp_path: Path) -> None:
 
     def code_and_text(path: Path, rules: Rules) -> tuple[str, str]:
         with pytest.raises(PathError) as caught:
-            open_source(DockerArchiveReference(str(path)), rules)
+            open_source(DockerArchiveReference(str(path)), rules.archives, rules.limits)
         return caught.value.code, caught.value.render(rules.wording)
 
     gone = tmp_path / "gone.tar"

@@ -56,7 +56,8 @@ A, B = layer("a"), layer("b")
 
 def folder_source(folder: Path, rules: Rules = Rules.CURRENT) -> dir.DirSource:
     """The source of a `dir:` image."""
-    return dir.open_source(DirReference(str(folder), str(folder)), rules)
+    reference = DirReference(str(folder), str(folder))
+    return dir.open_source(reference, rules.limits, blob_size=rules.registry.blob_size)
 
 
 # dir:
@@ -136,7 +137,7 @@ def test_folders_and_fifos_are_not_read_as_documents(tmp_path: Path) -> None:
 def test_the_size_of_a_manifest_in_a_folder_is_limited(tmp_path: Path) -> None:
     """A larger one is an error."""
     with (tmp_path / "manifest.json").open("wb") as file:
-        file.truncate(Rules.CURRENT.document_limit + 1)
+        file.truncate(Rules.CURRENT.limits.document_size + 1)
     with pytest.raises(LimitExceededError) as caught:
         folder_source(tmp_path).manifest()
     assert caught.value.facts["what"] == "manifest"
@@ -202,7 +203,7 @@ def test_a_tar_becomes_a_layer(tmp_path: Path, packing: str) -> None:
     path = tmp_path / "layer.tar"
     path.write_bytes(pack(A))
     reference = TarballReference((str(path),))
-    with closing(tarball.open_source(reference, Rules.CURRENT)) as source:
+    with closing(tarball.open_source(reference)) as source:
         manifest = parse_manifest(source.manifest())
         assert [wanted.media_type for wanted in manifest.layers] == [media_type]
         assert layers_of(source, tmp_path) == [path.read_bytes()]
@@ -224,7 +225,7 @@ def test_tarballs_give_the_same_image_each_time(tmp_path: Path) -> None:
     reference = TarballReference(tuple(map(str, paths)))
     raws = []
     for platform in (None, None, Platform("linux", "arm", "v7")):
-        with closing(tarball.open_source(reference, Rules.CURRENT, platform)) as source:
+        with closing(tarball.open_source(reference, platform)) as source:
             raws.append(source.manifest())
             config = json.loads(source.config(parse_manifest(raws[-1]).config))
         assert config["created"] == "2001-09-09T01:46:41Z"
@@ -244,7 +245,7 @@ def test_the_standard_input_can_be_a_layer(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "kept").mkdir()
     monkeypatch.setattr("tempfile.tempdir", None)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(A)))
-    with closing(tarball.open_source(TarballReference(("-",)), Rules.CURRENT)) as source:
+    with closing(tarball.open_source(TarballReference(("-",)))) as source:
         assert layers_of(source, tmp_path) == [A]
     assert not list((tmp_path / "kept").iterdir())
 
@@ -255,14 +256,14 @@ def test_files_that_cannot_be_layers(tmp_path: Path) -> None:
     path = tmp_path / "layer.tar"
     reference = TarballReference((str(path),))
     with pytest.raises(PathError):
-        tarball.open_source(reference, Rules.CURRENT)
+        tarball.open_source(reference)
     path.write_bytes(b"text " * 500)
     with pytest.raises(SourceError) as caught:
-        tarball.open_source(reference, Rules.CURRENT)
+        tarball.open_source(reference)
     assert caught.value.code == "tarball.not_a_layer"
     path.write_bytes(bz2.compress(A))
     with pytest.raises(SourceError) as caught:
-        tarball.open_source(reference, Rules.CURRENT)
+        tarball.open_source(reference)
     assert caught.value.code == "tarball.compression"
     assert str(path) in str(caught.value)
 
@@ -270,7 +271,7 @@ def test_files_that_cannot_be_layers(tmp_path: Path) -> None:
 def test_a_tarball_of_a_real_tool_is_read(real_images: RealImages, tmp_path: Path) -> None:
     """Its layer is unchanged."""
     path = real_images.tarball.file
-    with closing(tarball.open_source(TarballReference((str(path),)), Rules.CURRENT)) as source:
+    with closing(tarball.open_source(TarballReference((str(path),)))) as source:
         (found,) = layers_of(source, tmp_path)
     assert hashlib.sha256(found).digest() == hashlib.sha256(path.read_bytes()).digest()
 

@@ -32,6 +32,7 @@ from tests.support.layouts import (
     B,
     named,
     only_layer,
+    open_layout,
     source_of,
 )
 from towline.copying.reading import Reading
@@ -55,7 +56,6 @@ from towline.image.manifest import (
 from towline.image.platform import Platform
 from towline.name.digest import parse_digest, sha256_of
 from towline.rules import Rules
-from towline.source import oci, oci_archive
 from towline.source.layout import choose
 from towline.source.oci import FolderFiles
 from towline.transport.oci import OciReference
@@ -176,7 +176,8 @@ def test_index_json_may_be_the_index_of_an_image(tmp_path: Path, form: str) -> N
         raw = source.manifest()
         assert raw == RawManifest(files["index.json"], OCI_INDEX)
         assert len(parse_index(raw).instances) == 2
-        reading = Reading(Rules.CURRENT, Platform("linux", "arm64"))
+        rules = Rules.CURRENT
+        reading = Reading(rules.copying, rules.limits, Platform("linux", "arm64"))
         chosen, listed = reading.manifest(source)
         assert str(chosen.digest) == IMAGE_B["digest"]
         assert listed == raw
@@ -306,9 +307,9 @@ def test_the_size_of_documents_is_limited(tmp_path: Path, rules: Rules) -> None:
     """An index above the limit is an error."""
     path = write_files(tmp_path / "layout", layout([IMAGE_A], BLOBS_A))
     with (path / "index.json").open("r+b") as file:
-        file.truncate(rules.document_limit + 1)
+        file.truncate(rules.limits.document_size + 1)
     with pytest.raises(LimitExceededError) as caught:
-        choose(FolderFiles(str(path), rules.document_limit), "", rules)
+        choose(FolderFiles(str(path), rules.limits.document_size), "", rules.archives)
     assert caught.value.facts["what"] == "index"
 
 
@@ -367,9 +368,9 @@ def test_layouts_of_real_tools_are_read(real_images: RealImages, tmp_path: Path,
     real = getattr(real_images, form)
     path = str(real.file)
     source = (
-        oci.open_source(OciReference(path, real.name, path), Rules.CURRENT)
+        open_layout(OciReference(path, real.name, path))
         if real.transport == "oci"
-        else oci_archive.open_source(OciArchiveReference(path, real.name, path), Rules.CURRENT)
+        else open_layout(OciArchiveReference(path, real.name, path))
     )
     with closing(source):
         manifest = parse_manifest(source.manifest())

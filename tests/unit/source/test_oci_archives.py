@@ -8,10 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.archives import layout, link, tar, write_files
-from tests.support.layouts import BLOBS_A, IMAGE_A, A, only_layer
+from tests.support.layouts import BLOBS_A, IMAGE_A, A, only_layer, open_layout
 from towline.errors import SourceError
-from towline.rules import Rules
-from towline.source import oci_archive
 from towline.source.layout import LayoutSource
 from towline.transport.oci_archive import OciArchiveReference
 
@@ -20,7 +18,7 @@ def archive_source(data: bytes, folder: Path) -> LayoutSource:
     """The source of an archive with these bytes."""
     path = folder / "layout.tar"
     path.write_bytes(data)
-    return oci_archive.open_source(OciArchiveReference(str(path), "", str(path)), Rules.CURRENT)
+    return open_layout(OciArchiveReference(str(path), "", str(path)))
 
 
 @pytest.mark.parametrize("prefix", ["./", "/", "./a/../"])

@@ -27,7 +27,7 @@ def _get_registries(session: Session, given: Input) -> dict[str, Any]:
 
 def _find_registry(session: Session, given: Input) -> dict[str, Any]:
     locations = configured(session, given)
-    found = load_registries(locations, session.rules).find(given["ref"])
+    found = load_registries(locations, session.rules.config).find(given["ref"])
     return {"registry": None if found is None else _registry(found)}
 
 
@@ -47,7 +47,7 @@ def _registry(registry: Registry) -> dict[str, Any]:
 def registries_of(session: Session, locations: Locations) -> Registries:
     """The registries of registries.conf; errors have the prefix of podman's caller."""
     with step("reading-registries-conf"):
-        return load_registries(locations, session.rules)
+        return load_registries(locations, session.rules.config)
 
 
 def configured(session: Session, given: Input) -> Locations:

@@ -28,7 +28,7 @@ __all__ = ["OPERATIONS"]
 
 def _parse_image_name(session: Session, given: Input) -> dict[str, Any]:
     facts = _facts(session)
-    reference = parse_image_name(text(given, "name"), facts, session.rules)
+    reference = parse_image_name(text(given, "name"), facts, session.rules.names)
     own = reference.docker_reference
     return {
         "transport": reference.transport,
@@ -51,13 +51,13 @@ def _pull_ref_pair(session: Session, given: Input) -> dict[str, Any]:
 def _goal_from_image_reference(session: Session, given: Input) -> dict[str, Any]:
     facts = _facts(session)
     source = _source(session, given, facts)
-    return _goal(goal_from_image_reference(source, given["image_name"], facts, session.rules))
+    return _goal(goal_from_image_reference(source, given["image_name"], facts, session.rules.names))
 
 
 def _goal_from_possibly_unqualified_name(session: Session, given: Input) -> dict[str, Any]:
     locations = configured(session, given)
     facts = _facts(session, locations=locations)
-    return _goal(goal_from_possibly_unqualified_name(given["name"], facts, session.rules))
+    return _goal(goal_from_possibly_unqualified_name(given["name"], facts, session.rules.names))
 
 
 def _get_image_digest(session: Session, given: Input) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def _facts(
 
 def _source(session: Session, given: Input, facts: DiskFacts) -> ImageReference:
     try:
-        return parse_image_name(given["source"], facts, session.rules)
+        return parse_image_name(given["source"], facts, session.rules.names)
     except TowlineError as error:
         raise PartError("ParseImageName", error) from None
 

@@ -21,15 +21,16 @@ def load_policy(
 
     Args:
         locations: where files are searched.
-        rules: decide whether the user's own file is read, and whether a file is required.
+        rules: decide whether the user's own file is read, whether a file is required, and what it
+            may contain.
         explicit: a file to read instead of the default ones; it must exist.
 
     Raises:
         PathError: a required file is missing, or a file cannot be read.
         ConfigurationError: ``policy_json.*``.
     """
-    found = read_policy(locations, rules, explicit)
+    found = read_policy(locations, rules.config, explicit)
     if found is None:
         return ACCEPT_ANYTHING, BUILT_IN
     data, path = found
-    return parse_policy(data, path, rules), path
+    return parse_policy(data, path, rules.trust), path

@@ -1,0 +1,220 @@
+"""The two editions of the rules.
+
+`Rules.CURRENT` follows the present tools; `Rules.LIBPOD_1_3` reproduces podman v1.3.2, messages
+included.  Code never compares editions; it reads a single setting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+from towline.rules.archives import ArchiveRules
+from towline.rules.config import ConfigRules
+from towline.rules.copying import CopyingRules
+from towline.rules.limits import TransferLimits
+from towline.rules.names import NameRules
+from towline.rules.registry import RegistryRules
+from towline.rules.trust import TrustRules
+from towline.wording import CURRENT, LIBPOD_1_3, Wording
+
+__all__ = ["Rules"]
+
+_SCHEMA2 = "application/vnd.docker.distribution.manifest.v2+json"
+_SCHEMA2_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+_OCI = "application/vnd.oci.image.manifest.v1+json"
+_OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+_SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+json"
+_SCHEMA1_SIGNED = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+_REQUIREMENTS = ("insecureAcceptAnything", "reject", "signedBy", "signedBaseLayer")
+_IDENTITIES = (
+    "matchExact",
+    "matchRepoDigestOrExact",
+    "matchRepository",
+    "exactReference",
+    "exactRepository",
+)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Rules:
+    """The settings of one edition, in one slice for each part of towline.
+
+    Attributes:
+        edition: the name of the edition.
+        wording: the messages of the edition.
+        names: read by ``transport`` and ``goal``.
+        config: read by ``config``.
+        trust: read by ``trust``.
+        registry: read by ``registry``, and by the modules of ``source`` for registries.
+        archives: read by the other modules of ``source``.
+        copying: read by ``copying`` and ``runtime``.
+        limits: read by any package.
+    """
+
+    edition: str
+    wording: Wording
+    names: NameRules
+    config: ConfigRules
+    trust: TrustRules
+    registry: RegistryRules
+    archives: ArchiveRules
+    copying: CopyingRules
+    limits: TransferLimits
+
+    CURRENT: ClassVar[Rules]
+    LIBPOD_1_3: ClassVar[Rules]
+
+    @staticmethod
+    def named(edition: str) -> Rules:
+        """Return the edition with this name; KeyError if there is none."""
+        return {rules.edition: rules for rules in (Rules.CURRENT, Rules.LIBPOD_1_3)}[edition]
+
+    def __repr__(self) -> str:
+        """``Rules.named(...)``, and what differs from that edition."""
+        base = Rules.LIBPOD_1_3 if self.edition == Rules.LIBPOD_1_3.edition else Rules.CURRENT
+        changes = "".join(
+            f", {field.name}={getattr(self, field.name)!r}"
+            for field in fields(self)
+            if getattr(self, field.name) != getattr(base, field.name)
+        )
+        named = f"Rules.named({base.edition!r})"
+        return f"replace({named}{changes})" if changes else named
+
+    def __reduce__(self) -> tuple[Callable[..., Rules], tuple[Any, ...]]:
+        """Pickle an edition as its name, so that it stays one object; others by value."""
+        if self is Rules.CURRENT or self is Rules.LIBPOD_1_3:
+            return Rules.named, (self.edition,)
+        return Rules, tuple(getattr(self, field.name) for field in fields(self))
+
+
+Rules.CURRENT = Rules(
+    edition="current",
+    wording=CURRENT,
+    names=NameRules(
+        tag_and_digest="digest",
+        transport_error="reported",
+        aliases=True,
+        layout_names="annotation",
+        scope_wildcards=True,
+        archive_images="all",
+    ),
+    config=ConfigRules(
+        registries_conf="current",
+        registries_conf_variables=("CONTAINERS_REGISTRIES_CONF", "REGISTRIES_CONFIG_PATH"),
+        registries_conf_home=True,
+        mirrors=True,
+        credentials_store=True,
+        registries_cached=False,
+        missing_policy="accept",
+        policy_home=True,
+        authfile="only",
+        auth_keys="namespaces",
+        certs_home=True,
+    ),
+    trust=TrustRules(
+        policy_requirements=(*_REQUIREMENTS, "sigstoreSigned"),
+        policy_identities=(*_IDENTITIES, "remapIdentity"),
+        policy_key_paths=True,
+    ),
+    registry=RegistryRules(
+        accept=(_OCI_INDEX, _OCI, _SCHEMA2_LIST, _SCHEMA2),
+        unnamed_blob="refuse",
+        blob_size="manifest",
+        downgrade=False,
+        foreign_urls="last",
+        parallel_ranges=True,
+        ping_v1=False,
+        reauthorize=True,
+    ),
+    archives=ArchiveRules(
+        archive_formats=("gzip", "bzip2", "xz", "zstd"),
+        archive_members="resolved",
+        layout_images="any",
+        several_images="select",
+    ),
+    copying=CopyingRules(
+        typeless="recognise",
+        indexes=(_OCI_INDEX, _SCHEMA2_LIST),
+        schema1="refuse",
+        variants=True,
+        foreign_os="accept",
+        list_by_digest=True,
+        layers_must_apply=False,
+        layers_after_failure=False,
+        known_documents=True,
+        label_context="call",
+        label_failure="counts",
+        single_pull_event="image",
+    ),
+    limits=TransferLimits(
+        retries=3,
+        document_size=4 << 20,
+    ),
+)
+
+Rules.LIBPOD_1_3 = Rules(
+    edition="libpod-1.3",
+    wording=LIBPOD_1_3,
+    names=NameRules(
+        tag_and_digest="refuse",
+        transport_error="lost",
+        aliases=False,
+        layout_names="whole-string",
+        scope_wildcards=False,
+        archive_images="first",
+    ),
+    config=ConfigRules(
+        registries_conf="libpod-1.3",
+        registries_conf_variables=("REGISTRIES_CONFIG_PATH",),
+        registries_conf_home=False,
+        mirrors=False,
+        credentials_store=False,
+        registries_cached=True,
+        missing_policy="refuse",
+        policy_home=False,
+        authfile="first",
+        auth_keys="host",
+        certs_home=False,
+    ),
+    trust=TrustRules(
+        policy_requirements=_REQUIREMENTS,
+        policy_identities=_IDENTITIES,
+        policy_key_paths=False,
+    ),
+    registry=RegistryRules(
+        accept=(_OCI, _SCHEMA2, _SCHEMA1_SIGNED, _SCHEMA1, _SCHEMA2_LIST),
+        unnamed_blob="absent",
+        blob_size="answer",
+        downgrade=True,
+        foreign_urls="first",
+        parallel_ranges=False,
+        ping_v1=True,
+        reauthorize=False,
+    ),
+    archives=ArchiveRules(
+        archive_formats=("gzip", "bzip2", "xz"),
+        archive_members="literal",
+        layout_images="oci",
+        several_images="refuse",
+    ),
+    copying=CopyingRules(
+        typeless="schema1",
+        indexes=(_SCHEMA2_LIST,),
+        schema1="accept",
+        variants=False,
+        foreign_os="refuse-windows",
+        list_by_digest=False,
+        layers_must_apply=True,
+        layers_after_failure=True,
+        known_documents=False,
+        label_context="auth-file",
+        label_failure="ends",
+        single_pull_event="empty",
+    ),
+    limits=TransferLimits(
+        retries=0,
+        document_size=16 << 20,
+    ),
+)

@@ -1,0 +1,26 @@
+"""The settings of an edition by name, whatever slice of `Rules` they are in."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+from towline.rules import Rules
+
+__all__ = ["SETTINGS", "SLICES", "changed", "setting"]
+
+SLICES = tuple(field.name for field in fields(Rules) if field.name not in ("edition", "wording"))
+#: Each setting with its slice.
+SETTINGS = [(field.name, name) for name in SLICES for field in fields(getattr(Rules.CURRENT, name))]
+
+
+def setting(rules: Rules, name: str) -> Any:
+    """The value of a setting."""
+    return getattr(getattr(rules, dict(SETTINGS)[name]), name)
+
+
+def changed(rules: Rules, name: str, value: object) -> Rules:
+    """The rules with another value of one setting."""
+    part = dict(SETTINGS)[name]
+    changes: dict[str, Any] = {part: replace(getattr(rules, part), **{name: value})}
+    return replace(rules, **changes)

@@ -3,12 +3,14 @@
 //! * `decompression`: opens the tar and compressed members;
 //! * `pass`: one sequential pass over a compressed tar;
 //! * `index`: the tar walk over such a pass;
-//! * `member_cache`: the member data that the index keeps in memory.
+//! * `member_cache`: the member data that the index keeps in memory;
+//! * `state`: the state that is kept between calls, and its lock;
+//! * `output`: the receiver of the data of a member.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::compression::Format;
 use crate::failure::{Failure, Result};
@@ -17,18 +19,21 @@ use crate::stop::Stop;
 use crate::stream::{FileRange, MemoryStream, Slice, Stream, for_each_slice};
 use crate::tar::Member;
 use crate::walk::{TarWalk, WalkResult, walk};
-use crate::writer::BlobWriter;
 
 mod decompression;
 mod index;
 mod member_cache;
+mod output;
 mod pass;
+mod state;
 
 use decompression::{Decompression, TarStream};
 use index::IndexPass;
 pub use member_cache::CacheOptions;
 use member_cache::MemberCache;
+pub use output::Output;
 use pass::{Pass, PassRange, too_short};
+use state::{State, StateGuard, StateLock};
 
 /// The options of an archive.
 #[derive(Clone, Debug)]
@@ -61,18 +66,7 @@ pub struct Archive {
     options: Options,
     framing: Vec<Format>,
     inflated: Arc<AtomicU64>,
-    state: Mutex<State>,
-}
-
-/// The state that is kept between calls.
-#[derive(Default)]
-struct State {
-    /// The current sequential pass.
-    pass: Option<Pass>,
-    /// The member data that `index` kept in memory.
-    cache: MemberCache,
-    /// The damage of the compression that `index` found, and the number of verified bytes.
-    damage: Option<(u64, Failure)>,
+    state: StateLock,
 }
 
 impl Archive {
@@ -85,7 +79,7 @@ impl Archive {
             options,
             framing: Vec::new(),
             inflated: Arc::default(),
-            state: Mutex::default(),
+            state: StateLock::default(),
         };
         let tar = archive.open_tar()?;
         archive.framing.clone_from(&tar.framing);
@@ -199,34 +193,42 @@ impl Archive {
         Ok(contents)
     }
 
-    /// Append the data of a member to a writer; with `decompress`, decompress it once.
-    pub fn copy_to(
+    /// Return whether this thread is in a call that has locked the archive.
+    ///
+    /// A further call would wait forever. An [`Output`] can cause that, and so can the handler of
+    /// a signal.
+    pub fn is_locked_by_this_thread(&self) -> bool {
+        self.state.is_held_by_this_thread()
+    }
+
+    /// Append the data of a member to an output; with `decompress`, decompress it once.
+    pub fn copy_to<O: Output>(
         &self,
         offset: u64,
         size: u64,
-        writer: &BlobWriter,
+        output: &O,
         decompress: bool,
-    ) -> Result<()> {
+    ) -> std::result::Result<(), O::Error> {
         let mut state = self.lock();
         state.check(offset, size)?;
         let decompression = self.decompression();
         if self.framing.is_empty() {
             let stored = self.file_range(offset, size);
             if decompress && let Ok(mut plain) = decompression.open_member(stored, size) {
-                return write_all(&mut plain, writer);
+                return write_all(&mut plain, output);
             }
             // The rest does not use the state, so other calls need not wait for it.
             drop(state);
             let name = self.path.display().to_string();
-            return writer.copy_range(&self.file, &name, offset, size);
+            return output.copy_range(&self.file, &name, offset, size);
         }
         let mut stored = self.member(&mut state, offset, size)?;
         if !decompress {
-            return write_all(&mut stored, writer);
+            return write_all(&mut stored, output);
         }
         match decompression.open_member(stored, size) {
-            Ok(mut plain) => write_all(&mut plain, writer),
-            Err(mut stored) => write_all(&mut stored, writer),
+            Ok(mut plain) => write_all(&mut plain, output),
+            Err(mut stored) => write_all(&mut stored, output),
         }
     }
 
@@ -247,8 +249,8 @@ impl Archive {
         Ok(total)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> StateGuard<'_> {
+        self.state.lock()
     }
 
     fn size(&self) -> Result<u64> {
@@ -319,18 +321,6 @@ impl Archive {
     }
 }
 
-impl State {
-    /// Fail if a range is not within the verified bytes.
-    fn check(&self, offset: u64, size: u64) -> Result<()> {
-        match &self.damage {
-            Some((verified, failure)) if size > 0 && end((offset, size)) > *verified => {
-                Err(failure.clone())
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
 /// Convert the result of a walk to that of `index`.
 fn index_result(
     result: WalkResult,
@@ -353,13 +343,13 @@ fn end(range: (u64, u64)) -> u64 {
     range.0.saturating_add(range.1)
 }
 
-fn write_all(stream: &mut dyn Stream, writer: &BlobWriter) -> Result<()> {
+fn write_all<O: Output>(stream: &mut dyn Stream, output: &O) -> std::result::Result<(), O::Error> {
     loop {
         let slice = stream.next_slice()?;
         if slice.is_empty() {
             return Ok(());
         }
-        writer.write(Box::new(slice))?;
+        output.write(Box::new(slice))?;
     }
 }
 

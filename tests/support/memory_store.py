@@ -9,7 +9,6 @@ import tarfile
 import threading
 import zlib
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from typing import Self
@@ -246,7 +245,7 @@ def diff_id_of(data: bytes) -> Digest:
             (each for magic, each in _COMPRESSIONS.items() if data.startswith(magic)), bytes
         )
         tar = decompress(data)
-        with suppress(tarfile.EOFHeaderError, tarfile.EmptyHeaderError):  # type: ignore[attr-defined]
+        if tar[:512].strip(b"\0"):
             tarfile.TarInfo.frombuf(tar[:512], "utf-8", "surrogateescape")
     except (OSError, EOFError, ValueError, zlib.error, tarfile.TarError) as error:
         raise SourceError("core.layer", code="not_tar", offset=0, detail=str(error)) from None

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Self, final
 
+from towline.core.byte_writer import ByteWriter
 from towline.core.failure import CoreError
 
 __all__ = [
@@ -174,7 +175,8 @@ class Limits:
 class Archive:
     """A tar in a file, compressed up to `rounds` times.
 
-    Concurrent calls wait: one pass over a compressed archive runs at a time.
+    Concurrent calls wait: one pass over a compressed archive runs at a time. A call by a writer to
+    which `copy_to` writes would wait for itself, so it raises RuntimeError.
     """
 
     def __new__(
@@ -192,7 +194,10 @@ class Archive:
 
     @property
     def inflated(self) -> int:
-        """The number of tar bytes decompressed so far, over all passes; 0 for a plain tar."""
+        """The number of tar bytes decompressed so far, over all passes; 0 for a plain tar.
+
+        In a damaged frame it depends on the decoder.
+        """
 
     def index(self, *, keep: int = 0, sizes: bool = False) -> tuple[list[Member], CoreError | None]:
         """Return the members up to the first error, and that error.
@@ -224,13 +229,18 @@ class Archive:
                 the end of the ranges.
         """
 
-    def copy_to(self, offset: int, size: int, writer: BlobWriter, decompress: bool = False) -> None:
+    def copy_to(self, offset: int, size: int, writer: ByteWriter, decompress: bool = False) -> None:
         """Append the bytes of a member to a writer; with `decompress`, decompressed once.
 
         In a compressed archive the last pass is continued, unless it is beyond the member.
 
+        The stored bytes of a plain archive are passed to `copy_range` of the writer, all other
+        bytes to `write`. During `write` the archive is locked, so the writer must not use it.
+
         Raises:
-            CoreError: as `read`, and the errors of the writer.
+            CoreError: as `read`.
+            RuntimeError: this thread is already in a call that has locked the archive.
+            Exception: the error of the writer, unchanged; the archive can still be used.
         """
 
     def measure(self, offset: int, size: int) -> int:

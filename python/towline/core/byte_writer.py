@@ -13,10 +13,11 @@ class ByteWriter(Protocol):
     At all times it has a prefix of the bytes that were passed to it. One thread at a time appends
     to it; `offset` can be read by any thread.
 
-    A failure of the writer itself is an exception of its own: a `CoreError` of the core's writer,
-    any exception of another one. It stops the delivery, it reaches the caller unchanged, and each
-    later call of `write`, `copy_range` and `receive` raises it again. So ``write(b"")`` tells whose
-    error ended a delivery: it raises if the writer failed, and does nothing if the source did.
+    A failure of the writer itself is a `CoreError`, so that it is not taken for an error of a socket
+    or of a registry.  It stops the delivery, and each later call of `write`, `copy_range` and
+    `receive` raises it again.  So ``write(b"")`` tells whose error ended a delivery: it raises if
+    the writer failed, and does nothing if the source did.  An exception that is not an error, such
+    as KeyboardInterrupt, reaches the caller unchanged.
     """
 
     @property
@@ -27,7 +28,7 @@ class ByteWriter(Protocol):
         """Append bytes; no bytes are also allowed, and only raise the error of a failed writer.
 
         Raises:
-            Exception: the writer failed, by these or earlier bytes.
+            CoreError: the writer failed, by these or earlier bytes.
         """
 
     def copy_range(self, fd: int, offset: int, size: int, /) -> None:
@@ -54,5 +55,5 @@ class ByteWriter(Protocol):
                 writer can still be used.
             OverflowError: `most` is negative.
             ValueError: `timeout` is negative, infinite or not a number.
-            Exception: the writer failed.
+            CoreError: the writer failed.
         """

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
 use crate::archive::{self, CacheOptions, Options};
 use crate::compression::Format;
 use crate::failure::{Code, Failure};
+use crate::python::byte_writer::ByteWriter;
 use crate::python::errors::core_error;
 use crate::python::gil::without_gil;
 use crate::python::limits::{Limits, limits_of};
@@ -102,12 +103,22 @@ pub(super) struct Archive {
 }
 
 impl Archive {
-    /// Return the open archive, or fail if it was closed.
-    fn open(&self) -> Result<Arc<archive::Archive>, Failure> {
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner
-            .clone()
-            .ok_or_else(|| Failure::new(Code::Cancelled, 0, "the archive is closed"))
+    /// Return the open archive, or fail if it was closed or is locked by this thread.
+    fn open(&self) -> PyResult<Arc<archive::Archive>> {
+        // Unlocked before an exception is created: that can run any Python code and release the GIL.
+        let inner = self
+            .inner
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let archive =
+            inner.ok_or_else(|| Failure::new(Code::Cancelled, 0, "the archive is closed"))?;
+        if archive.is_locked_by_this_thread() {
+            // The call would wait for itself.
+            let message = "the archive is in use by an outer call of this thread";
+            return Err(PyRuntimeError::new_err(message));
+        }
+        Ok(archive)
     }
 }
 
@@ -196,11 +207,16 @@ impl Archive {
         py: Python<'_>,
         offset: u64,
         size: u64,
-        writer: &BlobWriter,
+        writer: Py<PyAny>,
         decompress: bool,
     ) -> PyResult<()> {
         let archive = self.open()?;
-        let writer = Arc::clone(&writer.0);
+        if let Ok(writer) = writer.bind(py).cast::<BlobWriter>() {
+            // The writer of the core is used without the GIL and without copies of the bytes.
+            let writer = Arc::clone(&writer.get().0);
+            return without_gil(py, || archive.copy_to(offset, size, &*writer, decompress));
+        }
+        let writer = ByteWriter(writer);
         without_gil(py, || archive.copy_to(offset, size, &writer, decompress))
     }
 

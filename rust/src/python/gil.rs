@@ -5,7 +5,6 @@ use std::process;
 
 use pyo3::prelude::*;
 
-use crate::failure::Result;
 use crate::stop;
 
 thread_local! {
@@ -17,12 +16,14 @@ thread_local! {
 ///
 /// In the main thread, Ctrl-C interrupts it: Python runs signal handlers only in that thread, and
 /// only between two bytecode instructions.
-pub(super) fn without_gil<T: Send>(
+pub(super) fn without_gil<T: Send, E: Into<PyErr> + Send>(
     py: Python<'_>,
-    work: impl FnOnce() -> Result<T> + Send,
+    work: impl FnOnce() -> Result<T, E> + Send,
 ) -> PyResult<T> {
     let thread = rustix::thread::gettid().as_raw_nonzero().get();
     let is_main = u32::try_from(thread) == Ok(process::id());
+    // Python code that `work` calls can call this function again; that call has its own exception.
+    let outer = RAISED.take();
     let outcome = py.detach(|| {
         if is_main {
             stop::interruptible(handle_signals, work)
@@ -30,9 +31,9 @@ pub(super) fn without_gil<T: Send>(
             work()
         }
     });
-    match RAISED.take() {
+    match RAISED.replace(outer) {
         Some(error) => Err(error),
-        None => Ok(outcome?),
+        None => outcome.map_err(Into::into),
     }
 }
 

@@ -10,7 +10,7 @@ import pytest
 
 import towline.store.layout.diff_ids
 from tests.support.store_images import Made, blob_path, layer, make, put
-from towline.core import CoreError, diff_id_of
+from towline.core import CoreError, Stop, diff_id_of
 from towline.errors import SourceError, StoreError, VerificationError
 from towline.image.descriptor import Descriptor
 from towline.name.digest import sha256_of
@@ -30,9 +30,9 @@ def decompressed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The digests of the stored blobs that are decompressed."""
     seen: list[str] = []
 
-    def count(path: str, digest: str, stop: object) -> str:
+    def count(path: str, digest: str, stop: Stop) -> str:
         seen.append(digest)
-        return diff_id_of(path, digest, stop)  # type: ignore[arg-type]
+        return diff_id_of(path, digest, stop)
 
     monkeypatch.setattr(towline.store.layout.diff_ids, "diff_id_of", count)
     return seen

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Sequence
 from typing import final
 
+from towline.core.byte_writer import ByteWriter
 from towline.core.failure import TRANSIENT, CoreError
 from towline.core.twin.frames import FORMATS, LONGEST_MAGIC, Frames, detect
 from towline.core.twin.limits import Limits
 from towline.core.twin.member_cache import MemberCache
-from towline.core.twin.passes import Pass, PassRange, too_short
+from towline.core.twin.passes import Pass, PassLock, PassRange, too_short
 from towline.core.twin.streams import (
     FileRange,
     LimitedStream,
@@ -25,7 +25,6 @@ from towline.core.twin.streams import (
 )
 from towline.core.twin.tar import Member
 from towline.core.twin.walk import TarWalk, finish, walk
-from towline.core.twin.writer import BlobWriter
 
 __all__ = ["Archive"]
 
@@ -58,7 +57,7 @@ class Archive:
         self._fd = open_file(path)
         # The number of tar bytes that index() verified, and the error of the compression.
         self._damage: tuple[int, CoreError] | None = None
-        self._pass_lock = threading.Lock()  # one pass at a time
+        self._pass_lock = PassLock()  # one pass at a time
         self._cache = MemberCache()  # filled by index()
         self._inflated = [0]  # by all passes together
         stream, innermost, self._framing = self._open()
@@ -142,11 +141,16 @@ class Archive:
             found = [data for data in cached if data is not None]
             return found if len(found) == len(ranges) else self._collect(ranges)
 
-    def copy_to(self, offset: int, size: int, writer: BlobWriter, decompress: bool = False) -> None:
+    def copy_to(self, offset: int, size: int, writer: ByteWriter, decompress: bool = False) -> None:
         """Append the bytes of a member to a writer; with `decompress`, decompressed once.
 
+        The stored bytes of a plain archive are passed to `copy_range` of the writer, all other
+        bytes to `write`. During `write` the archive is locked, so the writer must not use it.
+
         Raises:
-            CoreError: as `read`, and the errors of the writer.
+            CoreError: as `read`.
+            RuntimeError: this thread is already in a call that has locked the archive.
+            Exception: the error of the writer, unchanged; the archive can still be used.
         """
         self._check()
         self._check_range(offset, size)
@@ -194,6 +198,9 @@ class Archive:
     def _check(self) -> None:
         if self._fd < 0:
             raise CoreError("cancelled", 0, "the archive is closed")
+        if self._pass_lock.held:
+            # The call would wait for itself.
+            raise RuntimeError("the archive is in use by an outer call of this thread")
 
     def _check_range(self, offset: int, size: int) -> None:
         if offset < 0 or size < 0:

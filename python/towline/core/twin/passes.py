@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+
 from towline.core.failure import CoreError
 from towline.core.twin.frames import Frames
 from towline.core.twin.streams import Stream
 
-__all__ = ["Pass", "PassRange", "too_short"]
+__all__ = ["Pass", "PassLock", "PassRange", "too_short"]
 
 
 class Pass:
@@ -53,6 +55,30 @@ class Pass:
     def next_slice(self) -> bytes:
         """All of the next bytes; none at the end."""
         return self.take(len(self.peek()))
+
+
+class PassLock:
+    """A lock that can tell whether this thread has it.
+
+    A lock that can be taken twice would let a writer change the pass that it is being given.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._holder: int | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether this thread has the lock."""
+        return self._holder == threading.get_ident()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self._holder = threading.get_ident()
+
+    def __exit__(self, *_: object) -> None:
+        self._holder = None
+        self._lock.release()
 
 
 class PassRange:

@@ -13,10 +13,10 @@ class ByteWriter(Protocol):
     At all times it has a prefix of the bytes that were passed to it. One thread at a time appends
     to it; `offset` can be read by any thread.
 
-    A failure of the writer itself is a `CoreError`, so that it is not taken for an error of a socket
-    or of a registry.  It stops the delivery, and each later call of `write`, `copy_range` and
-    `receive` raises it again.  So ``write(b"")`` tells whose error ended a delivery: it raises if
-    the writer failed, and does nothing if the source did.  An exception that is not an error, such
+    A failure of the writer itself is a `CoreError`, so that it is not taken for an error of a
+    socket or of a registry. It stops the delivery, and each later call of `write`, `copy_range` and
+    `receive` raises it again. So ``write(b"")`` tells whose error ended a delivery: it raises if
+    the writer failed, and does nothing if the source did. An exception that is not an error, such
     as KeyboardInterrupt, reaches the caller unchanged.
     """
 

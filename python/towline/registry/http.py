@@ -99,28 +99,24 @@ class HttpClient:
             PullCancelledError: the caller cancelled.
         """
         options = self.options
-        attempts = Retries(options.retries if retries is None else retries, options.timeouts)
+        limit = options.retries if retries is None else retries
+        attempts = Retries(limit, options.timeouts, options.cancel.wait)
         host = urlsplit(url).netloc
         while True:
-            if options.retries:  # REG-051
-                options.cancel.wait(HOST_BACKOFF.left(host))
-            try:
+            attempts.pause()
+            with attempts.attempt():
+                if options.retries:  # REG-051
+                    options.cancel.wait(HOST_BACKOFF.left(host))
                 response = self._follow(url, headers, authorization, method, body)
-            except RegistryError as error:
-                if not attempts.allow(error):
-                    raise
-                options.cancel.wait(attempts.next_delay())
-                continue
-            if response.status not in TRANSIENT_STATUSES:
-                return response
-            repeat = attempts.left
-            seconds = attempts.next_delay(response.header("Retry-After"))
-            if response.status == 429 and options.retries:
-                HOST_BACKOFF.pause(host, seconds)
-            if not repeat:
-                return response
-            response.finish()
-            options.cancel.wait(0.0 if response.status == 429 else seconds)
+                if response.status not in TRANSIENT_STATUSES:
+                    return response
+                seconds = attempts.next_delay(response.header("Retry-After"))
+                if response.status == 429 and options.retries:
+                    HOST_BACKOFF.pause(host, seconds)
+                if not attempts.left:
+                    return response
+                response.finish()
+                attempts.fail(0.0 if response.status == 429 else seconds)
 
     def close(self) -> None:
         """Close all connections; idempotent."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -49,38 +51,65 @@ def delay(attempt: int, header: str | None, timeouts: Timeouts) -> float:
 
 
 class Retries:
-    """The retries of one request or transfer: whether one is left, and the delay before it.
+    """The attempts of one request or transfer: their number, and the delays between them.
+
+    >>> while True:                                       # doctest: +SKIP
+    ...     retries.pause()
+    ...     with retries.attempt():
+    ...         return fetch()
 
     Attributes:
         failures: failed attempts since the beginning, or since the last `reset`.
     """
 
-    __slots__ = ("_limit", "_timeouts", "failures")
+    __slots__ = ("_limit", "_seconds", "_timeouts", "_wait", "failures")
 
-    def __init__(self, limit: int, timeouts: Timeouts) -> None:
-        """Retries of up to `limit` failures in a row."""
+    def __init__(self, limit: int, timeouts: Timeouts, wait: Callable[[float], None]) -> None:
+        """No attempt yet.
+
+        Args:
+            limit: the most failures in a row after which there is another attempt.
+            timeouts: the first and the longest delay.
+            wait: sleeps for a number of seconds; its errors end the attempts, as cancelling does.
+        """
         self._limit = limit
         self._timeouts = timeouts
+        self._wait = wait
+        self._seconds = 0.0
         self.failures = 0
 
     @property
     def left(self) -> bool:
-        """Whether another attempt is allowed."""
+        """Whether another attempt is allowed after a failure."""
         return self.failures < self._limit
 
-    def allow(self, error: Exception) -> bool:
-        """Whether another attempt is allowed after an error."""
-        return self.left and isinstance(error, RegistryError) and is_transient(error)
+    def pause(self) -> None:
+        """Wait if the last attempt failed."""
+        seconds, self._seconds = self._seconds, 0.0
+        if seconds:
+            self._wait(seconds)
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Return the context of one attempt.
+
+        A transient `RegistryError` is counted, and not raised, if another attempt is left.
+        """
+        try:
+            yield
+        except RegistryError as error:
+            if not (self.left and is_transient(error)):
+                raise
+            self.fail(self.next_delay())
 
     def next_delay(self, header: str | None = None) -> float:
-        """Count a failure; the seconds to wait before the next attempt.
+        """The seconds to wait if the present attempt fails; `header` is its Retry-After header."""
+        return delay(self.failures, header, self._timeouts)
 
-        Args:
-            header: the Retry-After header of the response.
-        """
-        seconds = delay(self.failures, header, self._timeouts)
+    def fail(self, seconds: float) -> None:
+        """Count a failure; `pause` then waits for a number of seconds."""
         self.failures += 1
-        return seconds
+        self._seconds = seconds
 
     def reset(self) -> None:
         """Count failures from zero again, after progress."""

@@ -202,17 +202,14 @@ class DockerSource:
     ) -> tuple[bytes, Response]:
         """Read a whole manifest or config; one that breaks off is requested again (REG-024)."""
         path = f"manifests/{target}" if wanted == "manifest" else f"blobs/{target}"
-        retries = Retries(self.limits.retries, self.timeouts)
+        retries = Retries(self.limits.retries, self.timeouts, self.cancel.wait)
         while True:
+            retries.pause()
             with self._client.get(self._repository, path, headers) as response:
                 if response.status != 200:
                     raise self._refusal(wanted, target, response)
-                try:
+                with retries.attempt():
                     return response.read_all(self.limits.document_size, wanted), response
-                except RegistryError as error:
-                    if not retries.allow(error):
-                        raise
-            self.cancel.wait(retries.next_delay())
 
     def _refusal_without_name(self) -> RegistryError:
         """The error for a config without a digest, as a registry would send it."""

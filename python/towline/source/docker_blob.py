@@ -78,24 +78,22 @@ class DockerBlob:
             PullCancelledError: the caller cancelled.
         """
         requests = self._requests
-        position = since = self.offset
-        start = writer.offset - position
-        retries = Retries(requests.limits.retries, requests.timeouts)
+        start = writer.offset - self.offset
+        retries = Retries(requests.limits.retries, requests.timeouts, requests.cancel.wait)
+        broken = False
         while True:
-            try:
-                if retries.failures:
-                    self._resume(position)
-                self._write_body(writer, start)
-            except RegistryError as error:
-                position = writer.offset - start
-                if position - since >= _PROGRESS:
-                    retries.reset()
-                if not retries.allow(error):
+            retries.pause()
+            since = writer.offset
+            with retries.attempt():
+                try:
+                    if broken:
+                        self._resume(since - start)
+                    return self._write_body(writer, start)
+                except RegistryError:
+                    broken = True
+                    if writer.offset - since >= _PROGRESS:
+                        retries.reset()
                     raise
-            else:
-                return
-            requests.cancel.wait(retries.next_delay())
-            since = position
 
     def close(self) -> None:
         """Release the connection and its slot; idempotent."""

@@ -22,6 +22,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from towline.cancel import CancelToken
@@ -177,30 +178,32 @@ class ParallelRanges:
     def _run_fetcher(self, canceller: Canceller, helper: bool) -> None:
         """Fetch ranges until none is left or the fetcher is stopped; runs in its own thread."""
         total = 0
-        retries = Retries(self._retries, self._timeouts)
+        retries = Retries(self._retries, self._timeouts, partial(self._pause, canceller))
         try:
             with canceller.active():
                 while (current := self._assign(canceller, helper)) is not None:
                     before = current.received
-                    try:
-                        error = self._fetch(current)
-                    finally:
-                        self._unassign(current)
-                    received = current.received - before
-                    total += received
-                    if received >= _PROGRESS or error is None:
-                        retries.reset()
-                    if error is None or canceller.is_cut:
-                        continue
-                    if helper and not total:
-                        # The server seems to refuse this many connections.
-                        self._slots.lower_limit()
-                        self.failed = True
-                        break
-                    if not retries.allow(error):
-                        self.failed = True
-                        break
-                    self._pause(canceller, retries.next_delay())
+                    with retries.attempt():
+                        try:
+                            self._fetch(current)
+                            retries.reset()
+                        except TowlineError:
+                            if canceller.is_cut:
+                                continue
+                            if helper and not total + current.received - before:
+                                # The server seems to refuse this many connections.
+                                self._slots.lower_limit()
+                                self.failed = True
+                                break
+                            if current.received - before >= _PROGRESS:
+                                retries.reset()
+                            raise
+                        finally:
+                            self._unassign(current)
+                            total += current.received - before
+                    retries.pause()
+        except TowlineError:
+            self.failed = True
         finally:
             self._end_fetcher(canceller)
 
@@ -232,28 +235,31 @@ class ParallelRanges:
                 self._changed.wait()
         return None
 
-    def _fetch(self, current: _Range) -> TowlineError | None:
-        """Fetch the missing bytes of a range; returns the error that prevented it, if any."""
+    def _fetch(self, current: _Range) -> None:
+        """Fetch the missing bytes of a range, unless the caller cancels.
+
+        Raises:
+            TowlineError: they were not all received.
+        """
         try:
             response = self._request(current.first + current.received, current.end - 1)
             if response is None:
                 self._refuse()
-                return None
+                return
             with response:
                 while current.missing:
                     data = response.read_batch(min(_READ, current.missing))
                     if not data:
-                        return RegistryError("registry.broken", cause="short")
+                        raise RegistryError("registry.broken", cause="short")
                     self._add(current, data)
                 if response.length is None:
                     response.read1(1)  # the end of a chunked body
         except PullCancelledError:
-            return None
+            return
         except TowlineError as error:
             if error.facts.get("status") == 429:
                 self._refuse()
-            return error
-        return None
+            raise
 
     def _add(self, current: _Range, data: bytes) -> None:
         with self._changed:

@@ -68,14 +68,29 @@ def test_retries_are_counted_until_there_is_progress() -> None:
     """A limit bounds failures in a row; only transient errors are retried."""
     transient = RegistryError("registry.broken", cause="reset")
     final = RegistryError("registry.unreachable", cause="refused")
-    retries = Retries(2, Timeouts(backoff=1.0))
-    assert not retries.allow(final)
-    assert not retries.allow(ValueError())
-    delays = []
-    while retries.allow(transient):
-        delays.append(retries.next_delay())
-    assert len(delays) == 2
-    assert delays[0] < delays[1]
+    waits: list[float] = []
+    retries = Retries(2, Timeouts(backoff=1.0), waits.append)
+
+    def fail(error: Exception) -> None:
+        retries.pause()
+        with retries.attempt():
+            raise error
+
+    for error in (final, ValueError("of the caller")):
+        with pytest.raises(type(error)):
+            fail(error)
+    fail(transient)
+    fail(transient)
+    with pytest.raises(RegistryError) as caught:
+        fail(transient)
+    assert caught.value is transient
+    assert len(waits) == 2
+    assert waits[0] < waits[1]
+    assert retries.failures == 2
     retries.reset()
-    assert retries.allow(transient)
+    assert retries.failures == 0
     assert retries.next_delay("7") == 7.0
+    retries.fail(3.0)
+    retries.pause()
+    retries.pause()
+    assert waits[2:] == [3.0]

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from towline.api import open_store, pull, resolve
 from towline.cancel import CancelToken
-from towline.config.auth_json import Credentials
 from towline.errors import TowlineError
 from towline.events import Event
 from towline.goal import PullGoal, PullRefPair
 from towline.image.platform import Platform
 from towline.progress import BlobProgress
+from towline.registry.credentials import Credentials
 from towline.registry.endpoint_log import EndpointUse, RateLimit
 from towline.rules import Rules
 from towline.runtime.options import Options

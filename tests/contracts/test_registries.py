@@ -18,8 +18,8 @@ from tests.support.registry import PLAIN, NewRegistry, RegistryServer, RegistryS
 from tests.support.scripted_server import Connection, Request, scripted
 from tests.support.token_issuer import IDENTITY_TOKEN, TokenIssuer, issuing
 from tests.support.towline_cli import CommandLine
-from towline.config.auth_json import Credentials
 from towline.errors import PullFailedError, TowlineError
+from towline.registry.credentials import Credentials
 from towline.rules import Rules
 
 IMAGE = small_image("contract", layers=3, size=20_000)

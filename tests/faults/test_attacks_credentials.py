@@ -12,8 +12,8 @@ import pytest
 from tests.support import certificates
 from tests.support.docker_images import Registry, source
 from tests.support.scripted_server import Connection, Request, scripted
-from towline.config.auth_json import Credentials
 from towline.errors import RegistryError
+from towline.registry.credentials import Credentials
 from towline.rules import Rules
 from towline.source.docker import DockerSource
 

@@ -18,10 +18,10 @@ from tests.support.docker_images import (
     source,
 )
 from tests.support.scripted_server import Connection, Handler, Request, ScriptedServer, scripted
-from towline.config.auth_json import Credentials
 from towline.core import BlobWriter
 from towline.errors import TowlineError
 from towline.image.manifest import OCI_INDEX, parse_index, parse_manifest
+from towline.registry.credentials import Credentials
 from towline.source.docker import DockerSource
 from towline.timeouts import Timeouts
 

@@ -12,8 +12,8 @@ from tests.support.fault_proxy import Fault, Real, fault_proxy
 from tests.support.pushing import Puller, SmallImage, digest_of, push, small_image
 from tests.support.registry import RegistryServer
 from tests.support.scripted_server import Connection, Request, scripted
-from towline.config.auth_json import Credentials
 from towline.errors import PullFailedError, TowlineError
+from towline.registry.credentials import Credentials
 
 IMAGE = small_image("wanted")
 KEPT = small_image("kept", layers=1, size=1000)

@@ -31,9 +31,9 @@ from tests.support.ranged_blobs import (
 )
 from tests.support.scripted_server import Connection, Handler, Request, scripted
 from towline.cancel import CancelToken
-from towline.config.certs_d import HostCertificates
 from towline.core import BlobWriter
 from towline.errors import PullCancelledError, RegistryError
+from towline.registry.certificates import Certificates
 from towline.registry.connection_slots import ConnectionSlots, Division
 from towline.rules import Rules
 from towline.source import docker_ranges
@@ -46,10 +46,10 @@ LONG_TIMEOUTS = replace(SHORT_TIMEOUTS, response=1000.0, stall_window=1000.0)
 
 
 @pytest.fixture
-def tls(tmp_path: Path) -> tuple[ssl.SSLContext, HostCertificates]:
+def tls(tmp_path: Path) -> tuple[ssl.SSLContext, Certificates]:
     """The TLS context of a server, and the certificates that a client trusts."""
     context, authority = certificates.server_context(tmp_path)
-    return context, HostCertificates(authorities=(str(authority),))
+    return context, Certificates(authorities=(str(authority),))
 
 
 @pytest.mark.parametrize("offset", [0, 100_001])
@@ -68,7 +68,7 @@ def test_each_range_is_requested_once(tmp_path: Path, offset: int) -> None:
     assert server.connections <= 2 + 6 + 1  # the TLS ping, the first one, and the fetchers
 
 
-def test_ranges_over_tls(tmp_path: Path, tls: tuple[ssl.SSLContext, HostCertificates]) -> None:
+def test_ranges_over_tls(tmp_path: Path, tls: tuple[ssl.SSLContext, Certificates]) -> None:
     """The same over TLS."""
     context, known = tls
     with (

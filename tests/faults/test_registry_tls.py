@@ -15,18 +15,18 @@ from tests.support.docker_images import BLOB, LAYER, SHORT_TIMEOUTS, Registry, s
 from tests.support.edition_settings import changed
 from tests.support.scripted_server import Connection, Handler, Request, scripted
 from towline.cancel import CancelToken
-from towline.config.certs_d import HostCertificates
 from towline.errors import PullCancelledError, RegistryError
+from towline.registry.certificates import Certificates
 from towline.rules import Rules
 
-Ends = tuple[ssl.SSLContext, HostCertificates]
+Ends = tuple[ssl.SSLContext, Certificates]
 
 
 @pytest.fixture(scope="module")
 def ends(tmp_path_factory: pytest.TempPathFactory) -> Ends:
     """The TLS context of a server, and the certificates that a client trusts."""
     context, authority = certificates.server_context(tmp_path_factory.mktemp("tls"))
-    return context, HostCertificates(authorities=(str(authority),))
+    return context, Certificates(authorities=(str(authority),))
 
 
 def test_blobs_keep_their_connection(ends: Ends, tmp_path: Path) -> None:

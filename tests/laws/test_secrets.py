@@ -14,9 +14,9 @@ import pytest
 
 from tests.support.docker_images import BLOB, CONFIG, SHORT_TIMEOUTS, Registry, digest_of
 from tests.support.scripted_server import Connection, Handler, Request, scripted
-from towline.config.auth_json import Credentials
 from towline.config.locations import Locations
 from towline.errors import TowlineError
+from towline.registry.credentials import Credentials
 from towline.rules import Rules
 from towline.runtime.options import Options
 from towline.runtime.runtime import Runtime

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 
 from tests.support.scripted_server import Connection, Handler, Request
 from towline.cancel import CancelToken
-from towline.config.auth_json import Credentials
 from towline.image.descriptor import Descriptor
 from towline.name.reference import parse_normalized
+from towline.registry.certificates import Certificates
 from towline.registry.connection_slots import ConnectionSlots
-from towline.registry.tls import Certificates
+from towline.registry.credentials import Credentials
 from towline.rules import Rules
 from towline.source.docker import DockerAccess, DockerSource, open_source
 from towline.timeouts import Timeouts

@@ -31,8 +31,8 @@ from tests.support.twin_strategies import (
     entry,
     tars,
 )
+from towline.core.compression import FORMATS, detect
 from towline.core.failure import CoreError
-from towline.core.twin.frames import FORMATS, detect
 
 limits = st.dictionaries(
     st.sampled_from(["max_bytes", "max_entries", "max_path", "max_ratio"]),

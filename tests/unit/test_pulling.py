@@ -18,11 +18,11 @@ from tests.support.memory_registries import MemoryRegistries
 from tests.support.pull_world import Image, Registry
 from tests.support.store_images import state
 from towline.cancel import CancelToken
-from towline.config.auth_json import Credentials
 from towline.config.locations import Locations
 from towline.errors import PullCancelledError, PullFailedError, RegistryError, TowlineError
 from towline.events import Event
 from towline.image.platform import Platform
+from towline.registry.credentials import Credentials
 from towline.rules import Rules
 from towline.runtime.options import Options
 from towline.runtime.runtime import Runtime

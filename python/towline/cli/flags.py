@@ -10,8 +10,8 @@ from typing import Any, ParamSpec, TypeVar
 
 import click
 
-from towline.config.auth_json import Credentials
 from towline.image.platform import parse_platform
+from towline.registry.credentials import Credentials
 from towline.rules import Rules
 from towline.runtime.options import Options
 from towline.runtime.stores import default_root

@@ -13,29 +13,15 @@ from typing import Any
 from towline.errors import ConfigurationError
 from towline.go import go_base64
 from towline.go.go_json import GoJsonError, decode, string, strings_by_key, struct
+from towline.registry.credentials import Credentials
 from towline.rules.config import ConfigRules
 
-__all__ = ["AuthEntry", "AuthFile", "Credentials", "parse_auth_file"]
+__all__ = ["AuthEntry", "AuthFile", "parse_auth_file"]
 
 _SCHEME = re.compile(r"https?://")
 _HUB = "index.docker.io"
 _HUB_HOSTS = ("docker.io", "registry-1.docker.io")
 HUB_ADDRESS = "https://index.docker.io/v1/"
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """The credentials for a registry.
-
-    Attributes:
-        username: of the user.
-        password: of the user.
-        identity_token: a token for the token service, instead of the password.
-    """
-
-    username: str
-    password: str = field(repr=False)
-    identity_token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +51,6 @@ class AuthFile:
     legacy: bool = False
     store: str = ""
 
-    def lookup(self, name: str, rules: ConfigRules) -> Credentials | None:
-        """The credentials in the file itself for a repository, None if it has none.
-
-        Args:
-            name: host and path of the repository, without tag or digest.
-            rules: whether keys are hosts only, or also namespaces (AUTH-003).
-
-        Raises:
-            ConfigurationError: ``auth.not_base64`` for the entry that matches.
-        """
-        entry = self.match(name, rules)
-        return None if entry is None else self.credentials_of(entry, rules)
-
     def helper_for(self, host: str) -> tuple[str, str] | None:
         """The key and the helper of a host, None if the file has none for it (AUTH-002)."""
         named = dict(self.helpers)
@@ -97,7 +70,12 @@ class AuthFile:
         return HUB_ADDRESS if _normal_host(host, cut=True) == _HUB else host
 
     def match(self, name: str, rules: ConfigRules) -> AuthEntry | None:
-        """The entry for a repository (AUTH-003, AUTH-004)."""
+        """The entry for a repository, None if there is none (AUTH-003, AUTH-004).
+
+        Args:
+            name: host and path of the repository, without tag or digest.
+            rules: whether keys are hosts only, or also namespaces.
+        """
         return self._entry(name, name.partition("/")[0], namespaces=rules.auth_keys == "namespaces")
 
     def credentials_of(self, entry: AuthEntry, rules: ConfigRules) -> Credentials | None:

@@ -7,27 +7,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from towline.errors import ConfigurationError
+from towline.registry.certificates import Certificates
 
-__all__ = ["HostCertificates", "certificates_of"]
-
-
-@dataclass(frozen=True, slots=True)
-class HostCertificates:
-    """The certificates in the directory of a host.
-
-    Attributes:
-        authorities: ``*.crt``: trusted in addition to those of the system.
-        pairs: ``NAME.cert`` with ``NAME.key``: client certificates.
-    """
-
-    authorities: tuple[str, ...] = ()
-    pairs: tuple[tuple[str, str], ...] = ()
+__all__ = ["certificates_of"]
 
 
-def certificates_of(directory: str, names: Sequence[str]) -> HostCertificates:
+def certificates_of(directory: str, names: Sequence[str]) -> Certificates:
     """The certificates in a directory, by the names of its files.
 
     Raises:
@@ -47,4 +34,4 @@ def certificates_of(directory: str, names: Sequence[str]) -> HostCertificates:
             raise ConfigurationError(
                 "certs.lacks_certificate", path=path, certificate=f"{stem}.cert"
             )
-    return HostCertificates(tuple(authorities), tuple(pairs))
+    return Certificates(tuple(authorities), tuple(pairs))

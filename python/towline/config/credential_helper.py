@@ -16,9 +16,9 @@ import time
 from collections.abc import Mapping
 from typing import IO
 
-from towline.config.auth_json import Credentials
 from towline.errors import ConfigurationError
 from towline.go.go_json import GoJsonError, decode, string, struct
+from towline.registry.credentials import Credentials
 
 __all__ = ["HELPER_SECONDS", "ask_helper", "helper_program"]
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from towline.config.auth_json import AuthFile, Credentials
+from towline.config.auth_json import AuthFile
 from towline.config.load import read_auth_file
 from towline.config.locations import Locations, auth_file_paths
 from towline.errors import TowlineError, step
+from towline.registry.credentials import Credentials
 from towline.rules.config import ConfigRules
 
 __all__ = ["AUTH_FILES", "AuthLookup", "explain_credentials", "find_credentials"]
@@ -69,7 +70,7 @@ def find_credentials(
     *,
     helpers: Sequence[str] = (),
     lookups: list[AuthLookup] | None = None,
-) -> tuple[Credentials, str] | None:
+) -> Credentials | None:
     """Find the credentials for a repository.
 
     Args:
@@ -78,10 +79,10 @@ def find_credentials(
         name: host and path of the repository, without tag or digest.
         explicit: an auth file to use instead of the usual ones.
         helpers: ``credential-helpers`` of registries.conf; if empty, only auth files are used.
-        lookups: a list to which each lookup is appended.
+        lookups: a list to which each lookup is appended; it has the origin of the credentials.
 
     Returns:
-        The credentials and the path of their origin; None if there are none.
+        The credentials; None if there are none.
 
     Raises:
         PathError: a file cannot be read, or one that must exist is missing.
@@ -128,7 +129,7 @@ class _Search:
     def host(self) -> str:
         return self.name.partition("/")[0]
 
-    def find_in_files(self, explicit: str | Path | None) -> tuple[Credentials, str] | None:
+    def find_in_files(self, explicit: str | Path | None) -> Credentials | None:
         for path, legacy, required in auth_file_paths(self.locations, self.rules, explicit):
             file = read_auth_file(path, legacy=legacy, required=required)
             if file is None:
@@ -139,7 +140,7 @@ class _Search:
                 return found
         return None
 
-    def find_in_file(self, file: AuthFile) -> tuple[Credentials, str] | None:
+    def find_in_file(self, file: AuthFile) -> Credentials | None:
         named = file.helper_for(self.host)
         if named is not None:  # AUTH-002: the entries of the file are not used then
             key, helper = named
@@ -164,7 +165,7 @@ class _Search:
 
     def find_by_helper(
         self, helper: str, server: str, path: str, key: str = ""
-    ) -> tuple[Credentials, str] | None:
+    ) -> Credentials | None:
         from towline.config.credential_helper import ask_helper  # rarely needed
 
         program = f"docker-credential-{helper}"
@@ -176,7 +177,7 @@ class _Search:
 
     def found(
         self, credentials: Credentials, path: str, *, key: str = "", helper: str = ""
-    ) -> tuple[Credentials, str]:
+    ) -> Credentials:
         token = bool(credentials.identity_token)
         self.lookups.append(AuthLookup(path, "found", key, helper, credentials.username, token))
-        return credentials, path
+        return credentials

@@ -8,15 +8,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from errno import EFBIG, EINVAL
+from errno import EFBIG
 from pathlib import Path
 
 from towline.config import registries_conf, registries_conf_2019
 from towline.config.auth_json import AuthFile, parse_auth_file
-from towline.config.certs_d import HostCertificates, certificates_of
+from towline.config.certs_d import certificates_of
 from towline.config.locations import Locations, alias_cache_path, certificate_directories
 from towline.config.registries import Registries
-from towline.errors import PathError, step
+from towline.errors import PathError, path_errors, step
+from towline.registry.certificates import Certificates
 from towline.rules.config import ConfigRules
 
 __all__ = [
@@ -109,12 +110,11 @@ def _drop_ins(locations: Locations, *, system: bool) -> Iterator[str]:
     if user := locations.user(name):
         directories.append(user)
     for directory in directories:
-        try:
-            names = sorted(os.listdir(directory))
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except OSError as fault:
-            raise _unusable("open", directory, fault) from None
+        with path_errors("open", directory):
+            try:
+                names = sorted(os.listdir(directory))
+            except (FileNotFoundError, NotADirectoryError):
+                continue
         for file in names:
             path = os.path.join(directory, file)
             if file.endswith(".conf") and not os.path.isdir(path):
@@ -173,7 +173,7 @@ def read_auth_file(path: str, *, legacy: bool, required: bool) -> AuthFile | Non
 
 def find_certificates(
     locations: Locations, rules: ConfigRules, host: str, explicit: str | Path | None = None
-) -> HostCertificates | None:
+) -> Certificates | None:
     """The certificates for ``host[:port]``, None if there is no directory for it.
 
     Only the first directory that exists is read.
@@ -192,18 +192,13 @@ def find_certificates(
         [str(explicit)] if explicit is not None else certificate_directories(locations, rules, host)
     )
     for directory in directories:
-        try:
-            names = sorted(os.listdir(directory))
-        except FileNotFoundError as fault:
-            if explicit is not None:
-                raise _unusable("open", directory, fault) from None
-            continue
-        except PermissionError as fault:
-            if explicit is not None:
-                raise _unusable("open", directory, fault) from None
-            continue  # TLS-002: a directory without read permission is skipped
-        except OSError as fault:
-            raise _unusable("open", directory, fault) from None
+        with path_errors("open", directory):
+            try:
+                names = sorted(os.listdir(directory))
+            except (FileNotFoundError, PermissionError):
+                if explicit is not None:
+                    raise
+                continue  # TLS-002: a directory without read permission is skipped
         return certificates_of(directory, names)
     return None
 
@@ -212,19 +207,16 @@ def find_certificates(
 
 
 def _read(path: str, *, required: bool) -> bytes | None:
-    try:
-        with open(path, "rb", opener=_open_blocking) as file:
-            data = file.read(_SIZE_MAX + 1)
-    except (FileNotFoundError, NotADirectoryError) as fault:
-        if required:
-            raise _unusable("open", path, fault) from None
-        return None
-    except IsADirectoryError as fault:
-        raise _unusable("read", path, fault) from None
-    except OSError as fault:
-        raise _unusable("open", path, fault) from None
-    except ValueError:  # a path with a null character
-        raise PathError("path.unusable", operation="open", path=path, errno=EINVAL) from None
+    with path_errors("open", path):
+        try:
+            with open(path, "rb", opener=_open_blocking) as file:
+                data = file.read(_SIZE_MAX + 1)
+        except (FileNotFoundError, NotADirectoryError):
+            if required:
+                raise
+            return None
+        except IsADirectoryError as error:
+            raise PathError.of("read", path, error) from None
     if len(data) > _SIZE_MAX:
         raise PathError("path.unusable", operation="read", path=path, errno=EFBIG)
     return data
@@ -235,7 +227,3 @@ def _open_blocking(path: str, flags: int) -> int:
     descriptor = os.open(path, flags | os.O_NONBLOCK)
     os.set_blocking(descriptor, True)
     return descriptor
-
-
-def _unusable(operation: str, path: str, fault: OSError) -> PathError:
-    return PathError("path.unusable", operation=operation, path=path, errno=fault.errno)

@@ -13,6 +13,14 @@ from towline.errors import SourceError
 from towline.go.go_json import GoJsonError, Struct, decode, integer, list_of, string, struct
 from towline.image.descriptor import Descriptor, read_descriptor
 from towline.name.digest import Digest, sha256_of
+from towline.rules.media_types import (
+    DOCKER_LIST,
+    DOCKER_SCHEMA1,
+    DOCKER_SCHEMA1_SIGNED,
+    DOCKER_SCHEMA2,
+    OCI_INDEX,
+    OCI_MANIFEST,
+)
 
 __all__ = [
     "DOCKER_CONFIG",
@@ -36,14 +44,8 @@ __all__ = [
     "typed",
 ]
 
-DOCKER_SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+json"
-DOCKER_SCHEMA1_SIGNED = "application/vnd.docker.distribution.manifest.v1+prettyjws"
-DOCKER_SCHEMA2 = "application/vnd.docker.distribution.manifest.v2+json"
-DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
 DOCKER_LAYER_GZIP = "application/vnd.docker.image.rootfs.diff.tar.gzip"
-OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
 # The digest of these covers all bytes; that of schema 1 covers its signed part.
 WHOLE_TYPES = (OCI_MANIFEST, OCI_INDEX, DOCKER_SCHEMA2, DOCKER_LIST)

@@ -1,27 +1,30 @@
-"""The interface of credentials for a registry; `towline.config` finds them."""
+"""The credentials for a registry; `towline.config` finds them.
+
+No ``repr`` contains a secret (AUTH-007).
+"""
 
 from __future__ import annotations
 
 import base64
-from typing import Protocol
+from dataclasses import dataclass, field
 
 __all__ = ["Credentials", "basic"]
 
 
-class Credentials(Protocol):
-    """A user and a secret.  The repr of an implementation must not show the secret."""
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The credentials for a registry.
 
-    @property
-    def username(self) -> str:
-        """The name of the user."""
+    Attributes:
+        username: of the user.
+        password: of the user.
+        identity_token: a token for the token service, instead of the password; ``""`` if there
+            is none.
+    """
 
-    @property
-    def password(self) -> str:
-        """The password."""
-
-    @property
-    def identity_token(self) -> str:
-        """A token for the token service that replaces the password; ``""`` if there is none."""
+    username: str
+    password: str = field(repr=False)
+    identity_token: str = field(default="", repr=False)
 
 
 def basic(credentials: Credentials) -> str:

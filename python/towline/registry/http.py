@@ -18,6 +18,7 @@ from urllib3.response import BaseHTTPResponse
 
 from towline.cancel import CancelToken
 from towline.errors import RegistryError
+from towline.registry.certificates import Certificates
 from towline.registry.deadline import Watchdog
 from towline.registry.error_body import parse_web_url, redact_url
 from towline.registry.host_backoff import HOST_BACKOFF
@@ -25,7 +26,7 @@ from towline.registry.network_error import network_error
 from towline.registry.proxy import new_manager, proxy_for
 from towline.registry.response import Response
 from towline.registry.retry import TRANSIENT_STATUSES, Retries
-from towline.registry.tls import Certificates, context
+from towline.registry.tls import context
 from towline.timeouts import Timeouts
 
 __all__ = ["HttpClient", "HttpOptions", "origin"]

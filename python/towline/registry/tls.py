@@ -6,24 +6,12 @@ import contextlib
 import errno
 import os
 import ssl
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Iterator
 
 from towline.errors import ConfigurationError
+from towline.registry.certificates import Certificates
 
-__all__ = ["Certificates", "context"]
-
-
-class Certificates(Protocol):
-    """The files of one host's directory below certs.d."""
-
-    @property
-    def authorities(self) -> Sequence[str]:
-        """PEM files of authorities that are trusted in addition to those of the system."""
-
-    @property
-    def pairs(self) -> Sequence[tuple[str, str]]:
-        """Client certificates and their keys, both PEM files."""
+__all__ = ["context"]
 
 
 def context(certificates: Certificates | None, *, verify: bool, own_host: bool) -> ssl.SSLContext:

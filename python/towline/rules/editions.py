@@ -14,6 +14,14 @@ from towline.rules.archives import ArchiveRules
 from towline.rules.config import ConfigRules
 from towline.rules.copying import CopyingRules
 from towline.rules.limits import TransferLimits
+from towline.rules.media_types import (
+    DOCKER_LIST,
+    DOCKER_SCHEMA1,
+    DOCKER_SCHEMA1_SIGNED,
+    DOCKER_SCHEMA2,
+    OCI_INDEX,
+    OCI_MANIFEST,
+)
 from towline.rules.names import NameRules
 from towline.rules.registry import RegistryRules
 from towline.rules.trust import TrustRules
@@ -21,12 +29,6 @@ from towline.wording import CURRENT, LIBPOD_1_3, Wording
 
 __all__ = ["Rules"]
 
-_SCHEMA2 = "application/vnd.docker.distribution.manifest.v2+json"
-_SCHEMA2_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
-_OCI = "application/vnd.oci.image.manifest.v1+json"
-_OCI_INDEX = "application/vnd.oci.image.index.v1+json"
-_SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+json"
-_SCHEMA1_SIGNED = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 _REQUIREMENTS = ("insecureAcceptAnything", "reject", "signedBy", "signedBaseLayer")
 _IDENTITIES = (
     "matchExact",
@@ -119,7 +121,7 @@ Rules.CURRENT = Rules(
         policy_key_paths=True,
     ),
     registry=RegistryRules(
-        accept=(_OCI_INDEX, _OCI, _SCHEMA2_LIST, _SCHEMA2),
+        accept=(OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_SCHEMA2),
         unnamed_blob="refuse",
         blob_size="manifest",
         downgrade=False,
@@ -136,7 +138,7 @@ Rules.CURRENT = Rules(
     ),
     copying=CopyingRules(
         typeless="recognise",
-        indexes=(_OCI_INDEX, _SCHEMA2_LIST),
+        indexes=(OCI_INDEX, DOCKER_LIST),
         schema1="refuse",
         variants=True,
         foreign_os="accept",
@@ -184,7 +186,7 @@ Rules.LIBPOD_1_3 = Rules(
         policy_key_paths=False,
     ),
     registry=RegistryRules(
-        accept=(_OCI, _SCHEMA2, _SCHEMA1_SIGNED, _SCHEMA1, _SCHEMA2_LIST),
+        accept=(OCI_MANIFEST, DOCKER_SCHEMA2, DOCKER_SCHEMA1_SIGNED, DOCKER_SCHEMA1, DOCKER_LIST),
         unnamed_blob="absent",
         blob_size="answer",
         downgrade=True,
@@ -201,7 +203,7 @@ Rules.LIBPOD_1_3 = Rules(
     ),
     copying=CopyingRules(
         typeless="schema1",
-        indexes=(_SCHEMA2_LIST,),
+        indexes=(DOCKER_LIST,),
         schema1="accept",
         variants=False,
         foreign_os="refuse-windows",

@@ -9,7 +9,7 @@ from typing import cast
 
 from towline.config.registries import Registries
 from towline.copying.reading import Reading
-from towline.errors import path_errors, step
+from towline.errors import PathError, path_errors, step
 from towline.image.platform import Platform
 from towline.rules import Rules
 from towline.runtime.sources import Sources
@@ -70,9 +70,8 @@ class DiskFacts:
         except FileNotFoundError:
             folder, slash, name = path.rpartition("/")
             return joined(_resolved(folder + slash), name)
-        except (OSError, ValueError):
-            with path_errors("lstat", path):
-                raise
+        except (OSError, ValueError) as error:
+            raise PathError.of("lstat", path, error) from None
         return _resolved(path)
 
     def open_file(self, path: str) -> None:
@@ -163,5 +162,4 @@ def _resolved(path: str) -> str:
         return os.path.realpath(absolute, strict=True)
     except OSError as error:
         failed = absolute if error.filename is None else os.fsdecode(error.filename)
-        with path_errors("lstat", failed):
-            raise
+        raise PathError.of("lstat", failed, error) from None

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from towline.config.auth_json import Credentials
 from towline.config.locations import Locations
 from towline.image.platform import Platform
+from towline.registry.credentials import Credentials
 from towline.rules import Rules
 from towline.timeouts import Timeouts
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from towline.cancel import CancelToken
-from towline.config.auth_json import Credentials
 from towline.config.credentials import AuthLookup, explain_credentials, find_credentials
 from towline.config.endpoints import Endpoint, endpoints_of
 from towline.config.load import find_certificates
 from towline.config.registries import Registries
 from towline.errors import step
 from towline.registry.connection_slots import ConnectionSlots
+from towline.registry.credentials import Credentials
 from towline.registry.endpoint_log import EndpointLog
 from towline.runtime.options import Options
 from towline.source.mirrored import MirroredSource
@@ -120,14 +120,13 @@ class RegistryAccess:
         options = self.options
         if self._given_for(reference, endpoint):
             return options.credentials
-        found = find_credentials(
+        return find_credentials(
             options.locations,
             options.rules.config,
             endpoint.reference.name,
             options.authfile,
             helpers=helpers,
         )
-        return None if found is None else found[0]
 
     def _given_for(self, reference: DockerReference, endpoint: Endpoint) -> bool:
         # AUTH-010: the caller's credentials are for the host in the name, not for mirrors

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from towline.core import TRANSIENT, Archive, CoreError, Member, Stop
+from towline.core.compression import LONGEST_MAGIC, detect
 from towline.errors import (
     LimitExceededError,
     PathError,
@@ -33,13 +34,6 @@ __all__ = ["ArchiveMembers"]
 
 T = TypeVar("T")
 
-_MAGIC = {
-    "gzip": b"\x1f\x8b\x08",
-    "bzip2": b"BZh",
-    "xz": b"\xfd7zXZ\x00",
-    "zstd": b"\x28\xb5\x2f\xfd",
-}
-_HEAD = 6  # the longest magic
 _ROUNDS = 2  # ARCH-003: an archive that was compressed twice is read
 _KEPT = 8 << 20  # bytes of a compressed archive that are kept in memory
 _LINKS = 40  # as many as Linux follows
@@ -201,8 +195,8 @@ class ArchiveMembers:
 
     def compressed(self, member: Member) -> bool:
         """Whether the member itself is compressed, by its first bytes."""
-        head = self._read(member, min(_HEAD, self.size_of(member)))
-        return any(head.startswith(_MAGIC[name]) for name in self._formats)
+        head = self._read(member, min(LONGEST_MAGIC, self.size_of(member)))
+        return detect(head, self._formats) is not None
 
     def measure(self, member: Member) -> int:
         """The size of a member, decompressed once if it is compressed.
@@ -295,8 +289,9 @@ class ArchiveMembers:
 
     def _outermost(self) -> tuple[str, ...]:
         with path_errors("read", self.path), open(self.path, "rb") as file:
-            head = file.read(_HEAD)
-        return tuple(name for name in self._formats if head.startswith(_MAGIC[name]))
+            head = file.read(LONGEST_MAGIC)
+        found = detect(head, self._formats)
+        return () if found is None else (found,)
 
 
 def _check_file(path: str) -> None:

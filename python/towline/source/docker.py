@@ -15,6 +15,7 @@ from towline.image.manifest import RawManifest, Typeless, typed
 from towline.image.schema1 import manifest_digest
 from towline.name.digest import Digest, parse_digest
 from towline.name.reference import Reference
+from towline.registry.certificates import Certificates
 from towline.registry.client import RegistryClient
 from towline.registry.connection_slots import PARALLEL_BLOBS, ConnectionSlots
 from towline.registry.credentials import Credentials
@@ -26,7 +27,6 @@ from towline.registry.error_body import (
 )
 from towline.registry.response import Response
 from towline.registry.retry import Retries
-from towline.registry.tls import Certificates
 from towline.rules.limits import TransferLimits
 from towline.rules.registry import RegistryRules
 from towline.source.blob_requests import BlobRequests

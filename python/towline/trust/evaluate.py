@@ -7,7 +7,6 @@ POLICY-010 to POLICY-019.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from towline.errors import PolicyError, TowlineError, step
 from towline.transport import ImageReference, image_name
@@ -21,23 +20,7 @@ from towline.trust.policy_json import (
     SigstoreSigned,
 )
 
-__all__ = ["Decision", "deciding_requirements", "evaluate"]
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """The scope and requirements by which an image was accepted.
-
-    Attributes:
-        origin: the policy's file, or ``"built-in"``.
-        scope: the policy scope that decided: ``default``, or transport and scope such as
-            ``docker:`` or ``docker:example.com/ns``.
-        requirements: the requirements, all of which are met.
-    """
-
-    origin: str
-    scope: str
-    requirements: tuple[Requirement, ...]
+__all__ = ["deciding_requirements", "evaluate"]
 
 
 def deciding_requirements(
@@ -45,7 +28,8 @@ def deciding_requirements(
 ) -> tuple[str, tuple[Requirement, ...]]:
     """The scope that decides about an image, and its requirements.
 
-    It is the first of these in the policy: the identity of the image, its namespaces from the
+    The scope is ``default``, or transport and scope such as ``docker:`` or
+    ``docker:example.com/ns``.  It is the first of these in the policy: the identity of the image, its namespaces from the
     narrowest to the widest, the transport's own ``""``, the default (POLICY-010).
 
     Raises:
@@ -66,13 +50,13 @@ def evaluate(
     origin: str,
     signatures: Sequence[bytes] = (),
     log: Callable[[TowlineError], None] | None = None,
-) -> Decision:
+) -> None:
     """Evaluate a policy: all requirements of the deciding scope must be met (POLICY-013).
 
     Args:
         policy: the policy.
         reference: the image as the user named it, before mirrors are applied.
-        origin: the file of the policy, for messages and the decision.
+        origin: the file of the policy, for messages.
         signatures: the simple signatures of the image.
         log: called with the error of a requirement that is not implemented, before that error is
             raised (POLICY-016).
@@ -94,7 +78,6 @@ def evaluate(
                 if log is not None and isinstance(requirement, SignedBaseLayer):
                     log(refusal)
                 raise refusal
-        return Decision(origin, scope, requirements)
 
 
 def _refusal_code(requirement: Requirement, signatures: Sequence[bytes]) -> str | None:

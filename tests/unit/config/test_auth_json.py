@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from towline.config.auth_json import AuthFile, Credentials, parse_auth_file
+from towline.config.auth_json import AuthFile, parse_auth_file
 from towline.errors import ConfigurationError
 from towline.go import go_base64
+from towline.registry.credentials import Credentials
 from towline.rules import Rules
 
 NEW, OLD = Rules.CURRENT, Rules.LIBPOD_1_3

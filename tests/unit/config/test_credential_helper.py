@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from towline.config import credential_helper
-from towline.config.auth_json import Credentials
 from towline.config.credential_helper import ask_helper
 from towline.config.credentials import AuthLookup, explain_credentials, find_credentials
 from towline.config.locations import Locations
 from towline.errors import ConfigurationError
+from towline.registry.credentials import Credentials
 from towline.rules import Rules
 
 NEW, OLD = Rules.CURRENT, Rules.LIBPOD_1_3

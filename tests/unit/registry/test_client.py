@@ -9,8 +9,8 @@ import pytest
 
 from tests.support.docker_images import CONFIG, MANIFEST, Registry, descriptor, source
 from tests.support.scripted_server import Connection, Request, scripted
-from towline.config.auth_json import Credentials
 from towline.errors import RegistryError, TowlineError
+from towline.registry.credentials import Credentials
 from towline.rules import Rules
 from towline.wording import LIBPOD_1_3
 

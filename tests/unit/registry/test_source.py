@@ -21,11 +21,11 @@ from tests.support.docker_images import (
 )
 from tests.support.images import RealImages
 from tests.support.scripted_server import scripted
-from towline.config.certs_d import HostCertificates
 from towline.core import BlobWriter
 from towline.errors import InvalidNameError, RegistryError, VerificationError
 from towline.image.manifest import DOCKER_LIST, OCI_INDEX, OCI_MANIFEST, parse_index, parse_manifest
 from towline.name.digest import parse_digest
+from towline.registry.certificates import Certificates
 from towline.rules import Rules
 from towline.wording import LIBPOD_1_3
 
@@ -177,7 +177,7 @@ def test_tls_certificates_are_verified(certificate: tuple[Path, Path]) -> None:
     """A certificate is valid if its authority is known; otherwise only `insecure` accepts it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
-    certificates = HostCertificates(authorities=(str(certificate[0]),))
+    certificates = Certificates(authorities=(str(certificate[0]),))
     with scripted(Registry(), context) as server:
         with source(server.host, insecure=False, certificates=certificates) as image:
             assert image.manifest().data == MANIFEST
@@ -196,7 +196,7 @@ def test_a_redirect_from_https_to_http_is_refused(certificate: tuple[Path, Path]
     """libpod-1.3 follows it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
-    certificates = HostCertificates(authorities=(str(certificate[0]),))
+    certificates = Certificates(authorities=(str(certificate[0]),))
     with scripted(Registry()) as plain:
         registry = Registry()
         registry.odd["/v2/r/manifests/latest"] = lambda request, connection: connection.reply(

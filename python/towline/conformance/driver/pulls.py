@@ -7,12 +7,12 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
-from towline.config.auth_json import Credentials
 from towline.conformance.driver.configuration import configured, write
 from towline.conformance.driver.session import Input, Operation, PulledPartlyError, Session
 from towline.errors import TowlineError
 from towline.events import Event
 from towline.image.platform import Platform
+from towline.registry.credentials import Credentials
 from towline.runtime.options import Options
 from towline.runtime.runtime import Runtime
 from towline.store.layout import open_store

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import final
 
 from towline.core.byte_writer import ByteWriter
+from towline.core.compression import FORMATS, LONGEST_MAGIC, detect
 from towline.core.failure import TRANSIENT, CoreError
-from towline.core.twin.frames import FORMATS, LONGEST_MAGIC, Frames, detect
+from towline.core.twin.frames import Frames
 from towline.core.twin.limits import Limits
 from towline.core.twin.member_cache import MemberCache
 from towline.core.twin.passes import Pass, PassLock, PassRange, too_short

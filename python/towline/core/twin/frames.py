@@ -11,28 +11,15 @@ import lzma
 import zlib
 from typing import Protocol
 
+from towline.core.compression import LONGEST_MAGIC, MAGIC
 from towline.core.failure import CoreError
 from towline.core.twin.streams import SLICE, Stream, drain
 from towline.core.twin.zstd import ZstdFrame
 
-__all__ = ["FORMATS", "LONGEST_MAGIC", "Frames", "detect"]
-
-MAGIC = {
-    "gzip": b"\x1f\x8b\x08",
-    "bzip2": b"BZh",
-    "xz": b"\xfd7zXZ\x00",
-    "zstd": b"\x28\xb5\x2f\xfd",
-}
-FORMATS = tuple(MAGIC)
-LONGEST_MAGIC = 6
+__all__ = ["Frames"]
 
 # The memory limit of the xz decoder; data of `xz -9` needs 65 MiB.
 XZ_MEMORY = 256 << 20
-
-
-def detect(head: bytes, formats: tuple[str, ...]) -> str | None:
-    """Return the compression format whose magic these first bytes have, or None."""
-    return next((name for name in formats if head.startswith(MAGIC[name])), None)
 
 
 class Decoder(Protocol):

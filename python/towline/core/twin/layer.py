@@ -7,7 +7,8 @@ import os
 from dataclasses import dataclass
 from typing import final
 
-from towline.core.twin.frames import FORMATS, LONGEST_MAGIC, Frames, detect
+from towline.core.compression import FORMATS, LONGEST_MAGIC, detect
+from towline.core.twin.frames import Frames
 from towline.core.twin.limits import Limits
 from towline.core.twin.streams import (
     FileRange,

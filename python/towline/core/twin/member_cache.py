@@ -5,8 +5,8 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_right
 
+from towline.core.compression import LONGEST_MAGIC
 from towline.core.failure import CoreError
-from towline.core.twin.frames import LONGEST_MAGIC
 
 __all__ = ["MemberCache"]
 

@@ -34,7 +34,9 @@ LAYERS: list[set[str]] = [
 ]
 LEVELS = {name: number for number, names in enumerate(LAYERS) for name in names}
 
-#: The modules of `rules` that a package, or a module of it, may import; `limits` all of them may.
+#: The modules of `rules` that every package may import: they are no settings of one package.
+SHARED = {"limits", "media_types"}
+#: The other modules of `rules` that a package, or a module of it, may import.
 #: The longest name applies.  A package that is not listed takes plain values.
 SLICES: dict[str, set[str]] = {
     "name": {"names"},
@@ -128,7 +130,7 @@ def slices_of(module: str) -> set[str]:
     name = module.partition(".")[2]
     while name and name not in SLICES:
         name = name.rpartition(".")[0]
-    return {"limits"} | SLICES.get(name, set())
+    return SHARED | SLICES.get(name, set())
 
 
 def test_a_package_receives_only_its_slice_of_the_rules() -> None:
@@ -145,7 +147,7 @@ def test_a_package_receives_only_its_slice_of_the_rules() -> None:
 def test_every_slice_has_its_readers() -> None:
     """The table lists every slice, and nothing that does not exist."""
     own = {name.name.rpartition(".")[2] for name in modules() if top(name.name) == "rules"}
-    assert set().union(*SLICES.values()) == own - {"rules", "editions", "limits"}
+    assert set().union(*SLICES.values()) == own - {"rules", "editions"} - SHARED
     names = {module.name.partition(".")[2] for module in modules()}
     assert SLICES.keys() <= names
 

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from tests.support.frozen_facts import FrozenFacts
 from tests.support.strategies import full_names, image_texts, registries, short_names
 from towline.errors import ConfigurationError, TowlineError
-from towline.goal import goal_from_name
+from towline.goal import How, goal_from_name
 from towline.name.parts import decompose
 from towline.rules import Rules
 from towline.transport import image_name, parse_image_name
+from towline.transport.facts import ConfigEntry
 
 EDITIONS = pytest.mark.parametrize(
     "rules", [Rules.CURRENT, Rules.LIBPOD_1_3], ids=lambda rules: rules.edition
@@ -177,3 +178,40 @@ def test_the_error_of_the_transport_if_the_text_is_not_a_name() -> None:
         with pytest.raises(TowlineError) as caught:
             goal_from_name("docker://Busybox", FrozenFacts(), rules.names)
         assert part in caught.value.render(rules.wording)
+
+
+OWN_NAME = [["localhost/x:1"]]
+ENTRY = ConfigEntry("unqualified-search-registries", "/registries.conf")
+
+
+@pytest.mark.clause("GOAL-036")
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("a.example/x", How("full-name")),
+        ("docker://a.example/x", How("transport")),
+        ("dir:/x", How("transport")),
+        ("x", How("search", (ENTRY,))),
+        ("short:1", How("alias", (ConfigEntry('[aliases] "short"', "/registries.conf"),))),
+        ("docker-archive:named.tar", How("archive-name")),
+        ("docker-archive:nameless.tar", How("transport")),
+        ("docker-archive:named.tar:localhost/x:1", How("transport")),
+        ("docker-archive:named.tar:@0", How("archive-name")),
+        ("oci-archive:named.tar", How("archive-name")),
+        ("oci-archive:nameless.tar", How("transport")),
+        ("oci:/named", How("archive-name")),
+        ("oci:/nameless", How("transport")),
+        ("tarball:/x.tar", How("transport")),
+    ],
+)
+def test_a_goal_has_its_reason(name: str, how: How) -> None:
+    """The kind of the name, and the entries of registries.conf that decided."""
+    facts = FrozenFacts(
+        registries=("a.example",),
+        aliases={"short": "a.example/long"},
+        archives={"named.tar": OWN_NAME, "nameless.tar": [[]]},
+        layouts={"named.tar": "x:1", "nameless.tar": "", "/named": "x:1", "/nameless": ""},
+    )
+    goal = goal_from_name(name, facts, Rules.CURRENT.names)
+    assert goal.how == how
+    assert goal.used_search_registries == (how.kind == "search")

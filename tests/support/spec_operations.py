@@ -43,7 +43,7 @@ from towline.transport import image_name, parse_image_name
 from towline.transport.containers_storage import parse_store_reference
 from towline.transport.docker_archive import DockerArchiveReference
 from towline.transport.facts import Alias, ConfigEntry, SearchRegistries
-from towline.trust.evaluate import evaluate
+from towline.trust.evaluate import deciding_requirements, evaluate
 
 __all__ = ["Operations"]
 
@@ -252,7 +252,7 @@ class Operations:
     def op_credentials(self, text: str) -> str:
         path = self._file("auth.json", self.auth_text)
         found = find_credentials(self._locations, self.rules.config, text, path)
-        return "none" if found is None else found[0].username
+        return "none" if found is None else found.username
 
     def op_policy(self, _: str) -> str:
         load_policy(self._locations, self.rules, self._file("policy.json", self.policy_text))
@@ -262,7 +262,8 @@ class Operations:
         path = self._file("policy.json", self.policy_text)
         policy, origin = load_policy(self._locations, self.rules, path)
         reference = parse_image_name(text, self.facts, self.rules.names)
-        return f"accepted by {evaluate(policy, reference, origin=origin).scope}"
+        evaluate(policy, reference, origin=origin)
+        return f"accepted by {deciding_requirements(policy, reference)[0]}"
 
     @property
     def _locations(self) -> Locations:
@@ -300,7 +301,7 @@ class Operations:
         auths = json.dumps({"auths": {"a.example": {"auth": text}}})
         path = self._file("auth.json", auths)
         found = find_credentials(self._locations, self.rules.config, "a.example/x", path)
-        return "none" if found is None else repr(found[0])
+        return "none" if found is None else repr(found)
 
     def op_names(self, text: str) -> str:
         return ", ".join(_names_in(self.folder, text, self.rules)) or "none"

@@ -198,7 +198,7 @@ def find_certificates(
             except (FileNotFoundError, PermissionError):
                 if explicit is not None:
                     raise
-                continue  # TLS-002: a directory without read permission is skipped
+                continue  # TLS-002: also a directory without read permission is skipped
         return certificates_of(directory, names)
     return None
 

@@ -28,9 +28,12 @@ def deciding_requirements(
 ) -> tuple[str, tuple[Requirement, ...]]:
     """The scope that decides about an image, and its requirements.
 
-    The scope is ``default``, or transport and scope such as ``docker:`` or
-    ``docker:example.com/ns``.  It is the first of these in the policy: the identity of the image, its namespaces from the
-    narrowest to the widest, the transport's own ``""``, the default (POLICY-010).
+    The scope is the first of these in the policy: the identity of the image, its namespaces from
+    the narrowest to the widest, the transport's own ``""``, the default (POLICY-010).
+
+    Returns:
+        ``default``, or transport and scope such as ``docker:`` or ``docker:example.com/ns``; and
+        the requirements.
 
     Raises:
         InvalidNameError: the reference has no identity (TRANS-073).

@@ -65,11 +65,14 @@ def test_any_policy(data: bytes) -> None:
 @given(texts(JSON), st.booleans())
 def test_any_auth_file(data: bytes, legacy: bool) -> None:
     """Parsing it and looking up a name."""
-    check(
-        lambda: parse_auth_file(data, "a.json", legacy=legacy).lookup(
-            "a.b", Rules.LIBPOD_1_3.config
-        )
-    )
+    rules = Rules.LIBPOD_1_3.config
+
+    def look_up() -> object:
+        file = parse_auth_file(data, "a.json", legacy=legacy)
+        entry = file.match("a.b", rules)
+        return None if entry is None else file.credentials_of(entry, rules)
+
+    check(look_up)
 
 
 @pytest.mark.parametrize(

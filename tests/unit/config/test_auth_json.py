@@ -26,8 +26,14 @@ def auths(**entries: Any) -> AuthFile:
     return parse_auth_file(json.dumps({"auths": entries}).encode(), "auth.json")
 
 
+def credentials(file: AuthFile, name: str, rules: Rules) -> Credentials | None:
+    """The credentials in the file itself for a repository."""
+    entry = file.match(name, rules.config)
+    return None if entry is None else file.credentials_of(entry, rules.config)
+
+
 def user(file: AuthFile, name: str, rules: Rules) -> str | None:
-    found = file.lookup(name, rules.config)
+    found = credentials(file, name, rules)
     return None if found is None else found.username
 
 
@@ -75,7 +81,7 @@ def test_a_dockercfg_is_the_map_itself(rules: Rules) -> None:
 @BOTH
 def test_colons_and_null_characters_in_a_password(rules: Rules) -> None:
     """Only the first colon is a separator; null characters at the ends are removed."""
-    found = auths(**{"e.x": encoded("u:p:q\0\0")}).lookup("e.x/x", rules.config)
+    found = credentials(auths(**{"e.x": encoded("u:p:q\0\0")}), "e.x/x", rules)
     assert found == Credentials("u", "p:q")
 
 
@@ -83,23 +89,23 @@ def test_colons_and_null_characters_in_a_password(rules: Rules) -> None:
 @pytest.mark.parametrize("entry", [{}, None, {"auth": ""}, encoded("nocolon"), encoded(":")])
 def test_an_entry_without_name_and_password_is_none(entry: Any, rules: Rules) -> None:
     """Such an entry gives no credentials."""
-    assert auths(**{"e.x": entry}).lookup("e.x/x", rules.config) is None
+    assert credentials(auths(**{"e.x": entry}), "e.x/x", rules) is None
 
 
 def test_an_entry_with_only_a_name() -> None:
     """Under libpod-1.3 both name and password are needed."""
     file = auths(**{"e.x": encoded("u:")})
-    assert file.lookup("e.x/x", NEW.config) == Credentials("u", "")
-    assert file.lookup("e.x/x", OLD.config) is None
+    assert credentials(file, "e.x/x", NEW) == Credentials("u", "")
+    assert credentials(file, "e.x/x", OLD) is None
 
 
 def test_an_identity_token_needs_a_name() -> None:
     """A token alone is ignored; libpod-1.3 ignores every token."""
     alone = auths(**{"e.x": {"identitytoken": "t"}})
     with_name = auths(**{"e.x": {"identitytoken": "t", **encoded("u:p")}})
-    assert alone.lookup("e.x/x", NEW.config) is None
-    assert with_name.lookup("e.x/x", NEW.config) == Credentials("u", "p", "t")
-    assert with_name.lookup("e.x/x", OLD.config) == Credentials("u", "p")
+    assert credentials(alone, "e.x/x", NEW) is None
+    assert credentials(with_name, "e.x/x", NEW) == Credentials("u", "p", "t")
+    assert credentials(with_name, "e.x/x", OLD) == Credentials("u", "p")
 
 
 @BOTH
@@ -111,7 +117,7 @@ def test_the_helper_of_a_host(rules: Rules) -> None:
     assert file.helper_for("other.x") is None
     hub = parse_auth_file(b'{"credHelpers": {"https://index.docker.io/v1/": "h"}}', "auth.json")
     assert hub.helper_for("docker.io") == ("https://index.docker.io/v1/", "h")
-    assert file.lookup("other.x/x", rules.config) is None
+    assert credentials(file, "other.x/x", rules) is None
 
 
 @BOTH
@@ -120,7 +126,7 @@ def test_invalid_base64_is_an_error_only_for_its_entry(rules: Rules) -> None:
     file = auths(**{"bad.x": {"auth": "YWJj!"}, "e.x": encoded("u:p")})
     assert user(file, "e.x/x", rules) == "u"
     with pytest.raises(ConfigurationError) as caught:
-        file.lookup("bad.x/x", rules.config)
+        credentials(file, "bad.x/x", rules)
     assert caught.value.render(OLD.wording) == "illegal base64 data at input byte 4"
     assert "bad.x" in str(caught.value)
 
@@ -139,10 +145,10 @@ def test_secrets_are_not_shown() -> None:
     """Not in a repr and not in an error."""
     secret = base64.b64encode(b"u:hunter2").decode()
     file = auths(**{"e.x": {"auth": secret, "identitytoken": "tok-en"}})
-    output = repr(file) + repr(file.lookup("e.x", NEW.config))
+    output = repr(file) + repr(credentials(file, "e.x", NEW))
     broken = auths(**{"e.x": {"auth": secret[:-1]}})
     with pytest.raises(ConfigurationError) as caught:
-        broken.lookup("e.x", NEW.config)
+        credentials(broken, "e.x", NEW)
     output += str(caught.value) + repr(caught.value) + repr(caught.value.facts)
     for part in ("hunter2", secret[:8], "tok-en"):
         assert part not in output

@@ -159,11 +159,13 @@ def test_the_helper_of_a_host(machine: Machine, rules: Rules) -> None:
         credHelpers={"e.x": "h"},
         auths={"e.x": {"auth": "bzpw"}, "f.x": {"auth": "bzpw"}},
     )
-    found = find_credentials(machine.locations, rules.config, "e.x/a/b")
-    assert found == (Credentials("u", SECRET), first)
+    lookups: list[AuthLookup] = []
+    found = find_credentials(machine.locations, rules.config, "e.x/a/b", lookups=lookups)
+    assert found == Credentials("u", SECRET)
+    assert lookups[-1] == AuthLookup(first, "found", "e.x", "docker-credential-h", "u")
     found = find_credentials(machine.locations, rules.config, "f.x/a")
     assert found is not None
-    assert found[0].username == "o"
+    assert found.username == "o"
     machine.helper("h", "echo 'credentials not found in native keychain'; exit 1")
     assert find_credentials(machine.locations, rules.config, "e.x/a/b") is None
 
@@ -181,7 +183,7 @@ def test_the_credentials_store(machine: Machine) -> None:
     assert find_credentials(machine.locations, NEW.config, "docker.io/library/x") is not None
     own = find_credentials(machine.locations, NEW.config, "e.x/x")
     assert own is not None
-    assert own[0].username == "o"
+    assert own.username == "o"
     assert log.read_text().split() == ["https://index.docker.io/v1/"]
     assert find_credentials(machine.locations, OLD.config, "f.x/x") is None
 
@@ -195,7 +197,7 @@ def test_credential_helpers_of_registries_conf(machine: Machine) -> None:
 
     def user(*helpers: str) -> str:
         found = find_credentials(machine.locations, NEW.config, "e.x/x", helpers=helpers)
-        return "" if found is None else found[0].username
+        return "" if found is None else found.username
 
     assert user("none", "h", "containers-auth.json") == "u"
     assert user("none", "containers-auth.json", "h") == "o"

@@ -8,10 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from towline.config.credentials import find_credentials
-from towline.config.load import RegistriesCache, load_registries, registries_conf_path
+from towline.config.credentials import AuthLookup, find_credentials
+from towline.config.load import (
+    RegistriesCache,
+    find_certificates,
+    load_registries,
+    registries_conf_path,
+)
 from towline.config.locations import Locations, auth_file_paths
 from towline.errors import ConfigurationError, PathError, TowlineError, step
+from towline.registry.credentials import Credentials
 from towline.rules import Rules
 from towline.runtime.policy import BUILT_IN, load_policy
 from towline.trust.policy_json import ACCEPT_ANYTHING
@@ -291,9 +297,10 @@ def test_the_first_file_with_credentials_is_used(machine: Machine, rules: Rules)
 
     machine.file("run/containers/0/auth.json", auth("other.x", "a:p"))
     second = machine.file("home/.docker/config.json", auth("e.x", "b:p"))
-    found = find_credentials(machine.locations, rules.config, "e.x/ns/img")
-    assert found is not None
-    assert (found[0].username, found[1]) == ("b", second)
+    lookups: list[AuthLookup] = []
+    found = find_credentials(machine.locations, rules.config, "e.x/ns/img", lookups=lookups)
+    assert found == Credentials("b", "p")
+    assert lookups[-1] == AuthLookup(second, "found", "e.x", username="b")
     assert find_credentials(machine.locations, rules.config, "none.x/x") is None
 
 
@@ -318,4 +325,7 @@ def test_a_path_with_a_null_character_is_unusable(machine: Machine) -> None:
     """The error is that of any path that cannot be opened."""
     with pytest.raises(PathError) as caught:
         load_registries(machine.locations, NEW.config, "a\0b")
+    assert caught.value.render(OLD.wording).endswith("invalid argument")
+    with pytest.raises(PathError) as caught:
+        find_certificates(machine.locations, NEW.config, "e.x", "a\0b")
     assert caught.value.render(OLD.wording).endswith("invalid argument")

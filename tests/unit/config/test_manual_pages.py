@@ -210,7 +210,7 @@ def test_namespaced_credentials(puller: Puller) -> None:
 
     def user(name: str) -> str:
         found = find_credentials(puller.locations, NEW.config, name)
-        return "" if found is None else found[0].username
+        return "" if found is None else found.username
 
     assert user("r.example/ns/user/image") == "image"
     assert user("r.example/ns/user/other") == "user"

@@ -10,7 +10,7 @@ from towline.transport import ImageReference
 from towline.transport.dir import DirReference
 from towline.transport.docker import DockerReference
 from towline.transport.docker_archive import DockerArchiveReference
-from towline.trust.evaluate import evaluate
+from towline.trust.evaluate import deciding_requirements, evaluate
 from towline.trust.policy_json import (
     InsecureAcceptAnything,
     Policy,
@@ -35,6 +35,14 @@ def docker(name: str, *, wildcards: bool = True) -> DockerReference:
 
 
 IMAGE = docker("e.x:5000/ns/img:1")
+
+
+def accepted(
+    policy: Policy, reference: ImageReference = IMAGE
+) -> tuple[str, tuple[Requirement, ...]]:
+    """The scope that decided and its requirements; the policy must accept the image."""
+    evaluate(policy, reference, origin="/p.json")
+    return deciding_requirements(policy, reference)
 
 
 def refusal(
@@ -62,7 +70,7 @@ def test_only_the_narrowest_scope_decides(scope: str) -> None:
     order = ["e.x:5000/ns/img:1", "e.x:5000/ns/img", "e.x:5000/ns", "e.x:5000", "*.x", ""]
     wider = dict.fromkeys(order[order.index(scope) + 1 :], REJECT)
     accepting = Policy(REJECT, {"docker": {**wider, scope: ACCEPT}})
-    assert evaluate(accepting, IMAGE, origin="/p.json").scope == f"docker:{scope}"
+    assert accepted(accepting) == (f"docker:{scope}", ACCEPT)
     wider = dict.fromkeys(wider, ACCEPT)
     rejecting = Policy(ACCEPT, {"docker": {**wider, scope: REJECT}})
     assert refusal(rejecting).facts["scope"] == f"docker:{scope}"
@@ -75,16 +83,17 @@ def test_only_the_narrowest_scope_decides(scope: str) -> None:
 def test_the_default_decides_if_no_scope_matches(
     transports: dict[str, dict[str, tuple[Requirement, ...]]],
 ) -> None:
-    """Other transports and scopes are ignored; the decision names the default."""
-    found = evaluate(Policy(ACCEPT, transports), IMAGE, origin="built-in")
-    assert (found.scope, found.origin, found.requirements) == ("default", "built-in", ACCEPT)
+    """Other transports and scopes are ignored; a refusal names the default."""
+    assert accepted(Policy(ACCEPT, transports)) == ("default", ACCEPT)
+    facts = refusal(Policy(REJECT, transports)).facts
+    assert (facts["scope"], facts["origin"]) == ("default", "/p.json")
 
 
 @pytest.mark.clause("POLICY-012")
 def test_libpod_1_3_has_no_wildcard_scopes() -> None:
     """The reference records whether its edition has wildcards."""
     policy = Policy(ACCEPT, {"docker": {"*.x": REJECT}})
-    assert evaluate(policy, docker("e.x/img", wildcards=False), origin="").scope == "default"
+    assert accepted(policy, docker("e.x/img", wildcards=False)) == ("default", ACCEPT)
     assert refusal(policy, docker("e.x/img")).code == "policy.rejected"
 
 
@@ -92,7 +101,7 @@ def test_parent_scopes_apply_to_directories() -> None:
     """The resolved path is used, not the path as written."""
     policy = Policy(ACCEPT, {"dir": {"/a": REJECT}})
     assert refusal(policy, DirReference("x", "/a/b/c")).code == "policy.rejected"
-    assert evaluate(policy, DirReference("/a/x", "/ab/c"), origin="").scope == "default"
+    assert accepted(policy, DirReference("/a/x", "/ab/c")) == ("default", ACCEPT)
 
 
 def test_only_the_transports_default_applies_to_a_docker_archive() -> None:
@@ -106,7 +115,7 @@ def test_all_requirements_of_a_list_must_be_met() -> None:
     """One requirement that is not met rejects the image."""
     assert refusal(Policy((*ACCEPT, *REJECT))).code == "policy.rejected"
     assert refusal(Policy((*REJECT, *ACCEPT))).code == "policy.rejected"
-    assert evaluate(Policy(ACCEPT * 2), IMAGE, origin="").requirements == ACCEPT * 2
+    assert accepted(Policy(ACCEPT * 2)) == ("default", ACCEPT * 2)
 
 
 @pytest.mark.clause("POLICY-014")

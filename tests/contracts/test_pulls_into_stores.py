@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,6 +93,24 @@ def test_a_pull_is_cancelled(
         runtime.pull(location, cancel=cancel, on_progress=watch)
     assert list(store.images()) == []
     assert runtime.pull(location).images
+
+
+def test_a_writer_that_fails_with_another_exception(
+    options: towline.Options, real_images: RealImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also an error of the system is not taken for one of the registry, and nothing is repeated."""
+    full, calls = OSError(errno.ENOSPC, "the destination is full"), []
+
+    def fail(writer: MemoryWriter, _: bytes) -> None:
+        calls.append(writer)
+        writer._failure = full
+        raise full
+
+    monkeypatch.setattr(MemoryWriter, "_append", fail)
+    with pytest.raises(OSError, match="full") as caught:
+        towline.Runtime(MemoryStore(), options).pull(real_images.registry_oci.location)
+    assert caught.value is full
+    assert len(calls) == len(set(map(id, calls)))
 
 
 @pytest.mark.parametrize("form", EVERY_FORM)

@@ -194,6 +194,23 @@ def test_a_pull_is_cancelled_twice(tmp_path: Path, options: towline.Options, sil
     assert runtime.store.images() == ()
 
 
+def test_a_closed_coroutine_ends_its_pull(
+    tmp_path: Path, options: towline.Options, silent: str
+) -> None:
+    """A coroutine that is closed while its pull runs leaves no pull behind."""
+    runtime = towline.Runtime(towline.open_store(tmp_path / "images"), options)
+
+    async def main() -> None:
+        pull = runtime.pull_async(f"{silent}/x")
+        pull.send(None)  # up to the wait for the thread
+        (thread,) = [each for each in threading.enumerate() if each.name == "towline-pull"]
+        pull.close()
+        await asyncio.to_thread(thread.join, 60)
+        assert not thread.is_alive()
+
+    asyncio.run(main())
+
+
 def test_any_exception_of_a_hook_reaches_the_task(
     tmp_path: Path, options: towline.Options, hello_archive: Path
 ) -> None:

@@ -117,3 +117,27 @@ def test_following_a_layer_that_ends_early(tmp_path: Path, core: Core) -> None:
     """`follow` raises `cancelled` if the writing ends early, and the writer is usable."""
     data, _ = layer(5_000, packed=False)
     assert diff_id_while_writing(core, tmp_path / "blob", data, len(data) + 1)[1] == "cancelled"
+
+
+@every_core
+@pytest.mark.parametrize("end", ["abort", "finish"])
+def test_following_a_layer_of_a_closed_writer(tmp_path: Path, core: Core, end: str) -> None:
+    """An aborted writer ends `follow`, also if all bytes are there; it cannot begin on either."""
+    data, _ = layer(5_000, packed=False)
+    writer = core.BlobWriter(str(tmp_path / "blob"))
+    writer.write(data)
+    started, results = threading.Event(), []
+
+    def read() -> None:
+        started.set()
+        results.append(result_of(lambda: writer.follow(len(data) + 1)))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    started.wait()
+    getattr(writer, end)()
+    writer.end_following()
+    reader.join()
+    assert results[0][1] == "cancelled"
+    if end == "abort":
+        assert result_of(lambda: writer.follow(len(data)))[1] == "cancelled"

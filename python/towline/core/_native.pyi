@@ -93,8 +93,8 @@ class BlobWriter:
         Waits for the bytes that other threads write. The result is that of `layer_pass`.
 
         Raises:
-            CoreError: the layer is invalid; ``cancelled`` if the writer is closed before the end;
-                the errors of the writer.
+            CoreError: the layer is invalid; ``cancelled`` if the writer is aborted, or if the
+                writing ends before the last byte; the errors of the writer.
         """
 
     def end_following(self) -> None:

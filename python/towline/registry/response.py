@@ -131,8 +131,12 @@ class Response:
         left = self._timeouts.stall_window - self._waited
         count, waited = 0, 0.0
         # The core limits the waiting time itself; a call lasts as long as the server sends.
-        with self._reading(_NEVER):
-            count, waited = body.receive(writer, most, max(left, 0.0))
+        try:
+            with self._reading(_NEVER):
+                count, waited = body.receive(writer, most, max(left, 0.0))
+        except RegistryError:
+            writer.write(b"")  # raises if not the registry failed, but the writer
+            raise
         if count:
             self._http_response.length_remaining = body.length
         ended = count == 0 and waited < left

@@ -51,6 +51,9 @@ async def in_own_thread(work: Callable[[], T], stop: Callable[[], None]) -> T:
         except asyncio.CancelledError as error:
             cancelled = error
             stop()
+        except BaseException:  # the coroutine is closed, and must not wait
+            stop()
+            raise
     if cancelled is not None:
         raise cancelled
     return outcome.result()

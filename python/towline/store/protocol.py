@@ -164,6 +164,7 @@ class Ingest(Protocol):
         """Return the diff ID of a stored layer: one that was committed, or was here already.
 
         Raises:
+            StoreError: ``store.blob_missing``.
             SourceError: ``core.layer``: the layer cannot be decompressed, or is not a tar.
             PullCancelledError: the caller cancelled.
         """

@@ -29,8 +29,10 @@ impl Follower {
 impl Stream for Follower {
     fn next_slice(&mut self) -> Result<Slice> {
         self.state.stop.check(self.position)?;
-        if self.state.has_ended() && self.state.offset() < self.size {
-            return Err(self.state.closed_error()); // the layer will stay incomplete
+        // An aborted writer has no use for the result, and an incomplete layer has none.
+        let incomplete = self.state.has_ended() && self.state.offset() < self.size;
+        if incomplete || self.state.is_closed() {
+            return Err(self.state.closed_error());
         }
         let wanted = (self.size - self.position).min(SLICE as u64);
         while self.state.offset() < self.position + wanted {

@@ -104,9 +104,14 @@ impl WriterState {
         self.offset.load(Ordering::Acquire)
     }
 
+    /// Return whether the writer was aborted, or has failed to finish.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
     /// Return whether the followers get no further bytes.
     pub fn has_ended(&self) -> bool {
-        self.closed.load(Ordering::Acquire) || self.following_ended.load(Ordering::Acquire)
+        self.is_closed() || self.following_ended.load(Ordering::Acquire)
     }
 
     pub fn closed_error(&self) -> Failure {
@@ -119,7 +124,7 @@ impl WriterState {
             return Err(failure.clone());
         }
         self.stop.check(self.offset())?;
-        if self.closed.load(Ordering::Acquire) {
+        if self.is_closed() {
             return Err(self.closed_error());
         }
         Ok(())

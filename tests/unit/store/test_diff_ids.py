@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -169,6 +171,71 @@ def test_an_abandoned_layer_leaves_no_thread(store: LayoutStore) -> None:
     assert not [each for each in threading.enumerate() if each.name == "towline-diff-id"]
 
 
+def test_an_interrupted_commit_leaves_no_thread(
+    store: LayoutStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C during the wait for the thread; leaving the context ends it."""
+    join, joined = threading.Thread.join, []
+
+    def interrupt(thread: threading.Thread, timeout: float | None = None) -> None:
+        joined.append(thread)
+        if len(joined) == 1:
+            raise KeyboardInterrupt
+        join(thread, timeout)
+
+    made = make(b"a")
+    with store.begin(made.plan, diff_ids=True) as ingest:
+        sink = ingest.sink(made.plan.layers[0])
+        assert sink is not None
+        monkeypatch.setattr(threading.Thread, "join", interrupt)
+        sink.writer.write(b"incomplete")
+        with pytest.raises(KeyboardInterrupt), sink:
+            sink.commit()
+    assert len(joined) == 2
+    assert not joined[0].is_alive()
+
+
+def test_an_open_sink_does_not_keep_the_process_alive(tmp_path: Path) -> None:
+    """A program that ends without closing it exits, with and without a reference to it."""
+    code = f"""
+from tests.support.store_images import make
+from towline.store.layout import open_store
+made = make(b"a")
+ingest = open_store({str(tmp_path / "store")!r}).begin(made.plan, diff_ids=True)
+sink = ingest.sink(made.plan.layers[0])
+sink.writer.write(b"some")
+del sink  # its lock is released
+sink = ingest.sink(made.plan.layers[0])
+sink.writer.write(b"bytes")
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+def test_only_errors_of_the_writer_are_errors_of_the_store(store: LayoutStore) -> None:
+    """An error of the core that a source or a hook raises is not changed."""
+    made = make(b"a")
+    data = made.blobs[made.plan.layers[0].descriptor.digest_text]
+    error = CoreError("io", 7, "another file")
+    with store.begin(made.plan) as ingest:
+        for commit in (False, True):
+            sink = ingest.sink(made.plan.layers[0])
+            assert sink is not None
+            if commit:
+                sink.writer.write(data)
+                sink.commit()
+            with pytest.raises(CoreError) as caught, sink:
+                raise error
+            assert caught.value is error
+
+
+def test_a_missing_blob_has_no_diff_id(store: LayoutStore) -> None:
+    """It is missing, and not damaged."""
+    made = make(b"a")
+    with store.begin(made.plan) as ingest, pytest.raises(StoreError) as caught:
+        ingest.diff_id(made.plan.layers[0])
+    assert caught.value.code == "store.blob_missing"
+
+
 def test_without_a_thread_the_stored_layer_is_read(
     store: LayoutStore, monkeypatch: pytest.MonkeyPatch, decompressed: list[str]
 ) -> None:
@@ -189,10 +256,11 @@ def test_an_error_of_the_writer_is_an_error_of_the_store(store: LayoutStore) -> 
     with store.begin(made.plan) as ingest:
         sink = ingest.sink(made.plan.layers[0])
         assert sink is not None
+        sink.writer.abort()
         with pytest.raises(StoreError) as caught, sink:
-            raise CoreError("io", 7, "no space left")
+            sink.writer.write(b"more")
         assert caught.value.code == "store.write_failed"
-        assert str(caught.value) == "cannot write to the store: no space left"
+        assert str(caught.value) == "cannot write to the store: the writer is closed"
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])

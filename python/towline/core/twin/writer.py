@@ -66,6 +66,7 @@ class BlobWriter:
         self._failure: CoreError | None = None
         self._grown = threading.Condition()
         self._ended = False
+        self._aborted = False
         self._stop = stop or Stop()
         if resume:
             self._read_back(os.fstat(self._fd).st_size)
@@ -133,8 +134,8 @@ class BlobWriter:
         Waits for the bytes that other threads write. The result is that of `layer_pass`.
 
         Raises:
-            CoreError: the layer is invalid; ``cancelled`` if the writer is closed before the end;
-                the errors of the writer.
+            CoreError: the layer is invalid; ``cancelled`` if the writer is aborted, or if the
+                writing ends before the last byte; the errors of the writer.
         """
         try:
             fd = os.dup(self._fd)
@@ -151,8 +152,10 @@ class BlobWriter:
         self._grow(0)
 
     def expect(self, size: int) -> None:
-        """Raise an error if the writer is closed or stopped and has fewer than `size` bytes."""
+        """Raise an error if the writer is aborted, or stopped with fewer than `size` bytes."""
         self._stop.check(self._offset)
+        if self._aborted:
+            raise CoreError("cancelled", self._offset, "the writer is closed")
         if self._offset < size:
             self._check()
             if self._ended:
@@ -209,20 +212,27 @@ class BlobWriter:
                     os.fdatasync(self._fd)
                 except OSError as error:
                     raise io_error(error, self._offset, self._path) from error
+        except BaseException:
+            self._aborted = True
+            raise
         finally:
-            self.abort()
+            self._close()
         return f"{self._algorithm}:{self._digest.hexdigest()}", size
 
     def abort(self) -> None:
         """Close the file and keep the written bytes; a second call has no effect."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
-        self._grow(0)
+        self._aborted = self._aborted or self._fd >= 0
+        self._close()
 
     def __del__(self) -> None:
         if hasattr(self, "_fd"):
             self.abort()
+
+    def _close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+        self._grow(0)
 
     def _check(self) -> None:
         if self._failure is not None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from towline.cancel import CancelToken
 from towline.core import TRANSIENT, BlobWriter, CoreError, diff_id_of
-from towline.errors import SourceError
+from towline.errors import SourceError, StoreError
 from towline.name.digest import Digest, parse_digest
 from towline.store.layout.blobs import Blobs
 
@@ -46,11 +46,14 @@ class DiffIds:
         """Return the diff ID of a stored blob; the blob is decompressed if that was not done yet.
 
         Raises:
+            StoreError: ``store.blob_missing``.
             SourceError: ``core.layer``: the layer cannot be decompressed, or is not a tar.
             PullCancelledError: the caller cancelled.
         """
         self._cancel.raise_if_cancelled()
         found = self._found.get(blob)
+        if found is None and self._blobs.size(blob) is None:
+            raise StoreError("store.blob_missing", digest=blob)
         try:
             if isinstance(found, CoreError):
                 raise found
@@ -80,7 +83,9 @@ class Follower:
         self._size = size
         self._found: Digest | CoreError | None = None
         self._thread: threading.Thread | None = threading.Thread(
-            target=self._follow, name="towline-diff-id"
+            target=self._follow,
+            name="towline-diff-id",
+            daemon=True,  # the end of the process does not wait for a sink that was left open
         )
         try:
             self._thread.start()

@@ -76,6 +76,7 @@ class LayoutSink:
     __slots__ = (
         "_blobs",
         "_cancel",
+        "_committed",
         "_descriptor",
         "_diff_ids",
         "_follower",
@@ -99,6 +100,7 @@ class LayoutSink:
         self._lock = lock
         self._path = blobs.paths.partial(descriptor.digest)
         self._follower: Follower | None = None
+        self._committed = False
         self._open(resume=_resumable(self._path, descriptor.size))
 
     @property
@@ -133,6 +135,7 @@ class LayoutSink:
             raise VerificationError("verify.size", want=self._descriptor.size, got=size, size=size)
         with path_errors("rename", self._path):
             os.replace(self._path, self._blobs.paths.blob(want))
+        self._committed = True
         self._blobs.sync_folder(want)
         if self._diff_ids is not None and found is not None:
             self._diff_ids.add(want, found)
@@ -142,17 +145,32 @@ class LayoutSink:
         """Close it; bytes that were not committed are kept for the next attempt."""
         try:
             self._writer.abort()
-            self._end_following()
+            self._end_following()  # an aborted writer ends it at once
         finally:
             self._lock.release()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_writer"):
+            self.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        failed = isinstance(error, CoreError) and self._has_failed()
         self.close()
-        if isinstance(error, CoreError):  # of the writer: sources convert their own errors
+        if failed and isinstance(error, CoreError):
             raise self._failed(error) from None
+
+    def _has_failed(self) -> bool:
+        """Whether the writer failed, and not a source or a caller that uses the core."""
+        if self._committed:
+            return False
+        try:
+            self._writer.write(b"")
+        except CoreError:
+            return True
+        return False
 
     def _open(self, *, resume: bool) -> None:
         algorithm = self._descriptor.digest.algorithm
@@ -166,8 +184,11 @@ class LayoutSink:
             self._follower = Follower(self._writer, self._descriptor.size)
 
     def _end_following(self) -> Digest | CoreError | None:
-        follower, self._follower = self._follower, None
-        return None if follower is None else follower.end()
+        if self._follower is None:
+            return None
+        found = self._follower.end()
+        self._follower = None  # not before: Ctrl-C may interrupt the wait
+        return found
 
     def _drop(self) -> None:
         self._writer.abort()

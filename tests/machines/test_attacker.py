@@ -182,7 +182,7 @@ class AttackedStore(RuleBasedStateMachine):
             if made in TRUSTED:
                 image = self.store.image(made.plan.id)
                 assert name in image.names
-                assert image.config == made.plan.config
+                assert image.raw_config == made.plan.config
                 layers = [LAYERS[each.digest_text][1] for each in image.layers]
                 assert layers == uncompressed(made)[1]
 
@@ -196,7 +196,7 @@ def same(image: StoredImage, made: Made) -> bool:
     """Whether a stored image has the manifest, config and layers that were pulled."""
     return (
         image.manifest == made.plan.manifest
-        and image.config == made.plan.config
+        and image.raw_config == made.plan.config
         and image.layers == tuple(planned.descriptor for planned in made.plan.layers)
     )
 

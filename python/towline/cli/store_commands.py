@@ -90,7 +90,7 @@ def inspect(name: str, root: Path) -> int:
     NAME is a name, an ID or the start of one, or a digest.
     """
     image = open_store(root, create=False).image(name)
-    print_json(_described(image) | {"config": _config_json(image.config)})
+    print_json(_described(image) | {"config": _config_json(image.raw_config)})
     return 0
 
 

@@ -191,7 +191,7 @@ class Call:
             options,
             locations=replace(options.locations, environ=environ),
             registries_conf=None,
-            credentials=None,
+            auth=None,
             cert_dir=None,
             tls_verify=None,
         )

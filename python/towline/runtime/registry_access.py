@@ -76,7 +76,7 @@ class RegistryAccess:
         """Return the lookups of credentials for one endpoint, each with its result."""
         options = self.options
         if self._given_for(reference, endpoint):
-            given = options.credentials
+            given = options.auth
             name = "" if given is None else given.username
             return (AuthLookup("--creds", "found", username=name),)
         helpers = self.registries().credential_helpers if options.rules.config.mirrors else ()
@@ -119,7 +119,7 @@ class RegistryAccess:
     ) -> Credentials | None:
         options = self.options
         if self._given_for(reference, endpoint):
-            return options.credentials
+            return options.auth
         return find_credentials(
             options.locations,
             options.rules.config,
@@ -131,7 +131,7 @@ class RegistryAccess:
     def _given_for(self, reference: DockerReference, endpoint: Endpoint) -> bool:
         # AUTH-010: the caller's credentials are for the host in the name, not for mirrors
         named = reference.reference.domain
-        return self.options.credentials is not None and endpoint.reference.domain == named
+        return self.options.auth is not None and endpoint.reference.domain == named
 
     def _overridden(self, insecure: bool) -> bool:
         verify = self.options.tls_verify

@@ -62,6 +62,11 @@ class PullResult:
     policy: str
 
     @property
+    def image(self) -> Image:
+        """The pulled image; the first one if several were pulled."""
+        return next(attempt.stored for attempt in self.attempts if attempt.stored is not None)
+
+    @property
     def verified(self) -> tuple[str, ...]:
         """The checks that were done of every pulled image."""
         checked = [set(attempt.verified) for attempt in self.attempts if attempt.stored]

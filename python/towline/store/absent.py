@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from towline.cancel import CancelToken
@@ -32,6 +32,18 @@ class AbsentStore:
     def images(self) -> Sequence[Image]:
         """Return no images."""
         return ()
+
+    def __iter__(self) -> Iterator[Image]:
+        """Iterate over `images`."""
+        return iter(self.images())
+
+    def __len__(self) -> int:
+        """The number of `images`."""
+        return len(self.images())
+
+    def __contains__(self, name: object, /) -> bool:
+        """Whether `image` finds a name, an ID (or a prefix of one), or a digest."""
+        return False
 
     def find_id(self, prefix: str, /) -> str | None:
         """Return None."""

@@ -37,7 +37,9 @@ CONFIGURATION: Mapping[str, Template] = {
         " extension .crt"
     ),
     "certs.unusable": "{path}: {reason}",
+    "option.no_path": "option {option} is empty",
     "option.platform": "invalid platform {text!q}",
+    "option.rules": "unknown rules {text!q}",
     "policy.cannot_judge": "{requirement} cannot be verified",
     "policy.no_requirements": "List of verification policy requirements must not be empty",
     "policy.rejected": "Running image {image} is rejected by policy.",

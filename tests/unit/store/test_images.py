@@ -45,7 +45,7 @@ def test_a_stored_image_equals_its_plan(store: LayoutStore) -> None:
         assert found.digest == made.plan.manifest.digest
         assert found.names == (HELLO,)
         assert found.manifest == made.plan.manifest
-        assert found.config == made.plan.config
+        assert found.raw_config == made.plan.config
         assert found.layers == tuple(layer.descriptor for layer in made.plan.layers)
     for digest, data in made.blobs.items():
         algorithm, _, encoded = digest.partition(":")

@@ -87,7 +87,7 @@ def test_a_stored_image_equals_its_plan(store: LayoutStore, raw: RawManifest) ->
         assert again.image(name) == stored
     (image,) = again.images()
     assert (image.id, image.digest, image.manifest) == (image_id, digest, raw)
-    assert image.config == config
+    assert image.raw_config == config
     assert [each.digest_text for each in image.layers] == [
         str(sha256_of(BOTTOM)),
         str(sha256_of(TOP)),
@@ -162,7 +162,7 @@ def test_a_layer_that_is_not_a_tar(store: LayoutStore) -> None:
 def test_another_id_may_be_requested(store: LayoutStore, raw: RawManifest) -> None:
     """The config is still made of the layers."""
     plan = replace(plan_of(raw), id="e" * 64)
-    assert fetch(store, plan).config == made_config(plan)
+    assert fetch(store, plan).raw_config == made_config(plan)
     assert open_store(store.root).image("e" * 12).id == "e" * 64
 
 

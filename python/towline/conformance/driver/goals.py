@@ -71,7 +71,7 @@ def _facts(
     config = locations or configured(session, {})
     return DiskFacts(
         store=session.identity,
-        find_id=store.find_id if store else lambda _: None,
+        find_id=store.find_id if store is not None else lambda _: None,
         registries=lambda: registries_of(session, config),
         rules=session.rules,
         sources=Sources(session.rules),

@@ -12,7 +12,6 @@ from towline.conformance.driver.session import Input, Operation, PulledPartlyErr
 from towline.errors import TowlineError
 from towline.events import Event
 from towline.image.platform import Platform
-from towline.registry.credentials import Credentials
 from towline.runtime.options import Options
 from towline.runtime.runtime import Runtime
 from towline.store.layout import open_store
@@ -76,7 +75,7 @@ def _options(session: Session, given: Input) -> Options:
         locations=configured(session, given),
         policy=session.policy,
         authfile=session.authfile if given.get("authfile") is not None else None,
-        credentials=Credentials(creds["username"], creds["password"]) if creds else None,
+        auth=(creds["username"], creds["password"]) if creds else None,
         tls_verify=_TLS_VERIFY[given.get("docker_options", "nil")],
         remove_signatures=given.get("remove_signatures", False),
         platform=Platform("linux", "amd64"),

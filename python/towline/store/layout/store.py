@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 from towline.cancel import CancelToken
 from towline.errors import (
@@ -195,6 +195,29 @@ class LayoutStore:
         """Return the only ID with this prefix, else None."""
         found = self._ids(prefix)
         return found[0] if len(found) == 1 else None
+
+    def __iter__(self) -> Iterator[StoredImage]:
+        """Iterate over `images`."""
+        return iter(self.images())
+
+    def __len__(self) -> int:
+        """The number of `images`."""
+        return len(self.images())
+
+    def __contains__(self, name: object, /) -> bool:
+        """Whether `image` finds a name, an ID (or a prefix of one), or a digest."""
+        try:
+            return isinstance(name, str) and bool(self.image(name).id)
+        except StoreError as error:
+            if error.code in ("store.unknown_image", "store.ambiguous_id"):
+                return False
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Do nothing: a store holds nothing open."""
 
     # --- maintenance --------------------------------------------------------
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from towline.cancel import CancelToken
-from towline.events import Event
-from towline.goal import PullGoal
-from towline.image.platform import Platform
-from towline.progress import BlobProgress
 from towline.runtime.options import Auth, Options, StrPath
-from towline.runtime.results import PullResult
 from towline.runtime.runtime import Runtime
 from towline.runtime.stores import existing_store, open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from towline.cancel import CancelToken
+    from towline.events import Event
+    from towline.goal import PullGoal
+    from towline.image.platform import Platform
+    from towline.progress import BlobProgress
+    from towline.runtime.results import PullResult
 
 __all__ = ["open_store", "pull", "pull_async", "resolve"]
 

@@ -29,12 +29,14 @@ raised.  A `towline.wording.Wording` makes the message from them; no other modul
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from towline.wording import CURRENT, Wording
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = [
     "ConfigurationError",

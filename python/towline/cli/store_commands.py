@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -14,8 +12,13 @@ from towline.cli.flags import FORMAT, ROOT
 from towline.cli.show import print_error, print_json, print_lines, print_warning, size_text
 from towline.errors import StoreError, TowlineError
 from towline.runtime.stores import Collected, LayoutStore, Verification, open_store
-from towline.store.protocol import Image
 from towline.wording.counting import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from towline.store.protocol import Image
 
 __all__ = ["gc", "images", "inspect", "remove", "verify"]
 

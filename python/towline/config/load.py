@@ -6,10 +6,9 @@ A file that exists but cannot be read or parsed is always an error.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from errno import EFBIG
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from towline.config import registries_conf, registries_conf_2019
 from towline.config.auth_json import AuthFile, parse_auth_file
@@ -17,8 +16,13 @@ from towline.config.certs_d import certificates_of
 from towline.config.locations import Locations, alias_cache_path, certificate_directories
 from towline.config.registries import Registries
 from towline.errors import PathError, path_errors, step
-from towline.registry.certificates import Certificates
-from towline.rules.config import ConfigRules
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from towline.registry.certificates import Certificates
+    from towline.rules.config import ConfigRules
 
 __all__ = [
     "RegistriesCache",

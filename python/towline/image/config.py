@@ -5,15 +5,17 @@ Source: the OCI image specification, config.md; parsed as the original parses it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from towline.errors import InvalidNameError, SourceError
 from towline.go.go_json import GoJsonError, Struct, decode, list_of, string, strings_by_key, struct
 from towline.image.platform import Platform
 from towline.name.digest import Digest, parse_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["ImageConfig", "parse_config"]
 

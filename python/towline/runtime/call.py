@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from towline.cancel import CancelToken
 from towline.config.load import RegistriesCache, load_registries
-from towline.config.registries import Registries
 from towline.copying.copy_image import Copying
 from towline.copying.reading import Reading
 from towline.errors import step
 from towline.events import Event
-from towline.goal import PullGoal
-from towline.image.manifest import RawManifest
 from towline.image.platform import Platform, host_platform
 from towline.progress import BlobProgress, Progress, TextWriter
 from towline.runtime.disk_facts import DiskFacts
-from towline.runtime.options import Options
 from towline.runtime.policy import load_policy
 from towline.runtime.registry_access import RegistryAccess
 from towline.runtime.sources import Sources
-from towline.source.archive_cache import ArchiveCache
-from towline.source.protocol import Source
-from towline.store.protocol import ImageStore
-from towline.transport import ImageReference
 from towline.transport.docker import DockerReference
-from towline.trust.policy_json import Policy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from towline.cancel import CancelToken
+    from towline.config.registries import Registries
+    from towline.goal import PullGoal
+    from towline.image.manifest import RawManifest
+    from towline.runtime.options import Options
+    from towline.source.archive_cache import ArchiveCache
+    from towline.source.protocol import Source
+    from towline.store.protocol import ImageStore
+    from towline.transport import ImageReference
+    from towline.trust.policy_json import Policy
 
 __all__ = ["Call", "Hooks"]
 

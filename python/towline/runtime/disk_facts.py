@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from contextlib import closing
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from towline.config.registries import Registries
 from towline.copying.reading import Reading
 from towline.errors import PathError, path_errors, step
-from towline.image.platform import Platform
-from towline.rules import Rules
-from towline.runtime.sources import Sources
 from towline.source.files import joined
 from towline.source.protocol import ListsImages, NamesImage
 from towline.transport import ImageReference
@@ -26,6 +21,14 @@ from towline.transport.facts import (
 )
 from towline.transport.oci import OciReference
 from towline.transport.oci_archive import OciArchiveReference
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from towline.config.registries import Registries
+    from towline.image.platform import Platform
+    from towline.rules import Rules
+    from towline.runtime.sources import Sources
 
 __all__ = ["DiskFacts"]
 

@@ -5,26 +5,27 @@ Determines the endpoints of a name, and the credentials and certificates for eac
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from towline.cancel import CancelToken
 from towline.config.credentials import AuthLookup, explain_credentials, find_credentials
 from towline.config.endpoints import Endpoint, endpoints_of
 from towline.config.load import find_certificates
-from towline.config.registries import Registries
 from towline.errors import step
 from towline.registry.connection_slots import ConnectionSlots
-from towline.registry.credentials import Credentials
-from towline.registry.endpoint_log import EndpointLog
-from towline.runtime.options import Options
 from towline.source.mirrored import MirroredSource
-from towline.source.protocol import Source
-from towline.transport.docker import DockerReference
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from towline.cancel import CancelToken
+    from towline.config.registries import Registries
+    from towline.registry.credentials import Credentials
+    from towline.registry.endpoint_log import EndpointLog
+    from towline.runtime.options import Options
     from towline.source.docker import DockerSource
+    from towline.source.protocol import Source
+    from towline.transport.docker import DockerReference
 
 __all__ = ["RegistryAccess"]
 

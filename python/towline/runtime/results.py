@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from towline.errors import TowlineError
-from towline.registry.endpoint_log import EndpointUse
-from towline.store.protocol import Image
 from towline.transport import ImageReference, image_name
+
+if TYPE_CHECKING:
+    from towline.errors import TowlineError
+    from towline.registry.endpoint_log import EndpointUse
+    from towline.store.protocol import Image
 
 __all__ = ["Attempt", "PullResult"]
 

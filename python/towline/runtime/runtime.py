@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from towline.cancel import CancelToken
-from towline.config.credentials import AuthLookup
 from towline.config.load import RegistriesCache
 from towline.errors import PullCancelledError, TowlineError, step
-from towline.events import Event
 from towline.goal import PullGoal, goal_from_image_reference, goal_from_name
-from towline.progress import BlobProgress, TextWriter
 from towline.runtime.call import Call, Hooks
 from towline.runtime.options import Options
-from towline.runtime.results import PullResult
 from towline.runtime.run_goal import run_goal
 from towline.source.archive_cache import ArchiveCache
-from towline.source.protocol import Source
-from towline.store.protocol import ImageStore
 from towline.transport import ImageReference, image_name, parse_image_name
 from towline.transport.docker import DockerReference
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from towline.config.credentials import AuthLookup
+    from towline.events import Event
+    from towline.progress import BlobProgress, TextWriter
     from towline.runtime.explain import Explanation
+    from towline.runtime.results import PullResult
+    from towline.source.protocol import Source
+    from towline.store.protocol import ImageStore
 
 __all__ = ["Runtime"]
 

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from towline.image.platform import Platform
 from towline.registry.endpoint_log import EndpointLog
-from towline.rules import Rules
 from towline.source import unsupported
-from towline.source.protocol import Source
-from towline.transport import ImageReference
 from towline.transport.dir import DirReference
 from towline.transport.docker import DockerReference
 from towline.transport.docker_archive import DockerArchiveReference
@@ -20,8 +15,14 @@ from towline.transport.oci_archive import OciArchiveReference
 from towline.transport.tarball import TarballReference
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from towline.core import Stop
+    from towline.image.platform import Platform
+    from towline.rules import Rules
     from towline.source.archive_cache import ArchiveCache
+    from towline.source.protocol import Source
+    from towline.transport import ImageReference
 
 __all__ = ["Sources"]
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from towline.errors import StoreError
 from towline.store.absent import AbsentStore
 from towline.store.layout import Collected, Durability, LayoutStore, Verification
 from towline.store.layout import open_store as _open_store
-from towline.store.protocol import ImageStore
+
+if TYPE_CHECKING:
+    from towline.store.protocol import ImageStore
 
 __all__ = [
     "Collected",

@@ -6,11 +6,10 @@ import os
 import threading
 from typing import TYPE_CHECKING, Self
 
-from towline.core import Member, Stop
 from towline.source.archive import ArchiveMembers
 
 if TYPE_CHECKING:
-    from towline.core import ByteWriter
+    from towline.core import ByteWriter, Member, Stop
 
 __all__ = ["ArchiveCache", "MemberBlob", "open_members"]
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from towline.cancel import CancelToken
 from towline.errors import StoreError
-from towline.name.digest import Digest
-from towline.store.protocol import Image, ImagePlan
 from towline.transport.facts import StoreIdentity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from towline.cancel import CancelToken
+    from towline.name.digest import Digest
+    from towline.store.protocol import Image, ImagePlan
 
 __all__ = ["AbsentStore"]
 

@@ -7,20 +7,22 @@ names visible.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
-from towline.cancel import CancelToken
-from towline.core import ByteWriter
-from towline.image.config import ImageConfig
-from towline.image.descriptor import Descriptor
-from towline.image.manifest import RawManifest
-from towline.image.platform import Platform
-from towline.name.digest import Digest
-from towline.transport.facts import StoreIdentity
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
+    from types import TracebackType
+
+    from towline.cancel import CancelToken
+    from towline.core import ByteWriter
+    from towline.image.config import ImageConfig
+    from towline.image.descriptor import Descriptor
+    from towline.image.manifest import RawManifest
+    from towline.image.platform import Platform
+    from towline.name.digest import Digest
+    from towline.transport.facts import StoreIdentity
 
 __all__ = [
     "BlobSink",

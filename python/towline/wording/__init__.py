@@ -13,14 +13,17 @@ from __future__ import annotations
 
 import os
 import string
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from towline.go.go_quote import quote
 from towline.wording import current, libpod_1_3
 from towline.wording.counting import counted
-from towline.wording.template import Template
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from towline.wording.template import Template
 
 __all__ = ["CURRENT", "LIBPOD_1_3", "Wording"]
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from towline.conformance.driver.configuration import configured, write
 from towline.conformance.driver.session import Input, Operation, PulledPartlyError, Session
 from towline.errors import TowlineError
-from towline.events import Event
 from towline.image.platform import Platform
 from towline.runtime.options import Options
 from towline.runtime.runtime import Runtime
 from towline.store.layout import open_store
-from towline.store.protocol import ImageStore
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from towline.events import Event
+    from towline.store.protocol import ImageStore
 
 __all__ = ["OPERATIONS", "pulled_before"]
 

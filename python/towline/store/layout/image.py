@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 from towline.image.config import ImageConfig, parse_config
-from towline.image.descriptor import Descriptor
 from towline.image.manifest import RawManifest
-from towline.image.platform import Platform
 from towline.image.schema1 import Schema1, parse_image
-from towline.name.digest import Digest
-from towline.store.layout.blobs import Blobs
-from towline.store.layout.records import Record, StoredManifest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from towline.image.descriptor import Descriptor
+    from towline.image.platform import Platform
+    from towline.name.digest import Digest
+    from towline.store.layout.blobs import Blobs
+    from towline.store.layout.records import Record, StoredManifest
 
 __all__ = ["StoredImage"]
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from towline.cancel import CancelToken
 from towline.errors import (
@@ -27,11 +26,15 @@ from towline.store.layout.oci_index import EMPTY, OciIndex
 from towline.store.layout.paths import StorePaths, is_id
 from towline.store.layout.record_reader import RecordReader
 from towline.store.layout.record_store import RecordStore
-from towline.store.layout.records import Record
 from towline.store.layout.verify import Verification, verify
 from towline.store.layout.version import read_version, write_version
-from towline.store.protocol import ImagePlan
 from towline.transport.facts import StoreIdentity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from towline.store.layout.records import Record
+    from towline.store.protocol import ImagePlan
 
 __all__ = ["Durability", "LayoutStore", "Removed", "open_store"]
 

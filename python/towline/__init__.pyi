@@ -52,14 +52,11 @@ from towline.source.protocol import (
     OpenBlob,
     Source,
 )
-from towline.store.layout import (
-    Collected,
-    Holder,
-    LayoutStore,
-    Removed,
-    StoredImage,
-    Verification,
-)
+from towline.store.layout.gc import Collected
+from towline.store.layout.image import StoredImage
+from towline.store.layout.locks import Holder
+from towline.store.layout.store import Durability, LayoutStore, Removed
+from towline.store.layout.verify import Verification
 from towline.store.protocol import (
     BlobSink,
     Destination,
@@ -95,6 +92,7 @@ __all__ = [
     "Descriptor",
     "Destination",
     "Digest",
+    "Durability",
     "Endpoint",
     "EndpointUse",
     "Event",

@@ -27,7 +27,7 @@ from towline.image.manifest import (
 )
 from towline.image.schema1 import parse_schema1
 from towline.name.digest import sha256_of
-from towline.store.layout import open_store
+from towline.store.layout.store import open_store
 from towline.store.protocol import BlobSink, Image, ImagePlan, ImageStore, Ingest, LayerPlan
 
 STORES: dict[str, Callable[[Path], ImageStore]] = {

@@ -12,7 +12,7 @@ from tests.support.privileges import bound_by_file_modes
 from tests.support.store_images import blob_path
 from tests.support.towline_cli import CommandLine
 from towline.errors import StoreError
-from towline.store.layout import LayoutStore
+from towline.store.layout.store import LayoutStore
 
 pytestmark = pytest.mark.clause("STORE-022")
 

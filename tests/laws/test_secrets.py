@@ -20,7 +20,7 @@ from towline.registry.credentials import Credentials
 from towline.rules import Rules
 from towline.runtime.options import Options
 from towline.runtime.runtime import Runtime
-from towline.store.layout import open_store
+from towline.store.layout.store import open_store
 
 PASSWORD, IDENTITY, TOKEN = "pass-Zk3w9", "identity-Qm7x2", "token-Vn5t8"
 BASIC = base64.b64encode(f"me:{PASSWORD}".encode()).decode()

@@ -25,7 +25,8 @@ from tests.support.store_images import Made, layer, make, put
 from towline.errors import StoreError
 from towline.image.manifest import OCI_INDEX, RawManifest
 from towline.name.digest import sha256_of
-from towline.store.layout import StoredImage, open_store
+from towline.store.layout.image import StoredImage
+from towline.store.layout.store import open_store
 
 pytestmark = [pytest.mark.timeout(3600), pytest.mark.clause("STORE-024", "STORE-004", "STORE-006")]
 

@@ -29,7 +29,7 @@ from towline.runtime.runtime import Runtime
 from towline.source import docker
 from towline.source.docker import DockerAccess, DockerSource
 from towline.source.protocol import Source
-from towline.store.layout import LayoutStore, open_store
+from towline.store.layout.store import LayoutStore, open_store
 from towline.transport import ImageReference
 from towline.transport.docker import DockerReference
 

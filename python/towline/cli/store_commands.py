@@ -11,7 +11,10 @@ import click
 from towline.cli.flags import FORMAT, ROOT
 from towline.cli.show import print_error, print_json, print_lines, print_warning, size_text
 from towline.errors import StoreError, TowlineError
-from towline.runtime.stores import Collected, LayoutStore, Verification, open_store
+from towline.runtime.stores import open_store
+from towline.store.layout.gc import Collected
+from towline.store.layout.store import LayoutStore
+from towline.store.layout.verify import Verification
 from towline.wording.counting import counted
 
 if TYPE_CHECKING:

@@ -6,10 +6,7 @@ import os
 from contextlib import closing
 from typing import TYPE_CHECKING, cast
 
-from towline.copying.reading import Reading
 from towline.errors import PathError, path_errors, step
-from towline.source.files import joined
-from towline.source.protocol import ListsImages, NamesImage
 from towline.transport import ImageReference
 from towline.transport.docker_archive import DockerArchiveReference
 from towline.transport.facts import (
@@ -71,6 +68,8 @@ class DiskFacts:
         try:
             os.lstat(path)
         except FileNotFoundError:
+            from towline.source.files import joined
+
             folder, slash, name = path.rpartition("/")
             return joined(_resolved(folder + slash), name)
         except (OSError, ValueError) as error:
@@ -119,6 +118,8 @@ class DiskFacts:
             SourceError: the file is not a docker-archive or is damaged; within the step
                 ``retrieving-manifest`` if it could be opened.
         """
+        from towline.source.protocol import ListsImages
+
         with closing(self._sources.open_local(DockerArchiveReference(path))) as source:
             assert isinstance(source, ListsImages)
             with step("retrieving-manifest"):
@@ -130,6 +131,8 @@ class DiskFacts:
         Raises:
             PathError, SourceError: the image cannot be selected.
         """
+        from towline.source.protocol import NamesImage
+
         reference = (OciArchiveReference if archive else OciReference)(path, image, path)
         with closing(self._sources.open_local(reference)) as source:
             assert isinstance(source, NamesImage)
@@ -144,6 +147,8 @@ class DiskFacts:
             TowlineError: the image cannot be read; an invalid config digest is reported within
                 the step ``getting-config-info``.
         """
+        from towline.copying.reading import Reading
+
         reading = Reading(
             self._rules.copying, self._rules.limits, self._platform, name_source=False
         )

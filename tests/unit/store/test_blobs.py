@@ -14,8 +14,10 @@ import pytest
 from tests.support.store_images import Made, blob_path, make, put
 from towline.cancel import CancelToken
 from towline.errors import PullCancelledError, StoreError, VerificationError
-from towline.store.layout import LayoutIngest, LayoutSink, LayoutStore, open_store
+from towline.store.layout.ingest import LayoutIngest
 from towline.store.layout.locks import acquire
+from towline.store.layout.sink import LayoutSink
+from towline.store.layout.store import LayoutStore, open_store
 
 
 @pytest.fixture

@@ -19,10 +19,10 @@ from tests.support.store_images import Made, blob_path, layer, make, put, state
 from towline.cancel import CancelToken
 from towline.errors import StoreError, TowlineError
 from towline.image.manifest import DOCKER_SCHEMA2, OCI_MANIFEST, RawManifest
-from towline.store.layout import LayoutStore, open_store
 from towline.store.layout.blobs import Blobs
 from towline.store.layout.proof import prove
 from towline.store.layout.records import Proof, StoredManifest
+from towline.store.layout.store import LayoutStore, open_store
 
 TRUSTED = "docker.io/library/trusted:1"
 ENEMY = "evil.example.com/x:1"

@@ -16,7 +16,8 @@ from tests.support.store_images import blob_path, make, put, state
 from towline.errors import InvalidNameError, PathError, StoreError, VerificationError
 from towline.image.manifest import OCI_INDEX, RawManifest
 from towline.name.digest import Digest, sha256_of
-from towline.store.layout import LayoutStore, StoredBlob, open_store
+from towline.store.layout.sink import StoredBlob
+from towline.store.layout.store import LayoutStore, open_store
 from towline.store.protocol import ImageStore
 
 HELLO = "localhost/hello:latest"

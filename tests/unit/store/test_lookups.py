@@ -11,7 +11,7 @@ import pytest
 from tests.support.store_images import make, put
 from towline.errors import StoreError
 from towline.image.manifest import DOCKER_SCHEMA2, OCI_INDEX, OCI_MANIFEST, RawManifest
-from towline.store.layout import LayoutStore, open_store
+from towline.store.layout.store import LayoutStore, open_store
 
 TRUSTED = "docker.io/library/trusted:1"
 ENEMY = "evil.example.com/x:1"

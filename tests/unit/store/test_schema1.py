@@ -14,8 +14,9 @@ from towline.errors import SourceError, StoreError
 from towline.image.manifest import DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED, RawManifest
 from towline.image.schema1 import parse_schema1
 from towline.name.digest import sha256_of
-from towline.store.layout import LayoutStore, StoredImage, open_store
 from towline.store.layout.diff_ids import DiffIds
+from towline.store.layout.image import StoredImage
+from towline.store.layout.store import LayoutStore, open_store
 from towline.store.protocol import ImagePlan, LayerPlan
 
 HELLO = "localhost/hello:latest"

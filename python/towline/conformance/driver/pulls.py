@@ -12,7 +12,7 @@ from towline.errors import TowlineError
 from towline.image.platform import Platform
 from towline.runtime.options import Options
 from towline.runtime.runtime import Runtime
-from towline.store.layout import open_store
+from towline.store.layout.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -21,7 +21,7 @@ from towline.conformance.driver.session import (
 from towline.conformance.tokens import fold
 from towline.errors import TowlineError
 from towline.rules import Rules
-from towline.store.layout import open_store
+from towline.store.layout.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

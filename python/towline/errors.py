@@ -241,8 +241,8 @@ class PullFailedError(TowlineError):
     def __new__(cls, code: str, /, **facts: Any) -> PullFailedError:
         """Create an error; its class follows from the only error in ``facts["errors"]``."""
         errors: Sequence[TowlineError] = facts.get("errors", ())
-        kind = _failed_with(type(errors[0])) if len(errors) == 1 else cls
-        return super().__new__(kind)
+        single = len(errors) == 1 and isinstance(errors[0], TowlineError)
+        return super().__new__(_failed_with(type(errors[0])) if single else cls)
 
     @property
     def errors(self) -> tuple[TowlineError, ...]:

@@ -2,45 +2,106 @@
 
 >>> import towline
 >>> result = towline.pull("docker.io/library/alpine", root="images")  # doctest: +SKIP
->>> image = towline.open_store("images").image(result.images[0])      # doctest: +SKIP
+>>> result.image.labels                                                # doctest: +SKIP
+
+Everything public is here; the modules of the package are not public.  A name is imported when it is
+first used, so that ``import towline`` is fast.  `__init__.pyi` has the types.
 """
 
 from __future__ import annotations
 
-from towline.api import open_store, pull, resolve
-from towline.cancel import CancelToken
-from towline.errors import TowlineError
-from towline.events import Event
-from towline.goal import PullGoal, PullRefPair
-from towline.image.platform import Platform
-from towline.progress import BlobProgress
-from towline.registry.credentials import Credentials
-from towline.registry.endpoint_log import EndpointUse, RateLimit
-from towline.rules import Rules
-from towline.runtime.options import Options
-from towline.runtime.results import Attempt, PullResult
-from towline.runtime.runtime import Runtime
-from towline.store.protocol import Image, ImageStore
+from importlib import import_module
 
-__all__ = [
-    "Attempt",
-    "BlobProgress",
-    "CancelToken",
-    "Credentials",
-    "EndpointUse",
-    "Event",
-    "Image",
-    "ImageStore",
-    "Options",
-    "Platform",
-    "PullGoal",
-    "PullRefPair",
-    "PullResult",
-    "RateLimit",
-    "Rules",
-    "Runtime",
-    "TowlineError",
-    "open_store",
-    "pull",
-    "resolve",
-]
+__version__ = "0.1.0"
+
+_MODULES = {
+    "api": ("open_store", "pull", "pull_async", "resolve"),
+    "cancel": ("CancelToken",),
+    "config.credentials": ("AuthLookup",),
+    "config.endpoints": ("Endpoint",),
+    "config.locations": ("Locations",),
+    "core.byte_writer": ("ByteWriter",),
+    "errors": (
+        "ConfigurationError",
+        "InvalidNameError",
+        "LabelMissingError",
+        "LimitExceededError",
+        "NotFoundError",
+        "PathError",
+        "PlatformMismatchError",
+        "PolicyError",
+        "PullCancelledError",
+        "PullFailedError",
+        "RateLimitedError",
+        "RegistryError",
+        "SourceError",
+        "Step",
+        "StoreError",
+        "TowlineError",
+        "UnauthorizedError",
+        "UnsupportedError",
+        "VerificationError",
+    ),
+    "events": ("Event",),
+    "goal": ("How", "PullGoal", "PullRefPair"),
+    "image.config": ("ImageConfig",),
+    "image.descriptor": ("Descriptor",),
+    "image.manifest": ("RawManifest",),
+    "image.platform": ("Platform",),
+    "name.digest": ("Digest",),
+    "name.reference": ("Reference",),
+    "progress": ("BlobProgress", "TextWriter"),
+    "registry.credentials": ("Credentials",),
+    "registry.endpoint_log": ("EndpointUse", "RateLimit"),
+    "rules": ("Rules",),
+    "runtime.explain": ("Candidate", "Explanation"),
+    "runtime.options": ("Options",),
+    "runtime.results": ("Attempt", "PullResult"),
+    "runtime.runtime": ("Runtime",),
+    "source.protocol": (
+        "Alternatives",
+        "Announcement",
+        "Announcing",
+        "ListsImages",
+        "NamesImage",
+        "OpenBlob",
+        "Source",
+    ),
+    "store.layout.gc": ("Collected",),
+    "store.layout.image": ("StoredImage",),
+    "store.layout.locks": ("Holder",),
+    "store.layout.store": ("Durability", "LayoutStore", "Removed"),
+    "store.layout.verify": ("Verification",),
+    "store.protocol": (
+        "BlobSink",
+        "Destination",
+        "Image",
+        "ImagePlan",
+        "ImageStore",
+        "Ingest",
+        "LayerPlan",
+        "LayerReader",
+        "StoredBlob",
+    ),
+    "timeouts": ("Timeouts",),
+    "transport": ("ImageReference",),
+    "transport.containers_storage": ("StoreReference",),
+    "transport.facts": ("ArchiveImage", "ConfigEntry", "StoreIdentity"),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = sorted(["__version__", *_MODULE_OF])  # noqa: PLE0605 - __init__.pyi lists them
+
+
+def __getattr__(name):
+    """Import a public name when it is first used."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    """Return the public names."""
+    return __all__

@@ -6,6 +6,9 @@
     ├── ConfigurationError      registries.conf, policy.json, an auth file or an option is invalid
     ├── SourceError             an archive, layout, directory, manifest or config is invalid
     ├── RegistryError           a registry is unreachable, or its response is an error or invalid
+    │   ├── NotFoundError       the registry does not have the image, manifest or blob
+    │   ├── UnauthorizedError   the registry requires other credentials
+    │   └── RateLimitedError    the registry accepts no more requests at the moment
     ├── UnsupportedError        a valid input that towline does not support
     ├── VerificationError       the digest or size of a blob is not the expected one
     ├── PolicyError             the signature policy rejects the image
@@ -16,6 +19,9 @@
     ├── PullFailedError         no pair of a goal was pulled
     └── PullCancelledError      the caller cancelled the pull
 
+A `PullFailedError` of a single pair is also an instance of the class of that pair's error: both
+``except PullFailedError`` and ``except NotFoundError`` catch it.
+
 An error has a stable ``code``, the ``facts`` of the case and the ``steps`` during which it was
 raised.  A `towline.wording.Wording` makes the message from them; no other module has messages.
 """
@@ -23,28 +29,33 @@ raised.  A `towline.wording.Wording` makes the message from them; no other modul
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from towline.wording import CURRENT, Wording
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = [
     "ConfigurationError",
     "InvalidNameError",
     "LabelMissingError",
     "LimitExceededError",
+    "NotFoundError",
     "PathError",
     "PlatformMismatchError",
     "PolicyError",
     "PullCancelledError",
     "PullFailedError",
+    "RateLimitedError",
     "RegistryError",
     "SourceError",
     "Step",
     "StoreError",
     "TowlineError",
+    "UnauthorizedError",
     "UnsupportedError",
     "VerificationError",
     "path_errors",
@@ -151,6 +162,31 @@ class RegistryError(TowlineError):
 
     areas = ("registry",)
 
+    def __new__(cls, code: str, /, **_: Any) -> RegistryError:
+        """Create an error; the class follows from the code."""
+        return super().__new__(_BY_CODE.get(code, cls) if cls is RegistryError else cls)
+
+
+class NotFoundError(RegistryError):
+    """The registry does not have the image, manifest or blob."""
+
+
+class UnauthorizedError(RegistryError):
+    """The registry requires credentials, or refuses those that were sent."""
+
+
+class RateLimitedError(RegistryError):
+    """The registry accepts no more requests at the moment."""
+
+
+_BY_CODE: Mapping[str, type[RegistryError]] = {
+    "registry.forbidden": UnauthorizedError,
+    "registry.not_found": NotFoundError,
+    "registry.rate_limited": RateLimitedError,
+    "registry.token_refused": UnauthorizedError,
+    "registry.unauthorized": UnauthorizedError,
+}
+
 
 class UnsupportedError(TowlineError):
     """A valid input that towline does not support; the message names an alternative."""
@@ -195,9 +231,38 @@ class StoreError(TowlineError):
 
 
 class PullFailedError(TowlineError):
-    """No pair of a goal was pulled; ``facts["errors"]`` has the error of each pair."""
+    """No pair of a goal was pulled.
+
+    The error of a single pair is also an instance of the class of that pair's error.
+    """
 
     areas = ("pull",)
+
+    def __new__(cls, code: str, /, **facts: Any) -> PullFailedError:
+        """Create an error; its class follows from the only error in ``facts["errors"]``."""
+        errors: Sequence[TowlineError] = facts.get("errors", ())
+        single = len(errors) == 1 and isinstance(errors[0], TowlineError)
+        return super().__new__(_failed_with(type(errors[0])) if single else cls)
+
+    @property
+    def errors(self) -> tuple[TowlineError, ...]:
+        """The error of each pair that was tried, in this order; empty if there was no pair."""
+        return tuple(self.facts.get("errors", ()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        rebuild, (_, *arguments) = super().__reduce__()
+        return rebuild, (PullFailedError, *arguments)
+
+
+_FAILED_WITH: dict[type[TowlineError], type[PullFailedError]] = {}
+
+
+def _failed_with(kind: type[TowlineError]) -> type[PullFailedError]:
+    """The class of a `PullFailedError` that also is an error of another class."""
+    if issubclass(kind, PullFailedError):
+        return PullFailedError
+    names = {"__module__": __name__, "__doc__": PullFailedError.__doc__}
+    return _FAILED_WITH.setdefault(kind, type("PullFailedError", (PullFailedError, kind), names))
 
 
 class PullCancelledError(TowlineError):

@@ -7,20 +7,22 @@ fixed order, because the order decides which error a user sees.  (GOAL-001 to GO
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from towline.errors import InvalidNameError, TowlineError, step
 from towline.name.parts import ImageParts, decompose
 from towline.name.reference import parse_reference
-from towline.rules.names import NameRules
 from towline.transport import ImageReference, docker, image_name, parse_image_name
 from towline.transport.containers_storage import StoreReference, parse_store_reference
 from towline.transport.dir import DirReference
 from towline.transport.docker_archive import DockerArchiveReference
-from towline.transport.facts import ConfigEntry, Facts
 from towline.transport.oci import OciReference
 from towline.transport.oci_archive import OciArchiveReference
 from towline.transport.tarball import TarballReference
+
+if TYPE_CHECKING:
+    from towline.rules.names import NameRules
+    from towline.transport.facts import ConfigEntry, Facts
 
 __all__ = [
     "LOCAL_REGISTRY",

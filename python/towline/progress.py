@@ -7,12 +7,14 @@ all texts are from `towline.wording`.  (TEXT-001 to TEXT-009)
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from towline.wording import Wording
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from towline.wording import Wording
 
 __all__ = ["BlobProgress", "BlobState", "Progress", "TextWriter"]
 

@@ -27,7 +27,7 @@ from towline.image.manifest import (
 )
 from towline.image.schema1 import parse_schema1
 from towline.name.digest import sha256_of
-from towline.store.layout import open_store
+from towline.store.layout.store import open_store
 from towline.store.protocol import BlobSink, Image, ImagePlan, ImageStore, Ingest, LayerPlan
 
 STORES: dict[str, Callable[[Path], ImageStore]] = {
@@ -77,7 +77,7 @@ def test_a_stored_image_equals_its_plan(store: ImageStore, made: Made) -> None:
     for name in (HELLO, plan.id, plan.id[:12], str(plan.manifest.digest)):
         image = store.image(name)
         assert (image.id, image.digest, image.names) == (plan.id, plan.manifest.digest, (HELLO,))
-        assert (image.manifest, image.config) == (plan.manifest, plan.config)
+        assert (image.manifest, image.raw_config) == (plan.manifest, plan.config)
         assert image.layers == tuple(each.descriptor for each in plan.layers)
         for each in image.layers:
             with store.open_layer(each.digest) as reader:
@@ -261,7 +261,7 @@ def test_an_image_of_schema_1(store: ImageStore, form: str) -> None:
     plan = ImagePlan("", raw, b"", tuple(map(LayerPlan, manifest.layers)), (HELLO,))
     image = put(store, Made(plan, blobs))
     config = manifest.config_with([contents[0][1], contents[2][1]])
-    assert (image.id, image.config, image.manifest) == (sha256_of(config).hex, config, raw)
+    assert (image.id, image.raw_config, image.manifest) == (sha256_of(config).hex, config, raw)
     assert image.digest == sha256_of(plain)
     assert store.image(HELLO).id == image.id
     assert store.image(HELLO).layers == manifest.content

@@ -47,7 +47,9 @@ def contents(store: ImageStore) -> list[object]:
         for layer in image.layers:
             with store.open_layer(layer.digest) as reader:
                 layers.append((layer, reader.read()))
-        found.append((image.id, image.names, image.digest, image.manifest, image.config, layers))
+        found.append(
+            (image.id, image.names, image.digest, image.manifest, image.raw_config, layers)
+        )
     return found
 
 

@@ -170,11 +170,11 @@ def test_basic_authentication(puller: Puller, basic: RegistryServer) -> None:
         puller.runtime().pull(name)
     assert error_of(caught.value).code == "registry.unauthorized"
     with pytest.raises(PullFailedError) as caught:
-        puller.runtime(credentials=Credentials("u", "wrong-password")).pull(name)
+        puller.runtime(auth=Credentials("u", "wrong-password")).pull(name)
     message = str(error_of(caught.value))
     assert "rejects the credentials" in message
     assert "wrong-password" not in message
-    puller.runtime(credentials=KNOWN).pull(name)
+    puller.runtime(auth=KNOWN).pull(name)
     puller.assert_whole(IMAGE)
 
 
@@ -211,9 +211,9 @@ def test_token_authentication(
         puller.runtime().pull(server.name("private/x:1"))
     assert error_of(caught.value).code == "registry.unauthorized"
     with pytest.raises(PullFailedError) as caught:
-        puller.runtime(credentials=Credentials("u", "bad")).pull(server.name("private/x:1"))
+        puller.runtime(auth=Credentials("u", "bad")).pull(server.name("private/x:1"))
     assert error_of(caught.value).code == "registry.token_refused"
-    puller.runtime(credentials=KNOWN).pull(server.name("private/x:1"))
+    puller.runtime(auth=KNOWN).pull(server.name("private/x:1"))
     assert "private/x:1" in str(puller.stored())
 
 
@@ -243,7 +243,7 @@ def test_identity_tokens(
     server = new_registry(RegistrySettings(storage=storage, token=issuer.settings))
     puller.conf(conf(server.host))
     known = Credentials("", "", IDENTITY_TOKEN)
-    puller.runtime(credentials=known).pull(server.name("private/x:1"))
+    puller.runtime(auth=known).pull(server.name("private/x:1"))
     puller.assert_whole(IMAGE)
     assert {request.method for request in issuer.requests} == {"POST"}
     assert IDENTITY_TOKEN not in server.log.read_text()
@@ -368,7 +368,7 @@ def test_credentials_are_not_sent_to_mirrors(
         lambda request, connection: connection.reply(401, b"", WWW_Authenticate='Basic realm="m"')
     ) as mirror:
         puller.conf(conf(basic.host, mirror.host))
-        result = puller.runtime(credentials=KNOWN).pull(basic.name("private/x:1"))
+        result = puller.runtime(auth=KNOWN).pull(basic.name("private/x:1"))
     puller.assert_whole(IMAGE)
     assert mirror.requests
     assert not [request for request in mirror.requests if "authorization" in request.headers]
@@ -381,7 +381,7 @@ def test_credentials_are_not_sent_to_mirrors(
     ) as mirror:
         puller.conf(conf(basic.host, mirror.host))
         puller.write("run/containers/0/auth.json", auth_json(**{mirror.host: "m:of-the-mirror"}))
-        puller.runtime(credentials=KNOWN).pull(basic.name("private/x:1"))
+        puller.runtime(auth=KNOWN).pull(basic.name("private/x:1"))
     sent = {request.headers.get("authorization") for request in mirror.requests}
     assert sent == {None, "Basic " + base64.b64encode(b"m:of-the-mirror").decode()}
 

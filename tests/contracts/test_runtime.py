@@ -231,7 +231,7 @@ def test_options_are_values(tmp_path: Path, options: towline.Options) -> None:
     """They can be pickled and compared; their repr has neither secrets nor the environment."""
     given = replace(
         options,
-        credentials=towline.Credentials("me", "the-secret"),
+        auth=towline.Credentials("me", "the-secret"),
         locations=Locations(environ={"TOKEN": "another-secret"}),
         rules=towline.Rules.LIBPOD_1_3,
         platform=towline.Platform("linux", "arm64"),

@@ -135,7 +135,7 @@ def test_the_pulled_image_has_a_generated_config(
     result = pulling.pull(f"{host}/{repository}", label, writer)
     image = result.attempts[0].stored
     assert image is not None
-    assert (image.id, image.config) == (sha256_of(CONFIG).hex, CONFIG)
+    assert (image.id, image.raw_config) == (sha256_of(CONFIG).hex, CONFIG)
     assert image.digest == sha256_of(PLAIN)
     assert image.manifest.data == MANIFESTS[repository][1]
     store = towline.open_store(tmp_path / "images")

@@ -122,7 +122,7 @@ def pull_trusted(puller: Puller, registry: RegistryServer, way: str, rules: Rule
             pass  # by tag
     (attempt,) = runtime.pull(name).attempts
     assert attempt.stored is not None
-    assert attempt.stored.config == GOOD.plan.config
+    assert attempt.stored.raw_config == GOOD.plan.config
     (newest, *_) = attempt.stored.names
     return newest
 
@@ -155,7 +155,7 @@ def assert_trusted(puller: Puller, name: str, way: str) -> None:
     blobs = {tar} if way == "docker-archive" else set(GOOD.blobs)
     image = store.image(name)
     for found in (image, store.image(str(image.digest)), store.image(image.id)):
-        assert found.config == GOOD.plan.config
+        assert found.raw_config == GOOD.plan.config
         assert store.image(name).id == GOOD.plan.id
     assert {each.digest_text for each in image.layers} == blobs
     index = json.loads((puller.folder / "store/index.json").read_bytes())

@@ -19,7 +19,7 @@ import towline
 from towline.config.locations import Locations
 from towline.core import Archive, CoreError, layer_pass
 from towline.errors import TowlineError
-from towline.store.layout import LayoutStore, open_store
+from towline.store.layout.store import LayoutStore, open_store
 
 ESCAPES = "\x1b[2J\x1b]0;owned\x07\u009b31m\u202egnp\r\ntowline: all is well"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"

@@ -22,7 +22,7 @@ from towline.config.locations import Locations
 from towline.errors import TowlineError
 from towline.name.digest import Digest
 from towline.rules import Rules
-from towline.store.layout import LayoutStore, open_store
+from towline.store.layout.store import LayoutStore, open_store
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "hello.tar"
 NAME = "localhost/hello:latest"

@@ -228,7 +228,7 @@ def test_the_right_bytes_or_one_error(puller: Puller, images: RegistryServer, ca
 
 def pull(puller: Puller, name: str, credentials: Credentials | None = None) -> str:
     """Pull; returns the code of the error, `""` if there is none."""
-    runtime = puller.runtime(tls_verify=False, credentials=credentials)
+    runtime = puller.runtime(tls_verify=False, auth=credentials)
     try:
         runtime.pull(name)
     except PullFailedError as failed:

@@ -16,8 +16,8 @@ import pytest
 import towline.store.layout
 from tests.support.store_images import put, state
 from tests.support.storing_process import CLAIMED, IMAGES, LARGE, MOVING, PROVEN, SHARED_NAME
-from towline.store.layout import open_store
 from towline.store.layout.locks import acquire
+from towline.store.layout.store import open_store
 
 KILLS = 20
 

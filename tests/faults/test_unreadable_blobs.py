@@ -12,7 +12,7 @@ from tests.support.privileges import bound_by_file_modes
 from tests.support.store_images import blob_path
 from tests.support.towline_cli import CommandLine
 from towline.errors import StoreError
-from towline.store.layout import LayoutStore
+from towline.store.layout.store import LayoutStore
 
 pytestmark = pytest.mark.clause("STORE-022")
 
@@ -72,7 +72,7 @@ def test_reading_an_unreadable_blob_names_its_file(
     with bound_by_file_modes():
         image = store.image("hello")
         with pytest.raises(StoreError) as caught:
-            _ = image.manifest if kind == "manifest" else image.config
+            _ = image.manifest if kind == "manifest" else image.raw_config
         assert caught.value.code == "store.blob_closed"
         assert caught.value.facts["path"] == str(path)
 

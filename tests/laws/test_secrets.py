@@ -20,7 +20,7 @@ from towline.registry.credentials import Credentials
 from towline.rules import Rules
 from towline.runtime.options import Options
 from towline.runtime.runtime import Runtime
-from towline.store.layout import open_store
+from towline.store.layout.store import open_store
 
 PASSWORD, IDENTITY, TOKEN = "pass-Zk3w9", "identity-Qm7x2", "token-Vn5t8"
 BASIC = base64.b64encode(f"me:{PASSWORD}".encode()).decode()
@@ -90,7 +90,7 @@ def _options(folder: Path, rules: Rules) -> Options:
     return Options(
         rules=rules,
         policy=policy,
-        credentials=CREDENTIALS,
+        auth=CREDENTIALS,
         tls_verify=False,
         timeouts=SHORT_TIMEOUTS,
         locations=Locations(environ={}, etc=str(folder / "etc"), run=str(folder)),
@@ -127,7 +127,7 @@ def test_no_secret_is_shown(
             auth = tmp_path / "auth.json"
             entry = {"auth": BASIC, "identitytoken": IDENTITY}
             auth.write_text(json.dumps({"auths": {server.host: entry}}))
-            options = replace(options, credentials=None, authfile=auth)
+            options = replace(options, auth=None, authfile=auth)
         runtime = Runtime(open_store(tmp_path / "store"), options)
         for label in (None, "version"):
             try:
@@ -167,7 +167,7 @@ def test_a_broken_auth_file_shows_no_secret(tmp_path: Path, rules: Rules, text: 
     """The message has the location of the error in the file, not the text there."""
     auth = tmp_path / "auth.json"
     auth.write_text(text)
-    options = replace(_options(tmp_path, rules), credentials=None, authfile=auth)
+    options = replace(_options(tmp_path, rules), auth=None, authfile=auth)
     with pytest.raises(TowlineError) as caught:
         Runtime(open_store(tmp_path / "store"), options).pull("a.example:1/r")
     assert not [shown for shown in _shown(caught.value) for secret in SECRETS if secret in shown]

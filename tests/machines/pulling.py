@@ -34,7 +34,7 @@ from towline.rules import Rules
 from towline.runtime.options import Options
 from towline.runtime.results import PullResult
 from towline.runtime.runtime import Runtime
-from towline.store.layout import open_store
+from towline.store.layout.store import open_store
 
 __all__ = ["PullMachine"]
 

@@ -25,7 +25,8 @@ from tests.support.store_images import Made, layer, make, put
 from towline.errors import StoreError
 from towline.image.manifest import OCI_INDEX, RawManifest
 from towline.name.digest import sha256_of
-from towline.store.layout import StoredImage, open_store
+from towline.store.layout.image import StoredImage
+from towline.store.layout.store import open_store
 
 pytestmark = [pytest.mark.timeout(3600), pytest.mark.clause("STORE-024", "STORE-004", "STORE-006")]
 
@@ -182,7 +183,7 @@ class AttackedStore(RuleBasedStateMachine):
             if made in TRUSTED:
                 image = self.store.image(made.plan.id)
                 assert name in image.names
-                assert image.config == made.plan.config
+                assert image.raw_config == made.plan.config
                 layers = [LAYERS[each.digest_text][1] for each in image.layers]
                 assert layers == uncompressed(made)[1]
 
@@ -196,7 +197,7 @@ def same(image: StoredImage, made: Made) -> bool:
     """Whether a stored image has the manifest, config and layers that were pulled."""
     return (
         image.manifest == made.plan.manifest
-        and image.config == made.plan.config
+        and image.raw_config == made.plan.config
         and image.layers == tuple(planned.descriptor for planned in made.plan.layers)
     )
 

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 )
 
 from tests.support.store_images import make, put, state
-from towline.store.layout import open_store
+from towline.store.layout.store import open_store
 
 pytestmark = pytest.mark.timeout(3600)  # for the slow profile
 

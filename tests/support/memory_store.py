@@ -8,8 +8,9 @@ import lzma
 import tarfile
 import threading
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from io import BytesIO
 from typing import Self
 
@@ -19,8 +20,10 @@ from tests.support.byte_writers import MemoryWriter
 from towline.cancel import CancelToken
 from towline.core import CoreError
 from towline.errors import SourceError, StoreError, VerificationError
+from towline.image.config import ImageConfig, parse_config
 from towline.image.descriptor import Descriptor
 from towline.image.manifest import Manifest, RawManifest
+from towline.image.platform import Platform
 from towline.image.schema1 import Schema1, manifest_digest, parse_image
 from towline.name.digest import Digest, digest_of, sha256_of
 from towline.store.protocol import ImagePlan, LayerPlan
@@ -37,13 +40,29 @@ class MemoryImage:
 
     id: str
     manifest: RawManifest
-    config: bytes
+    raw_config: bytes
     names: tuple[str, ...]
     listed: RawManifest | None
 
     @property
     def digest(self) -> Digest:
         return manifest_digest(self.manifest)
+
+    @property
+    def config(self) -> ImageConfig:
+        return parse_config(self.raw_config or b"{}")
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        return self.config.labels
+
+    @property
+    def platform(self) -> Platform:
+        return self.config.platform
+
+    @property
+    def created(self) -> datetime | None:
+        return self.config.created
 
     @property
     def layers(self) -> tuple[Descriptor, ...]:
@@ -115,6 +134,18 @@ class MemoryStore:
         if len(found) > 1:
             raise StoreError("store.ambiguous_id", id=name, ids=tuple(each.id for each in found))
         return found[0]
+
+    def __iter__(self) -> Iterator[MemoryImage]:
+        return iter(self._images)
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __contains__(self, name: object, /) -> bool:
+        try:
+            return isinstance(name, str) and bool(self.image(name).id)
+        except StoreError:
+            return False
 
     def find_id(self, prefix: str, /) -> str | None:
         found = [image.id for image in self._images if image.id.startswith(prefix)]

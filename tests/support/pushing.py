@@ -17,7 +17,7 @@ from tests.support.registry import RegistryServer
 from towline.config.locations import Locations
 from towline.runtime.options import Options
 from towline.runtime.runtime import Runtime
-from towline.store.layout import LayoutStore, open_store
+from towline.store.layout.store import LayoutStore, open_store
 from towline.timeouts import Timeouts
 
 __all__ = ["SHORT_TIMEOUTS", "Puller", "SmallImage", "digest_of", "push", "small_image"]

@@ -37,7 +37,7 @@ from towline.runtime.options import Options
 from towline.runtime.policy import load_policy
 from towline.runtime.runtime import Runtime
 from towline.source import docker_archive
-from towline.store.layout import open_store
+from towline.store.layout.store import open_store
 from towline.timeouts import Timeouts
 from towline.transport import image_name, parse_image_name
 from towline.transport.containers_storage import parse_store_reference

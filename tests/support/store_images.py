@@ -20,8 +20,9 @@ from towline.image.manifest import (
     RawManifest,
 )
 from towline.name.digest import Digest, sha256_of
-from towline.store.layout import LayoutStore, StoredImage
+from towline.store.layout.image import StoredImage
 from towline.store.layout.paths import StorePaths
+from towline.store.layout.store import LayoutStore
 from towline.store.protocol import ImagePlan, LayerPlan
 
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"

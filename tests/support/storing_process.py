@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.support.store_images import Made, layer, make, put
-from towline.store.layout import open_store
+from towline.store.layout.store import open_store
 
 MOVING = "localhost/moving:latest"
 IMAGES = [

@@ -29,7 +29,7 @@ from towline.runtime.runtime import Runtime
 from towline.source import docker
 from towline.source.docker import DockerAccess, DockerSource
 from towline.source.protocol import Source
-from towline.store.layout import LayoutStore, open_store
+from towline.store.layout.store import LayoutStore, open_store
 from towline.transport import ImageReference
 from towline.transport.docker import DockerReference
 
@@ -336,7 +336,7 @@ def test_which_options_label_check_and_copy_use(
     seen = _accesses(monkeypatch)
     certs = world.folder / "certs"
     certs.mkdir()
-    options = replace(world.options(rules), credentials=secret, tls_verify=False, cert_dir=certs)
+    options = replace(world.options(rules), auth=secret, tls_verify=False, cert_dir=certs)
     for label in (None, "Version"):
         with pytest.raises(TowlineError):
             Runtime(world.store, options).pull("a.example/one", label=label)

@@ -12,14 +12,16 @@ import signal
 import sys
 import threading
 import time
+from typing import TYPE_CHECKING
 
 import click
 
+from towline import __version__
 from towline.cli import interrupts
 from towline.cli.interrupts import INTERRUPTED
-from towline.cli.show import print_error
-from towline.cli.usage import no_such_command, usage_message
-from towline.errors import TowlineError
+
+if TYPE_CHECKING:
+    from towline.errors import TowlineError
 
 __all__ = ["run", "towline"]
 
@@ -52,6 +54,8 @@ class _Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in _MODULES and not args[0].startswith("-"):
+            from towline.cli.usage import no_such_command
+
             raise no_such_command(args[0], _MODULES, ctx)
         return super().resolve_command(ctx, args)
 
@@ -67,7 +71,7 @@ class _Commands(click.Group):
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(package_name="towline")
+@click.version_option(__version__, prog_name="towline")
 def towline() -> None:
     """Pull container images the way libpod does, without a daemon."""
 
@@ -87,30 +91,43 @@ def _invoke() -> int:
     try:
         status: int | None = towline.main(standalone_mode=False)
         sys.stdout.flush()  # so that a write error is handled here and not at interpreter exit
-    except (click.exceptions.Abort, KeyboardInterrupt):  # click raises Abort
-        print_error("interrupted")
-        return INTERRUPTED
-    except _HELP as error:
-        error.show()
-        return USAGE
-    except click.UsageError as error:
-        print_error(usage_message(error))
-        return USAGE
-    except click.ClickException as error:
-        print_error(error.format_message())
-        return error.exit_code
-    except TowlineError as error:
-        print_error(str(error))
-        return _status(error)
-    except BrokenPipeError:  # the reader of the output closed the pipe
-        sys.stderr.close()
-        return FAILED
-    except OSError as error:  # from the output or the system: a full disk, too many open files
-        print_error(f"cannot continue: {error}")
-        with contextlib.suppress(OSError):
-            sys.stdout.close()
-        return FAILED
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - others are raised again
+        return _report(error)
     return status or 0
+
+
+def _report(error: BaseException) -> int:
+    """Print the message of an error; return the exit status."""
+    from towline.cli.show import print_error
+    from towline.cli.usage import usage_message
+    from towline.errors import TowlineError
+
+    match error:
+        case click.exceptions.Abort() | KeyboardInterrupt():  # click raises Abort
+            print_error("interrupted")
+            return INTERRUPTED
+        case click.UsageError() if isinstance(error, _HELP):
+            error.show()
+            return USAGE
+        case click.UsageError():
+            print_error(usage_message(error))
+            return USAGE
+        case click.ClickException():
+            print_error(error.format_message())
+            return error.exit_code
+        case TowlineError():
+            print_error(str(error))
+            return _status(error)
+        case BrokenPipeError():  # the reader of the output closed the pipe
+            sys.stderr.close()
+            return FAILED
+        case OSError():  # from the output or the system: a full disk, too many open files
+            print_error(f"cannot continue: {error}")
+            with contextlib.suppress(OSError):
+                sys.stdout.close()
+            return FAILED
+        case _:
+            raise error
 
 
 def _exit_after_interrupt() -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from towline.config.credentials import AuthLookup
-from towline.config.endpoints import Endpoint
-from towline.runtime.explain import Explanation
 from towline.transport import image_name
-from towline.transport.facts import ConfigEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from towline.config.credentials import AuthLookup
+    from towline.config.endpoints import Endpoint
+    from towline.runtime.explain import Explanation
+    from towline.transport.facts import ConfigEntry
 
 __all__ = ["auth_lines", "goal_lines"]
 

@@ -134,7 +134,7 @@ def _options(
 ) -> Options:
     return Options(
         rules=Rules.named(edition),
-        credentials=None if creds is None else credentials(creds),
+        auth=None if creds is None else credentials(creds),
         platform=None if platform is None else parse_platform(platform),
         **others,
     )

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from towline.progress import BlobProgress, TextWriter
-
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from rich.progress import Progress, TaskID
+
+    from towline.progress import BlobProgress, TextWriter
 
 __all__ = ["ProgressView", "progress_view"]
 

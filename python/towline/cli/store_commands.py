@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from towline.cli.flags import FORMAT, ROOT
 from towline.cli.show import print_error, print_json, print_lines, print_warning, size_text
 from towline.errors import StoreError, TowlineError
-from towline.runtime.stores import Collected, LayoutStore, Verification, open_store
-from towline.store.protocol import Image
+from towline.runtime.stores import open_store
+from towline.store.layout.gc import Collected
+from towline.store.layout.store import LayoutStore
+from towline.store.layout.verify import Verification
 from towline.wording.counting import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from towline.store.protocol import Image
 
 __all__ = ["gc", "images", "inspect", "remove", "verify"]
 
@@ -90,7 +96,7 @@ def inspect(name: str, root: Path) -> int:
     NAME is a name, an ID or the start of one, or a digest.
     """
     image = open_store(root, create=False).image(name)
-    print_json(_described(image) | {"config": _config_json(image.config)})
+    print_json(_described(image) | {"config": _config_json(image.raw_config)})
     return 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,9 +12,13 @@ from towline.cli.flags import FORMAT, QUIET, ROOT, with_deciding_options, with_o
 from towline.cli.progress_view import progress_view
 from towline.cli.show import print_error, print_json, print_lines, print_warning
 from towline.errors import TowlineError
-from towline.runtime.options import Options
-from towline.runtime.results import PullResult
 from towline.runtime.stores import existing_store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from towline.runtime.options import Options
+    from towline.runtime.results import PullResult
 
 __all__ = ["pull", "resolve"]
 

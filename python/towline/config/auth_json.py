@@ -6,15 +6,18 @@ No ``repr`` and no error contains a secret.  (AUTH-001 to AUTH-009)
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from towline.errors import ConfigurationError
 from towline.go import go_base64
 from towline.go.go_json import GoJsonError, decode, string, strings_by_key, struct
 from towline.registry.credentials import Credentials
-from towline.rules.config import ConfigRules
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from towline.rules.config import ConfigRules
 
 __all__ = ["AuthEntry", "AuthFile", "parse_auth_file"]
 

@@ -6,10 +6,13 @@ TLS-001 to TLS-004.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from towline.errors import ConfigurationError
 from towline.registry.certificates import Certificates
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["certificates_of"]
 

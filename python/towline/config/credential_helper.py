@@ -13,12 +13,14 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from towline.errors import ConfigurationError
 from towline.go.go_json import GoJsonError, decode, string, struct
 from towline.registry.credentials import Credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["HELPER_SECONDS", "ask_helper", "helper_program"]
 

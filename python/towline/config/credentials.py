@@ -5,17 +5,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from towline.config.auth_json import AuthFile
 from towline.config.load import read_auth_file
 from towline.config.locations import Locations, auth_file_paths
 from towline.errors import TowlineError, step
-from towline.registry.credentials import Credentials
-from towline.rules.config import ConfigRules
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from towline.config.auth_json import AuthFile
+    from towline.registry.credentials import Credentials
+    from towline.rules.config import ConfigRules
 
 __all__ = ["AUTH_FILES", "AuthLookup", "explain_credentials", "find_credentials"]
 

@@ -6,10 +6,13 @@ The functions are pure: they take the parsed registries.conf and a reference.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from towline.config.registries import Mirror, Registries, Registry
 from towline.errors import InvalidNameError, RegistryError
 from towline.name.reference import Reference, parse_normalized, parse_reference
+
+if TYPE_CHECKING:
+    from towline.config.registries import Mirror, Registries, Registry
 
 __all__ = ["Endpoint", "endpoints_of"]
 

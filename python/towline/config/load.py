@@ -6,22 +6,22 @@ A file that exists but cannot be read or parsed is always an error.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from errno import EFBIG
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from towline.config import registries_conf, registries_conf_2019
-from towline.config.auth_json import AuthFile, parse_auth_file
-from towline.config.certs_d import certificates_of
 from towline.config.locations import Locations, alias_cache_path, certificate_directories
-from towline.config.registries import Registries
 from towline.errors import PathError, path_errors, step
-from towline.registry.certificates import Certificates
-from towline.rules.config import ConfigRules
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from towline.config.auth_json import AuthFile
+    from towline.config.registries import Registries, RegistriesCache
+    from towline.registry.certificates import Certificates
+    from towline.rules.config import ConfigRules
 
 __all__ = [
-    "RegistriesCache",
     "find_certificates",
     "load_registries",
     "read_auth_file",
@@ -30,13 +30,6 @@ __all__ = [
 ]
 
 _SIZE_MAX = 16 << 20  # bytes of a configuration file
-
-
-@dataclass(slots=True)
-class RegistriesCache:
-    """The configurations that were read before, by path, without errors (CONF-009)."""
-
-    read: dict[str, Registries] = field(default_factory=dict)
 
 
 # --- registries.conf ----------------------------------------------------------------------------
@@ -78,6 +71,9 @@ def load_registries(
         PathError: a file that must exist is missing, or one cannot be read.
         ConfigurationError: ``registries_conf.*``.
     """
+    from towline.config import registries_conf, registries_conf_2019
+    from towline.config.registries import Registries
+
     path, required = registries_conf_path(locations, rules, explicit)
     if cache is not None and rules.registries_cached and path in cache.read:
         return cache.read[path]
@@ -163,6 +159,8 @@ def read_auth_file(path: str, *, legacy: bool, required: bool) -> AuthFile | Non
         PathError: it cannot be read, or is required and does not exist.
         ConfigurationError: ``auth.not_json``.
     """
+    from towline.config.auth_json import parse_auth_file
+
     with step("reading-auth-file", path=path):
         data = _read(path, required=required)
         return None if data is None else parse_auth_file(data, path, legacy=legacy)
@@ -199,6 +197,8 @@ def find_certificates(
                 if explicit is not None:
                     raise
                 continue  # TLS-002: also a directory without read permission is skipped
+        from towline.config.certs_d import certificates_of
+
         return certificates_of(directory, names)
     return None
 

@@ -7,11 +7,14 @@ of the machine.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from towline.rules.config import ConfigRules
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from towline.rules.config import ConfigRules
 
 __all__ = ["Locations", "alias_cache_path", "auth_file_paths", "certificate_directories"]
 

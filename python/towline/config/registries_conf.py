@@ -5,14 +5,17 @@ CONF-030 to CONF-039.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from towline.config.registries import Mirror, Registries, Registry, ShortNameMode
 from towline.config.toml_table import Table, load
 from towline.errors import InvalidNameError
 from towline.name.parts import is_registry
 from towline.name.reference import Reference, parse_reference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["RegistriesFile", "merge", "parse", "parse_alias_cache"]
 

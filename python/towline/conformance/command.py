@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -28,6 +28,9 @@ from towline.conformance.report import (
 from towline.conformance.runner import Outcome, Plan, run
 from towline.conformance.servers import NAMES, ServersError
 from towline.conformance.vectors import Case, VectorsError, load_vectors
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["conformance", "main"]
 

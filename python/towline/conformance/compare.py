@@ -7,13 +7,16 @@ Values are compared after tokens were replaced.  ``null`` and an empty list diff
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from towline.conformance.protocol import Answer
 from towline.conformance.tokens import unfold
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from towline.conformance.protocol import Answer
 
 __all__ = ["Difference", "differences", "unshown"]
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from towline.conformance.runner import Outcome
-from towline.conformance.vectors import Case
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from pathlib import Path
+
+    from towline.conformance.runner import Outcome
+    from towline.conformance.vectors import Case
 
 __all__ = ["NOTHING", "Expected", "ExpectedFailures", "ExpectedFailuresError", "read_expected"]
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from towline.conformance.report import Report, Result
+if TYPE_CHECKING:
+    from towline.conformance.report import Report, Result
 
 __all__ = ["junit"]
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from towline.conformance.report import Clause, Report, Result
 from towline.conformance.runner import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from towline.conformance.report import Clause, Report, Result
 
 __all__ = ["page"]
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from towline.conformance.runner import Outcome, Verdict
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from towline.conformance.runner import Outcome, Verdict
 
 __all__ = ["VERDICTS", "Clause", "Report", "ReportError", "Result", "read_clauses", "result_of"]
 

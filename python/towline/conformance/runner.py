@@ -5,18 +5,21 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from towline.conformance.compare import Difference, differences, unshown
 from towline.conformance.fixtures import fixture_root, work_directory
 from towline.conformance.protocol import Answer, Driver, DriverError, Greeting
 from towline.conformance.servers import NAMES, ServerFiles, serving
 from towline.conformance.tokens import Tokens
-from towline.conformance.vectors import Case
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from towline.conformance.vectors import Case
 
 __all__ = ["Outcome", "Plan", "Session", "Verdict", "run", "site"]
 

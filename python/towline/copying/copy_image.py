@@ -7,23 +7,27 @@ first layer is fetched, and only `Ingest.publish` makes anything visible.  (PULL
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from towline.cancel import CancelToken
 from towline.copying.layers import LayerFetch
-from towline.copying.reading import Reading
 from towline.errors import PlatformMismatchError, VerificationError, step
-from towline.goal import PullRefPair
-from towline.image.config import ImageConfig
-from towline.image.descriptor import Descriptor
 from towline.image.manifest import Manifest, RawManifest
 from towline.image.schema1 import Schema1, manifest_digest
-from towline.name.digest import Digest
-from towline.progress import Progress
-from towline.rules.copying import CopyingRules
-from towline.source.protocol import Source
 from towline.store.protocol import Destination, Image, ImagePlan, Ingest, LayerPlan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from towline.cancel import CancelToken
+    from towline.copying.reading import Reading
+    from towline.goal import PullRefPair
+    from towline.image.config import ImageConfig
+    from towline.image.descriptor import Descriptor
+    from towline.name.digest import Digest
+    from towline.progress import Progress
+    from towline.rules.copying import CopyingRules
+    from towline.source.protocol import Source
 
 __all__ = ["CopiedImage", "Copying"]
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from towline.copying.reading import Reading
+from typing import TYPE_CHECKING
+
 from towline.errors import LabelMissingError
-from towline.source.protocol import Source
+
+if TYPE_CHECKING:
+    from towline.copying.reading import Reading
+    from towline.source.protocol import Source
 
 __all__ = ["check_label"]
 

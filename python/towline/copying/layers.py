@@ -6,17 +6,21 @@ No task holds one sink while it waits for another, so a deadlock is impossible.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from towline.cancel import CancelToken
 from towline.errors import RegistryError, TowlineError, VerificationError, step
 from towline.progress import BlobProgress, BlobState, Progress
-from towline.rules.copying import CopyingRules
 from towline.source.protocol import Alternatives, OpenBlob, Source
-from towline.store.protocol import BlobSink, Ingest, LayerPlan
 from towline.transport import image_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from towline.cancel import CancelToken
+    from towline.rules.copying import CopyingRules
+    from towline.store.protocol import BlobSink, Ingest, LayerPlan
 
 __all__ = ["LayerFetch"]
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from towline.errors import SourceError, step
 from towline.image.config import ImageConfig, parse_config
-from towline.image.descriptor import Descriptor
 from towline.image.manifest import (
     DOCKER_LIST,
     DOCKER_SCHEMA2,
@@ -25,12 +25,15 @@ from towline.image.manifest import (
 )
 from towline.image.platform import Platform, choose_instance
 from towline.image.schema1 import Schema1, parse_schema1
-from towline.name.digest import Digest
-from towline.rules.copying import CopyingRules
-from towline.rules.limits import TransferLimits
 from towline.source.protocol import Announcing, Source
-from towline.store.protocol import ImageStore
 from towline.transport import image_name
+
+if TYPE_CHECKING:
+    from towline.image.descriptor import Descriptor
+    from towline.name.digest import Digest
+    from towline.rules.copying import CopyingRules
+    from towline.rules.limits import TransferLimits
+    from towline.store.protocol import ImageStore
 
 __all__ = ["Reading"]
 

@@ -5,23 +5,37 @@ Source: the OCI image specification, config.md; parsed as the original parses it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from towline.errors import InvalidNameError, SourceError
 from towline.go.go_json import GoJsonError, Struct, decode, list_of, string, strings_by_key, struct
+from towline.image.platform import Platform
 from towline.name.digest import Digest, parse_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["ImageConfig", "parse_config"]
 
 
 @dataclass(frozen=True, slots=True)
 class ImageConfig:
-    """The fields of a config that towline uses.
+    """The fields of a config that towline uses; absent texts are empty.
 
     Attributes:
+        os: the operating system, such as ``linux``.
+        architecture: in Go's spelling, such as ``amd64``.
+        variant: of the architecture, such as ``v8``.
+        labels: by key.
         diff_id_texts: as written, lowest layer first; `diff_ids` are the validated values.
+        created: when the image was made; None if that is unknown or not a valid time.
+        env: ``NAME=VALUE`` entries.
+        entrypoint: the program and its first arguments.
+        cmd: the default arguments.
+        user: that runs the program.
+        working_dir: in which the program starts.
     """
 
     os: str
@@ -29,6 +43,17 @@ class ImageConfig:
     variant: str
     labels: Mapping[str, str]
     diff_id_texts: tuple[str, ...]
+    created: datetime | None = None
+    env: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] = ()
+    cmd: tuple[str, ...] = ()
+    user: str = ""
+    working_dir: str = ""
+
+    @property
+    def platform(self) -> Platform:
+        """The platform that the image is for."""
+        return Platform(self.os, self.architecture, self.variant)
 
     @property
     def diff_ids(self) -> tuple[Digest, ...] | None:
@@ -56,6 +81,38 @@ def parse_config(data: bytes) -> ImageConfig:
             variant=document.get("variant", string, ""),
             labels=run_config.get("Labels", strings_by_key, {}),
             diff_id_texts=tuple(rootfs.get("diff_ids", list_of(string, ""), [])),
+            created=_time(_text(document, "created")),
+            env=_texts(run_config, "Env"),
+            entrypoint=_texts(run_config, "Entrypoint"),
+            cmd=_texts(run_config, "Cmd"),
+            user=_text(run_config, "User"),
+            working_dir=_text(run_config, "WorkingDir"),
         )
     except GoJsonError as fault:
         raise SourceError("config.not_json", reason=str(fault)) from None
+
+
+# The fields below decide nothing, so a wrong type in them does not make the image unusable.
+
+
+def _text(document: Struct, field: str) -> str:
+    try:
+        return document.get(field, string, "")
+    except GoJsonError:
+        return ""
+
+
+def _texts(document: Struct, field: str) -> tuple[str, ...]:
+    try:
+        return tuple(document.get(field, list_of(string, ""), []))
+    except GoJsonError:
+        return ()
+
+
+def _time(text: str) -> datetime | None:
+    """A time of RFC 3339, as in ``2026-01-02T03:04:05.123456789Z``."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return time if time.tzinfo is not None else None

@@ -5,12 +5,15 @@ Source: the OCI image specification, descriptor.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from towline.go.go_json import Struct, integer, list_of, string, strings_by_key, struct
 from towline.image.platform import Platform
 from towline.name.digest import Digest, parse_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["Descriptor", "read_descriptor"]
 

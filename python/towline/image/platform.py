@@ -6,11 +6,13 @@ PLAT-001 to PLAT-008.
 from __future__ import annotations
 
 import platform as _host
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from towline.errors import ConfigurationError, PlatformMismatchError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 __all__ = ["Platform", "choose_instance", "host_platform", "parse_platform"]
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from towline.errors import SourceError
 from towline.go.go_json import (
@@ -42,6 +42,9 @@ from towline.image.manifest import (
     recognise,
 )
 from towline.name.digest import Digest, digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["Schema1", "manifest_digest", "parse_image", "parse_schema1"]
 

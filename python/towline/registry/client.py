@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from urllib3 import HTTPHeaderDict
 
 from towline.cancel import CancelToken
 from towline.errors import RegistryError, TowlineError, step
-from towline.registry.certificates import Certificates
 from towline.registry.challenge import Challenge, choose_challenge, parse_challenges
 from towline.registry.connection_slots import PARALLEL_BLOBS
 from towline.registry.credentials import Credentials, basic
 from towline.registry.endpoint_log import RateLimit, read_rate_limit
 from towline.registry.error_body import BODY_MAX, Requested, reason_phrase, response_error
 from towline.registry.http import HttpClient, HttpOptions, origin
-from towline.registry.response import Response
 from towline.registry.tokens import Tokens
-from towline.rules.limits import TransferLimits
-from towline.rules.registry import RegistryRules
 from towline.timeouts import Timeouts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from towline.registry.certificates import Certificates
+    from towline.registry.response import Response
+    from towline.rules.limits import TransferLimits
+    from towline.rules.registry import RegistryRules
 
 __all__ = ["RegistryClient"]
 

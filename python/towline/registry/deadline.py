@@ -12,15 +12,17 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.poolmanager import PoolManager
 
 from towline.registry.socket_body import SocketBody
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["Canceller", "Deadline", "Watchdog", "use_deadlines"]
 

@@ -9,9 +9,10 @@ import copy
 import re
 import threading
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from towline.errors import TowlineError
+if TYPE_CHECKING:
+    from towline.errors import TowlineError
 
 __all__ = ["EndpointLog", "EndpointUse", "RateLimit", "read_rate_limit"]
 

@@ -6,9 +6,9 @@ as long as a server demands, keep some secrets on a redirect, and change the byt
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urljoin, urlsplit
 
 from urllib3 import HTTPHeaderDict, Timeout
@@ -16,9 +16,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.poolmanager import PoolManager
 from urllib3.response import BaseHTTPResponse
 
-from towline.cancel import CancelToken
 from towline.errors import RegistryError
-from towline.registry.certificates import Certificates
 from towline.registry.deadline import Watchdog
 from towline.registry.error_body import parse_web_url, redact_url
 from towline.registry.host_backoff import HOST_BACKOFF
@@ -27,7 +25,13 @@ from towline.registry.proxy import new_manager, proxy_for
 from towline.registry.response import Response
 from towline.registry.retry import TRANSIENT_STATUSES, Retries
 from towline.registry.tls import context
-from towline.timeouts import Timeouts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from towline.cancel import CancelToken
+    from towline.registry.certificates import Certificates
+    from towline.timeouts import Timeouts
 
 __all__ = ["HttpClient", "HttpOptions", "origin"]
 

@@ -9,14 +9,17 @@ from __future__ import annotations
 import errno
 import os
 import ssl
-from collections.abc import Iterator
 from http.client import BadStatusLine, IncompleteRead, LineTooLong, RemoteDisconnected
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from urllib3 import exceptions
 
 from towline.errors import RegistryError
 from towline.registry.error_body import printable, redact_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["network_error"]
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-import ssl
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from urllib3.poolmanager import PoolManager, ProxyManager
 from urllib3.util import make_headers
 
 from towline.registry.deadline import use_deadlines
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["new_manager", "proxy_for"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Self
@@ -12,15 +11,17 @@ from urllib.parse import urlsplit
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
-from towline.cancel import CancelToken
 from towline.errors import LimitExceededError, RegistryError
-from towline.registry.deadline import Deadline, Watchdog
 from towline.registry.error_body import redact_url
 from towline.registry.network_error import network_error
-from towline.timeouts import Timeouts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from towline.cancel import CancelToken
     from towline.core import ByteWriter
+    from towline.registry.deadline import Deadline, Watchdog
+    from towline.timeouts import Timeouts
 
 __all__ = ["Response"]
 

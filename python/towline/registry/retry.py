@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
 
 from towline.errors import RegistryError
-from towline.timeouts import Timeouts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from towline.timeouts import Timeouts
 
 __all__ = [
     "TRANSIENT_CAUSES",

@@ -6,10 +6,14 @@ import contextlib
 import errno
 import os
 import ssl
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from towline.errors import ConfigurationError
-from towline.registry.certificates import Certificates
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from towline.registry.certificates import Certificates
 
 __all__ = ["context"]
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 import threading
 import time
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from towline.errors import RegistryError
 from towline.go.go_json import GoJsonError, decode, integer, string, struct
-from towline.registry.challenge import Challenge
 from towline.registry.credentials import Credentials, basic
 from towline.registry.error_body import parse_web_url, reason_phrase, redact_url
-from towline.registry.http import HttpClient
-from towline.registry.response import Response
+
+if TYPE_CHECKING:
+    from towline.registry.challenge import Challenge
+    from towline.registry.http import HttpClient
+    from towline.registry.response import Response
 
 __all__ = ["Tokens"]
 

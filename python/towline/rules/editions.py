@@ -6,9 +6,8 @@ included.  Code never compares editions; it reads a single setting.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from towline.rules.archives import ArchiveRules
 from towline.rules.config import ConfigRules
@@ -26,6 +25,9 @@ from towline.rules.names import NameRules
 from towline.rules.registry import RegistryRules
 from towline.rules.trust import TrustRules
 from towline.wording import CURRENT, LIBPOD_1_3, Wording
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["Rules"]
 

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from towline.cancel import CancelToken
-from towline.config.load import RegistriesCache, load_registries
-from towline.config.registries import Registries
-from towline.copying.copy_image import Copying
-from towline.copying.reading import Reading
 from towline.errors import step
 from towline.events import Event
-from towline.goal import PullGoal
-from towline.image.manifest import RawManifest
 from towline.image.platform import Platform, host_platform
 from towline.progress import BlobProgress, Progress, TextWriter
 from towline.runtime.disk_facts import DiskFacts
-from towline.runtime.options import Options
-from towline.runtime.policy import load_policy
-from towline.runtime.registry_access import RegistryAccess
 from towline.runtime.sources import Sources
-from towline.source.archive_cache import ArchiveCache
-from towline.source.protocol import Source
-from towline.store.protocol import ImageStore
-from towline.transport import ImageReference
 from towline.transport.docker import DockerReference
-from towline.trust.policy_json import Policy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from towline.cancel import CancelToken
+    from towline.config.registries import Registries, RegistriesCache
+    from towline.copying.copy_image import Copying
+    from towline.copying.reading import Reading
+    from towline.goal import PullGoal
+    from towline.image.manifest import RawManifest
+    from towline.registry.endpoint_log import EndpointLog
+    from towline.runtime.options import Options
+    from towline.runtime.registry_access import RegistryAccess
+    from towline.source.archive_cache import ArchiveCache
+    from towline.source.protocol import Source
+    from towline.store.protocol import ImageStore
+    from towline.transport import ImageReference
+    from towline.trust.policy_json import Policy
 
 __all__ = ["Call", "Hooks"]
 
@@ -53,7 +56,7 @@ class Call:
     """One call of a runtime.
 
     Everything is read when it is first used, so that an error in a file affects only those calls
-    that need the file.
+    that need the file.  The modules for it are imported only then.
 
     Attributes:
         store: the store that takes the images.
@@ -104,6 +107,8 @@ class Call:
         Raises:
             TowlineError: it cannot be read or is invalid.
         """
+        from towline.config.load import load_registries
+
         options = self.options
         return load_registries(
             options.locations, options.rules.config, options.registries_conf, self._cache
@@ -112,6 +117,8 @@ class Call:
     @cached_property
     def policy(self) -> tuple[Policy, str]:
         """The signature policy and its origin; raises as `load_policy`."""
+        from towline.runtime.policy import load_policy
+
         options = self.options
         return load_policy(options.locations, options.rules, options.policy)
 
@@ -123,6 +130,8 @@ class Call:
     @cached_property
     def access(self) -> RegistryAccess:
         """Opens the sources of images in registries."""
+        from towline.runtime.registry_access import RegistryAccess
+
         return RegistryAccess(self.options, self.cancel, lambda: self.registries)
 
     @cached_property
@@ -132,7 +141,7 @@ class Call:
             self.options.rules,
             archives=self._archives,
             platform=self.options.platform,
-            docker=self.access.open,
+            docker=self._open_docker,
             custom=self._open_source,
             stop=self.cancel.stop,
         )
@@ -159,12 +168,16 @@ class Call:
 
     def reading(self, *, name_source: bool) -> Reading:
         """Return the reader of manifests; `name_source` adds the source's name to errors."""
+        from towline.copying.reading import Reading
+
         rules, limits = self.options.rules.copying, self.options.rules.limits
         store = self.store if rules.known_documents else None
         return Reading(rules, limits, self.platform, name_source=name_source, store=store)
 
     def copying(self, allow: Callable[[Source, RawManifest], None]) -> Copying:
         """Return the settings under which the call copies images; `allow` checks the policy."""
+        from towline.copying.copy_image import Copying
+
         options = self.options
         return Copying(
             destination=self.store,
@@ -191,7 +204,7 @@ class Call:
             options,
             locations=replace(options.locations, environ=environ),
             registries_conf=None,
-            credentials=None,
+            auth=None,
             cert_dir=None,
             tls_verify=None,
         )
@@ -204,6 +217,9 @@ class Call:
             self._cache,
             self._open_source,
         )
+
+    def _open_docker(self, reference: DockerReference, log: EndpointLog) -> Source:
+        return self.access.open(reference, log)
 
     def _registries_for_names(self) -> Registries:
         with step("reading-registries-conf"):

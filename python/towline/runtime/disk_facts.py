@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from contextlib import closing
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from towline.config.registries import Registries
-from towline.copying.reading import Reading
 from towline.errors import PathError, path_errors, step
-from towline.image.platform import Platform
-from towline.rules import Rules
-from towline.runtime.sources import Sources
-from towline.source.files import joined
-from towline.source.protocol import ListsImages, NamesImage
 from towline.transport import ImageReference
 from towline.transport.docker_archive import DockerArchiveReference
 from towline.transport.facts import (
@@ -26,6 +18,14 @@ from towline.transport.facts import (
 )
 from towline.transport.oci import OciReference
 from towline.transport.oci_archive import OciArchiveReference
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from towline.config.registries import Registries
+    from towline.image.platform import Platform
+    from towline.rules import Rules
+    from towline.runtime.sources import Sources
 
 __all__ = ["DiskFacts"]
 
@@ -68,6 +68,8 @@ class DiskFacts:
         try:
             os.lstat(path)
         except FileNotFoundError:
+            from towline.source.files import joined
+
             folder, slash, name = path.rpartition("/")
             return joined(_resolved(folder + slash), name)
         except (OSError, ValueError) as error:
@@ -116,6 +118,8 @@ class DiskFacts:
             SourceError: the file is not a docker-archive or is damaged; within the step
                 ``retrieving-manifest`` if it could be opened.
         """
+        from towline.source.protocol import ListsImages
+
         with closing(self._sources.open_local(DockerArchiveReference(path))) as source:
             assert isinstance(source, ListsImages)
             with step("retrieving-manifest"):
@@ -127,6 +131,8 @@ class DiskFacts:
         Raises:
             PathError, SourceError: the image cannot be selected.
         """
+        from towline.source.protocol import NamesImage
+
         reference = (OciArchiveReference if archive else OciReference)(path, image, path)
         with closing(self._sources.open_local(reference)) as source:
             assert isinstance(source, NamesImage)
@@ -141,6 +147,8 @@ class DiskFacts:
             TowlineError: the image cannot be read; an invalid config digest is reported within
                 the step ``getting-config-info``.
         """
+        from towline.copying.reading import Reading
+
         reading = Reading(
             self._rules.copying, self._rules.limits, self._platform, name_source=False
         )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from towline.config.endpoints import Endpoint, endpoints_of
-from towline.config.registries import Registries
-from towline.goal import PullGoal, PullRefPair
 from towline.transport.docker import DockerReference
 from towline.transport.facts import ConfigEntry
+
+if TYPE_CHECKING:
+    from towline.config.registries import Registries
+    from towline.goal import PullGoal, PullRefPair
 
 __all__ = ["Candidate", "Explanation", "explain_goal"]
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+import os
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import TypeVar
 
 from towline.config.locations import Locations
-from towline.image.platform import Platform
+from towline.errors import ConfigurationError
+from towline.image.platform import Platform, parse_platform
 from towline.registry.credentials import Credentials
 from towline.rules import Rules
 from towline.timeouts import Timeouts
 
-__all__ = ["Options"]
+__all__ = ["Auth", "Options", "StrPath"]
+
+T = TypeVar("T")
+StrPath = str | os.PathLike[str]
+Auth = Credentials | tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, init=False, repr=False)
 class Options:
     """The options of a `towline.Runtime`; for None the default locations of podman are used.
 
@@ -26,7 +33,8 @@ class Options:
         registries_conf: a registries.conf instead of the default locations.
         policy: a policy.json instead of the default locations.
         authfile: an auth.json instead of the default locations.
-        credentials: for every registry of the call, but not its mirrors; they override auth files.
+        auth: credentials for every registry of the call, but not its mirrors; they override auth
+            files.
         cert_dir: a directory of ``*.crt``, ``*.cert`` and ``*.key`` files instead of the default
             locations.
         tls_verify: True requires HTTPS with a trusted certificate.  False allows untrusted
@@ -38,18 +46,71 @@ class Options:
         locations: the directories in which configuration files are searched.
     """
 
-    rules: Rules = Rules.CURRENT
-    registries_conf: Path | None = None
-    policy: Path | None = None
-    authfile: Path | None = None
-    credentials: Credentials | None = None
-    cert_dir: Path | None = None
-    tls_verify: bool | None = None
-    platform: Platform | None = None
-    remove_signatures: bool = False
-    verify_diff_ids: bool = False
-    timeouts: Timeouts = field(default_factory=Timeouts)
-    locations: Locations = field(default_factory=Locations)
+    rules: Rules
+    registries_conf: Path | None
+    policy: Path | None
+    authfile: Path | None
+    auth: Credentials | None
+    cert_dir: Path | None
+    tls_verify: bool | None
+    platform: Platform | None
+    remove_signatures: bool
+    verify_diff_ids: bool
+    timeouts: Timeouts
+    locations: Locations
+
+    def __init__(
+        self,
+        *,
+        rules: Rules | str = Rules.CURRENT,
+        registries_conf: StrPath | None = None,
+        policy: StrPath | None = None,
+        authfile: StrPath | None = None,
+        auth: Auth | None = None,
+        cert_dir: StrPath | None = None,
+        tls_verify: bool | None = None,
+        platform: Platform | str | None = None,
+        remove_signatures: bool = False,
+        verify_diff_ids: bool = False,
+        timeouts: Timeouts | None = None,
+        locations: Locations | None = None,
+    ) -> None:
+        """Options; the attributes have the meaning of the arguments.
+
+        Args:
+            rules: an edition, or its name: ``"current"`` or ``"libpod-1.3"``.
+            registries_conf: a path.
+            policy: a path.
+            authfile: a path.
+            auth: `Credentials`, or a user name and a password.
+            cert_dir: a path.
+            tls_verify: True, False or None.
+            platform: a `Platform`, or ``"OS/ARCH"`` or ``"OS/ARCH/VARIANT"``.
+            remove_signatures: True or False.
+            verify_diff_ids: True or False.
+            timeouts: None for the defaults.
+            locations: None for those of this machine.
+
+        Raises:
+            ConfigurationError: ``option.platform``, ``option.rules``, ``option.no_path``.
+            TypeError: an argument has another type.
+        """
+        values = {
+            "rules": _rules(rules),
+            "registries_conf": _path("registries_conf", registries_conf),
+            "policy": _path("policy", policy),
+            "authfile": _path("authfile", authfile),
+            "auth": _credentials(auth),
+            "cert_dir": _path("cert_dir", cert_dir),
+            "tls_verify": _typed("tls_verify", tls_verify, bool, None),
+            "platform": _platform(platform),
+            "remove_signatures": _typed("remove_signatures", remove_signatures, bool),
+            "verify_diff_ids": _typed("verify_diff_ids", verify_diff_ids, bool),
+            "timeouts": _typed("timeouts", timeouts or Timeouts(), Timeouts),
+            "locations": _typed("locations", locations or Locations(), Locations),
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
         default = Options(locations=self.locations)
@@ -59,3 +120,43 @@ class Options:
             if getattr(self, field.name) != getattr(default, field.name)
         )
         return f"Options({', '.join(changed)})"
+
+
+def _rules(given: Rules | str) -> Rules:
+    if not isinstance(given, str):
+        return _typed("rules", given, Rules)
+    try:
+        return Rules.named(given)
+    except KeyError:
+        raise ConfigurationError("option.rules", text=given) from None
+
+
+def _path(name: str, given: StrPath | None) -> Path | None:
+    if given is None:
+        return None
+    if not isinstance(given, str | os.PathLike):
+        raise TypeError(f"{name} must be a path, not {type(given).__name__}")
+    if not os.fspath(given):
+        raise ConfigurationError("option.no_path", option=name)
+    return Path(given)
+
+
+def _credentials(given: object) -> Credentials | None:
+    if given is None or isinstance(given, Credentials):
+        return given
+    # The message does not show the value, which contains a password.
+    if isinstance(given, tuple) and len(given) == 2 and all(isinstance(it, str) for it in given):
+        return Credentials(*given)
+    raise TypeError("auth must be Credentials, or a tuple of a user name and a password")
+
+
+def _platform(given: Platform | str | None) -> Platform | None:
+    if isinstance(given, str):
+        return parse_platform(given)
+    return None if given is None else _typed("platform", given, Platform)
+
+
+def _typed(name: str, value: T, kind: type, *others: object) -> T:
+    if not isinstance(value, kind) and value not in others:
+        raise TypeError(f"{name} must be of the type {kind.__name__}, not {type(value).__name__}")
+    return value

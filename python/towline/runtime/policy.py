@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from towline.config.load import read_policy
-from towline.config.locations import Locations
-from towline.rules import Rules
 from towline.trust.policy_json import ACCEPT_ANYTHING, Policy, parse_policy
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from towline.config.locations import Locations
+    from towline.rules import Rules
 
 __all__ = ["BUILT_IN", "load_policy"]
 

@@ -5,26 +5,27 @@ Determines the endpoints of a name, and the credentials and certificates for eac
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from towline.cancel import CancelToken
 from towline.config.credentials import AuthLookup, explain_credentials, find_credentials
 from towline.config.endpoints import Endpoint, endpoints_of
 from towline.config.load import find_certificates
-from towline.config.registries import Registries
 from towline.errors import step
 from towline.registry.connection_slots import ConnectionSlots
-from towline.registry.credentials import Credentials
-from towline.registry.endpoint_log import EndpointLog
-from towline.runtime.options import Options
 from towline.source.mirrored import MirroredSource
-from towline.source.protocol import Source
-from towline.transport.docker import DockerReference
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from towline.cancel import CancelToken
+    from towline.config.registries import Registries
+    from towline.registry.credentials import Credentials
+    from towline.registry.endpoint_log import EndpointLog
+    from towline.runtime.options import Options
     from towline.source.docker import DockerSource
+    from towline.source.protocol import Source
+    from towline.transport.docker import DockerReference
 
 __all__ = ["RegistryAccess"]
 
@@ -76,7 +77,7 @@ class RegistryAccess:
         """Return the lookups of credentials for one endpoint, each with its result."""
         options = self.options
         if self._given_for(reference, endpoint):
-            given = options.credentials
+            given = options.auth
             name = "" if given is None else given.username
             return (AuthLookup("--creds", "found", username=name),)
         helpers = self.registries().credential_helpers if options.rules.config.mirrors else ()
@@ -119,7 +120,7 @@ class RegistryAccess:
     ) -> Credentials | None:
         options = self.options
         if self._given_for(reference, endpoint):
-            return options.credentials
+            return options.auth
         return find_credentials(
             options.locations,
             options.rules.config,
@@ -131,7 +132,7 @@ class RegistryAccess:
     def _given_for(self, reference: DockerReference, endpoint: Endpoint) -> bool:
         # AUTH-010: the caller's credentials are for the host in the name, not for mirrors
         named = reference.reference.domain
-        return self.options.credentials is not None and endpoint.reference.domain == named
+        return self.options.auth is not None and endpoint.reference.domain == named
 
     def _overridden(self, insecure: bool) -> bool:
         verify = self.options.tls_verify

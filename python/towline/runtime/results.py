@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from towline.errors import TowlineError
-from towline.registry.endpoint_log import EndpointUse
-from towline.store.protocol import Image
 from towline.transport import ImageReference, image_name
+
+if TYPE_CHECKING:
+    from towline.errors import TowlineError
+    from towline.registry.endpoint_log import EndpointUse
+    from towline.store.protocol import Image
 
 __all__ = ["Attempt", "PullResult"]
 
@@ -60,6 +62,11 @@ class PullResult:
     images: tuple[str, ...]
     attempts: tuple[Attempt, ...]
     policy: str
+
+    @property
+    def image(self) -> Image:
+        """The pulled image; the first one if several were pulled."""
+        return next(attempt.stored for attempt in self.attempts if attempt.stored is not None)
 
     @property
     def verified(self) -> tuple[str, ...]:

@@ -8,19 +8,22 @@ from __future__ import annotations
 import logging
 from contextlib import closing
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from towline.copying.copy_image import CopiedImage
 from towline.copying.label import check_label
 from towline.errors import PullCancelledError, PullFailedError, TowlineError, step
-from towline.goal import PullGoal, PullRefPair
-from towline.image.manifest import RawManifest
 from towline.registry.endpoint_log import EndpointLog
-from towline.runtime.call import Call
 from towline.runtime.results import Attempt, PullResult
-from towline.source.protocol import Source
 from towline.transport import TRANSPORTS, image_name
 from towline.trust.evaluate import evaluate
-from towline.trust.policy_json import Policy
+
+if TYPE_CHECKING:
+    from towline.copying.copy_image import CopiedImage
+    from towline.goal import PullGoal, PullRefPair
+    from towline.image.manifest import RawManifest
+    from towline.runtime.call import Call
+    from towline.source.protocol import Source
+    from towline.trust.policy_json import Policy
 
 __all__ = ["run_goal"]
 

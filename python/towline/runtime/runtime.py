@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from towline.cancel import CancelToken
-from towline.config.credentials import AuthLookup
-from towline.config.load import RegistriesCache
+from towline.config.registries import RegistriesCache
 from towline.errors import PullCancelledError, TowlineError, step
-from towline.events import Event
 from towline.goal import PullGoal, goal_from_image_reference, goal_from_name
-from towline.progress import BlobProgress, TextWriter
 from towline.runtime.call import Call, Hooks
 from towline.runtime.options import Options
-from towline.runtime.results import PullResult
-from towline.runtime.run_goal import run_goal
 from towline.source.archive_cache import ArchiveCache
-from towline.source.protocol import Source
-from towline.store.protocol import ImageStore
 from towline.transport import ImageReference, image_name, parse_image_name
 from towline.transport.docker import DockerReference
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from towline.config.credentials import AuthLookup
+    from towline.events import Event
+    from towline.progress import BlobProgress, TextWriter
     from towline.runtime.explain import Explanation
+    from towline.runtime.results import PullResult
+    from towline.source.protocol import Source
+    from towline.store.protocol import ImageStore
 
 __all__ = ["Runtime"]
 
@@ -150,7 +150,7 @@ class Runtime:
             name = image_name(reference)
             with step("deciding-goal", name=name):
                 goal = goal_from_image_reference(reference, name, call.facts, rules)
-            return run_goal(call, goal, name, None)
+            return _run(call, goal, name, None)
 
     async def pull_async(
         self,
@@ -176,7 +176,7 @@ class Runtime:
     def _pull(self, name: str, label: str | None, hooks: Hooks) -> PullResult:
         with self._call(hooks) as call:
             goal = goal_from_name(name, call.facts, self.options.rules.names)
-            return run_goal(call, goal, name, label)
+            return _run(call, goal, name, label)
 
     def _explained(self, call: Call, name: str) -> Explanation:
         from towline.runtime.explain import explain_goal
@@ -205,3 +205,9 @@ class Runtime:
                 raised = PullCancelledError("cancelled.by_caller") if cancel.cancelled else error
                 raised.wording = self.options.rules.wording
                 raise raised from error.__cause__
+
+
+def _run(call: Call, goal: PullGoal, name: str, label: str | None) -> PullResult:
+    from towline.runtime.run_goal import run_goal  # what only a pull needs is imported now
+
+    return run_goal(call, goal, name, label)

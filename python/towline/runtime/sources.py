@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from towline.image.platform import Platform
-from towline.registry.endpoint_log import EndpointLog
-from towline.rules import Rules
-from towline.source import unsupported
-from towline.source.protocol import Source
-from towline.transport import ImageReference
 from towline.transport.dir import DirReference
 from towline.transport.docker import DockerReference
 from towline.transport.docker_archive import DockerArchiveReference
@@ -20,8 +13,15 @@ from towline.transport.oci_archive import OciArchiveReference
 from towline.transport.tarball import TarballReference
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from towline.core import Stop
+    from towline.image.platform import Platform
+    from towline.registry.endpoint_log import EndpointLog
+    from towline.rules import Rules
     from towline.source.archive_cache import ArchiveCache
+    from towline.source.protocol import Source
+    from towline.transport import ImageReference
 
 __all__ = ["Sources"]
 
@@ -60,6 +60,8 @@ class Sources:
         if self.custom is not None and (source := self.custom(reference)) is not None:
             return source
         if isinstance(reference, DockerReference) and self.docker is not None:
+            from towline.registry.endpoint_log import EndpointLog
+
             return self.docker(reference, log or EndpointLog())
         return self.open_local(reference)
 
@@ -103,4 +105,6 @@ class Sources:
 
                 return tarball.open_source(reference, self.platform, self.stop)
             case _:
+                from towline.source import unsupported
+
                 return unsupported.open_source(reference)

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from towline.errors import StoreError
-from towline.store.absent import AbsentStore
-from towline.store.layout import Collected, Durability, LayoutStore, Verification
-from towline.store.layout import open_store as _open_store
-from towline.store.protocol import ImageStore
 
-__all__ = [
-    "Collected",
-    "Durability",
-    "LayoutStore",
-    "Verification",
-    "default_root",
-    "existing_store",
-    "open_store",
-]
+if TYPE_CHECKING:
+    from towline.store.layout.store import Durability, LayoutStore
+    from towline.store.protocol import ImageStore
+
+__all__ = ["default_root", "existing_store", "open_store"]
 
 
 def default_root() -> Path:
@@ -47,8 +40,10 @@ def open_store(
     Raises:
         StoreError: the directory cannot be used as a store.
     """
+    from towline.store.layout.store import open_store as open_layout
+
     path = default_root() if root is None else root
-    return _open_store(path, create=create, durability=durability)
+    return open_layout(path, create=create, durability=durability)
 
 
 def existing_store(root: str | os.PathLike[str] | None = None) -> ImageStore:
@@ -58,9 +53,12 @@ def existing_store(root: str | os.PathLike[str] | None = None) -> ImageStore:
         StoreError: there is a store that cannot be used.
     """
     path = default_root() if root is None else root
-    try:
-        return _open_store(path, create=False)
-    except StoreError as error:
-        if error.code != "store.missing":
-            raise
-        return AbsentStore(os.path.abspath(path))
+    if os.path.lexists(path):
+        try:
+            return open_store(path, create=False)
+        except StoreError as error:
+            if error.code != "store.missing":
+                raise
+    from towline.store.absent import AbsentStore
+
+    return AbsentStore(os.path.abspath(path))

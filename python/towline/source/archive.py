@@ -12,7 +12,6 @@ import errno
 import os
 import posixpath
 import stat
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from towline.core import TRANSIENT, Archive, CoreError, Member, Stop
@@ -28,6 +27,8 @@ from towline.errors import (
 from towline.source.files import raise_writer_error
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from towline.core import ByteWriter
 
 __all__ = ["ArchiveMembers"]

@@ -6,11 +6,9 @@ import os
 import threading
 from typing import TYPE_CHECKING, Self
 
-from towline.core import Member, Stop
-from towline.source.archive import ArchiveMembers
-
 if TYPE_CHECKING:
-    from towline.core import ByteWriter
+    from towline.core import ByteWriter, Member, Stop
+    from towline.source.archive import ArchiveMembers
 
 __all__ = ["ArchiveCache", "MemberBlob", "open_members"]
 
@@ -28,6 +26,8 @@ def open_members(
     Raises:
         TowlineError: as `ArchiveMembers`.
     """
+    from towline.source.archive import ArchiveMembers
+
     if archives is None:
         return ArchiveMembers(path, formats, sizes=sizes), False
     return archives.members(path, formats, sizes=sizes), True
@@ -53,6 +53,8 @@ class ArchiveCache:
         Raises:
             TowlineError: as `ArchiveMembers`.
         """
+        from towline.source.archive import ArchiveMembers
+
         key = (path, formats, sizes)
         with self._lock:
             current = _signature(path)

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from towline.cancel import CancelToken
 from towline.errors import RegistryError
-from towline.image.descriptor import Descriptor
-from towline.name.digest import Digest
-from towline.registry.client import RegistryClient
-from towline.registry.connection_slots import ConnectionSlots
 from towline.registry.error_body import (
     parse_web_url,
     reason_phrase,
     redact_url,
 )
-from towline.registry.response import Response
-from towline.rules.limits import TransferLimits
-from towline.rules.registry import RegistryRules
-from towline.timeouts import Timeouts
+
+if TYPE_CHECKING:
+    from towline.cancel import CancelToken
+    from towline.image.descriptor import Descriptor
+    from towline.name.digest import Digest
+    from towline.registry.client import RegistryClient
+    from towline.registry.connection_slots import ConnectionSlots
+    from towline.registry.response import Response
+    from towline.rules.limits import TransferLimits
+    from towline.rules.registry import RegistryRules
+    from towline.timeouts import Timeouts
 
 __all__ = ["BlobRequests"]
 

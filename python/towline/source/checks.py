@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from towline.errors import VerificationError
-from towline.image.descriptor import Descriptor
 from towline.name.digest import Digest, digest_of
 from towline.source.protocol import OpenBlob
+
+if TYPE_CHECKING:
+    from towline.image.descriptor import Descriptor
 
 __all__ = ["BlobSize", "check_config", "check_manifest", "check_size"]
 

@@ -5,16 +5,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from towline.image.descriptor import Descriptor
 from towline.image.manifest import RawManifest, recognise
-from towline.name.digest import Digest
-from towline.rules.limits import TransferLimits
 from towline.source.checks import BlobSize, check_config, check_manifest, check_size
 from towline.source.files import FileBlob, joined, read_document
-from towline.transport import ImageReference
-from towline.transport.dir import DirReference
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from towline.image.descriptor import Descriptor
+    from towline.name.digest import Digest
+    from towline.rules.limits import TransferLimits
+    from towline.transport import ImageReference
+    from towline.transport.dir import DirReference
 
 __all__ = ["DirSource", "open_source"]
 

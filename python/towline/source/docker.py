@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from urllib3 import HTTPHeaderDict
 
 from towline.cancel import CancelToken
 from towline.errors import PullCancelledError, RegistryError, TowlineError, VerificationError
-from towline.image.descriptor import Descriptor
 from towline.image.manifest import RawManifest, Typeless, typed
 from towline.image.schema1 import manifest_digest
 from towline.name.digest import Digest, parse_digest
-from towline.name.reference import Reference
-from towline.registry.certificates import Certificates
 from towline.registry.client import RegistryClient
 from towline.registry.connection_slots import PARALLEL_BLOBS, ConnectionSlots
-from towline.registry.credentials import Credentials
-from towline.registry.endpoint_log import RateLimit
 from towline.registry.error_body import (
     Requested,
     redact_url,
     response_error,
 )
-from towline.registry.response import Response
 from towline.registry.retry import Retries
-from towline.rules.limits import TransferLimits
-from towline.rules.registry import RegistryRules
 from towline.source.blob_requests import BlobRequests
 from towline.source.checks import check_config
 from towline.source.docker_blob import DockerBlob, open_blob
 from towline.source.protocol import Announcement
 from towline.timeouts import Timeouts
-from towline.transport.docker import DockerReference
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from towline.image.descriptor import Descriptor
+    from towline.name.reference import Reference
+    from towline.registry.certificates import Certificates
+    from towline.registry.credentials import Credentials
+    from towline.registry.endpoint_log import RateLimit
+    from towline.registry.response import Response
+    from towline.rules.limits import TransferLimits
+    from towline.rules.registry import RegistryRules
+    from towline.transport.docker import DockerReference
 
 __all__ = ["DockerAccess", "DockerSource", "open_source"]
 

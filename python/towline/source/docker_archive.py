@@ -7,24 +7,28 @@ tars, so that the digest does not depend on the compression of the layers.  (ARC
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from towline.core import Member
 from towline.errors import LimitExceededError, SourceError, TowlineError, step
 from towline.go.go_json import GoJsonError, Struct, decode, list_of, string, struct
-from towline.image.descriptor import Descriptor
 from towline.image.manifest import DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_SCHEMA2, RawManifest
 from towline.name.digest import Digest, sha256_of
 from towline.name.reference import parse_normalized
-from towline.rules.archives import ArchiveRules
-from towline.rules.limits import TransferLimits
-from towline.source.archive import ArchiveMembers
 from towline.source.archive_cache import ArchiveCache, MemberBlob, open_members
 from towline.source.checks import check_config
-from towline.transport import ImageReference
-from towline.transport.docker_archive import DockerArchiveReference
 from towline.transport.facts import ArchiveImage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from towline.core import Member
+    from towline.image.descriptor import Descriptor
+    from towline.rules.archives import ArchiveRules
+    from towline.rules.limits import TransferLimits
+    from towline.source.archive import ArchiveMembers
+    from towline.transport import ImageReference
+    from towline.transport.docker_archive import DockerArchiveReference
 
 __all__ = ["ArchiveItem", "DockerArchiveSource", "open_source", "read_items"]
 

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from towline.errors import RegistryError
-from towline.image.descriptor import Descriptor
-from towline.registry.connection_slots import Division
 from towline.registry.error_body import redact_url
-from towline.registry.response import Response
 from towline.registry.retry import Retries
-from towline.source.blob_requests import BlobRequests
 from towline.source.docker_ranges import ParallelRanges
 
 if TYPE_CHECKING:
     from towline.core import ByteWriter
+    from towline.image.descriptor import Descriptor
+    from towline.registry.connection_slots import Division
+    from towline.registry.response import Response
+    from towline.source.blob_requests import BlobRequests
 
 __all__ = ["DockerBlob", "open_blob"]
 

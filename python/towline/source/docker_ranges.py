@@ -20,21 +20,22 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from towline.cancel import CancelToken
 from towline.errors import PullCancelledError, RegistryError, TowlineError
-from towline.registry.connection_slots import ConnectionSlots
 from towline.registry.deadline import Canceller
-from towline.registry.response import Response
 from towline.registry.retry import Retries
-from towline.timeouts import Timeouts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from towline.cancel import CancelToken
     from towline.core import ByteWriter
+    from towline.registry.connection_slots import ConnectionSlots
+    from towline.registry.response import Response
+    from towline.timeouts import Timeouts
 
 __all__ = ["ParallelRanges"]
 

@@ -5,9 +5,8 @@ Source: the OCI image layout specification.  (LAYOUT-001 to LAYOUT-020)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from towline.errors import SourceError, step
 from towline.go.go_json import GoJsonError, decode_first, list_of, struct
@@ -22,12 +21,16 @@ from towline.image.manifest import (
     typed,
 )
 from towline.image.oci_layout import CONTAINERD_NAME, REF_NAME
-from towline.name.digest import Digest
-from towline.rules.archives import ArchiveRules
 from towline.source.checks import BlobSize, check_config, check_manifest, check_size
-from towline.source.protocol import OpenBlob
-from towline.transport import ImageReference
-from towline.transport.oci import OciReference
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from towline.name.digest import Digest
+    from towline.rules.archives import ArchiveRules
+    from towline.source.protocol import OpenBlob
+    from towline.transport import ImageReference
+    from towline.transport.oci import OciReference
 
 __all__ = ["INDEX", "Choice", "LayoutFiles", "LayoutSource", "choose", "image_name_in", "names_of"]
 

@@ -7,27 +7,28 @@ the manifest is tried first for everything else.  (CONF-042, CONF-045)
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from towline.config.endpoints import Endpoint
 from towline.errors import (
     PullCancelledError,
     RegistryError,
     TowlineError,
     VerificationError,
 )
-from towline.image.descriptor import Descriptor
 from towline.image.manifest import RawManifest, parse_index, parse_manifest
-from towline.name.digest import Digest
 from towline.registry.connection_slots import PARALLEL_BLOBS
-from towline.registry.endpoint_log import EndpointLog
-from towline.source.protocol import Announcement
-from towline.transport.docker import DockerReference
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from towline.config.endpoints import Endpoint
+    from towline.image.descriptor import Descriptor
+    from towline.name.digest import Digest
+    from towline.registry.endpoint_log import EndpointLog
     from towline.source.docker import DockerSource
     from towline.source.docker_blob import DockerBlob
+    from towline.source.protocol import Announcement
+    from towline.transport.docker import DockerReference
 
 __all__ = ["MirroredSource"]
 

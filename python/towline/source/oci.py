@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from towline.image.manifest import Typeless
-from towline.rules.archives import ArchiveRules
-from towline.rules.limits import TransferLimits
-from towline.source.checks import BlobSize
 from towline.source.files import FileBlob, joined, read_document
 from towline.source.layout import LayoutSource
-from towline.transport.oci import OciReference
+
+if TYPE_CHECKING:
+    from towline.image.manifest import Typeless
+    from towline.rules.archives import ArchiveRules
+    from towline.rules.limits import TransferLimits
+    from towline.source.checks import BlobSize
+    from towline.transport.oci import OciReference
 
 __all__ = ["FolderFiles", "open_source"]
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from towline.core import Member
 from towline.errors import SourceError
-from towline.image.manifest import Typeless
-from towline.rules.archives import ArchiveRules
-from towline.rules.limits import TransferLimits
-from towline.source.archive import ArchiveMembers
 from towline.source.archive_cache import ArchiveCache, MemberBlob, open_members
-from towline.source.checks import BlobSize
 from towline.source.layout import LayoutSource
-from towline.transport.oci_archive import OciArchiveReference
+
+if TYPE_CHECKING:
+    from towline.core import Member
+    from towline.image.manifest import Typeless
+    from towline.rules.archives import ArchiveRules
+    from towline.rules.limits import TransferLimits
+    from towline.source.archive import ArchiveMembers
+    from towline.source.checks import BlobSize
+    from towline.transport.oci_archive import OciArchiveReference
 
 __all__ = ["ArchiveFiles", "open_files", "open_source"]
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
-from towline.core import ByteWriter
-from towline.errors import TowlineError
-from towline.image.descriptor import Descriptor
-from towline.image.manifest import RawManifest
-from towline.name.digest import Digest
-from towline.transport import ImageReference
-from towline.transport.facts import ArchiveImage
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    from towline.core import ByteWriter
+    from towline.errors import TowlineError
+    from towline.image.descriptor import Descriptor
+    from towline.image.manifest import RawManifest
+    from towline.name.digest import Digest
+    from towline.transport import ImageReference
+    from towline.transport.facts import ArchiveImage
 
 __all__ = [
     "Alternatives",

@@ -10,21 +10,25 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from towline.core import CoreError, Stop, layer_pass
 from towline.errors import SourceError, path_errors
-from towline.image.descriptor import Descriptor
 from towline.image.manifest import OCI_CONFIG, OCI_MANIFEST, RawManifest
 from towline.image.platform import Platform, host_platform
 from towline.name.digest import Digest, sha256_of
 from towline.source.checks import check_config
 from towline.source.files import FileBlob, open_file
-from towline.transport import ImageReference
-from towline.transport.tarball import TarballReference
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from towline.image.descriptor import Descriptor
+    from towline.transport import ImageReference
+    from towline.transport.tarball import TarballReference
 
 __all__ = ["TarballSource", "open_source"]
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from towline.errors import UnsupportedError
-from towline.source.protocol import Source
-from towline.transport import ImageReference
+
+if TYPE_CHECKING:
+    from towline.source.protocol import Source
+    from towline.transport import ImageReference
 
 __all__ = ["open_source"]
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from towline.cancel import CancelToken
 from towline.errors import StoreError
-from towline.name.digest import Digest
-from towline.store.protocol import Image, ImagePlan
 from towline.transport.facts import StoreIdentity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from towline.cancel import CancelToken
+    from towline.name.digest import Digest
+    from towline.store.protocol import Image, ImagePlan
 
 __all__ = ["AbsentStore"]
 
@@ -32,6 +35,18 @@ class AbsentStore:
     def images(self) -> Sequence[Image]:
         """Return no images."""
         return ()
+
+    def __iter__(self) -> Iterator[Image]:
+        """Iterate over `images`."""
+        return iter(self.images())
+
+    def __len__(self) -> int:
+        """The number of `images`."""
+        return len(self.images())
+
+    def __contains__(self, name: object, /) -> bool:
+        """Whether `image` finds a name, an ID (or a prefix of one), or a digest."""
+        return False
 
     def find_id(self, prefix: str, /) -> str | None:
         """Return None."""

@@ -7,17 +7,22 @@ names visible.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
-from towline.cancel import CancelToken
-from towline.core import ByteWriter
-from towline.image.descriptor import Descriptor
-from towline.image.manifest import RawManifest
-from towline.name.digest import Digest
-from towline.transport.facts import StoreIdentity
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
+    from types import TracebackType
+
+    from towline.cancel import CancelToken
+    from towline.core import ByteWriter
+    from towline.image.config import ImageConfig
+    from towline.image.descriptor import Descriptor
+    from towline.image.manifest import RawManifest
+    from towline.image.platform import Platform
+    from towline.name.digest import Digest
+    from towline.transport.facts import StoreIdentity
 
 __all__ = [
     "BlobSink",
@@ -137,8 +142,28 @@ class Image(Protocol):
         """The original manifest that was pulled by the name or digest of the lookup."""
 
     @property
-    def config(self) -> bytes:
-        """The original config; for schema 1, the config that was made (MANIFEST-024)."""
+    def raw_config(self) -> bytes:
+        """The bytes of the config; empty if there is none.  For schema 1, see MANIFEST-024."""
+
+    @property
+    def config(self) -> ImageConfig:
+        """The parsed config; without values if there is none.
+
+        Raises:
+            SourceError: ``config.not_json``, for an artifact whose config is another document.
+        """
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """The labels in the config."""
+
+    @property
+    def platform(self) -> Platform:
+        """The platform in the config."""
+
+    @property
+    def created(self) -> datetime | None:
+        """When the image was made; None if that is unknown."""
 
     @property
     def layers(self) -> tuple[Descriptor, ...]:
@@ -263,3 +288,12 @@ class ImageStore(Destination, Protocol):
 
     def find_id(self, prefix: str, /) -> str | None:
         """Return the only ID with this prefix, else None."""
+
+    def __iter__(self) -> Iterator[Image]:
+        """Iterate over `images`."""
+
+    def __len__(self) -> int:
+        """The number of `images`."""
+
+    def __contains__(self, name: object, /) -> bool:
+        """Whether `image` finds a name, an ID (or a prefix of one), or a digest."""

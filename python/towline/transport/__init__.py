@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from towline.errors import InvalidNameError
-from towline.rules.names import NameRules
 from towline.transport import (
     atomic,
     containers_storage,
@@ -18,8 +17,11 @@ from towline.transport import (
     ostree,
     tarball,
 )
-from towline.transport.facts import Facts
 from towline.transport.reference import ImageReference, Transport, image_name
+
+if TYPE_CHECKING:
+    from towline.rules.names import NameRules
+    from towline.transport.facts import Facts
 
 __all__ = ["TRANSPORTS", "ImageReference", "Transport", "image_name", "parse_image_name"]
 

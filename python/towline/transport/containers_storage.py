@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from towline.errors import InvalidNameError, step
 from towline.name.digest import is_digest
 from towline.name.reference import Reference, parse_normalized
-from towline.rules.names import NameRules
 from towline.transport.facts import Facts, StoreIdentity
+
+if TYPE_CHECKING:
+    from towline.rules.names import NameRules
 
 __all__ = ["NAME", "StoreReference", "parse", "parse_store_reference", "valid_scope"]
 

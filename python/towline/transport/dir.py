@@ -6,11 +6,13 @@ TRANS-040 to TRANS-043.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from towline.rules.names import NameRules
-from towline.transport.facts import Facts
 from towline.transport.reference import path_namespaces, valid_path_scope
+
+if TYPE_CHECKING:
+    from towline.rules.names import NameRules
+    from towline.transport.facts import Facts
 
 __all__ = ["NAME", "DirReference", "parse", "valid_scope"]
 

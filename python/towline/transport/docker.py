@@ -6,12 +6,14 @@ TRANS-010 to TRANS-019.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from towline.errors import InvalidNameError
 from towline.name.reference import Reference, parse_normalized
-from towline.rules.names import NameRules
-from towline.transport.facts import Facts
+
+if TYPE_CHECKING:
+    from towline.rules.names import NameRules
+    from towline.transport.facts import Facts
 
 __all__ = ["NAME", "DockerReference", "docker_scopes", "parse", "valid_scope"]
 

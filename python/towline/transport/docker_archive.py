@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from towline.errors import InvalidNameError, step
 from towline.name.reference import Reference, parse_normalized
-from towline.rules.names import NameRules
-from towline.transport.facts import Facts
+
+if TYPE_CHECKING:
+    from towline.rules.names import NameRules
+    from towline.transport.facts import Facts
 
 __all__ = ["NAME", "DockerArchiveReference", "parse", "valid_scope"]
 

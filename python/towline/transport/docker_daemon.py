@@ -6,14 +6,16 @@ TRANS-060 to TRANS-064.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from towline.errors import InvalidNameError
 from towline.name.digest import Digest, is_digest, parse_digest
 from towline.name.reference import Reference, parse_normalized
-from towline.rules.names import NameRules
 from towline.transport.docker import docker_scopes
-from towline.transport.facts import Facts
+
+if TYPE_CHECKING:
+    from towline.rules.names import NameRules
+    from towline.transport.facts import Facts
 
 __all__ = ["NAME", "DockerDaemonReference", "parse", "valid_scope"]
 

@@ -6,13 +6,15 @@ TRANS-030 to TRANS-036.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from towline.errors import InvalidNameError
 from towline.image.oci_layout import is_layout_name
-from towline.rules.names import NameRules
-from towline.transport.facts import Facts
 from towline.transport.reference import path_namespaces, valid_path_scope
+
+if TYPE_CHECKING:
+    from towline.rules.names import NameRules
+    from towline.transport.facts import Facts
 
 __all__ = ["NAME", "OciReference", "parse", "split", "valid_scope"]
 

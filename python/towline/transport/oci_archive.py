@@ -6,12 +6,14 @@ TRANS-030 to TRANS-036.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from towline.rules.names import NameRules
 from towline.transport import oci
-from towline.transport.facts import Facts
 from towline.transport.reference import valid_path_scope
+
+if TYPE_CHECKING:
+    from towline.rules.names import NameRules
+    from towline.transport.facts import Facts
 
 __all__ = ["NAME", "OciArchiveReference", "parse", "valid_scope"]
 

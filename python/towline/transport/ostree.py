@@ -5,10 +5,14 @@ TRANS-080.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from towline.errors import UnsupportedError
-from towline.rules.names import NameRules
-from towline.transport.facts import Facts
-from towline.transport.reference import ImageReference
+
+if TYPE_CHECKING:
+    from towline.rules.names import NameRules
+    from towline.transport.facts import Facts
+    from towline.transport.reference import ImageReference
 
 __all__ = ["NAME", "parse", "valid_scope"]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from towline.name.reference import Reference
-from towline.rules.names import NameRules
-from towline.transport.facts import Facts
+if TYPE_CHECKING:
+    from towline.name.reference import Reference
+    from towline.rules.names import NameRules
+    from towline.transport.facts import Facts
 
 __all__ = ["ImageReference", "Transport", "image_name", "path_namespaces", "valid_path_scope"]
 

@@ -6,11 +6,13 @@ TRANS-050 to TRANS-052.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from towline.errors import step
-from towline.rules.names import NameRules
-from towline.transport.facts import Facts
+
+if TYPE_CHECKING:
+    from towline.rules.names import NameRules
+    from towline.transport.facts import Facts
 
 __all__ = ["NAME", "TarballReference", "parse", "valid_scope"]
 

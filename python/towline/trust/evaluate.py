@@ -6,7 +6,7 @@ POLICY-010 to POLICY-019.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from towline.errors import PolicyError, TowlineError, step
 from towline.transport import ImageReference, image_name
@@ -19,6 +19,9 @@ from towline.trust.policy_json import (
     SignedBy,
     SigstoreSigned,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 __all__ = ["deciding_requirements", "evaluate"]
 

@@ -5,17 +5,20 @@ POLICY-020 to POLICY-029.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from towline.errors import step
-from towline.rules.trust import TrustRules
 from towline.transport import TRANSPORTS
 from towline.trust.signed_identity import MatchRepoDigestOrExact, SignedIdentity, parse_identity
 from towline.trust.sigstore_signed import SigstoreSigned, parse_sigstore_signed
 from towline.trust.strict_json import Item, document
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from towline.rules.trust import TrustRules
 
 __all__ = [
     "ACCEPT_ANYTHING",

@@ -6,11 +6,14 @@ POLICY-030.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from towline.errors import InvalidNameError
 from towline.name.reference import Reference, parse_normalized, parse_reference
-from towline.rules.trust import TrustRules
-from towline.trust.strict_json import Item
+
+if TYPE_CHECKING:
+    from towline.rules.trust import TrustRules
+    from towline.trust.strict_json import Item
 
 __all__ = [
     "ExactReference",

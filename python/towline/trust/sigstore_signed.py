@@ -5,12 +5,16 @@ POLICY-031.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from towline.rules.trust import TrustRules
 from towline.trust.signed_identity import MatchRepoDigestOrExact, SignedIdentity, parse_identity
 from towline.trust.strict_json import Item
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from towline.rules.trust import TrustRules
 
 __all__ = ["SigstoreSigned", "parse_sigstore_signed"]
 

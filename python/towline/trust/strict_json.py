@@ -6,13 +6,15 @@ location in the document.  (POLICY-020 to POLICY-024)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from towline.errors import ConfigurationError
 from towline.go import go_base64
 from towline.go.go_json import GoJsonError, Struct, decode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 __all__ = ["Item", "document"]
 

@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import os
 import string
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from towline.go.go_quote import quote
-from towline.wording import current, libpod_1_3
 from towline.wording.counting import counted
-from towline.wording.template import Template
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from towline.wording.template import Template
 
 __all__ = ["CURRENT", "LIBPOD_1_3", "Wording"]
 
@@ -49,19 +50,50 @@ class _Formatter(string.Formatter):
 _FORMATTER = _Formatter()
 
 
-@dataclass(frozen=True, slots=True)
+class _Tables(Protocol):
+    """A module with the tables of an edition."""
+
+    ERRORS: Mapping[str, Template]
+    STEPS: Mapping[str, Template]
+    TEXTS: Mapping[str, Template]
+
+
 class Wording:
-    """One edition's sentences.
+    """One edition's sentences; the module that has them is imported when one is needed.
 
     Attributes:
         name: the edition, ``"current"`` or ``"libpod-1.3"``.
-        steps: prefixes by step; a step that is not listed has none.
     """
 
-    name: str
-    errors: Mapping[str, Template]
-    steps: Mapping[str, Template]
-    texts: Mapping[str, Template]
+    __slots__ = ("_load", "name")
+
+    def __init__(self, name: str, load: Callable[[], _Tables]) -> None:
+        """The wording of an edition.
+
+        Args:
+            name: the edition.
+            load: returns the module with the tables.
+        """
+        self.name = name
+        self._load = load
+
+    def __repr__(self) -> str:
+        return f"Wording.named({self.name!r})"
+
+    @property
+    def errors(self) -> Mapping[str, Template]:
+        """Sentences by the code of the error."""
+        return self._load().ERRORS
+
+    @property
+    def steps(self) -> Mapping[str, Template]:
+        """Prefixes by step; a step that is not listed has none."""
+        return self._load().STEPS
+
+    @property
+    def texts(self) -> Mapping[str, Template]:
+        """Texts of the progress and the log, by key."""
+        return self._load().TEXTS
 
     @staticmethod
     def named(name: str) -> Wording:
@@ -72,11 +104,8 @@ class Wording:
         """
         return {wording.name: wording for wording in (CURRENT, LIBPOD_1_3)}[name]
 
-    def __reduce__(self) -> tuple[Callable[..., Wording], tuple[Any, ...]]:
-        """Pickle the wording of an edition as its name, because it has functions."""
-        if self is CURRENT or self is LIBPOD_1_3:
-            return Wording.named, (self.name,)
-        return Wording, (self.name, self.errors, self.steps, self.texts)
+    def __reduce__(self) -> tuple[Callable[[str], Wording], tuple[str]]:
+        return Wording.named, (self.name,)
 
     def error(self, code: str, facts: Mapping[str, Any], steps: Sequence[_Step]) -> str:
         """An error as one text: the steps, outermost first, then the sentence of the code."""
@@ -110,5 +139,17 @@ class Wording:
         return value
 
 
-CURRENT = Wording("current", current.ERRORS, current.STEPS, current.TEXTS)
-LIBPOD_1_3 = Wording("libpod-1.3", libpod_1_3.ERRORS, libpod_1_3.STEPS, libpod_1_3.TEXTS)
+def _current() -> _Tables:
+    from towline.wording import current
+
+    return current
+
+
+def _libpod_1_3() -> _Tables:
+    from towline.wording import libpod_1_3
+
+    return libpod_1_3
+
+
+CURRENT = Wording("current", _current)
+LIBPOD_1_3 = Wording("libpod-1.3", _libpod_1_3)

@@ -7,15 +7,18 @@ first; a step that adds no information is not listed.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from towline.go.go_quote import quote
 from towline.wording.counting import counted
 from towline.wording.current_configuration import CONFIGURATION
 from towline.wording.current_registry import REGISTRY
 from towline.wording.current_store import STORE
-from towline.wording.template import Template
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from towline.wording.template import Template
 
 __all__ = ["ERRORS", "STEPS", "TEXTS"]
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from towline.go.go_quote import quote
-from towline.wording.template import Template
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from towline.wording.template import Template
 
 __all__ = ["CONFIGURATION"]
 
@@ -40,7 +44,9 @@ CONFIGURATION: Mapping[str, Template] = {
         " ends in .crt)"
     ),
     "certs.unusable": "cannot use the certificate or key {path!q}: {reason}",
+    "option.no_path": "the option {option} is an empty text; give a path, or leave the option out",
     "option.platform": "{text!q} is not a platform; write OS/ARCH or OS/ARCH/VARIANT",
+    "option.rules": "{text!q} is no edition of the rules; there are current and libpod-1.3",
     "policy.cannot_judge": (
         "the signature policy {origin} requires {requirement} (scope {scope!q}), which towline"
         " cannot verify yet, so {image} is refused"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from towline.wording.template import Template
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from towline.wording.template import Template
 
 __all__ = ["STORE"]
 

@@ -6,15 +6,18 @@ change.  Steps are prefixes; a step that the original does not mention is not li
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from towline.go.go_quote import quote
 from towline.wording import current
 from towline.wording.counting import counted
 from towline.wording.libpod_1_3_configuration import CONFIGURATION
 from towline.wording.libpod_1_3_registry import REGISTRY
-from towline.wording.template import Template
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from towline.wording.template import Template
 
 __all__ = ["ERRORS", "STEPS", "TEXTS"]
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from towline.wording.template import Template
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from towline.wording.template import Template
 
 __all__ = ["CONFIGURATION"]
 
@@ -37,7 +39,9 @@ CONFIGURATION: Mapping[str, Template] = {
         " extension .crt"
     ),
     "certs.unusable": "{path}: {reason}",
+    "option.no_path": "option {option} is empty",
     "option.platform": "invalid platform {text!q}",
+    "option.rules": "unknown rules {text!q}",
     "policy.cannot_judge": "{requirement} cannot be verified",
     "policy.no_requirements": "List of verification policy requirements must not be empty",
     "policy.rejected": "Running image {image} is rejected by policy.",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from towline.go.go_quote import quote
-from towline.wording.template import Template
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from towline.wording.template import Template
 
 __all__ = ["REGISTRY"]
 

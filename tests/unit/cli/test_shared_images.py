@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.store_images import layer, make, put
 from tests.support.towline_cli import CommandLine
-from towline.store.layout import open_store
+from towline.store.layout.store import open_store
 
 _, DIFF_ID = layer(b"trusted")
 GOOD = make(b"trusted", names=["localhost/good:1"])

@@ -10,12 +10,12 @@ import pytest
 
 from towline.config.credentials import AuthLookup, find_credentials
 from towline.config.load import (
-    RegistriesCache,
     find_certificates,
     load_registries,
     registries_conf_path,
 )
 from towline.config.locations import Locations, auth_file_paths
+from towline.config.registries import RegistriesCache
 from towline.errors import ConfigurationError, PathError, TowlineError, step
 from towline.registry.credentials import Credentials
 from towline.rules import Rules

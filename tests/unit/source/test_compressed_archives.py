@@ -28,7 +28,7 @@ from towline.core import Archive
 from towline.rules import Rules
 from towline.runtime.options import Options
 from towline.source.docker_archive import open_source
-from towline.store.layout import open_store
+from towline.store.layout.store import open_store
 from towline.transport.docker_archive import DockerArchiveReference
 
 COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {

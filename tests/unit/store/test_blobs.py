@@ -14,8 +14,10 @@ import pytest
 from tests.support.store_images import Made, blob_path, make, put
 from towline.cancel import CancelToken
 from towline.errors import PullCancelledError, StoreError, VerificationError
-from towline.store.layout import LayoutIngest, LayoutSink, LayoutStore, open_store
+from towline.store.layout.ingest import LayoutIngest
 from towline.store.layout.locks import acquire
+from towline.store.layout.sink import LayoutSink
+from towline.store.layout.store import LayoutStore, open_store
 
 
 @pytest.fixture
@@ -201,7 +203,7 @@ def test_readers_acquire_no_lock(store: LayoutStore) -> None:
     with acquire(f"{locks}/store"), acquire(f"{locks}/index"):
         reader = open_store(store.root)
         assert [found.id for found in reader.images()] == [image.id]
-        assert reader.image("hello").config
+        assert reader.image("hello").raw_config
         assert reader.verify().clean
 
 
@@ -239,7 +241,7 @@ def test_many_threads_change_one_store(store: LayoutStore) -> None:
         for iteration in range(6):
             put(store, made.named(f"localhost/{number}:1", "localhost/moving:1"))
             assert store.image(f"localhost/{number}:1").id == made.plan.id
-            assert store.image("localhost/moving:1").config
+            assert store.image("localhost/moving:1").raw_config
             names = [name for image in store.images() for name in image.names]
             assert len(names) == len(set(names))
             assert store.verify().clean

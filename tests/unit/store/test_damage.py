@@ -16,7 +16,7 @@ from tests.support.store_images import blob_path, make, put, state
 from towline.cancel import CancelToken
 from towline.errors import PathError, PullCancelledError, StoreError
 from towline.name.digest import sha256_of
-from towline.store.layout import LayoutStore, open_store
+from towline.store.layout.store import LayoutStore, open_store
 
 SYNTAX = "{"
 

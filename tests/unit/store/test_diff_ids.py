@@ -16,7 +16,7 @@ from towline.core import CoreError, Stop, diff_id_of
 from towline.errors import SourceError, StoreError, VerificationError
 from towline.image.descriptor import Descriptor
 from towline.name.digest import sha256_of
-from towline.store.layout import LayoutStore, open_store
+from towline.store.layout.store import LayoutStore, open_store
 from towline.store.protocol import LayerPlan
 
 NOT_A_TAR = b"not a tar, and not compressed" * 40

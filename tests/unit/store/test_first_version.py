@@ -18,9 +18,9 @@ from tests.support.store_images import Made, layer, make, put, state
 from towline.errors import StoreError
 from towline.image.manifest import OCI_INDEX, RawManifest
 from towline.name.digest import Digest, sha256_of
-from towline.store.layout import LayoutStore, open_store
 from towline.store.layout.paths import StorePaths
 from towline.store.layout.records import Proof
+from towline.store.layout.store import LayoutStore, open_store
 from towline.store.layout.version import read_version, unrepaired
 
 TRUSTED, ENEMY = "docker.io/library/trusted:1", "evil.example.com/x:1"

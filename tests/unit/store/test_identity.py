@@ -19,10 +19,10 @@ from tests.support.store_images import Made, blob_path, layer, make, put, state
 from towline.cancel import CancelToken
 from towline.errors import StoreError, TowlineError
 from towline.image.manifest import DOCKER_SCHEMA2, OCI_MANIFEST, RawManifest
-from towline.store.layout import LayoutStore, open_store
 from towline.store.layout.blobs import Blobs
 from towline.store.layout.proof import prove
 from towline.store.layout.records import Proof, StoredManifest
+from towline.store.layout.store import LayoutStore, open_store
 
 TRUSTED = "docker.io/library/trusted:1"
 ENEMY = "evil.example.com/x:1"
@@ -50,7 +50,7 @@ def assert_resolved(store: LayoutStore, *made: Made) -> None:
             image = store.image(key)
             assert image.manifest == each.plan.manifest
             assert image.digest == each.plan.manifest.digest
-            assert image.config == each.plan.config
+            assert image.raw_config == each.plan.config
             assert image.layers == tuple(layer.descriptor for layer in each.plan.layers)
         for name in each.plan.names:
             assert entries[name] == str(each.plan.manifest.digest)
@@ -170,7 +170,7 @@ def test_a_requested_id_does_not_replace_the_image_of_that_config(store: LayoutS
     put(store, GOOD)
     assert_resolved(store, squatter, GOOD)
     assert store.image(TRUSTED).id == store.image(GOOD.plan.id).id == GOOD.plan.id
-    assert store.image(GOOD.plan.id).config == GOOD.plan.config
+    assert store.image(GOOD.plan.id).raw_config == GOOD.plan.config
     assert store.image(ENEMY).id == squatter.plan.manifest.digest.hex
     before = state(store)
     with pytest.raises(StoreError) as caught:
@@ -227,7 +227,7 @@ def test_the_id_of_a_manifest_belongs_to_it(store: LayoutStore) -> None:
     assert forged.plan.id == EVIL.plan.manifest.digest.hex == store.image(ENEMY).id
     put(store, forged)
     assert_resolved(store, EVIL, GOOD, forged)
-    assert store.image(forged.plan.id).config == EVIL.plan.config
+    assert store.image(forged.plan.id).raw_config == EVIL.plan.config
 
 
 @pytest.mark.clause("STORE-006")
@@ -242,7 +242,7 @@ def test_the_id_of_a_manifest_that_is_also_a_config_belongs_to_it(store: LayoutS
         put(store, made)
     assert_resolved(store, GOOD, owner, forged)
     assert store.image(ENEMY).id == store.image(forged.plan.id).id == both.digest.hex
-    assert store.image(both.digest.hex).config == owner.plan.config
+    assert store.image(both.digest.hex).raw_config == owner.plan.config
 
 
 @pytest.mark.clause("STORE-024")

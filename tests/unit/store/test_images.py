@@ -16,7 +16,8 @@ from tests.support.store_images import blob_path, make, put, state
 from towline.errors import InvalidNameError, PathError, StoreError, VerificationError
 from towline.image.manifest import OCI_INDEX, RawManifest
 from towline.name.digest import Digest, sha256_of
-from towline.store.layout import LayoutStore, StoredBlob, open_store
+from towline.store.layout.sink import StoredBlob
+from towline.store.layout.store import LayoutStore, open_store
 from towline.store.protocol import ImageStore
 
 HELLO = "localhost/hello:latest"
@@ -45,7 +46,7 @@ def test_a_stored_image_equals_its_plan(store: LayoutStore) -> None:
         assert found.digest == made.plan.manifest.digest
         assert found.names == (HELLO,)
         assert found.manifest == made.plan.manifest
-        assert found.config == made.plan.config
+        assert found.raw_config == made.plan.config
         assert found.layers == tuple(layer.descriptor for layer in made.plan.layers)
     for digest, data in made.blobs.items():
         algorithm, _, encoded = digest.partition(":")

@@ -11,7 +11,7 @@ import pytest
 from tests.support.store_images import make, put
 from towline.errors import StoreError
 from towline.image.manifest import DOCKER_SCHEMA2, OCI_INDEX, OCI_MANIFEST, RawManifest
-from towline.store.layout import LayoutStore, open_store
+from towline.store.layout.store import LayoutStore, open_store
 
 TRUSTED = "docker.io/library/trusted:1"
 ENEMY = "evil.example.com/x:1"
@@ -70,7 +70,7 @@ def test_the_printed_part_of_an_id_comes_before_a_name(store: LayoutStore) -> No
     short = GOOD.plan.id[:12]
     put(store, make(b"enemy", names=[f"docker.io/library/{short}:latest"]))
     assert store.image(short).names == (TRUSTED,)
-    assert store.image(f"{short}:latest").config != GOOD.plan.config
+    assert store.image(f"{short}:latest").raw_config != GOOD.plan.config
 
 
 @pytest.mark.clause("STORE-001", "STORE-010")

@@ -11,7 +11,7 @@ import pytest
 from tests.support import skopeo, tools
 from tests.support.store_images import blob_path, make, put
 from towline.image.oci_layout import is_layout_name
-from towline.store.layout import LayoutStore, open_store
+from towline.store.layout.store import LayoutStore, open_store
 
 REF_NAME = "org.opencontainers.image.ref.name"
 

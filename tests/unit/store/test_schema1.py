@@ -14,8 +14,9 @@ from towline.errors import SourceError, StoreError
 from towline.image.manifest import DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED, RawManifest
 from towline.image.schema1 import parse_schema1
 from towline.name.digest import sha256_of
-from towline.store.layout import LayoutStore, StoredImage, open_store
 from towline.store.layout.diff_ids import DiffIds
+from towline.store.layout.image import StoredImage
+from towline.store.layout.store import LayoutStore, open_store
 from towline.store.protocol import ImagePlan, LayerPlan
 
 HELLO = "localhost/hello:latest"
@@ -87,7 +88,7 @@ def test_a_stored_image_equals_its_plan(store: LayoutStore, raw: RawManifest) ->
         assert again.image(name) == stored
     (image,) = again.images()
     assert (image.id, image.digest, image.manifest) == (image_id, digest, raw)
-    assert image.config == config
+    assert image.raw_config == config
     assert [each.digest_text for each in image.layers] == [
         str(sha256_of(BOTTOM)),
         str(sha256_of(TOP)),
@@ -162,7 +163,7 @@ def test_a_layer_that_is_not_a_tar(store: LayoutStore) -> None:
 def test_another_id_may_be_requested(store: LayoutStore, raw: RawManifest) -> None:
     """The config is still made of the layers."""
     plan = replace(plan_of(raw), id="e" * 64)
-    assert fetch(store, plan).config == made_config(plan)
+    assert fetch(store, plan).raw_config == made_config(plan)
     assert open_store(store.root).image("e" * 12).id == "e" * 64
 
 

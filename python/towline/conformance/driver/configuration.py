@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from towline.config.load import load_registries
 from towline.config.locations import Locations
-from towline.config.registries import Registries, Registry
-from towline.conformance.driver.session import Input, Operation, Session
 from towline.errors import step
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from towline.config.registries import Registries, Registry
+    from towline.conformance.driver.session import Input, Operation, Session
 
 __all__ = ["OPERATIONS", "configured", "registries_of", "write"]
 

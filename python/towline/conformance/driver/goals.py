@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from towline.config.locations import Locations
 from towline.conformance.driver.configuration import configured, registries_of
 from towline.conformance.driver.pulls import pulled_before
 from towline.conformance.driver.session import Input, Operation, PartError, Session, text
@@ -20,8 +18,13 @@ from towline.goal import (
 from towline.image.platform import host_platform
 from towline.runtime.disk_facts import DiskFacts
 from towline.runtime.sources import Sources
-from towline.store.protocol import ImageStore
 from towline.transport import ImageReference, image_name, parse_image_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from towline.config.locations import Locations
+    from towline.store.protocol import ImageStore
 
 __all__ = ["OPERATIONS"]
 
@@ -71,7 +74,7 @@ def _facts(
     config = locations or configured(session, {})
     return DiskFacts(
         store=session.identity,
-        find_id=store.find_id if store else lambda _: None,
+        find_id=store.find_id if store is not None else lambda _: None,
         registries=lambda: registries_of(session, config),
         rules=session.rules,
         sources=Sources(session.rules),

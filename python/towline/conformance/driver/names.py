@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from towline.conformance.driver.session import Input, Operation, PartError, Session, text
 from towline.errors import TowlineError
 from towline.name.parts import ImageParts, decompose
-from towline.name.reference import Reference
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from towline.name.reference import Reference
 
 __all__ = ["OPERATIONS"]
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from towline.conformance.driver.configuration import configured, write
 from towline.conformance.driver.session import Input, Operation, PulledPartlyError, Session
 from towline.errors import TowlineError
-from towline.events import Event
 from towline.image.platform import Platform
-from towline.registry.credentials import Credentials
 from towline.runtime.options import Options
 from towline.runtime.runtime import Runtime
-from towline.store.layout import open_store
-from towline.store.protocol import ImageStore
+from towline.store.layout.store import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from towline.events import Event
+    from towline.store.protocol import ImageStore
 
 __all__ = ["OPERATIONS", "pulled_before"]
 
@@ -76,7 +78,7 @@ def _options(session: Session, given: Input) -> Options:
         locations=configured(session, given),
         policy=session.policy,
         authfile=session.authfile if given.get("authfile") is not None else None,
-        credentials=Credentials(creds["username"], creds["password"]) if creds else None,
+        auth=(creds["username"], creds["password"]) if creds else None,
         tls_verify=_TLS_VERIFY[given.get("docker_options", "nil")],
         remove_signatures=given.get("remove_signatures", False),
         platform=Platform("linux", "amd64"),

@@ -6,10 +6,9 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from towline.conformance.driver import configuration, goals, names, pulls
 from towline.conformance.driver.session import (
@@ -22,7 +21,10 @@ from towline.conformance.driver.session import (
 from towline.conformance.tokens import fold
 from towline.errors import TowlineError
 from towline.rules import Rules
-from towline.store.layout import open_store
+from towline.store.layout.store import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["main"]
 

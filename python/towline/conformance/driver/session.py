@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from towline.errors import TowlineError
-from towline.rules import Rules
-from towline.transport.facts import StoreIdentity
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from towline.errors import TowlineError
+    from towline.rules import Rules
+    from towline.transport.facts import StoreIdentity
 
 __all__ = ["Input", "Operation", "PartError", "PulledPartlyError", "Session", "text"]
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from towline.errors import InvalidNameError, PathError, StoreError, VerificationError, path_errors
-from towline.image.descriptor import Descriptor
 from towline.name.digest import HEX_LENGTH, Digest, digest_of, parse_digest
 from towline.store.layout import files
-from towline.store.layout.paths import StorePaths
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from towline.image.descriptor import Descriptor
+    from towline.store.layout.paths import StorePaths
 
 __all__ = ["BlobFile", "Blobs"]
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from towline.store.layout.combine import combine
-from towline.store.layout.identity import Placement
 from towline.store.layout.records import Record, UndecidedRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from towline.store.layout.identity import Placement
 
 __all__ = ["ChangeSet"]
 

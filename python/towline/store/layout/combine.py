@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from towline.store.layout.identity import Evidence
 from towline.store.layout.records import (
     LASTING_PROOFS,
     Content,
@@ -13,6 +13,9 @@ from towline.store.layout.records import (
     Record,
     StoredManifest,
 )
+
+if TYPE_CHECKING:
+    from towline.store.layout.identity import Evidence
 
 __all__ = ["combine", "new_record", "with_evidence"]
 

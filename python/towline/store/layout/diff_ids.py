@@ -7,13 +7,17 @@ that needs diff IDs uses several cores and reads each blob only once.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from towline.cancel import CancelToken
 from towline.core import TRANSIENT, BlobWriter, CoreError, diff_id_of
 from towline.errors import SourceError, StoreError
 from towline.name.digest import Digest, parse_digest
-from towline.store.layout.blobs import Blobs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from towline.cancel import CancelToken
+    from towline.store.layout.blobs import Blobs
 
 __all__ = ["DiffIds", "Follower"]
 

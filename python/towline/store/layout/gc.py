@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from towline.cancel import CancelToken
 from towline.errors import PathError, StoreError, path_errors
 from towline.name.digest import Digest, is_digest, parse_digest
 from towline.store.layout import files, locks
-from towline.store.layout.blobs import Blobs
-from towline.store.layout.record_store import RecordStore
 from towline.store.layout.records import UndecidedRecord
 from towline.store.layout.repair import repair
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from towline.store.layout.blobs import Blobs
+    from towline.store.layout.record_store import RecordStore
 
 __all__ = ["Collected", "collect"]
 

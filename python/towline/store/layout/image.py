@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from towline.image.descriptor import Descriptor
+from towline.image.config import ImageConfig, parse_config
 from towline.image.manifest import RawManifest
 from towline.image.schema1 import Schema1, parse_image
-from towline.name.digest import Digest
-from towline.store.layout.blobs import Blobs
-from towline.store.layout.records import Record, StoredManifest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from towline.image.descriptor import Descriptor
+    from towline.image.platform import Platform
+    from towline.name.digest import Digest
+    from towline.store.layout.blobs import Blobs
+    from towline.store.layout.records import Record, StoredManifest
 
 __all__ = ["StoredImage"]
 
@@ -70,8 +78,8 @@ class StoredImage:
         return RawManifest(self._blobs.get(self.stored.digest), self.stored.media_type)
 
     @property
-    def config(self) -> bytes:
-        """The config; empty if the image has none.  For schema 1 it was made (MANIFEST-024).
+    def raw_config(self) -> bytes:
+        """The bytes of the config; empty if there is none.  For schema 1 see MANIFEST-024.
 
         Raises:
             StoreError: ``store.blob_missing``, ``store.blob_closed``.
@@ -79,6 +87,31 @@ class StoredImage:
         """
         digest = self.stored.config
         return b"" if digest is None else self._blobs.get(digest)
+
+    @property
+    def config(self) -> ImageConfig:
+        """The parsed config; without values if there is none.
+
+        Raises:
+            SourceError: ``config.not_json``, for an artifact whose config is another document.
+            StoreError, VerificationError: as `raw_config`.
+        """
+        return parse_config(self.raw_config or b"{}")
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """The labels in the config."""
+        return self.config.labels
+
+    @property
+    def platform(self) -> Platform:
+        """The platform in the config."""
+        return self.config.platform
+
+    @property
+    def created(self) -> datetime | None:
+        """When the image was made; None if that is unknown."""
+        return self.config.created
 
     @property
     def layers(self) -> tuple[Descriptor, ...]:

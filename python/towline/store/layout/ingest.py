@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from towline.cancel import CancelToken
 from towline.errors import StoreError, path_errors, step
 from towline.image.config import parse_config
 from towline.image.schema1 import Schema1
 from towline.name.digest import Digest, sha256_of
 from towline.store.layout import locks
-from towline.store.layout.blobs import Blobs
 from towline.store.layout.diff_ids import DiffIds
 from towline.store.layout.image import StoredImage
 from towline.store.layout.plan import check_plan, manifest_of
 from towline.store.layout.proof import prove
-from towline.store.layout.record_store import RecordStore
 from towline.store.layout.records import Content, Proof, Record, StoredManifest
 from towline.store.layout.repair import repair
 from towline.store.layout.sink import LayoutSink, open_sink
 from towline.store.layout.version import unrepaired
-from towline.store.protocol import ImagePlan, LayerPlan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from towline.cancel import CancelToken
+    from towline.store.layout.blobs import Blobs
+    from towline.store.layout.record_store import RecordStore
+    from towline.store.protocol import ImagePlan, LayerPlan
 
 __all__ = ["LayoutIngest"]
 

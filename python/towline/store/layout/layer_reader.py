@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from towline.errors import PathError, StoreError, VerificationError, path_errors
 from towline.name.digest import Digest
 from towline.store.layout import files
-from towline.store.layout.blobs import Blobs
+
+if TYPE_CHECKING:
+    from towline.store.layout.blobs import Blobs
 
 __all__ = ["BlobReader", "open_layer"]
 

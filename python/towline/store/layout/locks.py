@@ -10,13 +10,17 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from towline.cancel import CancelToken
 from towline.errors import path_errors
 from towline.store.layout import files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from towline.cancel import CancelToken
 
 __all__ = ["Holder", "Lock", "acquire", "holder_file", "holders", "try_acquire"]
 

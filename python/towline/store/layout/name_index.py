@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence, Set
+from typing import TYPE_CHECKING
 
 from towline.errors import PathError, path_errors
 from towline.store.layout import files
 from towline.store.layout.paths import StorePaths, is_id
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence, Set
 
 __all__ = ["decode", "encode", "ids", "read", "rebuild"]
 

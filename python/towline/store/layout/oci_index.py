@@ -12,9 +12,8 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from towline.errors import PathError, StoreError
 from towline.image.manifest import OCI_INDEX
@@ -22,7 +21,11 @@ from towline.image.oci_layout import REF_NAME, is_layout_name
 from towline.name.digest import sha256_of
 from towline.store.layout import files
 from towline.store.layout.paths import StorePaths, is_id
-from towline.store.layout.records import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from towline.store.layout.records import Record
 
 __all__ = [
     "EMPTY",

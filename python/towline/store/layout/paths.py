@@ -18,9 +18,12 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from towline.errors import StoreError
-from towline.name.digest import Digest
+
+if TYPE_CHECKING:
+    from towline.name.digest import Digest
 
 __all__ = ["StorePaths", "is_id"]
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from towline.errors import StoreError
-from towline.image.manifest import Manifest
 from towline.image.schema1 import Schema1, manifest_digest, parse_image
 from towline.name.digest import sha256_of
 from towline.name.reference import parse_reference
 from towline.store.layout.paths import is_id
 from towline.store.layout.records import StoredManifest
-from towline.store.protocol import ImagePlan
+
+if TYPE_CHECKING:
+    from towline.image.manifest import Manifest
+    from towline.store.protocol import ImagePlan
 
 __all__ = ["check_plan", "manifest_of"]
 

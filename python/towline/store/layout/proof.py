@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from towline.cancel import CancelToken
 from towline.core import TRANSIENT, CoreError, diff_id_of, hash_file
 from towline.errors import StoreError, TowlineError, VerificationError
 from towline.image.config import parse_config
-from towline.name.digest import Digest
 from towline.store.layout import files
-from towline.store.layout.blobs import Blobs
 from towline.store.layout.records import Proof, StoredManifest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from towline.cancel import CancelToken
+    from towline.name.digest import Digest
+    from towline.store.layout.blobs import Blobs
 
 __all__ = ["named_diff_ids", "prove"]
 

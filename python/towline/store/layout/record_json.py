@@ -6,8 +6,7 @@ Version 2 of the schema has the manifest of each name; version 1 did not.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Set
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from towline.errors import InvalidNameError, StoreError
 from towline.name.digest import Digest, parse_digest
@@ -20,6 +19,9 @@ from towline.store.layout.records import (
     UndecidedRecord,
     same_image,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Set
 
 __all__ = ["decode_record", "encode_record"]
 

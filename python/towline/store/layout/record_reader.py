@@ -6,14 +6,17 @@ import errno
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from towline.errors import PathError, StoreError, path_errors
 from towline.store.layout import files, name_index
 from towline.store.layout.paths import StorePaths, is_id
 from towline.store.layout.record_json import decode_record
 from towline.store.layout.records import Record, UndecidedRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["RecordReader", "refuse_unreadable"]
 

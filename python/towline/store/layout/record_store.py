@@ -11,23 +11,27 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import TYPE_CHECKING
 
-from towline.cancel import CancelToken
 from towline.errors import StoreError
 from towline.store.layout import files, locks, name_index
 from towline.store.layout.change_set import ChangeSet
 from towline.store.layout.combine import combine, new_record, with_evidence
 from towline.store.layout.identity import Evidence, IdInUseError, own_ids, place
 from towline.store.layout.oci_index import OciIndex, checksum_of
-from towline.store.layout.paths import StorePaths
 from towline.store.layout.record_json import encode_record
 from towline.store.layout.record_reader import RecordReader, refuse_unreadable
 from towline.store.layout.records import Record, StoredManifest, UndecidedRecord
 from towline.store.layout.version import FIRST, read_version, write_version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from towline.cancel import CancelToken
+    from towline.store.layout.paths import StorePaths
 
 __all__ = ["RecordStore"]
 

@@ -6,17 +6,12 @@ A name is kept only if its image is certain.  (STORE-023)
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from towline.cancel import CancelToken
 from towline.errors import StoreError, TowlineError
 from towline.image.manifest import RawManifest, parse_index, recognise
-from towline.name.digest import Digest
-from towline.store.layout.blobs import Blobs
-from towline.store.layout.identity import Evidence
 from towline.store.layout.proof import prove
-from towline.store.layout.record_store import RecordStore
 from towline.store.layout.records import (
     LASTING_PROOFS,
     Link,
@@ -27,6 +22,15 @@ from towline.store.layout.records import (
     same_image,
 )
 from towline.store.layout.version import unrepaired, write_version
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from towline.cancel import CancelToken
+    from towline.name.digest import Digest
+    from towline.store.layout.blobs import Blobs
+    from towline.store.layout.identity import Evidence
+    from towline.store.layout.record_store import RecordStore
 
 __all__ = ["repair"]
 

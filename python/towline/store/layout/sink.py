@@ -6,16 +6,18 @@ import os
 import stat
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from towline.cancel import CancelToken
 from towline.core import BlobWriter, CoreError
 from towline.errors import StoreError, VerificationError, path_errors
-from towline.image.descriptor import Descriptor
 from towline.name.digest import Digest, parse_digest
 from towline.store.layout import files, locks
-from towline.store.layout.blobs import Blobs
 from towline.store.layout.diff_ids import DiffIds, Follower
+
+if TYPE_CHECKING:
+    from towline.cancel import CancelToken
+    from towline.image.descriptor import Descriptor
+    from towline.store.layout.blobs import Blobs
 
 __all__ = ["LayoutSink", "StoredBlob", "open_sink"]
 

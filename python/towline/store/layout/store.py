@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 from towline.cancel import CancelToken
 from towline.errors import (
@@ -19,19 +18,23 @@ from towline.name.digest import Digest, is_digest, parse_digest
 from towline.name.reference import parse_normalized, parse_reference
 from towline.store.layout import files, locks
 from towline.store.layout.blobs import Blobs
-from towline.store.layout.gc import Collected, collect
 from towline.store.layout.image import StoredImage
-from towline.store.layout.ingest import LayoutIngest
-from towline.store.layout.layer_reader import BlobReader, open_layer
 from towline.store.layout.oci_index import EMPTY, OciIndex
 from towline.store.layout.paths import StorePaths, is_id
 from towline.store.layout.record_reader import RecordReader
 from towline.store.layout.record_store import RecordStore
-from towline.store.layout.records import Record
-from towline.store.layout.verify import Verification, verify
 from towline.store.layout.version import read_version, write_version
-from towline.store.protocol import ImagePlan
 from towline.transport.facts import StoreIdentity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from towline.store.layout.gc import Collected
+    from towline.store.layout.ingest import LayoutIngest
+    from towline.store.layout.layer_reader import BlobReader
+    from towline.store.layout.records import Record
+    from towline.store.layout.verify import Verification
+    from towline.store.protocol import ImagePlan
 
 __all__ = ["Durability", "LayoutStore", "Removed", "open_store"]
 
@@ -153,6 +156,8 @@ class LayoutStore:
             InvalidNameError: one of the names or digests is invalid.
             PullCancelledError: the caller cancelled during the wait.
         """
+        from towline.store.layout.ingest import LayoutIngest
+
         token = CancelToken() if cancel is None else cancel
         return LayoutIngest(self._blobs, self._records, plan, token, diff_ids=diff_ids)
 
@@ -182,6 +187,8 @@ class LayoutStore:
         Raises:
             StoreError: ``store.blob_missing``, ``store.blob_closed``.
         """
+        from towline.store.layout.layer_reader import open_layer
+
         return open_layer(self._blobs, digest)
 
     def holds(self, name: str, /) -> bool:
@@ -195,6 +202,29 @@ class LayoutStore:
         """Return the only ID with this prefix, else None."""
         found = self._ids(prefix)
         return found[0] if len(found) == 1 else None
+
+    def __iter__(self) -> Iterator[StoredImage]:
+        """Iterate over `images`."""
+        return iter(self.images())
+
+    def __len__(self) -> int:
+        """The number of `images`."""
+        return len(self.images())
+
+    def __contains__(self, name: object, /) -> bool:
+        """Whether `image` finds a name, an ID (or a prefix of one), or a digest."""
+        try:
+            return isinstance(name, str) and bool(self.image(name).id)
+        except StoreError as error:
+            if error.code in ("store.unknown_image", "store.ambiguous_id"):
+                return False
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Do nothing: a store holds nothing open."""
 
     # --- maintenance --------------------------------------------------------
 
@@ -229,6 +259,8 @@ class LayoutStore:
             StoreError: ``store.busy`` during a pull, with the processes as ``holders``;
                 ``store.record_damaged``, ``store.index_damaged``.
         """
+        from towline.store.layout.gc import collect
+
         return collect(self._blobs, self._records)
 
     def verify(self, name: str | None = None, *, cancel: CancelToken | None = None) -> Verification:
@@ -237,6 +269,8 @@ class LayoutStore:
         Raises:
             StoreError: ``store.unknown_image``, ``store.ambiguous_id``.
         """
+        from towline.store.layout.verify import verify
+
         self.recover()
         only = None if name is None else self._find(name)[0]
         return verify(self._blobs, self._records, only, cancel or CancelToken())

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from towline.cancel import CancelToken
 from towline.core import CoreError, hash_file, layer_pass
 from towline.errors import PathError, StoreError, TowlineError, VerificationError
 from towline.image.oci_layout import is_layout_name
-from towline.name.digest import Digest
 from towline.store.layout import files, name_index
-from towline.store.layout.blobs import Blobs
 from towline.store.layout.oci_index import NAMELESS, entry_line, shown_names
 from towline.store.layout.proof import named_diff_ids
-from towline.store.layout.record_store import RecordStore
-from towline.store.layout.records import Record, StoredManifest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from towline.cancel import CancelToken
+    from towline.name.digest import Digest
+    from towline.store.layout.blobs import Blobs
+    from towline.store.layout.record_store import RecordStore
+    from towline.store.layout.records import Record, StoredManifest
 
 __all__ = ["Verification", "verify"]
 

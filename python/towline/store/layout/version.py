@@ -7,11 +7,13 @@ manifest of each name.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from towline.errors import StoreError
 from towline.store.layout import files
-from towline.store.layout.paths import StorePaths
+
+if TYPE_CHECKING:
+    from towline.store.layout.paths import StorePaths
 
 __all__ = ["FIRST", "VERSION", "read_version", "unrepaired", "write_version"]
 

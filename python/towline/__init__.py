@@ -55,7 +55,7 @@ _MODULES = {
     "registry.endpoint_log": ("EndpointUse", "RateLimit"),
     "rules": ("Rules",),
     "runtime.explain": ("Candidate", "Explanation"),
-    "runtime.options": ("Options",),
+    "runtime.options": ("Auth", "Options", "StrPath"),
     "runtime.results": ("Attempt", "PullResult"),
     "runtime.runtime": ("Runtime",),
     "source.protocol": (
@@ -87,6 +87,7 @@ _MODULES = {
     "transport": ("ImageReference",),
     "transport.containers_storage": ("StoreReference",),
     "transport.facts": ("ArchiveImage", "ConfigEntry", "StoreIdentity"),
+    "wording": ("Wording",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

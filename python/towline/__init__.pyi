@@ -40,7 +40,7 @@ from towline.registry.credentials import Credentials
 from towline.registry.endpoint_log import EndpointUse, RateLimit
 from towline.rules import Rules
 from towline.runtime.explain import Candidate, Explanation
-from towline.runtime.options import Options
+from towline.runtime.options import Auth, Options, StrPath
 from towline.runtime.results import Attempt, PullResult
 from towline.runtime.runtime import Runtime
 from towline.source.protocol import (
@@ -72,6 +72,7 @@ from towline.timeouts import Timeouts
 from towline.transport import ImageReference
 from towline.transport.containers_storage import StoreReference
 from towline.transport.facts import ArchiveImage, ConfigEntry, StoreIdentity
+from towline.wording import Wording
 
 __all__ = [
     "Alternatives",
@@ -79,6 +80,7 @@ __all__ = [
     "Announcing",
     "ArchiveImage",
     "Attempt",
+    "Auth",
     "AuthLookup",
     "BlobProgress",
     "BlobSink",
@@ -142,6 +144,7 @@ __all__ = [
     "StoreReference",
     "StoredBlob",
     "StoredImage",
+    "StrPath",
     "TextWriter",
     "Timeouts",
     "TowlineError",
@@ -149,6 +152,7 @@ __all__ = [
     "UnsupportedError",
     "Verification",
     "VerificationError",
+    "Wording",
     "__version__",
     "open_store",
     "pull",

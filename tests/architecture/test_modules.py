@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,13 +18,82 @@ from tests.support.source_tree import PACKAGE, Module, modules
 MOST_LINES = 400
 MOST_MODULES = 12  # directly in towline
 REPOSITORY = Path(__file__).parents[2]
+MODULE_OF: dict[str, str] = vars(towline)["_MODULE_OF"]
 LOADED = Path(__file__).with_name("loaded_modules.json")
 
 
 def test_the_public_names() -> None:
-    """``towline.__all__`` is sorted, and every name in it exists."""
-    assert list(towline.__all__) == sorted(towline.__all__)
+    """They are those that the stub types; each exists, and ``dir`` shows no other."""
+    stub = ast.parse((PACKAGE / "__init__.pyi").read_text())
+    listed = next(
+        ast.literal_eval(node.value)
+        for node in stub.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+    )
+    typed = {
+        (node.module, alias.name)
+        for node in stub.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert towline.__all__ == listed == sorted(listed) == dir(towline)
+    given = {(f"towline.{module}", name) for name, module in MODULE_OF.items()}
+    assert given == typed
     assert all(hasattr(towline, name) for name in towline.__all__)
+    with pytest.raises(AttributeError):
+        vars(towline)["__getattr__"]("nothing")
+
+
+def annotations_of(definition: ast.stmt) -> Iterator[ast.expr]:
+    """The annotations of a public function, or of the public attributes and methods of a class."""
+    if isinstance(definition, ast.FunctionDef | ast.AsyncFunctionDef):
+        arguments = definition.args
+        for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
+            if each.annotation is not None:
+                yield each.annotation
+        if definition.returns is not None:
+            yield definition.returns
+    if isinstance(definition, ast.AnnAssign):
+        yield definition.annotation
+    if isinstance(definition, ast.ClassDef):
+        for member in definition.body:
+            target = getattr(member, "target", None)
+            name = getattr(member, "name", getattr(target, "id", ""))
+            if name == "__init__" or not name.startswith("_"):
+                yield from annotations_of(member)
+
+
+def test_every_type_in_a_public_signature_is_public() -> None:
+    """A caller can import each name of towline that a signature or an attribute mentions."""
+    missing = set()
+    for name, module in MODULE_OF.items():
+        path = PACKAGE / Path(*module.split("."))
+        path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        tree = ast.parse(path.read_text())
+        imported = {
+            alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("towline")
+            for alias in node.names
+        }
+        own = {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+        for node in tree.body:
+            if getattr(node, "name", "") == name:
+                for annotation in annotations_of(node):
+                    used = {n.id for n in ast.walk(annotation) if isinstance(n, ast.Name)}
+                    missing |= {
+                        f"{each}, in {module}.{name}"
+                        for each in used & (imported | own) - set(towline.__all__)
+                    }
+    assert sorted(missing) == []
+
+
+def test_the_version() -> None:
+    """It is that of the distribution, and no module has the name of a function."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    crate = tomllib.loads((REPOSITORY / "rust/Cargo.toml").read_text())["package"]
+    assert towline.__version__ == project["version"] == crate["version"]
+    assert not set(towline.__all__) & {path.stem for path in PACKAGE.iterdir()} - {"__init__"}
 
 
 @pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)
@@ -36,19 +107,27 @@ def test_few_modules_are_directly_in_the_package() -> None:
     assert len([module for module in modules() if module.path.parent == PACKAGE]) <= MOST_MODULES
 
 
-def test_importing_towline_loads_the_listed_modules() -> None:
-    """`import towline` loads the listed modules of towline and no heavy module.
-
-    HTTP, the command line and progress bars are imported when they are used.
-    """
-    code = "import json, sys, towline; print(json.dumps(sorted(sys.modules)))"
-    found = json.loads(subprocess.check_output([sys.executable, "-I", "-c", code]))
+def loaded(code: str) -> list[str]:
+    """The modules that are loaded after a program."""
+    code += "\nimport json, sys; print(json.dumps(sorted(sys.modules)))"
+    modules: list[str] = json.loads(subprocess.check_output([sys.executable, "-I", "-c", code]))
     cores = ("towline.core._native", "towline.core.twin")  # TOWLINE_CORE selects one
-    ours = [n for n in found if n.split(".")[0] == "towline" and not n.startswith(cores)]
-    assert ours == json.loads(LOADED.read_text())
+    return [name for name in modules if not name.startswith(cores)]
+
+
+def test_importing_towline_loads_nothing_else() -> None:
+    """The public names are imported when they are used."""
+    assert [name for name in loaded("import towline") if name.startswith("towline")] == ["towline"]
+    assert len(loaded("import towline")) - len(loaded("")) < 20
+
+
+def test_resolving_a_full_name_loads_the_listed_modules(tmp_path: Path) -> None:
+    """It loads no module for sources, stores, HTTP, the command line or progress bars."""
+    found = loaded(f"import towline; towline.resolve('a.example/x', {str(tmp_path / 'none')!r})")
+    assert [n for n in found if n.split(".")[0] == "towline"] == json.loads(LOADED.read_text())
     others = {name.split(".")[0].lstrip("_") for name in found} - {"towline"}
-    heavy = {"urllib3", "click", "rich", "hypothesis", "asyncio", "ssl", "http", "email"}
-    assert not others & heavy
+    heavy = {"urllib3", "click", "rich", "hypothesis", "asyncio", "ssl", "http", "email", "logging"}
+    assert not others & (heavy | {"tomllib", "concurrent", "socket", "subprocess", "tempfile"})
 
 
 def test_every_dependency_has_its_reason() -> None:

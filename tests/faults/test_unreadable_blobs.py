@@ -32,7 +32,7 @@ def make_unreadable(store: LayoutStore, kind: str) -> Path:
     (image,) = store.images()
     digests = {
         "manifest": image.digest,
-        "config": image.record.manifests[0].config or image.digest,
+        "config": image._record.manifests[0].config or image.digest,
         "layer": image.layers[0].digest,
     }
     path = Path(blob_path(store, digests[kind]))

@@ -25,8 +25,8 @@ from tests.support.store_images import Made, layer, make, put
 from towline.errors import StoreError
 from towline.image.manifest import OCI_INDEX, RawManifest
 from towline.name.digest import sha256_of
-from towline.store.layout.image import StoredImage
 from towline.store.layout.store import open_store
+from towline.store.protocol import Image
 
 pytestmark = [pytest.mark.timeout(3600), pytest.mark.clause("STORE-024", "STORE-004", "STORE-006")]
 
@@ -193,7 +193,7 @@ class AttackedStore(RuleBasedStateMachine):
         assert faults <= ({"verify.diff_id"} if self.attacked else set())
 
 
-def same(image: StoredImage, made: Made) -> bool:
+def same(image: Image, made: Made) -> bool:
     """Whether a stored image has the manifest, config and layers that were pulled."""
     return (
         image.manifest == made.plan.manifest

@@ -20,10 +20,9 @@ from towline.image.manifest import (
     RawManifest,
 )
 from towline.name.digest import Digest, sha256_of
-from towline.store.layout.image import StoredImage
 from towline.store.layout.paths import StorePaths
 from towline.store.layout.store import LayoutStore
-from towline.store.protocol import ImagePlan, LayerPlan
+from towline.store.protocol import Image, ImagePlan, LayerPlan
 
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
@@ -118,7 +117,7 @@ def blob_path(store: LayoutStore, digest: Digest) -> str:
     return StorePaths.below(store.root).blob(digest)
 
 
-def put(store: LayoutStore, made: Made, *, diff_ids: bool = False) -> StoredImage:
+def put(store: LayoutStore, made: Made, *, diff_ids: bool = False) -> Image:
     """Store an image: write the missing blobs, and publish; `diff_ids` decompresses all layers."""
     with store.begin(made.plan, diff_ids=diff_ids) as ingest:
         for missing in ingest.missing():

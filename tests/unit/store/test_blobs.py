@@ -14,10 +14,9 @@ import pytest
 from tests.support.store_images import Made, blob_path, make, put
 from towline.cancel import CancelToken
 from towline.errors import PullCancelledError, StoreError, VerificationError
-from towline.store.layout.ingest import LayoutIngest
 from towline.store.layout.locks import acquire
-from towline.store.layout.sink import LayoutSink
 from towline.store.layout.store import LayoutStore, open_store
+from towline.store.protocol import BlobSink, Ingest
 
 
 @pytest.fixture
@@ -25,7 +24,7 @@ def store(tmp_path: Path) -> LayoutStore:
     return open_store(tmp_path / "store")
 
 
-def open_sink(ingest: LayoutIngest, made: Made) -> tuple[LayoutSink, bytes]:
+def open_sink(ingest: Ingest, made: Made) -> tuple[BlobSink, bytes]:
     """The sink of the only layer, and its bytes."""
     layer = made.plan.layers[0]
     sink = ingest.sink(layer)

@@ -16,6 +16,7 @@ from towline.core import CoreError, Stop, diff_id_of
 from towline.errors import SourceError, StoreError, VerificationError
 from towline.image.descriptor import Descriptor
 from towline.name.digest import sha256_of
+from towline.store.layout.sink import LayoutSink
 from towline.store.layout.store import LayoutStore, open_store
 from towline.store.protocol import LayerPlan
 
@@ -199,7 +200,7 @@ def test_an_open_sink_does_not_keep_the_process_alive(tmp_path: Path) -> None:
     """A program that ends without closing it exits, with and without a reference to it."""
     code = f"""
 from tests.support.store_images import make
-from towline.store.layout import open_store
+from towline.store.layout.store import open_store
 made = make(b"a")
 ingest = open_store({str(tmp_path / "store")!r}).begin(made.plan, diff_ids=True)
 sink = ingest.sink(made.plan.layers[0])
@@ -255,7 +256,7 @@ def test_an_error_of_the_writer_is_an_error_of_the_store(store: LayoutStore) -> 
     made = make(b"a")
     with store.begin(made.plan) as ingest:
         sink = ingest.sink(made.plan.layers[0])
-        assert sink is not None
+        assert isinstance(sink, LayoutSink)
         sink.writer.abort()
         with pytest.raises(StoreError) as caught, sink:
             sink.writer.write(b"more")

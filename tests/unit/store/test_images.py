@@ -147,11 +147,12 @@ def test_a_second_pull_puts_its_name_first(store: LayoutStore) -> None:
     assert second.digest != first.digest
     assert store.image("a:1").digest == store.image(first.id).digest == first.digest
     assert store.image("b:1").digest == second.digest
-    assert len(second.digests) == 2
+    digests = store.image("b:1").digests
+    assert len(digests) == 2
     assert second.names == ("localhost/b:1", "localhost/a:1")
     again = put(store, make(b"x", names=["localhost/a:1"]))
     assert again.names == ("localhost/a:1", "localhost/b:1")
-    for digest in second.digests:
+    for digest in digests:
         assert store.image(str(digest)).id == first.id
         assert store.image(str(digest)).digest == digest
 
@@ -262,7 +263,8 @@ def test_preallocated_space_is_not_counted_again(
     full = os.statvfs(store.root)
     fields = {name: getattr(full, name) for name in dir(full) if name.startswith("f_")}
     monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(**{**fields, "f_bavail": 0}))
-    store.begin(plan).close()
+    with store.begin(plan):
+        pass
 
 
 @pytest.mark.clause("STORE-016")

@@ -15,9 +15,8 @@ from towline.image.manifest import DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED, RawMan
 from towline.image.schema1 import parse_schema1
 from towline.name.digest import sha256_of
 from towline.store.layout.diff_ids import DiffIds
-from towline.store.layout.image import StoredImage
 from towline.store.layout.store import LayoutStore, open_store
-from towline.store.protocol import ImagePlan, LayerPlan
+from towline.store.protocol import Image, ImagePlan, LayerPlan
 
 HELLO = "localhost/hello:latest"
 BOTTOM, BOTTOM_DIFF_ID = layer(b"bottom")
@@ -49,7 +48,7 @@ def made_config(plan: ImagePlan) -> bytes:
     return parse_schema1(plan.manifest).config_with([BOTTOM_DIFF_ID, TOP_DIFF_ID])
 
 
-def fetch(store: LayoutStore, plan: ImagePlan, *contents_of_layers: bytes) -> StoredImage:
+def fetch(store: LayoutStore, plan: ImagePlan, *contents_of_layers: bytes) -> Image:
     """Store the layers, then publish the image."""
     contents = {str(sha256_of(data)): data for data in contents_of_layers or (TOP, EMPTY, BOTTOM)}
     with store.begin(plan) as ingest:

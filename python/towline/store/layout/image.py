@@ -26,46 +26,48 @@ __all__ = ["StoredImage"]
 class StoredImage:
     """An image at the time of its lookup; its blobs are read and verified on each access.
 
-    Attributes:
-        record: the record of the image.
-        stored: the manifest that was pulled by the name or digest of the lookup; the first
-            manifest if the lookup was by ID or the image was listed.
+    Its manifest is the one that was pulled by the name or digest of the lookup; the first one if
+    the lookup was by ID or the image was listed.
     """
 
-    record: Record
+    _record: Record
     _blobs: Blobs = field(repr=False, compare=False)
-    stored: StoredManifest
+    _stored: StoredManifest
+
+    def __repr__(self) -> str:
+        names = ", ".join(self.names) or "no name"
+        return f"<StoredImage {self.id[:12]} ({names})>"
 
     @property
     def id(self) -> str:
         """Hex; the config's digest, unless the image has another ID (STORE-004)."""
-        return self.record.id
+        return self._record.id
 
     @property
     def digest(self) -> Digest:
         """The digest of the manifest."""
-        return self.stored.lookup_digest
+        return self._stored.lookup_digest
 
     @property
     def digests(self) -> tuple[Digest, ...]:
         """Every digest of the image, of manifests and of lists."""
-        return self.record.digests()
+        return self._record.digests()
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names, newest first."""
-        return self.record.names
+        return self._record.names
 
     def by_manifest(self) -> tuple[StoredImage, ...]:
         """The image once for each manifest that was pulled by a name, with these names only."""
-        links = self.record.name_links
+        links = self._record.name_links
         manifests = dict.fromkeys(link.manifest for link in links)
         return tuple(self._with_names_of(index) for index in manifests) or (self,)
 
     def _with_names_of(self, index: int) -> StoredImage:
-        links = tuple(link for link in self.record.name_links if link.manifest == index)
-        record = replace(self.record, name_links=links)
-        return replace(self, record=record, stored=record.manifests[index])
+        links = tuple(link for link in self._record.name_links if link.manifest == index)
+        record = replace(self._record, name_links=links)
+        return replace(self, _record=record, _stored=record.manifests[index])
 
     @property
     def manifest(self) -> RawManifest:
@@ -75,7 +77,7 @@ class StoredImage:
             StoreError: ``store.blob_missing``, ``store.blob_closed``.
             VerificationError: ``verify.digest``.
         """
-        return RawManifest(self._blobs.get(self.stored.digest), self.stored.media_type)
+        return RawManifest(self._blobs.get(self._stored.digest), self._stored.media_type)
 
     @property
     def raw_config(self) -> bytes:
@@ -85,7 +87,7 @@ class StoredImage:
             StoreError: ``store.blob_missing``, ``store.blob_closed``.
             VerificationError: ``verify.digest``.
         """
-        digest = self.stored.config
+        digest = self._stored.config
         return b"" if digest is None else self._blobs.get(digest)
 
     @property

@@ -30,11 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from towline.store.layout.gc import Collected
-    from towline.store.layout.ingest import LayoutIngest
-    from towline.store.layout.layer_reader import BlobReader
     from towline.store.layout.records import Record
     from towline.store.layout.verify import Verification
-    from towline.store.protocol import ImagePlan
+    from towline.store.protocol import ImagePlan, Ingest, LayerReader
 
 __all__ = ["Durability", "LayoutStore", "Removed", "open_store"]
 
@@ -142,7 +140,7 @@ class LayoutStore:
 
     def begin(
         self, plan: ImagePlan, /, *, diff_ids: bool = False, cancel: CancelToken | None = None
-    ) -> LayoutIngest:
+    ) -> Ingest:
         """Begin to store an image; wait for a running gc.
 
         Args:
@@ -181,7 +179,7 @@ class LayoutStore:
         record, key = self._find(name)
         return StoredImage(record, self._blobs, record.manifest_of(key))
 
-    def open_layer(self, digest: Digest, /) -> BlobReader:
+    def open_layer(self, digest: Digest, /) -> LayerReader:
         """Open the blob of a layer, as it was fetched; its digest is verified at the end.
 
         Raises:

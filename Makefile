@@ -46,6 +46,7 @@ check: $(STAMPS)/build $(STAMPS)/dev ## lint, formatting, types, the extension's
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/basedpyright
 	$(PY) -m mypy.stubtest --mypy-config-file pyproject.toml towline.core._native
 	cargo fmt --manifest-path rust/Cargo.toml --check
 	$(CARGO) clippy $(CRATE) --quiet --all-targets -- -D warnings

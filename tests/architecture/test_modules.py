@@ -66,7 +66,8 @@ def annotations_of(definition: ast.stmt) -> Iterator[ast.expr]:
 def test_every_type_in_a_public_signature_is_public() -> None:
     """A caller can import each name of towline that a signature or an attribute mentions."""
     missing = set()
-    for name, module in MODULE_OF.items():
+    # The tables of a wording are not for callers, who only pass it to `TowlineError.render`.
+    for name, module in MODULE_OF.items() - {("Wording", "wording")}:
         path = PACKAGE / Path(*module.split("."))
         path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
         tree = ast.parse(path.read_text())

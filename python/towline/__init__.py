@@ -15,12 +15,13 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _MODULES = {
-    "api": ("open_store", "pull", "pull_async", "resolve"),
+    "api": ("pull", "pull_async", "resolve"),
     "cancel": ("CancelToken",),
     "config.credentials": ("AuthLookup",),
     "config.endpoints": ("Endpoint",),
     "config.locations": ("Locations",),
     "core.byte_writer": ("ByteWriter",),
+    "core.failure": ("CoreError",),
     "errors": (
         "ConfigurationError",
         "InvalidNameError",
@@ -53,11 +54,19 @@ _MODULES = {
     "progress": ("BlobProgress", "TextWriter"),
     "registry.credentials": ("Credentials",),
     "registry.endpoint_log": ("EndpointUse", "RateLimit"),
-    "rules": ("Rules",),
+    "rules.archives": ("ArchiveRules",),
+    "rules.config": ("ConfigRules",),
+    "rules.copying": ("CopyingRules",),
+    "rules.editions": ("Rules",),
+    "rules.limits": ("TransferLimits",),
+    "rules.names": ("NameRules",),
+    "rules.registry": ("RegistryRules",),
+    "rules.trust": ("TrustRules",),
     "runtime.explain": ("Candidate", "Explanation"),
     "runtime.options": ("Auth", "Options", "StrPath"),
     "runtime.results": ("Attempt", "PullResult"),
     "runtime.runtime": ("Runtime",),
+    "runtime.stores": ("default_root", "open_store"),
     "source.protocol": (
         "Alternatives",
         "Announcement",
@@ -84,9 +93,9 @@ _MODULES = {
         "StoredBlob",
     ),
     "timeouts": ("Timeouts",),
-    "transport": ("ImageReference",),
     "transport.containers_storage": ("StoreReference",),
     "transport.facts": ("ArchiveImage", "ConfigEntry", "StoreIdentity"),
+    "transport.reference": ("ImageReference", "image_name"),
     "wording": ("Wording",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

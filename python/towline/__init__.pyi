@@ -1,11 +1,12 @@
 """The types of the public names, which `__init__.py` imports when they are first used."""
 
-from towline.api import open_store, pull, pull_async, resolve
+from towline.api import pull, pull_async, resolve
 from towline.cancel import CancelToken
 from towline.config.credentials import AuthLookup
 from towline.config.endpoints import Endpoint
 from towline.config.locations import Locations
 from towline.core.byte_writer import ByteWriter
+from towline.core.failure import CoreError
 from towline.errors import (
     ConfigurationError,
     InvalidNameError,
@@ -38,11 +39,19 @@ from towline.name.reference import Reference
 from towline.progress import BlobProgress, TextWriter
 from towline.registry.credentials import Credentials
 from towline.registry.endpoint_log import EndpointUse, RateLimit
-from towline.rules import Rules
+from towline.rules.archives import ArchiveRules
+from towline.rules.config import ConfigRules
+from towline.rules.copying import CopyingRules
+from towline.rules.editions import Rules
+from towline.rules.limits import TransferLimits
+from towline.rules.names import NameRules
+from towline.rules.registry import RegistryRules
+from towline.rules.trust import TrustRules
 from towline.runtime.explain import Candidate, Explanation
 from towline.runtime.options import Auth, Options, StrPath
 from towline.runtime.results import Attempt, PullResult
 from towline.runtime.runtime import Runtime
+from towline.runtime.stores import default_root, open_store
 from towline.source.protocol import (
     Alternatives,
     Announcement,
@@ -69,9 +78,9 @@ from towline.store.protocol import (
     StoredBlob,
 )
 from towline.timeouts import Timeouts
-from towline.transport import ImageReference
 from towline.transport.containers_storage import StoreReference
 from towline.transport.facts import ArchiveImage, ConfigEntry, StoreIdentity
+from towline.transport.reference import ImageReference, image_name
 from towline.wording import Wording
 
 __all__ = [
@@ -79,6 +88,7 @@ __all__ = [
     "Announcement",
     "Announcing",
     "ArchiveImage",
+    "ArchiveRules",
     "Attempt",
     "Auth",
     "AuthLookup",
@@ -89,7 +99,10 @@ __all__ = [
     "Candidate",
     "Collected",
     "ConfigEntry",
+    "ConfigRules",
     "ConfigurationError",
+    "CopyingRules",
+    "CoreError",
     "Credentials",
     "Descriptor",
     "Destination",
@@ -115,6 +128,7 @@ __all__ = [
     "LimitExceededError",
     "ListsImages",
     "Locations",
+    "NameRules",
     "NamesImage",
     "NotFoundError",
     "OpenBlob",
@@ -133,6 +147,7 @@ __all__ = [
     "RawManifest",
     "Reference",
     "RegistryError",
+    "RegistryRules",
     "Removed",
     "Rules",
     "Runtime",
@@ -148,12 +163,16 @@ __all__ = [
     "TextWriter",
     "Timeouts",
     "TowlineError",
+    "TransferLimits",
+    "TrustRules",
     "UnauthorizedError",
     "UnsupportedError",
     "Verification",
     "VerificationError",
     "Wording",
     "__version__",
+    "default_root",
+    "image_name",
     "open_store",
     "pull",
     "pull_async",

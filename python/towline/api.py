@@ -1,4 +1,4 @@
-"""The functions of the basic API: `open_store`, `pull`, `pull_async` and `resolve`."""
+"""The functions of the basic API: `pull`, `pull_async` and `resolve`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from towline.progress import BlobProgress
     from towline.runtime.results import PullResult
 
-__all__ = ["open_store", "pull", "pull_async", "resolve"]
+__all__ = ["pull", "pull_async", "resolve"]
 
 
 def pull(

@@ -24,6 +24,9 @@ class CancelToken:
         stop: the same flag for long calls of the core.
     """
 
+    def __repr__(self) -> str:
+        return f"<CancelToken{', cancelled' if self.cancelled else ''}>"
+
     def __init__(self) -> None:
         self.stop = Stop()
         self._lock = threading.Lock()
@@ -48,7 +51,10 @@ class CancelToken:
 
     @contextmanager
     def branch(self) -> Iterator[CancelToken]:
-        """A new token that is cancelled with this one, and can be cancelled on its own."""
+        """Return the context of a new token, which can also be cancelled on its own.
+
+        It is cancelled with this token while the context is open.
+        """
         token = CancelToken()
         unregister = self.on_cancel(token.cancel)
         try:

@@ -1,4 +1,4 @@
-"""Every exception that towline raises.
+"""Every exception that towline raises, except `CoreError`, which the core and byte writers raise.
 
     TowlineError
     ├── InvalidNameError        a name, tag, digest or transport is invalid
@@ -90,8 +90,16 @@ class TowlineError(Exception):
         self.steps: tuple[Step, ...] = ()
         self.wording: Wording = CURRENT
 
+    @property
+    def errors(self) -> tuple[TowlineError, ...]:
+        """The error of each pair, if this is a `PullFailedError`; else empty."""
+        return ()
+
     def __str__(self) -> str:
         return self.render(self.wording)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
 
     def render(self, wording: Wording) -> str:
         """Return the message of the error in a wording."""
@@ -233,7 +241,8 @@ class StoreError(TowlineError):
 class PullFailedError(TowlineError):
     """No pair of a goal was pulled.
 
-    The error of a single pair is also an instance of the class of that pair's error.
+    The error of a single pair is also an instance of the class of that pair's error, and has the
+    facts of that error too.
     """
 
     areas = ("pull",)
@@ -241,8 +250,12 @@ class PullFailedError(TowlineError):
     def __new__(cls, code: str, /, **facts: Any) -> PullFailedError:
         """Create an error; its class follows from the only error in ``facts["errors"]``."""
         errors: Sequence[TowlineError] = facts.get("errors", ())
-        single = len(errors) == 1 and isinstance(errors[0], TowlineError)
-        return super().__new__(_failed_with(type(errors[0])) if single else cls)
+        return super().__new__(_failed_with(type(errors[0])) if _is_single(errors) else cls)
+
+    def __init__(self, code: str, /, **facts: Any) -> None:
+        errors: Sequence[TowlineError] = facts.get("errors", ())
+        single = dict(errors[0].facts) if _is_single(errors) else {}
+        super().__init__(code, **{**single, **facts})
 
     @property
     def errors(self) -> tuple[TowlineError, ...]:
@@ -252,6 +265,10 @@ class PullFailedError(TowlineError):
     def __reduce__(self) -> tuple[Any, ...]:
         rebuild, (_, *arguments) = super().__reduce__()
         return rebuild, (PullFailedError, *arguments)
+
+
+def _is_single(errors: Sequence[object]) -> bool:
+    return len(errors) == 1 and isinstance(errors[0], TowlineError)
 
 
 _FAILED_WITH: dict[type[TowlineError], type[PullFailedError]] = {}

@@ -1,7 +1,7 @@
 """Goals: the pairs of source and destination that a pull tries, built from a name.
 
 This module is pure.  It gets all outside information from `towline.transport.facts.Facts`, in a
-fixed order, because the order decides which error a user sees.  (GOAL-001 to GOAL-031)
+fixed order, because the order decides which error a user sees.  (GOAL-001 to GOAL-036)
 """
 
 from __future__ import annotations
@@ -38,13 +38,16 @@ __all__ = [
 LOCAL_REGISTRY = "localhost"  # GOAL-003: where names without a registry are stored
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class PullRefPair:
     """A source and the destination for it; `image` is the name that is shown to the user."""
 
     image: str
     source: ImageReference
     destination: StoreReference
+
+    def __repr__(self) -> str:
+        return f"<PullRefPair {image_name(self.source)} -> {self.destination.name_and_id}>"
 
     def to_json(self) -> dict[str, Any]:
         """``{"image", "source", "destination"}``, as strings."""

@@ -244,7 +244,7 @@ def test_invalid_arguments(tmp_path: Path, make: Make) -> None:
 
 def test_a_failed_writer_raises_its_error_again() -> None:
     """Each method raises the same object; the bytes that fit are kept."""
-    full = RuntimeError("full")
+    full = CoreError("io", 3, "full")
     writer = MemoryWriter(3, full)
     for method in (
         partial(writer.write, b"four"),
@@ -252,7 +252,7 @@ def test_a_failed_writer_raises_its_error_again() -> None:
         partial(writer.copy_range, 0, 0, 1),
         partial(writer.receive, 0, 1, 0.0),
     ):
-        with pytest.raises(RuntimeError) as caught:
+        with pytest.raises(CoreError) as caught:
             method()
         assert caught.value is full
     assert bytes(writer.data) == b"fou"

@@ -10,13 +10,14 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from tests.support.memory_store import MemoryStore
 from tests.support.schema1 import signed
-from tests.support.store_images import Made, layer, make
+from tests.support.store_images import Made, blob_path, layer, make
 from towline.cancel import CancelToken
 from towline.errors import PullCancelledError, SourceError, StoreError, VerificationError
 from towline.image.manifest import (
@@ -26,8 +27,8 @@ from towline.image.manifest import (
     RawManifest,
 )
 from towline.image.schema1 import parse_schema1
-from towline.name.digest import sha256_of
-from towline.store.layout.store import open_store
+from towline.name.digest import Digest, sha256_of
+from towline.store.layout.store import LayoutStore, open_store
 from towline.store.protocol import BlobSink, Image, ImagePlan, ImageStore, Ingest, LayerPlan
 
 STORES: dict[str, Callable[[Path], ImageStore]] = {
@@ -86,6 +87,79 @@ def test_a_stored_image_equals_its_plan(store: ImageStore, made: Made) -> None:
     assert store.find_id(plan.id[:5]) == plan.id
     assert store.holds(HELLO)
     assert store.holds(str(plan.manifest.digest))
+
+
+def test_a_store_is_a_collection(store: ImageStore) -> None:
+    """It can be iterated, has a length, answers `in`, and is a context manager."""
+    made = make(b"1")
+    with store as opened:
+        assert opened is store
+        assert (len(store), list(store), HELLO in store) == (0, [], False)
+        put(store, made)
+        assert [image.id for image in store] == [made.plan.id]
+        assert len(store) == 1
+        for name in (HELLO, made.plan.id, made.plan.id[:12], made.plan.manifest.digest):
+            assert name in store
+            assert str(name) in store
+            assert store.image(name).id == made.plan.id
+        for other in ("localhost/other:1", sha256_of(b"other"), 7, None):
+            assert other not in store
+
+
+def test_the_values_of_an_image(store: ImageStore) -> None:
+    """Those of its config; an image whose config is not JSON has bytes only."""
+    config = {
+        "os": "linux",
+        "architecture": "arm64",
+        "variant": "v8",
+        "created": "2026-01-02T03:04:05.123456789Z",
+        "config": {
+            "Labels": {"a": "b"},
+            "Env": ["PATH=/bin"],
+            "Entrypoint": ["/init"],
+            "Cmd": ["run"],
+            "User": "me",
+            "WorkingDir": "/work",
+        },
+        "rootfs": {"type": "layers", "diff_ids": []},
+    }
+    image = put(store, make(config=json.dumps(config).encode()))
+    assert json.loads(image.raw_config) == config
+    assert image.labels == {"a": "b"}
+    assert str(image.platform) == "linux/arm64/v8"
+    assert image.created == datetime(2026, 1, 2, 3, 4, 5, 123456, tzinfo=UTC)
+    assert (image.config.env, image.config.user) == (("PATH=/bin",), "me")
+    assert (*image.config.entrypoint, *image.config.cmd) == ("/init", "run")
+    assert image.config.working_dir == "/work"
+    odd = {**config, "created": 7, "config": {"Env": [1], "User": []}}
+    assert put(store, make(config=json.dumps(odd).encode())).created is None
+    text = put(store, make(config=b"not JSON"))
+    assert text.raw_config == b"not JSON"
+    with pytest.raises(SourceError):
+        _ = text.labels
+
+
+def damage(store: ImageStore, digest: Digest) -> None:
+    """Change the bytes of a stored blob."""
+    if isinstance(store, MemoryStore):
+        store.blobs[digest] = bytes(len(store.blobs[digest]))
+    else:
+        assert isinstance(store, LayoutStore)
+        path = Path(blob_path(store, digest))
+        path.write_bytes(bytes(path.stat().st_size))
+
+
+@pytest.mark.parametrize("step", [-1, 7])
+def test_a_damaged_layer_does_not_end(store: ImageStore, step: int) -> None:
+    """Reading it raises an error instead of the end; `close` may be called twice."""
+    made = make(b"1")
+    digest = put(store, made).layers[0].digest
+    damage(store, digest)
+    with store.open_layer(digest) as reader:
+        with pytest.raises(VerificationError) as caught:
+            list(iter(lambda: reader.read(step), b""))
+        assert caught.value.code == "verify.digest"
+        reader.close()
 
 
 def test_an_empty_store(store: ImageStore) -> None:
@@ -215,6 +289,14 @@ def test_diff_ids(store: ImageStore, alongside: bool) -> None:
         found = [ingest.diff_id(each) for each in made.plan.layers]
         assert found == [layer(b"here")[1], layer(b"arrives")[1]]
         ingest.publish()
+
+
+def test_a_missing_layer_has_no_diff_id(store: ImageStore) -> None:
+    """It is missing, and not damaged."""
+    made = make(b"a")
+    with begin(store, made.plan) as ingest, pytest.raises(StoreError) as caught:
+        ingest.diff_id(made.plan.layers[0])
+    assert caught.value.code == "store.blob_missing"
 
 
 @pytest.mark.parametrize("alongside", [True, False])

@@ -17,14 +17,14 @@ from towline.cancel import CancelToken
 from towline.config.locations import Locations
 from towline.config.registries import Registries
 from towline.copying.reading import Reading
-from towline.errors import TowlineError
+from towline.errors import TowlineError, VerificationError
 from towline.image.descriptor import Descriptor
 from towline.image.manifest import Manifest
 from towline.image.platform import Platform
 from towline.name.digest import sha256_of
 from towline.runtime.registry_access import RegistryAccess
 from towline.runtime.sources import Sources
-from towline.source.protocol import Announcing, ListsImages, NamesImage, Source
+from towline.source.protocol import Alternatives, Announcing, ListsImages, NamesImage, Source
 from towline.transport import parse_image_name
 
 RULES = towline.Rules.CURRENT
@@ -62,6 +62,7 @@ def delivered(source: Source, layer: Descriptor, offset: int = 0) -> tuple[int, 
         assert blob.size in (None, layer.size)
         writer.data += bytes(begun)
         blob.deliver(writer)
+        blob.close()  # leaving the context closes it again
     return begun, bytes(writer.data[begun:])
 
 
@@ -124,12 +125,20 @@ def test_a_source_is_closed_twice(source: Source) -> None:
 
 @pytest.mark.parametrize("form", EVERY_FORM)
 def test_what_only_some_sources_can_do(real_images: RealImages, form: str) -> None:
-    """Archives list images, layouts name them, registries announce a manifest."""
+    """Archives list images, layouts name them, registries announce a manifest and have mirrors."""
     image: RealImage = getattr(real_images, form)
     with closing(opened(image)) as source:
         assert isinstance(source, ListsImages) == (image.transport == "docker-archive")
         assert isinstance(source, NamesImage) == (image.transport in ("oci", "oci-archive"))
         assert isinstance(source, Announcing) == (image.transport == "docker")
+        assert isinstance(source, Alternatives) == (image.transport == "docker")
+        if isinstance(source, Alternatives):
+            (layer, *_) = parsed(source).layers
+            error = VerificationError("verify.digest")
+            assert not source.give_up(layer, error)  # it was not opened
+            delivered(source, layer)
+            while source.give_up(layer, error):
+                delivered(source, layer)
         if isinstance(source, ListsImages):
             listed = source.listed_images()
             assert [each.index for each in listed] == list(range(len(listed)))

@@ -69,8 +69,9 @@ def test_a_local_source(
     with pytest.raises(PullCancelledError, match=r"^cancelled$"):
         runtime.pull(name, cancel=cancel, on_progress=watch)
     assert puller.stored() == []
-    again = runtime.pull(name)
-    assert len(again.images) == 1
+    assert len(runtime.pull(name).images) == 1
+    again = puller.runtime(verify_diff_ids=True).pull(name)
+    assert again.verified == ("blobs", "diff-ids")
     assert puller.store.verify(None).clean
 
 

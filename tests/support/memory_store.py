@@ -8,9 +8,8 @@ import lzma
 import tarfile
 import threading
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from io import BytesIO
 from typing import Self
 
@@ -20,10 +19,9 @@ from tests.support.byte_writers import MemoryWriter
 from towline.cancel import CancelToken
 from towline.core import CoreError
 from towline.errors import SourceError, StoreError, VerificationError
-from towline.image.config import ImageConfig, parse_config
+from towline.image.config import ConfigValues
 from towline.image.descriptor import Descriptor
 from towline.image.manifest import Manifest, RawManifest
-from towline.image.platform import Platform
 from towline.image.schema1 import Schema1, manifest_digest, parse_image
 from towline.name.digest import Digest, digest_of, sha256_of
 from towline.store.protocol import ImagePlan, LayerPlan
@@ -35,7 +33,7 @@ _PAUSE = 0.01  # seconds between two looks at a blob that another task fetches
 
 
 @dataclass(frozen=True)
-class MemoryImage:
+class MemoryImage(ConfigValues):
     """An image in memory."""
 
     id: str
@@ -47,22 +45,6 @@ class MemoryImage:
     @property
     def digest(self) -> Digest:
         return manifest_digest(self.manifest)
-
-    @property
-    def config(self) -> ImageConfig:
-        return parse_config(self.raw_config or b"{}")
-
-    @property
-    def labels(self) -> Mapping[str, str]:
-        return self.config.labels
-
-    @property
-    def platform(self) -> Platform:
-        return self.config.platform
-
-    @property
-    def created(self) -> datetime | None:
-        return self.config.created
 
     @property
     def layers(self) -> tuple[Descriptor, ...]:
@@ -119,12 +101,13 @@ class MemoryStore:
     def open_layer(self, digest: Digest, /) -> BytesIO:
         if digest not in self.blobs:
             raise StoreError("store.blob_missing", digest=digest)
-        return BytesIO(self.blobs[digest])
+        return MemoryReader(digest, self.blobs[digest])
 
     def images(self) -> Sequence[MemoryImage]:
         return tuple(self._images)
 
-    def image(self, name: str, /) -> MemoryImage:
+    def image(self, name: str | Digest, /) -> MemoryImage:
+        name = str(name)
         for image in self._images:
             if name in (image.id, *image.names, *image.digests):
                 return image
@@ -143,9 +126,15 @@ class MemoryStore:
 
     def __contains__(self, name: object, /) -> bool:
         try:
-            return isinstance(name, str) and bool(self.image(name).id)
+            return isinstance(name, str | Digest) and bool(self.image(name).id)
         except StoreError:
             return False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
     def find_id(self, prefix: str, /) -> str | None:
         found = [image.id for image in self._images if image.id.startswith(prefix)]
@@ -181,6 +170,21 @@ class MemoryStore:
             self._fetched.remove(digest)
 
 
+class MemoryReader(BytesIO):
+    """Reads a blob, and compares its digest at the end."""
+
+    def __init__(self, digest: Digest, data: bytes) -> None:
+        super().__init__(data)
+        self._digest = digest
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        got = digest_of(self.getvalue(), self._digest.algorithm)
+        if self.tell() == len(self.getvalue()) and not data[: size or 0] and got != self._digest:
+            raise VerificationError("verify.digest", want=self._digest, got=got, size=self.tell())
+        return data
+
+
 @dataclass
 class MemoryIngest:
     """The storing of one image in memory."""
@@ -203,6 +207,8 @@ class MemoryIngest:
 
     def diff_id(self, layer: LayerPlan, /) -> Digest:
         self.cancel.raise_if_cancelled()
+        if layer.descriptor.digest not in self.store.blobs:
+            raise StoreError("store.blob_missing", digest=layer.descriptor.digest)
         return diff_id_of(self.store.blobs[layer.descriptor.digest])
 
     def publish(self) -> MemoryImage:

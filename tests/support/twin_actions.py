@@ -75,8 +75,11 @@ def archive_facts(
     ranges = [(member[4], member[3]) for member in members]
     reads = result_of(lambda: archive.read(ranges[::-1]))
     measures = [result_of(partial(archive.measure, *at)) for at in ranges[:6]]
-    # How far a decoder gets in a damaged frame depends on the decoder.
-    inflated = None if archive.framing and failure else archive.inflated
+    inflated = archive.inflated
+    if archive.framing and failure:
+        # How far a decoder gets in a damaged frame depends on the decoder.
+        assert inflated >= max((offset + size for offset, size in ranges), default=0)
+        inflated = -1
     facts = archive.framing, members, failure, reads, measures, inflated
     archive.close()
     return facts

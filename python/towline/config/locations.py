@@ -31,7 +31,9 @@ class Locations:
         var: the directory to use as ``/var``.
     """
 
-    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
+    environ: Mapping[str, str] = field(
+        default_factory=lambda: dict(os.environ), repr=False, hash=False
+    )
     etc: str = "/etc"
     run: str = "/run"
     uid: int = field(default_factory=os.getuid)

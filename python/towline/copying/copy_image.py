@@ -68,7 +68,7 @@ class Copying:
         """Copy the image of one pair.
 
         Raises:
-            TowlineError: the copy failed; the images of the store are unchanged.
+            TowlineError: the copy failed; the images of the destination are unchanged.
         """
         raw, listed = self.reading.manifest(source)
         self.allow(source, raw)

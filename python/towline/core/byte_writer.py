@@ -15,9 +15,9 @@ class ByteWriter(Protocol):
 
     A failure of the writer itself is a `CoreError`, so that it is not taken for an error of a
     socket or of a registry. It stops the delivery, and each later call of `write`, `copy_range` and
-    `receive` raises it again. So ``write(b"")`` tells whose error ended a delivery: it raises if
-    the writer failed, and does nothing if the source did. An exception that is not an error, such
-    as KeyboardInterrupt, reaches the caller unchanged.
+    `receive` raises it again. So ``write(b"")`` distinguishes the two: it raises if the writer
+    failed, and does nothing if the source did. An exception that is not an error, such as
+    KeyboardInterrupt, reaches the caller unchanged.
     """
 
     @property
@@ -37,9 +37,8 @@ class ByteWriter(Protocol):
         Raises:
             CoreError: ``truncated`` if the file has fewer bytes; those were appended, and the
                 writer can still be used. ``io`` if the file cannot be read; then the writer has
-                failed, because it cannot tell whose fault that is.
+                failed, because the cause may be either file. Others if the writer failed.
             OverflowError: `offset` or `size` is negative.
-            Exception: the writer failed.
         """
 
     def receive(self, fd: int, most: int, timeout: float, /) -> tuple[int, float]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from towline.errors import InvalidNameError, SourceError
 from towline.go.go_json import GoJsonError, Struct, decode, list_of, string, strings_by_key, struct
@@ -17,7 +17,7 @@ from towline.name.digest import Digest, parse_digest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ImageConfig", "parse_config"]
+__all__ = ["ConfigValues", "ImageConfig", "parse_config"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,41 @@ class ImageConfig:
             return tuple(parse_digest(text) for text in self.diff_id_texts)
         except InvalidNameError:
             return None
+
+
+class _HasRawConfig(Protocol):
+    @property
+    def raw_config(self) -> bytes: ...
+
+
+class ConfigValues:
+    """The values of the config of an image, for classes that have its bytes as `raw_config`.
+
+    Each of them raises SourceError (``config.not_json``) for an artifact whose config is another
+    document.
+    """
+
+    __slots__ = ()
+
+    @property
+    def config(self: _HasRawConfig) -> ImageConfig:
+        """The parsed config; without values if there is none."""
+        return parse_config(self.raw_config or b"{}")
+
+    @property
+    def labels(self: _HasRawConfig) -> Mapping[str, str]:
+        """The labels in the config."""
+        return parse_config(self.raw_config or b"{}").labels
+
+    @property
+    def platform(self: _HasRawConfig) -> Platform:
+        """The platform in the config."""
+        return parse_config(self.raw_config or b"{}").platform
+
+    @property
+    def created(self: _HasRawConfig) -> datetime | None:
+        """When the image was made; None if that is unknown."""
+        return parse_config(self.raw_config or b"{}").created
 
 
 def parse_config(data: bytes) -> ImageConfig:

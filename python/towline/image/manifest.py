@@ -6,7 +6,7 @@ version 2 schema 2.  (MANIFEST-001 to MANIFEST-012)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from towline.errors import SourceError
@@ -60,7 +60,7 @@ _EMPTY = Descriptor("", "", -1)  # the value of ``null``
 class RawManifest:
     """The bytes of a manifest or index as received, and its media type."""
 
-    data: bytes
+    data: bytes = field(repr=False)
     media_type: str
 
     @property

@@ -1,4 +1,4 @@
-"""Which failures are transient, and how long to wait before a retry (REG-020 to REG-024)."""
+"""Repeats requests and transfers after transient failures (REG-020 to REG-024)."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Retries:
         """No attempt yet.
 
         Args:
-            limit: the most failures in a row after which there is another attempt.
+            limit: how many failures in a row are followed by another attempt.
             timeouts: the first and the longest delay.
             wait: sleeps for a number of seconds; its errors end the attempts, as cancelling does.
         """

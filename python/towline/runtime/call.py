@@ -37,7 +37,7 @@ __all__ = ["Call", "Hooks"]
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """What the caller passes to one call of a runtime.
+    """The token, the writer and the callbacks of one call of a runtime.
 
     Attributes:
         cancel: ends the call.
@@ -60,7 +60,7 @@ class Call:
 
     Attributes:
         store: the store that takes the images.
-        options: the choices of the call.
+        options: the options of the call.
         cancel: ends the call.
         progress: where progress is reported.
     """
@@ -75,12 +75,12 @@ class Call:
         cache: RegistriesCache,
         open_source: Callable[[ImageReference], Source | None] | None = None,
     ) -> None:
-        """A call.
+        """Create a call; nothing is read yet.
 
         Args:
             store: the store that takes the images.
-            options: the choices of the call.
-            hooks: the caller's own objects.
+            options: the options of the call.
+            hooks: the token, the writer and the callbacks of the caller.
             cancel: ends the call; set if the token of the caller is.
             archives: the archives that are open during the call.
             cache: the configurations that the runtime has read.

@@ -106,8 +106,10 @@ class Options:
             "platform": _platform(platform),
             "remove_signatures": _typed("remove_signatures", remove_signatures, bool),
             "verify_diff_ids": _typed("verify_diff_ids", verify_diff_ids, bool),
-            "timeouts": _typed("timeouts", timeouts or Timeouts(), Timeouts),
-            "locations": _typed("locations", locations or Locations(), Locations),
+            "timeouts": _typed("timeouts", Timeouts() if timeouts is None else timeouts, Timeouts),
+            "locations": _typed(
+                "locations", Locations() if locations is None else locations, Locations
+            ),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -153,7 +155,9 @@ def _credentials(given: object) -> Credentials | None:
 def _platform(given: Platform | str | None) -> Platform | None:
     if isinstance(given, str):
         return parse_platform(given)
-    return None if given is None else _typed("platform", given, Platform)
+    if given is None or isinstance(given, Platform):
+        return given
+    raise TypeError(f"platform must be a text or a Platform, not {type(given).__name__}")
 
 
 def _typed(name: str, value: T, kind: type, *others: object) -> T:

@@ -31,8 +31,7 @@ async def in_own_thread(work: Callable[[], T], stop: Callable[[], None]) -> T:
         BaseException: as `work`.
     """
     loop = asyncio.get_running_loop()
-    # An exception of an asyncio future that nobody retrieves would be logged, so that one only
-    # tells the end.
+    # An exception of an asyncio future that nobody retrieves would be logged, so `ended` has none.
     ended: asyncio.Future[None] = loop.create_future()
     outcome: Future[T] = Future()
 

@@ -35,7 +35,7 @@ class RegistryAccess:
     """Opens registry sources under the options of one call.
 
     Attributes:
-        options: the choices of the call.
+        options: the options of the call.
         cancel: ends every request.
         registries: returns the parsed registries.conf.
     """

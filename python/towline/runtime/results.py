@@ -54,7 +54,9 @@ class PullResult:
     """The result of a pull of at least one image.
 
     Attributes:
-        images: the names of the pulled images, in the order in which they were pulled.
+        images: the names of the pulled images as podman prints them, in the order in which they
+            were pulled.  They may begin with ``docker://``; `Image.names` has the names in the
+            store.
         attempts: every pair that was tried, including failed ones.
         policy: the path of the signature policy, or ``"built-in"``.
     """

@@ -47,13 +47,23 @@ class Runtime:
         Args:
             store: the store into which images are pulled.
             options: the options; None for the defaults.
-            open_source: opens custom sources, such as images in memory or behind another protocol;
-                for a reference for which it returns None, towline opens the source.
+            open_source: opens the caller's own sources, such as images in memory, for references
+                of the known transports; if it returns None, towline opens the source.  A text such
+                as ``memory:x`` has no known transport: use a host name of your own, or an own
+                `ImageReference` with `pull_reference`.
+
+        Raises:
+            TypeError: `store` is not a store.
         """
+        if not hasattr(store, "begin"):
+            raise TypeError(f"store must be a store, as open_store returns it, not {store!r}")
         self.store = store
         self.options = Options() if options is None else options
         self._open_source = open_source
         self._registries = RegistriesCache()
+
+    def __repr__(self) -> str:
+        return f"<Runtime {self.store!r}>"
 
     def resolve(self, name: str, *, cancel: CancelToken | None = None) -> PullGoal:
         """Return the goal that a pull of `name` would run; no request is sent.
@@ -62,7 +72,7 @@ class Runtime:
             TowlineError: the name, or a file that is read to resolve it, is invalid.
         """
         with self._call(Hooks(cancel)) as call:
-            return goal_from_name(name, call.facts, self.options.rules.names)
+            return goal_from_name(_text(name), call.facts, self.options.rules.names)
 
     def explain(self, name: str, *, cancel: CancelToken | None = None) -> Explanation:
         """Return the goal with the configuration entries that decided it, and its endpoints.
@@ -115,9 +125,11 @@ class Runtime:
             on_event: called with each event, after it happened.
 
         Raises:
-            PullFailedError: no image was pulled; ``facts["errors"]`` has the error of each pair.
+            PullFailedError: no image was pulled; `errors` has the error of each pair.
             PullCancelledError: `cancel` was cancelled.
             TowlineError: an error stopped the call before the first attempt or between two.
+            Exception: any other exception of a hook, or of the caller's own source or store, ends
+                the call and is raised unchanged.
         """
         return self._pull(name, label, Hooks(cancel, writer, on_progress, on_event))
 
@@ -175,13 +187,13 @@ class Runtime:
 
     def _pull(self, name: str, label: str | None, hooks: Hooks) -> PullResult:
         with self._call(hooks) as call:
-            goal = goal_from_name(name, call.facts, self.options.rules.names)
+            goal = goal_from_name(_text(name), call.facts, self.options.rules.names)
             return _run(call, goal, name, label)
 
     def _explained(self, call: Call, name: str) -> Explanation:
         from towline.runtime.explain import explain_goal
 
-        goal = goal_from_name(name, call.facts, self.options.rules.names)
+        goal = goal_from_name(_text(name), call.facts, self.options.rules.names)
         return explain_goal(goal, call.registries_of(goal))
 
     @contextmanager
@@ -211,3 +223,9 @@ def _run(call: Call, goal: PullGoal, name: str, label: str | None) -> PullResult
     from towline.runtime.run_goal import run_goal  # what only a pull needs is imported now
 
     return run_goal(call, goal, name, label)
+
+
+def _text(name: object) -> str:
+    if not isinstance(name, str):
+        raise TypeError(f"name must be a text, not {type(name).__name__}")
+    return name

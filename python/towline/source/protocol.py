@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
 
     from towline.core import ByteWriter
     from towline.errors import TowlineError
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 
-class OpenBlob(Protocol):
+class OpenBlob(AbstractContextManager["OpenBlob"], Protocol):
     """A blob that can be delivered once; `close` is idempotent."""
 
     @property
@@ -48,16 +48,6 @@ class OpenBlob(Protocol):
 
     def close(self) -> None:
         """Release the connection or close the file."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-        /,
-    ) -> None: ...
 
 
 class Source(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from towline.errors import StoreError
 from towline.transport.facts import StoreIdentity
@@ -48,10 +48,16 @@ class AbsentStore:
         """Whether `image` finds a name, an ID (or a prefix of one), or a digest."""
         return False
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Do nothing."""
+
     def find_id(self, prefix: str, /) -> str | None:
         """Return None."""
 
-    def image(self, name: str, /) -> NoReturn:
+    def image(self, name: str | Digest, /) -> NoReturn:
         """Raise StoreError ``store.missing``."""
         raise StoreError("store.missing", path=self._root)
 

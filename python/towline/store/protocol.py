@@ -7,13 +7,13 @@ names visible.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
-    from types import TracebackType
 
     from towline.cancel import CancelToken
     from towline.core import ByteWriter
@@ -89,7 +89,7 @@ class StoredBlob(Protocol):
         """The diff ID of the layer; None if it was not computed."""
 
 
-class BlobSink(Protocol):
+class BlobSink(AbstractContextManager["BlobSink"], Protocol):
     """Takes the bytes of one missing blob.
 
     It is a context manager.  Without a commit, a store may keep the bytes as a prefix of the blob.
@@ -110,16 +110,6 @@ class BlobSink(Protocol):
             VerificationError: ``verify.digest`` or ``verify.size``, with the fact ``size``, the
                 number of bytes that were written; the bytes are dropped.
         """
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-        /,
-    ) -> None: ...
 
 
 class Image(Protocol):
@@ -170,7 +160,7 @@ class Image(Protocol):
         """The layers in the manifest, lowest first."""
 
 
-class Ingest(Protocol):
+class Ingest(AbstractContextManager["Ingest"], Protocol):
     """The storing of one image, from `Destination.begin` until its context is left."""
 
     def missing(self) -> Sequence[LayerPlan]:
@@ -204,16 +194,6 @@ class Ingest(Protocol):
             SourceError: as `diff_id`, for schema 1.
         """
 
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-        /,
-    ) -> None: ...
-
 
 class Destination(Protocol):
     """Takes images."""
@@ -229,7 +209,7 @@ class Destination(Protocol):
         """
 
 
-class LayerReader(Protocol):
+class LayerReader(AbstractContextManager["LayerReader"], Protocol):
     """Reads a stored blob from its beginning; a context manager."""
 
     def read(self, size: int = -1, /) -> bytes:
@@ -242,19 +222,13 @@ class LayerReader(Protocol):
     def close(self) -> None:
         """Close it; idempotent."""
 
-    def __enter__(self) -> Self: ...
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-        /,
-    ) -> None: ...
+class ImageStore(Destination, AbstractContextManager["ImageStore"], Protocol):
+    """A store of images: a destination that also returns them.
 
-
-class ImageStore(Destination, Protocol):
-    """A store of images: a destination that also returns them."""
+    It is a context manager, which may do nothing.  Other exceptions than `TowlineError` end a pull
+    and reach its caller unchanged.
+    """
 
     @property
     def identity(self) -> StoreIdentity:
@@ -279,7 +253,7 @@ class ImageStore(Destination, Protocol):
     def images(self) -> Sequence[Image]:
         """Return all images, those with the newest names first."""
 
-    def image(self, name: str, /) -> Image:
+    def image(self, name: str | Digest, /) -> Image:
         """Return the image of a name, an ID (or a prefix of one), or a digest.
 
         Raises:
@@ -296,4 +270,8 @@ class ImageStore(Destination, Protocol):
         """The number of `images`."""
 
     def __contains__(self, name: object, /) -> bool:
-        """Whether `image` finds a name, an ID (or a prefix of one), or a digest."""
+        """Whether `image` finds a name, an ID (or a prefix of one), or a digest.
+
+        Raises:
+            StoreError: except ``store.unknown_image`` and ``store.ambiguous_id``, which mean False.
+        """

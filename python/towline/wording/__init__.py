@@ -108,8 +108,16 @@ class Wording:
         return Wording.named, (self.name,)
 
     def error(self, code: str, facts: Mapping[str, Any], steps: Sequence[_Step]) -> str:
-        """An error as one text: the steps, outermost first, then the sentence of the code."""
-        message = self._fill(self.errors[code], facts)
+        """An error as one text: the steps, outermost first, then the sentence of the code.
+
+        An error that a caller made may have a code without a sentence, or too few facts.  It is
+        shown as its fact ``text``, or as its code and facts.
+        """
+        try:
+            message = self._fill(self.errors[code], facts)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+            own = ", ".join(f"{name}={value!r}" for name, value in facts.items())
+            message = str(facts.get("text") or (f"{code} ({own})" if own else code))
         for step in reversed(steps):
             template = self.steps.get(step.name, "")
             # A template with {error} contains the rest; any other template is a prefix.

@@ -16,7 +16,7 @@ from tests.support.store_images import blob_path, make, put, state
 from towline.errors import InvalidNameError, PathError, StoreError, VerificationError
 from towline.image.manifest import OCI_INDEX, RawManifest
 from towline.name.digest import Digest, sha256_of
-from towline.store.layout.sink import StoredBlob
+from towline.store.layout.sink import LayoutBlob
 from towline.store.layout.store import LayoutStore, open_store
 from towline.store.protocol import ImageStore
 
@@ -369,7 +369,7 @@ def test_a_folder_that_is_a_link_is_refused(store: LayoutStore, tmp_path: Path) 
 def test_only_a_commit_makes_a_stored_blob() -> None:
     """The constructor raises an error for other callers."""
     with pytest.raises(TypeError):
-        StoredBlob(sha256_of(b""), 0, None, object())
+        LayoutBlob(sha256_of(b""), 0, None, object())
 
 
 def test_durability_against_loss_of_power(tmp_path: Path) -> None:

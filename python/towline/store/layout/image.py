@@ -5,16 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from towline.image.config import ImageConfig, parse_config
+from towline.image.config import ConfigValues
 from towline.image.manifest import RawManifest
 from towline.image.schema1 import Schema1, parse_image
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
-
     from towline.image.descriptor import Descriptor
-    from towline.image.platform import Platform
     from towline.name.digest import Digest
     from towline.store.layout.blobs import Blobs
     from towline.store.layout.records import Record, StoredManifest
@@ -23,7 +19,7 @@ __all__ = ["StoredImage"]
 
 
 @dataclass(frozen=True, slots=True)
-class StoredImage:
+class StoredImage(ConfigValues):
     """An image at the time of its lookup; its blobs are read and verified on each access.
 
     Its manifest is the one that was pulled by the name or digest of the lookup; the first one if
@@ -89,31 +85,6 @@ class StoredImage:
         """
         digest = self._stored.config
         return b"" if digest is None else self._blobs.get(digest)
-
-    @property
-    def config(self) -> ImageConfig:
-        """The parsed config; without values if there is none.
-
-        Raises:
-            SourceError: ``config.not_json``, for an artifact whose config is another document.
-            StoreError, VerificationError: as `raw_config`.
-        """
-        return parse_config(self.raw_config or b"{}")
-
-    @property
-    def labels(self) -> Mapping[str, str]:
-        """The labels in the config."""
-        return self.config.labels
-
-    @property
-    def platform(self) -> Platform:
-        """The platform in the config."""
-        return self.config.platform
-
-    @property
-    def created(self) -> datetime | None:
-        """When the image was made; None if that is unknown."""
-        return self.config.created
 
     @property
     def layers(self) -> tuple[Descriptor, ...]:

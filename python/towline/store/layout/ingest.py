@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
-from towline.errors import StoreError, path_errors, step
+from towline.errors import SourceError, StoreError, path_errors, step
 from towline.image.config import parse_config
 from towline.image.schema1 import Schema1
 from towline.name.digest import Digest, sha256_of
@@ -98,6 +98,7 @@ class LayoutIngest:
         """Return the diff ID of a stored layer; it is decompressed if that was not done yet.
 
         Raises:
+            StoreError: ``store.blob_missing``.
             SourceError: ``core.layer``: the layer cannot be decompressed, or is not a tar.
             PullCancelledError: the caller cancelled.
         """
@@ -170,8 +171,13 @@ def _proof(
     config: bytes, manifest: StoredManifest, diff_ids: Mapping[Digest, Digest]
 ) -> Proof | None:
     """The proof that follows from layers that were decompressed during the pull, if any."""
-    listed = parse_config(config).diff_ids if config else None
-    if not listed or not set(manifest.layers) <= diff_ids.keys():
+    if not config or not set(manifest.layers) <= diff_ids.keys():
+        return None
+    try:
+        listed = parse_config(config).diff_ids
+    except SourceError:  # the config of an artifact is another document
+        return None
+    if not listed:
         return None
     equal = listed == tuple(diff_ids[layer] for layer in manifest.layers)
     return Proof.PROVEN if equal else Proof.REFUTED

@@ -13,10 +13,10 @@ from towline.store.layout import files
 if TYPE_CHECKING:
     from towline.store.layout.blobs import Blobs
 
-__all__ = ["BlobReader", "open_layer"]
+__all__ = ["LayoutLayerReader", "open_layer"]
 
 
-def open_layer(blobs: Blobs, digest: Digest) -> BlobReader:
+def open_layer(blobs: Blobs, digest: Digest) -> LayoutLayerReader:
     """Open a stored blob for reading.
 
     Raises:
@@ -24,20 +24,20 @@ def open_layer(blobs: Blobs, digest: Digest) -> BlobReader:
     """
     path = blobs.paths.blob(digest)
     try:
-        descriptor = files.open_regular(path)
+        fd = files.open_regular(path)
     except PathError as error:
         reason = os.strerror(error.facts["errno"]).lower()
         raise StoreError("store.blob_closed", digest=digest, path=path, reason=reason) from error
-    if descriptor is None:
+    if fd is None:
         raise StoreError("store.blob_missing", digest=digest)
-    return BlobReader(descriptor, path, digest)
+    return LayoutLayerReader(fd, path, digest)
 
 
-class BlobReader:
+class LayoutLayerReader:
     """Reads a blob from its beginning to its end, where its digest is compared."""
 
-    def __init__(self, descriptor: int, path: str, digest: Digest) -> None:
-        self._file = open(descriptor, "rb", buffering=0)  # noqa: SIM115 - closed by `close`
+    def __init__(self, fd: int, path: str, digest: Digest) -> None:
+        self._file = open(fd, "rb", buffering=0)  # noqa: SIM115 - closed by `close`
         self._path = path
         self._digest = digest
         self._hash = hashlib.new(digest.algorithm)

@@ -41,7 +41,7 @@ def check_plan(plan: ImagePlan) -> Manifest | Schema1:
             raise ValueError("the config of schema 1 is made when the image is published")
     elif not plan.id:
         raise StoreError("store.invalid_id", id=plan.id)
-    manifest_of(plan, manifest)
+    manifest_of(plan, manifest)  # raises for an invalid digest, before a layer is fetched
     return manifest
 
 

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from towline.image.descriptor import Descriptor
     from towline.store.layout.blobs import Blobs
 
-__all__ = ["LayoutSink", "StoredBlob", "open_sink"]
+__all__ = ["LayoutBlob", "LayoutSink", "open_sink"]
 
 _COMMITTED = object()
 
 
 @dataclass(frozen=True, slots=True)
-class StoredBlob:
-    """A blob whose digest and size were verified.  Only the commit of a sink makes one.
+class LayoutBlob:
+    """The stored blob of a layout; only `LayoutSink.commit` makes one.
 
     Attributes:
         digest: of the blob.
@@ -41,7 +41,7 @@ class StoredBlob:
 
     def __post_init__(self) -> None:
         if self._proof is not _COMMITTED:
-            raise TypeError("a StoredBlob is made by the commit of a sink, and by nothing else")
+            raise TypeError("a LayoutBlob is made by the commit of a sink, and by nothing else")
 
 
 def open_sink(
@@ -115,7 +115,7 @@ class LayoutSink:
         self._drop()
         self._open(resume=False)
 
-    def commit(self) -> StoredBlob:
+    def commit(self) -> LayoutBlob:
         """Verify the digest and size, and store the blob; `restart` is possible after a failure.
 
         Raises:
@@ -141,7 +141,7 @@ class LayoutSink:
         self._blobs.sync_folder(want)
         if self._diff_ids is not None and found is not None:
             self._diff_ids.add(want, found)
-        return StoredBlob(want, size, found if isinstance(found, Digest) else None, _COMMITTED)
+        return LayoutBlob(want, size, found if isinstance(found, Digest) else None, _COMMITTED)
 
     def close(self) -> None:
         """Close it; bytes that were not committed are kept for the next attempt."""

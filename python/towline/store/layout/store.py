@@ -105,12 +105,18 @@ def _make(paths: StorePaths) -> None:
         write_version(paths)  # last, since it marks the folder as a store
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class LayoutStore:
-    """The embedded store.  It can be used by several threads and processes at the same time."""
+    """The embedded store; `towline.open_store` opens one.
+
+    It can be used by several threads and processes at the same time.
+    """
 
     _blobs: Blobs
     _records: RecordStore
+
+    def __repr__(self) -> str:
+        return f"<LayoutStore {self.root}>"
 
     @property
     def identity(self) -> StoreIdentity:
@@ -166,7 +172,7 @@ class LayoutStore:
         records = self._records.reader.all()[0]
         return tuple(StoredImage(record, self._blobs, record.manifests[0]) for record in records)
 
-    def image(self, name: str, /) -> StoredImage:
+    def image(self, name: str | Digest, /) -> StoredImage:
         """Return the image of a name, an ID (or a prefix of three or more digits), or a digest.
 
         A name is looked up as given, as completed by Docker's rules, and under ``localhost/``.
@@ -176,7 +182,7 @@ class LayoutStore:
             StoreError: ``store.unknown_image``, ``store.ambiguous_id``, ``store.record_damaged``,
                 ``store.record_undecided``.
         """
-        record, key = self._find(name)
+        record, key = self._find(str(name))
         return StoredImage(record, self._blobs, record.manifest_of(key))
 
     def open_layer(self, digest: Digest, /) -> LayerReader:
@@ -212,7 +218,7 @@ class LayoutStore:
     def __contains__(self, name: object, /) -> bool:
         """Whether `image` finds a name, an ID (or a prefix of one), or a digest."""
         try:
-            return isinstance(name, str) and bool(self.image(name).id)
+            return isinstance(name, str | Digest) and bool(self.image(name).id)
         except StoreError as error:
             if error.code in ("store.unknown_image", "store.ambiguous_id"):
                 return False

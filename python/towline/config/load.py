@@ -71,32 +71,42 @@ def load_registries(
         PathError: a file that must exist is missing, or one cannot be read.
         ConfigurationError: ``registries_conf.*``.
     """
-    from towline.config import registries_conf, registries_conf_2019
-    from towline.config.registries import Registries
-
     path, required = registries_conf_path(locations, rules, explicit)
     if cache is not None and rules.registries_cached and path in cache.read:
         return cache.read[path]
     data = _read(path, required=required)
     if rules.registries_conf == "libpod-1.3":  # CONF-001
-        registries = Registries() if data is None else registries_conf_2019.parse(data, path)
+        registries = _parsed_2019(data, path)
     else:
-        files = [] if data is None else [registries_conf.parse(data, path)]
         # CONF-012: the main file of the user also replaces the drop-ins of the system
         own = explicit is None and path == locations.user("registries.conf")
-        for drop_in in _drop_ins(locations, system=not own):
-            text = _read(drop_in, required=False)  # it may have been removed since
-            if text is not None:
-                files.append(registries_conf.parse(text, drop_in, drop_in=True))
-        alias_cache = alias_cache_path(locations)
-        text = None if alias_cache is None else _read(alias_cache, required=False)
-        cached = None
-        if alias_cache is not None and text is not None:
-            cached = registries_conf.parse_alias_cache(text, alias_cache)
-        registries = registries_conf.merge(files, cached)
+        registries = _merged(locations, data, path, system=not own)
     if cache is not None and rules.registries_cached:
         cache.read[path] = registries
     return registries
+
+
+def _parsed_2019(data: bytes | None, path: str) -> Registries:
+    from towline.config.registries import Registries
+    from towline.config.registries_conf_2019 import parse
+
+    return Registries() if data is None else parse(data, path)
+
+
+def _merged(locations: Locations, data: bytes | None, path: str, *, system: bool) -> Registries:
+    from towline.config.registries_conf import merge, parse, parse_alias_cache
+
+    files = [] if data is None else [parse(data, path)]
+    for drop_in in _drop_ins(locations, system=system):
+        text = _read(drop_in, required=False)  # it may have been removed since
+        if text is not None:
+            files.append(parse(text, drop_in, drop_in=True))
+    alias_cache = alias_cache_path(locations)
+    text = None if alias_cache is None else _read(alias_cache, required=False)
+    cached = None
+    if alias_cache is not None and text is not None:
+        cached = parse_alias_cache(text, alias_cache)
+    return merge(files, cached)
 
 
 def _drop_ins(locations: Locations, *, system: bool) -> Iterator[str]:

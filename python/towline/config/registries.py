@@ -97,7 +97,7 @@ class Registries:
 
     def origin(self, key: str) -> str | None:
         """The file that set a key, None if none did."""
-        return dict(self.origins).get(key)
+        return next((path for name, path in self.origins if name == key), None)
 
     def search_registries(self) -> tuple[str, ...]:
         """The search registries for short names, in order (CONF-010)."""

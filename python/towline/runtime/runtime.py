@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from towline.cancel import CancelToken
@@ -199,7 +199,8 @@ class Runtime:
     @contextmanager
     def _call(self, hooks: Hooks) -> Iterator[Call]:
         """Return the context of one call; its errors have the wording of the edition."""
-        with (hooks.cancel or CancelToken()).branch() as cancel:
+        own = nullcontext(CancelToken()) if hooks.cancel is None else hooks.cancel.branch()
+        with own as cancel:
             try:
                 cancel.raise_if_cancelled()
                 with ArchiveCache(cancel.stop) as archives:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from towline.config.auth_json import AuthFile
-    from towline.config.registries import Registries, RegistriesCache
+    from towline.config.registries import Registries
     from towline.registry.certificates import Certificates
     from towline.rules.config import ConfigRules
 
@@ -57,7 +57,7 @@ def load_registries(
     locations: Locations,
     rules: ConfigRules,
     explicit: str | Path | None = None,
-    cache: RegistriesCache | None = None,
+    cache: dict[str, Registries] | None = None,
 ) -> Registries:
     """Read registries.conf, its drop-in files and the alias cache.
 
@@ -72,8 +72,8 @@ def load_registries(
         ConfigurationError: ``registries_conf.*``.
     """
     path, required = registries_conf_path(locations, rules, explicit)
-    if cache is not None and rules.registries_cached and path in cache.read:
-        return cache.read[path]
+    if cache is not None and rules.registries_cached and path in cache:
+        return cache[path]
     data = _read(path, required=required)
     if rules.registries_conf == "libpod-1.3":  # CONF-001
         registries = _parsed_2019(data, path)
@@ -82,7 +82,7 @@ def load_registries(
         own = explicit is None and path == locations.user("registries.conf")
         registries = _merged(locations, data, path, system=not own)
     if cache is not None and rules.registries_cached:
-        cache.read[path] = registries
+        cache[path] = registries
     return registries
 
 

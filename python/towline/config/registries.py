@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["Mirror", "PullFrom", "Registries", "RegistriesCache", "Registry", "ShortNameMode"]
+__all__ = ["Mirror", "PullFrom", "Registries", "Registry", "ShortNameMode"]
 
 PullFrom = Literal["all", "digest-only", "tag-only"]
 ShortNameMode = Literal["disabled", "enforcing", "permissive"]
@@ -123,10 +123,3 @@ class Registries:
     def alias(self, name: str) -> str | None:
         """The full name for a short name without tag and digest, None if it is not an alias."""
         return dict(self.aliases).get(name)
-
-
-@dataclass(slots=True)
-class RegistriesCache:
-    """The configurations that were read before, by path, without errors (CONF-009)."""
-
-    read: dict[str, Registries] = field(default_factory=dict)

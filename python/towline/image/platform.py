@@ -5,7 +5,6 @@ PLAT-001 to PLAT-008.
 
 from __future__ import annotations
 
-import platform as _host
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -56,6 +55,8 @@ T = TypeVar("T", bound=_Instance)
 
 def host_platform() -> Platform:
     """The default platform: Linux on this machine's processor (PLAT-001)."""
+    import platform as _host  # slow to import
+
     machine = _host.machine().lower()
     return Platform("linux", _MACHINES.get(machine, machine))
 

@@ -5,7 +5,6 @@ Sources: the OCI image specification; the order of the checks is the original's 
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass
 
@@ -62,9 +61,13 @@ def is_digest(text: str) -> bool:
 
 def sha256_of(data: bytes) -> Digest:
     """The SHA-256 digest of bytes in memory."""
+    import hashlib  # slow to import, and not needed to parse names
+
     return Digest("sha256", hashlib.sha256(data).hexdigest())
 
 
 def digest_of(data: bytes, algorithm: str) -> Digest:
     """The digest of bytes in memory by one of the algorithms in `HEX_LENGTH`."""
+    import hashlib
+
     return Digest(algorithm, hashlib.new(algorithm, data).hexdigest())

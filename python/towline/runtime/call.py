@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from towline.cancel import CancelToken
-    from towline.config.registries import Registries, RegistriesCache
+    from towline.config.registries import Registries
     from towline.copying.copy_image import Copying
     from towline.copying.reading import Reading
     from towline.goal import PullGoal
@@ -72,7 +72,7 @@ class Call:
         hooks: Hooks,
         cancel: CancelToken,
         archives: ArchiveCache,
-        cache: RegistriesCache,
+        cache: dict[str, Registries],
         open_source: Callable[[ImageReference], Source | None] | None = None,
     ) -> None:
         """Create a call; nothing is read yet.
@@ -83,7 +83,7 @@ class Call:
             hooks: the token, the writer and the callbacks of the caller.
             cancel: ends the call; set if the token of the caller is.
             archives: the archives that are open during the call.
-            cache: the configurations that the runtime has read.
+            cache: the configurations that the runtime has read, by path (CONF-009).
             open_source: opens the caller's own sources.
         """
         self.store = store
@@ -155,7 +155,7 @@ class Call:
             registries=self._registries_for_names,
             rules=self.options.rules,
             sources=self.sources,
-            platform=self.platform,
+            platform=lambda: self.platform,
         )
 
     def registries_of(self, goal: PullGoal) -> Registries | None:

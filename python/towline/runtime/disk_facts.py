@@ -40,7 +40,7 @@ class DiskFacts:
         registries: Callable[[], Registries],
         rules: Rules,
         sources: Sources,
-        platform: Platform,
+        platform: Callable[[], Platform],
     ) -> None:
         """Facts for one call.
 
@@ -50,7 +50,7 @@ class DiskFacts:
             registries: returns the parsed registries.conf.
             rules: the edition.
             sources: opens the sources whose names or digests are facts.
-            platform: selects the instance of a list in `config_hex`.
+            platform: returns the platform that selects the instance of a list in `config_hex`.
         """
         self.store = store
         self._find_id = find_id
@@ -150,7 +150,7 @@ class DiskFacts:
         from towline.copying.reading import Reading
 
         reading = Reading(
-            self._rules.copying, self._rules.limits, self._platform, name_source=False
+            self._rules.copying, self._rules.limits, self._platform(), name_source=False
         )
         with closing(self._sources.open(cast(ImageReference, source))) as opened:
             raw, _ = reading.manifest(opened)

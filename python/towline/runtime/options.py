@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from towline.config.locations import Locations
 from towline.errors import ConfigurationError
@@ -13,6 +12,9 @@ from towline.image.platform import Platform, parse_platform
 from towline.registry.credentials import Credentials
 from towline.rules import Rules
 from towline.timeouts import Timeouts
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["Auth", "Options", "StrPath"]
 
@@ -140,6 +142,8 @@ def _path(name: str, given: StrPath | None) -> Path | None:
         raise TypeError(f"{name} must be a path, not {type(given).__name__}")
     if not os.fspath(given):
         raise ConfigurationError("option.no_path", option=name)
+    from pathlib import Path  # slow to import
+
     return Path(given)
 
 

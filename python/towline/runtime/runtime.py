@@ -6,7 +6,6 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from towline.cancel import CancelToken
-from towline.config.registries import RegistriesCache
 from towline.errors import PullCancelledError, TowlineError, step
 from towline.goal import PullGoal, goal_from_image_reference, goal_from_name
 from towline.runtime.call import Call, Hooks
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from towline.config.credentials import AuthLookup
+    from towline.config.registries import Registries
     from towline.events import Event
     from towline.progress import BlobProgress, TextWriter
     from towline.runtime.explain import Explanation
@@ -60,7 +60,7 @@ class Runtime:
         self.store = store
         self.options = Options() if options is None else options
         self._open_source = open_source
-        self._registries = RegistriesCache()
+        self._registries: dict[str, Registries] = {}
 
     def __repr__(self) -> str:
         return f"<Runtime {self.store!r}>"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from towline.errors import StoreError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from towline.store.layout.store import Durability, LayoutStore
     from towline.store.protocol import ImageStore
 
@@ -17,6 +18,8 @@ __all__ = ["default_root", "existing_store", "open_store"]
 
 def default_root() -> Path:
     """Return ``$TOWLINE_ROOT``, else ``towline`` in the user's data directory."""
+    from pathlib import Path  # slow to import
+
     if root := os.environ.get("TOWLINE_ROOT"):
         return Path(root)
     data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share"

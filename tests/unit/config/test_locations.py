@@ -15,7 +15,7 @@ from towline.config.load import (
     registries_conf_path,
 )
 from towline.config.locations import Locations, auth_file_paths
-from towline.config.registries import RegistriesCache
+from towline.config.registries import Registries
 from towline.errors import ConfigurationError, PathError, TowlineError, step
 from towline.registry.credentials import Credentials
 from towline.rules import Rules
@@ -191,7 +191,7 @@ def test_a_broken_drop_in_is_an_error(machine: Machine) -> None:
 def test_libpod_caches_registries_but_not_errors(machine: Machine) -> None:
     """After an error the file is read again."""
     path = machine.file("r.conf", "broken")
-    cache = RegistriesCache()
+    cache: dict[str, Registries] = {}
     with pytest.raises(TowlineError):
         load_registries(machine.locations, OLD.config, path, cache)
     machine.file("r.conf", search("first.x"))

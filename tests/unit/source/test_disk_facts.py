@@ -54,7 +54,7 @@ def facts(
         registries=lambda: Registries(search=("one.example", "two.example")),
         rules=rules,
         sources=Sources(rules, archives=archives, platform=platform, custom=open_source),
-        platform=platform or host_platform(),
+        platform=lambda: platform or host_platform(),
     )
 
 

@@ -78,7 +78,7 @@ def _facts(
         registries=lambda: registries_of(session, config),
         rules=session.rules,
         sources=Sources(session.rules),
-        platform=host_platform(),
+        platform=host_platform,
     )
 
 

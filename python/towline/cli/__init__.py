@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 from towline.cli import interrupts
 
 __all__ = ["main"]
@@ -10,6 +13,27 @@ __all__ = ["main"]
 def main() -> None:
     """Run the command line and exit with its status."""
     interrupts.exit_on_interrupt()
+    _open_closed_streams()
     from towline.cli.command import run  # imported late: Ctrl-C during the import is handled
 
     run()
+
+
+def _open_closed_streams() -> None:
+    """Open the null device for each standard stream that the caller has closed.
+
+    Otherwise the next file that is opened, such as a blob, would get the number of the stream.
+    """
+    closed = False
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
+            closed = closed or fd == 1
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - kept open
+    if closed:
+        print("towline: the standard output is closed", file=sys.stderr)
+        sys.exit(1)

@@ -22,8 +22,17 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-_PATH = click.Path(path_type=Path, readable=False)  # the code that opens it reports errors
 
+class _GivenPath(click.Path):
+    """A path that is not empty; the code that opens it reports all other errors."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":  # as an unset variable
+            self.fail("the path is an empty text", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+_PATH = _GivenPath(path_type=Path, readable=False)
 
 ROOT = click.option(
     "--root",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 __all__ = ["no_such_command", "usage_message"]
 
@@ -22,7 +22,63 @@ def usage_message(error: click.UsageError) -> str:
 def no_such_command(name: str, commands: Iterable[str], ctx: click.Context) -> click.UsageError:
     """The error for an unknown command; long options such as ``--version`` are suggested too."""
     candidates = (*commands, *_long_options(ctx))
-    return click.UsageError(f"there is no command {name}{_suggestion(name, candidates)}", ctx)
+    hint = _equivalent(name, _COMMANDS) or _suggestion(name, candidates)
+    return click.UsageError(f"there is no command {name}{hint}", ctx)
+
+
+#: What podman, skopeo and docker users type; a word that is None has no equivalent yet.
+_COMMANDS: Mapping[str, str | None] = {
+    "copy": None,
+    "delete": None,
+    "digest": None,
+    "image": "the command after it, such as towline images",
+    "list": "towline images",
+    "list-tags": None,
+    "load": "towline pull docker-archive:FILE or towline pull oci-archive:FILE",
+    "login": "an auth file of podman or docker, or --creds",
+    "logout": "podman logout",
+    "ls": "towline images",
+    "prune": "towline gc",
+    "push": None,
+    "remove": "towline rm",
+    "rmi": "towline rm",
+    "save": None,
+    "search": None,
+    "sync": None,
+    "tag": None,
+}
+_OPTIONS: Mapping[str, str | None] = {
+    "--all": None,
+    "--all-platforms": None,
+    "--all-tags": None,
+    "--arch": "--platform OS/ARCH",
+    "--debug": None,
+    "--dest-creds": None,
+    "--digestfile": None,
+    "--insecure-policy": "--policy FILE, with a policy that accepts the image",
+    "--log-level": None,
+    "--os": "--platform OS/ARCH",
+    "--override-arch": "--platform OS/ARCH",
+    "--override-os": "--platform OS/ARCH",
+    "--override-variant": "--platform OS/ARCH/VARIANT",
+    "--registries.d": None,
+    "--retry": None,
+    "--retry-delay": None,
+    "--retry-times": None,
+    "--src-cert-dir": "--cert-dir",
+    "--src-creds": "--creds",
+    "--src-tls-verify": "--tls-verify",
+    "--storage-driver": None,
+    "--variant": "--platform OS/ARCH/VARIANT",
+}
+
+
+def _equivalent(name: str, known: Mapping[str, str | None]) -> str:
+    """What to use instead of a word of another tool; empty for any other word."""
+    if name not in known:
+        return ""
+    instead = known[name]
+    return ", and nothing like it is available yet" if instead is None else f"; use {instead}"
 
 
 def _fault(error: click.UsageError) -> str:
@@ -39,7 +95,7 @@ def _fault(error: click.UsageError) -> str:
 
 
 def _no_such_option(name: str, ctx: click.Context) -> str:
-    hint = _suggestion(name, _long_options(ctx))
+    hint = _equivalent(name, _OPTIONS) or _suggestion(name, _long_options(ctx))
     if not hint and isinstance(ctx.command, click.Group):  # podman accepts some options there
         hint = " here: put the options of a command after its name"
     return f"there is no option {name}{hint}"

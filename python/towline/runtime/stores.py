@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from towline.errors import StoreError
+from towline.errors import ConfigurationError, StoreError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,13 +17,21 @@ __all__ = ["default_root", "existing_store", "open_store"]
 
 
 def default_root() -> Path:
-    """Return ``$TOWLINE_ROOT``, else ``towline`` in the user's data directory."""
+    """Return ``$TOWLINE_ROOT``, else ``towline`` in the user's data directory.
+
+    Raises:
+        ConfigurationError: ``option.no_home``: neither the environment nor the user has one.
+    """
     from pathlib import Path  # slow to import
 
     if root := os.environ.get("TOWLINE_ROOT"):
         return Path(root)
-    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share"
-    return Path(data) / "towline"
+    if data := os.environ.get("XDG_DATA_HOME"):
+        return Path(data) / "towline"
+    try:
+        return Path.home() / ".local/share/towline"
+    except RuntimeError:  # HOME is not set, and the user has no entry in the user database
+        raise ConfigurationError("option.no_home") from None
 
 
 def open_store(
@@ -42,10 +50,11 @@ def open_store(
 
     Raises:
         StoreError: the directory cannot be used as a store.
+        ConfigurationError: ``option.no_path``: `root` is an empty text; ``option.no_home``.
     """
     from towline.store.layout.store import open_store as open_layout
 
-    path = default_root() if root is None else root
+    path = _root(root)
     return open_layout(path, create=create, durability=durability)
 
 
@@ -55,7 +64,7 @@ def existing_store(root: str | os.PathLike[str] | None = None) -> ImageStore:
     Raises:
         StoreError: there is a store that cannot be used.
     """
-    path = default_root() if root is None else root
+    path = _root(root)
     if os.path.lexists(path):
         try:
             return open_store(path, create=False)
@@ -65,3 +74,11 @@ def existing_store(root: str | os.PathLike[str] | None = None) -> ImageStore:
     from towline.store.absent import AbsentStore
 
     return AbsentStore(os.path.abspath(path))
+
+
+def _root(root: str | os.PathLike[str] | None) -> str | os.PathLike[str]:
+    if root is None:
+        return default_root()
+    if not os.fspath(root):  # as an unset variable; it is not the present directory
+        raise ConfigurationError("option.no_path", option="root")
+    return root

@@ -39,6 +39,7 @@ CONFIGURATION: Mapping[str, Template] = {
         " extension .crt"
     ),
     "certs.unusable": "{path}: {reason}",
+    "option.no_home": "home directory not found",
     "option.no_path": "option {option} is empty",
     "option.platform": "invalid platform {text!q}",
     "option.rules": "unknown rules {text!q}",

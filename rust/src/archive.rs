@@ -133,13 +133,15 @@ impl Archive {
         .run();
         state.cache = cache;
         let mut members = walker.members;
-        if let WalkResult::StreamFailure(failure) = &result
-            && !failure.is_limit()
-            && !failure.is_transient()
-        {
-            let verified = pass.verified();
-            members.retain(|member| member.offset + member.size <= verified);
-            state.damage = Some((verified, failure.clone()));
+        match &result {
+            WalkResult::StreamFailure(failure)
+                if !failure.is_limit() && !failure.is_transient() =>
+            {
+                let verified = pass.verified();
+                members.retain(|member| member.offset + member.size <= verified);
+                state.damage = Some((verified, failure.clone()));
+            }
+            _ => {}
         }
         index_result(result, members)
     }
@@ -214,8 +216,10 @@ impl Archive {
         let decompression = self.decompression();
         if self.framing.is_empty() {
             let stored = self.file_range(offset, size);
-            if decompress && let Ok(mut plain) = decompression.open_member(stored, size) {
-                return write_all(&mut plain, output);
+            if decompress {
+                if let Ok(mut plain) = decompression.open_member(stored, size) {
+                    return write_all(&mut plain, output);
+                }
             }
             // The rest does not use the state, so other calls need not wait for it.
             drop(state);

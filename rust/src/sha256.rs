@@ -24,6 +24,18 @@ const START: State = [
     0x5be0_cd19,
 ];
 
+/// Split bytes into blocks and a rest that is shorter than a block.
+///
+/// It is `slice::as_chunks`, which Rust has since version 1.88.
+fn split_blocks(bytes: &[u8]) -> (&[[u8; BLOCK]], &[u8]) {
+    let count = bytes.len() / BLOCK;
+    let (blocks, rest) = bytes.split_at(count * BLOCK);
+    // SAFETY: `blocks` has the bytes of `count` blocks, and a block has the alignment of a byte.
+    #[allow(unsafe_code)]
+    let blocks = unsafe { std::slice::from_raw_parts(blocks.as_ptr().cast(), count) };
+    (blocks, rest)
+}
+
 /// The state of a SHA-256 computation.
 #[derive(Clone, Debug)]
 pub(crate) struct Sha256 {
@@ -45,7 +57,7 @@ impl Sha256 {
 
     pub fn update(&mut self, bytes: &[u8]) {
         let bytes = self.complete_block(bytes);
-        let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+        let (blocks, rest) = split_blocks(bytes);
         compress256(&mut self.state, blocks);
         self.store_rest(blocks.len(), rest);
     }
@@ -55,7 +67,7 @@ impl Sha256 {
         let (x, y) = (a.complete_block(x), b.complete_block(y));
         let common = (x.len() / BLOCK).min(y.len() / BLOCK);
         let ((x, more_x), (y, more_y)) = (x.split_at(common * BLOCK), y.split_at(common * BLOCK));
-        let (x, y) = (x.as_chunks().0, y.as_chunks().0);
+        let (x, y) = (split_blocks(x).0, split_blocks(y).0);
         if !compress_pair(&mut a.state, x, &mut b.state, y) {
             compress256(&mut a.state, x);
             compress256(&mut b.state, y);
@@ -74,7 +86,7 @@ impl Sha256 {
         end[filled] = 0x80;
         let size = if filled < BLOCK - 8 { BLOCK } else { 2 * BLOCK };
         end[size - 8..size].copy_from_slice(&bits.to_be_bytes());
-        compress256(&mut self.state, end[..size].as_chunks().0);
+        compress256(&mut self.state, split_blocks(&end[..size]).0);
         let mut hash = [0; 32];
         for (bytes, word) in hash.chunks_exact_mut(4).zip(self.state) {
             bytes.copy_from_slice(&word.to_be_bytes());

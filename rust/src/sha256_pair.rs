@@ -41,6 +41,7 @@ fn is_available() -> bool {
 
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)]
+#[allow(unsafe_op_in_unsafe_fn)] // before Rust 1.87 all instructions are unsafe functions
 mod x86 {
     use std::arch::x86_64::*;
 

@@ -206,9 +206,7 @@ impl BlobWriter {
         if self.pid != process::id() {
             return;
         }
-        if let Ok(guard) = self.hasher.try_lock()
-            && guard.is_none()
-        {
+        if self.hasher.try_lock().is_ok_and(|guard| guard.is_none()) {
             return;
         }
         self.state.close();

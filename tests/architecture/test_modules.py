@@ -139,3 +139,10 @@ def test_every_dependency_has_its_reason() -> None:
     names = [text.split(">")[0].split("<")[0] for text in project["dependencies"]]
     for name in [*names, *crate["dependencies"]]:
         assert name in reasons, name
+
+
+def test_the_readme_names_the_oldest_rust() -> None:
+    """The version of Cargo.toml, which the toolchain of Debian 13 has."""
+    crate = tomllib.loads((REPOSITORY / "rust/Cargo.toml").read_text())["package"]
+    assert crate["rust-version"] == "1.85"
+    assert f"({crate['rust-version']} or newer)" in (REPOSITORY / "README.md").read_text()

@@ -49,12 +49,12 @@ impl IndexPass<'_> {
             Ok(_) if at_end => return Ok(Some(WalkResult::Complete)),
             Ok(count) => self.pass.take(count as u64)?,
         };
-        if let Some(size) = self.walker.next_file_size()
-            && self.cache.wants_data()
-        {
-            let offset = self.pass.position;
-            self.cache_member(offset, size);
-            self.walker.skip(self.pass.position - offset);
+        if self.cache.wants_data() {
+            if let Some(size) = self.walker.next_file_size() {
+                let offset = self.pass.position;
+                self.cache_member(offset, size);
+                self.walker.skip(self.pass.position - offset);
+            }
         }
         Ok(None)
     }
@@ -87,9 +87,7 @@ impl IndexPass<'_> {
             return;
         }
         let found = decompressed_size(source, size, self.decompression, self.cache);
-        if let Some(found) = found
-            && !self.pass.failed()
-        {
+        if let Some(found) = found.filter(|_| !self.pass.failed()) {
             self.cache.add_size((offset, size), found);
         }
     }

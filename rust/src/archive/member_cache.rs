@@ -109,9 +109,10 @@ impl MemberCache {
 
     /// Return a range of the tar if it is within the cached data of one member.
     pub fn bytes(&self, offset: u64, size: u64) -> Option<Slice> {
-        if let Some((start, whole)) = self.contents.range(..=offset).next_back()
-            && (offset - start).saturating_add(size) <= whole.len() as u64
-        {
+        let nearest = self.contents.range(..=offset).next_back();
+        let within = nearest
+            .filter(|(start, whole)| (offset - **start).saturating_add(size) <= whole.len() as u64);
+        if let Some((start, whole)) = within {
             let mut rest = whole.clone();
             rest.split_to((offset - start) as usize);
             return Some(rest.split_to(size as usize));

@@ -155,7 +155,7 @@ impl<S: Stream> Frames<S> {
                 break;
             }
         }
-        if !(self.position() - start).is_multiple_of(4) {
+        if (self.position() - start) % 4 != 0 {
             let detail = "xz padding is not a multiple of four bytes";
             return Err(self.failure(Code::Corrupt, start, detail));
         }

@@ -135,8 +135,9 @@ impl Pool {
         loop {
             // A thread that has not slept also continues while two queues are ready.
             let proceed = state.has_batch() || (!slept && state.ready.len() > 1);
-            if proceed && let Some(found) = state.next() {
-                return Some(found);
+            let found = proceed.then(|| state.next()).flatten();
+            if found.is_some() {
+                return found;
             }
             if state.queues == 0 {
                 state.threads -= 1;

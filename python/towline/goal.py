@@ -14,15 +14,13 @@ from towline.name.parts import ImageParts, decompose
 from towline.name.reference import parse_reference
 from towline.transport import ImageReference, docker, image_name, parse_image_name
 from towline.transport.containers_storage import StoreReference, parse_store_reference
-from towline.transport.dir import DirReference
-from towline.transport.docker_archive import DockerArchiveReference
-from towline.transport.oci import OciReference
-from towline.transport.oci_archive import OciArchiveReference
-from towline.transport.tarball import TarballReference
 
 if TYPE_CHECKING:
     from towline.rules.names import NameRules
+    from towline.transport.docker_archive import DockerArchiveReference
     from towline.transport.facts import ConfigEntry, Facts
+    from towline.transport.oci import OciReference
+    from towline.transport.tarball import TarballReference
 
 __all__ = [
     "LOCAL_REGISTRY",
@@ -151,6 +149,12 @@ def goal_from_image_reference(
         SourceError: an archive that must be read for its names cannot be read.
         InvalidNameError: a name in it cannot be a destination; nothing is pulled (GOAL-013).
     """
+    from towline.transport.dir import DirReference  # short names do not need these
+    from towline.transport.docker_archive import DockerArchiveReference
+    from towline.transport.oci import OciReference
+    from towline.transport.oci_archive import OciArchiveReference
+    from towline.transport.tarball import TarballReference
+
     match source:
         case DockerArchiveReference():
             return _docker_archive_goal(source, facts, rules)
@@ -267,7 +271,7 @@ def _docker_archive_goal(
     named = any(image.names for image in images)
     pairs = []
     for image in images:
-        one = DockerArchiveReference(source.path, source.reference, image.index)
+        one = replace(source, index=image.index)
         names = image.names or (f"@{facts.config_hex(one)}",)
         pairs += [pull_ref_pair(one, name, facts) for name in names]
     how = _BY_ARCHIVE if named else _BY_TRANSPORT
@@ -294,6 +298,8 @@ def _oci_archive_goal(source: OciReference, facts: Facts) -> PullGoal:
 
 
 def _goal_named_by_path(source: OciReference | TarballReference, facts: Facts) -> PullGoal:
+    from towline.transport.oci import OciReference
+
     if isinstance(source, OciReference):
         name = facts.layout_name(source.path, source.image, archive=False)
         if name:

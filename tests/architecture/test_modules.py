@@ -15,6 +15,7 @@ import pytest
 import towline
 from tests.support.source_tree import PACKAGE, Module, modules
 from towline import core
+from towline.transport import TRANSPORTS, transport_named
 
 MOST_LINES = 400
 MOST_MODULES = 12  # directly in towline
@@ -150,3 +151,15 @@ def test_the_readme_names_the_oldest_rust() -> None:
     crate = tomllib.loads((REPOSITORY / "rust/Cargo.toml").read_text())["package"]
     assert crate["rust-version"] == "1.85"
     assert f"({crate['rust-version']} or newer)" in (REPOSITORY / "README.md").read_text()
+
+
+def test_each_transport_is_a_module() -> None:
+    """The table of names and the modules agree."""
+    for name in TRANSPORTS:
+        module = transport_named(name)
+        assert module is not None
+        assert name == module.NAME
+    others = {"__init__", "facts", "reference"}
+    found = {path.stem for path in (PACKAGE / "transport").glob("*.py")} - others
+    assert found == {name.replace("-", "_") for name in TRANSPORTS}
+    assert transport_named("unknown") is None

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, cast
 
 from towline.errors import PathError, path_errors, step
 from towline.transport import ImageReference
-from towline.transport.docker_archive import DockerArchiveReference
 from towline.transport.facts import (
     Alias,
     ArchiveImage,
@@ -16,8 +15,6 @@ from towline.transport.facts import (
     SearchRegistries,
     StoreIdentity,
 )
-from towline.transport.oci import OciReference
-from towline.transport.oci_archive import OciArchiveReference
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,6 +116,7 @@ class DiskFacts:
                 ``retrieving-manifest`` if it could be opened.
         """
         from towline.source.protocol import ListsImages
+        from towline.transport.docker_archive import DockerArchiveReference
 
         with closing(self._sources.open_local(DockerArchiveReference(path))) as source:
             assert isinstance(source, ListsImages)
@@ -132,6 +130,8 @@ class DiskFacts:
             PathError, SourceError: the image cannot be selected.
         """
         from towline.source.protocol import NamesImage
+        from towline.transport.oci import OciReference
+        from towline.transport.oci_archive import OciArchiveReference
 
         reference = (OciArchiveReference if archive else OciReference)(path, image, path)
         with closing(self._sources.open_local(reference)) as source:

@@ -5,12 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from towline.transport.dir import DirReference
 from towline.transport.docker import DockerReference
-from towline.transport.docker_archive import DockerArchiveReference
-from towline.transport.oci import OciReference
-from towline.transport.oci_archive import OciArchiveReference
-from towline.transport.tarball import TarballReference
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +62,12 @@ class Sources:
 
     def open_local(self, reference: ImageReference) -> Source:
         """Open towline's own source of an image on the disk; raises as `open`."""
+        from towline.transport.dir import DirReference
+        from towline.transport.docker_archive import DockerArchiveReference
+        from towline.transport.oci import OciReference
+        from towline.transport.oci_archive import OciArchiveReference
+        from towline.transport.tarball import TarballReference
+
         rules = self.rules
         match reference:
             case DockerArchiveReference():

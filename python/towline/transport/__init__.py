@@ -2,42 +2,46 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from towline.errors import InvalidNameError
-from towline.transport import (
-    atomic,
-    containers_storage,
-    dir,
-    docker,
-    docker_archive,
-    docker_daemon,
-    oci,
-    oci_archive,
-    ostree,
-    tarball,
-)
 from towline.transport.reference import ImageReference, Transport, image_name
 
 if TYPE_CHECKING:
     from towline.rules.names import NameRules
     from towline.transport.facts import Facts
 
-__all__ = ["TRANSPORTS", "ImageReference", "Transport", "image_name", "parse_image_name"]
+__all__ = [
+    "TRANSPORTS",
+    "ImageReference",
+    "Transport",
+    "image_name",
+    "parse_image_name",
+    "transport_named",
+]
 
-_MODULES: tuple[Any, ...] = (
-    atomic,
-    containers_storage,
-    dir,
-    docker,
-    docker_archive,
-    docker_daemon,
-    oci,
-    oci_archive,
-    ostree,
-    tarball,
+#: The names of the transports; the module of each has the same name with underscores.
+TRANSPORTS = (
+    "atomic",
+    "containers-storage",
+    "dir",
+    "docker",
+    "docker-archive",
+    "docker-daemon",
+    "oci",
+    "oci-archive",
+    "ostree",
+    "tarball",
 )
-TRANSPORTS: dict[str, Transport] = {module.NAME: cast(Transport, module) for module in _MODULES}
+
+
+def transport_named(name: str) -> Transport | None:
+    """Return the module of a transport, which is imported now; None if there is none."""
+    if name not in TRANSPORTS:
+        return None
+    module: Any = import_module(f"{__name__}.{name.replace('-', '_')}")
+    return cast(Transport, module)
 
 
 def parse_image_name(text: str, facts: Facts, rules: NameRules) -> ImageReference:
@@ -51,6 +55,7 @@ def parse_image_name(text: str, facts: Facts, rules: NameRules) -> ImageReferenc
     name, colon, rest = text.partition(":")
     if not colon:
         raise InvalidNameError("transport.missing", text=text)
-    if name not in TRANSPORTS:
+    transport = transport_named(name)
+    if transport is None:
         raise InvalidNameError("transport.unknown", text=text, transport=name)
-    return TRANSPORTS[name].parse(rest, facts, rules)
+    return transport.parse(rest, facts, rules)

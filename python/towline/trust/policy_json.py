@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from towline.errors import step
-from towline.transport import TRANSPORTS
+from towline.transport import transport_named
 from towline.trust.signed_identity import MatchRepoDigestOrExact, SignedIdentity, parse_identity
 from towline.trust.sigstore_signed import SigstoreSigned, parse_sigstore_signed
 from towline.trust.strict_json import Item, document
@@ -124,7 +124,7 @@ def parse_policy(data: bytes, path: str, rules: TrustRules) -> Policy:
 
 
 def _scopes(transport: str, item: Item, rules: TrustRules) -> Mapping[str, Requirements]:
-    known = TRANSPORTS.get(transport)
+    known = transport_named(transport)
 
     def valid(scope: str) -> bool:
         # POLICY-023: an unknown transport may have any scope; "" is every transport's default

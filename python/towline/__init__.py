@@ -4,6 +4,8 @@
 >>> result = towline.pull("docker.io/library/alpine", root="images")  # doctest: +SKIP
 >>> result.image.labels                                                # doctest: +SKIP
 
+Start with `pull` and `open_store`; `Runtime` and `Options` are for several pulls.
+
 Everything public is here; the modules of the package are not public.  A name is imported when it is
 first used, so that ``import towline`` is fast.  `__init__.pyi` has the types.
 """

@@ -72,7 +72,7 @@ class Runtime:
             TowlineError: the name, or a file that is read to resolve it, is invalid.
         """
         with self._call(Hooks(cancel)) as call:
-            return goal_from_name(_text(name), call.facts, self.options.rules.names)
+            return self._goal(call, name)
 
     def explain(self, name: str, *, cancel: CancelToken | None = None) -> Explanation:
         """Return the goal with the configuration entries that decided it, and its endpoints.
@@ -187,13 +187,17 @@ class Runtime:
 
     def _pull(self, name: str, label: str | None, hooks: Hooks) -> PullResult:
         with self._call(hooks) as call:
-            goal = goal_from_name(_text(name), call.facts, self.options.rules.names)
-            return _run(call, goal, name, label)
+            return _run(call, self._goal(call, name), name, label)
+
+    def _goal(self, call: Call, name: str) -> PullGoal:
+        if not isinstance(name, str):
+            raise TypeError(f"name must be a text, not {type(name).__name__}")
+        return goal_from_name(name, call.facts, self.options.rules.names)
 
     def _explained(self, call: Call, name: str) -> Explanation:
         from towline.runtime.explain import explain_goal
 
-        goal = goal_from_name(_text(name), call.facts, self.options.rules.names)
+        goal = self._goal(call, name)
         return explain_goal(goal, call.registries_of(goal))
 
     @contextmanager
@@ -224,9 +228,3 @@ def _run(call: Call, goal: PullGoal, name: str, label: str | None) -> PullResult
     from towline.runtime.run_goal import run_goal  # what only a pull needs is imported now
 
     return run_goal(call, goal, name, label)
-
-
-def _text(name: object) -> str:
-    if not isinstance(name, str):
-        raise TypeError(f"name must be a text, not {type(name).__name__}")
-    return name

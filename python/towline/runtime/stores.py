@@ -10,6 +10,7 @@ from towline.errors import ConfigurationError, StoreError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from towline.runtime.options import StrPath
     from towline.store.layout.store import Durability, LayoutStore
     from towline.store.protocol import ImageStore
 
@@ -35,7 +36,7 @@ def default_root() -> Path:
 
 
 def open_store(
-    root: str | os.PathLike[str] | None = None,
+    root: StrPath | None = None,
     *,
     create: bool = True,
     durability: Durability = "process",
@@ -58,7 +59,7 @@ def open_store(
     return open_layout(path, create=create, durability=durability)
 
 
-def existing_store(root: str | os.PathLike[str] | None = None) -> ImageStore:
+def existing_store(root: StrPath | None = None) -> ImageStore:
     """Open the store in a directory without creating it; a missing store has no images.
 
     Raises:
@@ -76,7 +77,7 @@ def existing_store(root: str | os.PathLike[str] | None = None) -> ImageStore:
     return AbsentStore(os.path.abspath(path))
 
 
-def _root(root: str | os.PathLike[str] | None) -> str | os.PathLike[str]:
+def _root(root: StrPath | None) -> StrPath:
     if root is None:
         return default_root()
     if not os.fspath(root):  # as an unset variable; it is not the present directory

@@ -44,7 +44,7 @@ def open_file(path: str) -> int:
         return fd
     os.close(fd)
     if stat.S_ISDIR(mode):
-        raise PathError("path.unusable", operation="read", path=path, errno=errno.EISDIR)
+        raise PathError.of("read", path, IsADirectoryError(errno.EISDIR, ""))
     raise PathError("path.not_a_file", path=path)
 
 

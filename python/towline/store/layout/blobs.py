@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from towline.errors import InvalidNameError, PathError, StoreError, VerificationError, path_errors
 from towline.name.digest import HEX_LENGTH, Digest, digest_of, parse_digest
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from towline.store.layout.paths import StorePaths
 
 __all__ = ["BlobFile", "Blobs"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +78,33 @@ class Blobs:
             StoreError: ``store.blob_missing``, ``store.blob_closed``.
             VerificationError: ``verify.digest``.
         """
+        data = self.opened(digest, files.read)
+        got = digest_of(data, digest.algorithm)
+        if got != digest:
+            raise VerificationError("verify.digest", want=digest, got=got, size=len(data))
+        return data
+
+    def opened(self, digest: Digest, open_path: Callable[[str], T | None]) -> T:
+        """Return what `open_path` returns for the path of a stored blob.
+
+        Args:
+            digest: of the blob.
+            open_path: such as `files.read`; returns None if there is no regular file.
+
+        Raises:
+            StoreError: ``store.blob_missing``, ``store.blob_closed``.
+        """
         path = self.paths.blob(digest)
         try:
-            data = files.read(path)
+            found = open_path(path)
         except PathError as error:
             reason = os.strerror(error.facts["errno"]).lower()
             raise StoreError(
                 "store.blob_closed", digest=digest, path=path, reason=reason
             ) from error
-        if data is None:
+        if found is None:
             raise StoreError("store.blob_missing", digest=digest)
-        got = digest_of(data, digest.algorithm)
-        if got != digest:
-            raise VerificationError("verify.digest", want=digest, got=got, size=len(data))
-        return data
+        return found
 
     def partial_usage(self, digest: Digest) -> int:
         """How many bytes of the disk a partial blob uses, written or preallocated."""

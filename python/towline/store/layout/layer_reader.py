@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from typing import TYPE_CHECKING, Self
 
-from towline.errors import PathError, StoreError, VerificationError, path_errors
+from towline.errors import VerificationError, path_errors
 from towline.name.digest import Digest
 from towline.store.layout import files
 
@@ -22,15 +21,8 @@ def open_layer(blobs: Blobs, digest: Digest) -> LayoutLayerReader:
     Raises:
         StoreError: ``store.blob_missing``, ``store.blob_closed``.
     """
-    path = blobs.paths.blob(digest)
-    try:
-        fd = files.open_regular(path)
-    except PathError as error:
-        reason = os.strerror(error.facts["errno"]).lower()
-        raise StoreError("store.blob_closed", digest=digest, path=path, reason=reason) from error
-    if fd is None:
-        raise StoreError("store.blob_missing", digest=digest)
-    return LayoutLayerReader(fd, path, digest)
+    fd = blobs.opened(digest, files.open_regular)
+    return LayoutLayerReader(fd, blobs.paths.blob(digest), digest)
 
 
 class LayoutLayerReader:

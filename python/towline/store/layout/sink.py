@@ -159,10 +159,12 @@ class LayoutSink:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        failed = isinstance(error, CoreError) and self._has_failed()
+        failed = None
+        if isinstance(error, CoreError) and self._has_failed():
+            failed = self._failed(error)
         self.close()
-        if failed and isinstance(error, CoreError):
-            raise self._failed(error) from None
+        if failed is not None:
+            raise failed from None
 
     def _has_failed(self) -> bool:
         """Whether the writer failed, and not a source or a caller that uses the core."""

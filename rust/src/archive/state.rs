@@ -4,6 +4,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
+use super::end;
 use super::member_cache::MemberCache;
 use super::pass::Pass;
 use crate::failure::{Failure, Result};
@@ -23,7 +24,7 @@ impl State {
     /// Fail if a range is not within the verified bytes.
     pub fn check(&self, offset: u64, size: u64) -> Result<()> {
         match &self.damage {
-            Some((verified, failure)) if size > 0 && offset.saturating_add(size) > *verified => {
+            Some((verified, failure)) if size > 0 && end((offset, size)) > *verified => {
                 Err(failure.clone())
             }
             _ => Ok(()),

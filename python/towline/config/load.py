@@ -169,11 +169,13 @@ def read_auth_file(path: str, *, legacy: bool, required: bool) -> AuthFile | Non
         PathError: it cannot be read, or is required and does not exist.
         ConfigurationError: ``auth.not_json``.
     """
-    from towline.config.auth_json import parse_auth_file
-
     with step("reading-auth-file", path=path):
         data = _read(path, required=required)
-        return None if data is None else parse_auth_file(data, path, legacy=legacy)
+        if data is None:
+            return None
+        from towline.config.auth_json import parse_auth_file
+
+        return parse_auth_file(data, path, legacy=legacy)
 
 
 # --- certs.d -----------------------------------------------------------------------------------

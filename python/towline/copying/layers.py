@@ -6,7 +6,6 @@ No task holds one sink while it waits for another, so a deadlock is impossible.
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -59,7 +58,8 @@ class LayerFetch:
             else:
                 self.listed[digest] = 1
                 tasks.append((index, layer))
-        self._run_tasks(self._ordered(tasks))
+        if tasks:
+            self._run_tasks(self._ordered(tasks))
 
     def _ordered(self, tasks: list[tuple[int, LayerPlan]]) -> list[tuple[int, LayerPlan]]:
         by_digest = {layer.descriptor.digest_text: (index, layer) for index, layer in tasks}
@@ -67,6 +67,8 @@ class LayerFetch:
         return [by_digest[descriptor.digest_text] for descriptor in order]
 
     def _run_tasks(self, tasks: list[tuple[int, LayerPlan]]) -> None:
+        from concurrent.futures import ThreadPoolExecutor  # not needed if every blob is stored
+
         failures: dict[int, TowlineError] = {}
         failed = threading.Event()
 

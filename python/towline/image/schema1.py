@@ -48,12 +48,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Schema1", "manifest_digest", "parse_image", "parse_schema1"]
 
-_ID = re.compile(r"[a-f0-9]{64}")
+# Compiled when they are first used: such images are rare.
+_ID = r"[a-f0-9]{64}"
 _DROPPED = ("id", "parent", "parent_id", "layer_id", "throwaway", "Size")
 _NEVER = "0001-01-01T00:00:00Z"
-_TIME = re.compile(
-    r"(\d{4}-\d\d-\d\d)T(\d\d?)(:\d\d:\d\d)(?:\.(\d{1,9}))?(?:Z|([+-])(\d\d):(\d\d))", re.ASCII
-)
+_TIME = r"(\d{4}-\d\d-\d\d)T(\d\d?)(:\d\d:\d\d)(?:\.(\d{1,9}))?(?:Z|([+-])(\d\d):(\d\d))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +201,7 @@ def _kept_entries(history: Sequence[_Entry]) -> list[int]:
     MANIFEST-022.
     """
     for entry in history:
-        if not _ID.fullmatch(entry.id):
+        if not re.fullmatch(_ID, entry.id):
             raise SourceError("manifest.schema1_id", id=entry.id)
     if history[-1].parent:
         raise SourceError("manifest.schema1_base", parent=history[-1].parent)
@@ -259,7 +258,7 @@ def _boolean(raw: object) -> bool:
 def _time(raw: object) -> str:
     """A time of RFC 3339 in the form in which the original writes it."""
     text = string(raw)
-    found = _TIME.fullmatch(text)
+    found = re.fullmatch(_TIME, text, re.ASCII)
     try:
         if found is None:
             raise ValueError

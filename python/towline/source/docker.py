@@ -22,7 +22,6 @@ from towline.registry.error_body import (
 from towline.registry.retry import Retries
 from towline.source.blob_requests import BlobRequests
 from towline.source.checks import check_config
-from towline.source.docker_blob import DockerBlob, open_blob
 from towline.source.protocol import Announcement
 from towline.timeouts import Timeouts
 
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from towline.registry.response import Response
     from towline.rules.limits import TransferLimits
     from towline.rules.registry import RegistryRules
+    from towline.source.docker_blob import DockerBlob
     from towline.transport.docker import DockerReference
 
 __all__ = ["DockerAccess", "DockerSource", "open_source"]
@@ -176,6 +176,8 @@ class DockerSource:
             RegistryError: the registry cannot be reached, does not have the blob, or has one of
                 another size (``registry.wrong_size``).
         """
+        from towline.source.docker_blob import open_blob  # not needed if every blob is stored
+
         return open_blob(self.blobs, descriptor, offset)
 
     def record_wrong_bytes(self, digest: str) -> bool:

@@ -10,15 +10,7 @@ from typing import TYPE_CHECKING
 
 from towline.errors import PolicyError, TowlineError, step
 from towline.transport import ImageReference, image_name
-from towline.trust.policy_json import (
-    InsecureAcceptAnything,
-    Policy,
-    Reject,
-    Requirement,
-    SignedBaseLayer,
-    SignedBy,
-    SigstoreSigned,
-)
+from towline.trust.policy_json import InsecureAcceptAnything, Policy, Reject, Requirement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -81,7 +73,7 @@ def evaluate(
             if code is not None:
                 name = type(requirement).__name__
                 refusal = PolicyError(code, requirement=name[0].lower() + name[1:], **facts)
-                if log is not None and isinstance(requirement, SignedBaseLayer):
+                if log is not None and code == "policy.signed_base_layer":
                     log(refusal)
                 raise refusal
 
@@ -93,7 +85,9 @@ def _refusal_code(requirement: Requirement, signatures: Sequence[bytes]) -> str 
             return None
         case Reject():
             return "policy.rejected"
-        case SignedBaseLayer():
-            return "policy.signed_base_layer"
-        case SignedBy() | SigstoreSigned():
+        case _:
+            from towline.trust.signed_by import SignedBaseLayer  # most policies have none
+
+            if isinstance(requirement, SignedBaseLayer):
+                return "policy.signed_base_layer"
             return "policy.cannot_judge" if signatures else "policy.signature_required"

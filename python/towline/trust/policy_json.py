@@ -7,40 +7,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, TypeAlias
 
 from towline.errors import step
 from towline.transport import transport_named
-from towline.trust.signed_identity import MatchRepoDigestOrExact, SignedIdentity, parse_identity
-from towline.trust.sigstore_signed import SigstoreSigned, parse_sigstore_signed
 from towline.trust.strict_json import Item, document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from towline.rules.trust import TrustRules
+    from towline.trust.signed_by import SignedBaseLayer, SignedBy
+    from towline.trust.sigstore_signed import SigstoreSigned
 
 __all__ = [
     "ACCEPT_ANYTHING",
     "InsecureAcceptAnything",
-    "KeyType",
     "Policy",
     "Reject",
     "Requirement",
-    "SignedBaseLayer",
-    "SignedBy",
-    "SigstoreSigned",
     "parse_policy",
 ]
-
-KeyType = Literal["GPGKeys", "signedByGPGKeys", "X509Certificates", "signedByX509CAs"]
-
-_KEY_TYPES: Mapping[str, KeyType] = {
-    "GPGKeys": "GPGKeys",
-    "X509Certificates": "X509Certificates",
-    "signedByGPGKeys": "signedByGPGKeys",
-    "signedByX509CAs": "signedByX509CAs",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,32 +40,10 @@ class Reject:
     """Every image is rejected."""
 
 
-@dataclass(frozen=True, slots=True)
-class SignedBy:
-    """A simple signature by one of these keys is required.
-
-    Attributes:
-        key_type: the type of the keys; the original implements only GPGKeys.
-        key_paths: files with keys.
-        key_data: the keys as base64, if no file is given.
-        identity: the image identity that the signature must name.
-    """
-
-    key_type: KeyType
-    key_paths: tuple[str, ...]
-    key_data: str | None
-    identity: SignedIdentity
-
-
-@dataclass(frozen=True, slots=True)
-class SignedBaseLayer:
-    """A signature of the base image is required; the original never implemented this."""
-
-    base_layer_identity: SignedIdentity
-
-
-Requirement = InsecureAcceptAnything | Reject | SignedBy | SignedBaseLayer | SigstoreSigned
-Requirements = tuple[Requirement, ...]
+Requirement: TypeAlias = (
+    "InsecureAcceptAnything | Reject | SignedBy | SignedBaseLayer | SigstoreSigned"
+)
+Requirements: TypeAlias = "tuple[Requirement, ...]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,68 +108,24 @@ def _requirements(item: Item, rules: TrustRules) -> Requirements:
 
 def _requirement(item: Item, rules: TrustRules) -> Requirement:
     kind = item.type()
-    if kind not in rules.policy_requirements:
-        raise item.fault("unknown_requirement", type=kind, known=rules.policy_requirements)
-    return _READERS[kind](item, rules)
+    match kind if kind in rules.policy_requirements else "":
+        case "insecureAcceptAnything":
+            item.exact_fields("type")
+            return InsecureAcceptAnything()
+        case "reject":
+            item.exact_fields("type")
+            return Reject()
+        case "signedBy":
+            from towline.trust.signed_by import parse_signed_by
 
+            return parse_signed_by(item, rules)
+        case "signedBaseLayer":
+            from towline.trust.signed_by import parse_signed_base_layer
 
-def _accept(item: Item, rules: TrustRules) -> InsecureAcceptAnything:
-    item.exact_fields("type")
-    return InsecureAcceptAnything()
+            return parse_signed_base_layer(item, rules)
+        case "sigstoreSigned":
+            from towline.trust.sigstore_signed import parse_sigstore_signed
 
-
-def _reject(item: Item, rules: TrustRules) -> Reject:
-    item.exact_fields("type")
-    return Reject()
-
-
-def _signed_by(item: Item, rules: TrustRules) -> SignedBy:
-    keys = ["type", "keyType", "keyPath", "keyData", "signedIdentity"]
-    if rules.policy_key_paths:
-        keys.append("keyPaths")
-    given: dict[str, Item] = {}
-    key_type: KeyType | None = None
-    paths: tuple[str, ...] = ()
-    data: str | None = None
-    for key, value in item.fields(lambda key: key in keys):
-        given[key] = value
-        match key:
-            case "keyType":
-                key_type = _KEY_TYPES.get(value.text())
-                if key_type is None:
-                    raise value.fault("key_type", key_type=value.text())
-            case "keyPath":
-                paths = (value.text(),)
-            case "keyPaths":
-                paths = tuple(each.text() for each in value.items())
-            case "keyData":
-                data = value.data()
-            case _:  # "type" is checked already; "signedIdentity" is parsed after all fields
-                pass
-    identity: SignedIdentity = MatchRepoDigestOrExact()
-    if "signedIdentity" in given:
-        identity = parse_identity(given["signedIdentity"], rules)
-    sources = [key for key in ("keyPath", "keyPaths", "keyData") if key in given]
-    if len(sources) > 1:
-        raise item.fault("keys_twice", keys=sources)
-    if not sources:
-        raise item.fault("no_key")
-    if key_type is None:
-        raise item.fault("no_key_type")
-    if rules.policy_key_paths and data is None and not (paths and all(paths)):
-        raise item.fault("no_key")
-    return SignedBy(key_type, paths, data, identity)
-
-
-def _signed_base_layer(item: Item, rules: TrustRules) -> SignedBaseLayer:
-    fields = item.exact_fields("type", "baseLayerIdentity")
-    return SignedBaseLayer(parse_identity(fields["baseLayerIdentity"], rules))
-
-
-_READERS: Mapping[str, Callable[[Item, TrustRules], Requirement]] = {
-    "insecureAcceptAnything": _accept,
-    "reject": _reject,
-    "signedBaseLayer": _signed_base_layer,
-    "signedBy": _signed_by,
-    "sigstoreSigned": parse_sigstore_signed,
-}
+            return parse_sigstore_signed(item, rules)
+        case _:
+            raise item.fault("unknown_requirement", type=kind, known=rules.policy_requirements)

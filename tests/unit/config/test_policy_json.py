@@ -14,11 +14,9 @@ from towline.trust.policy_json import (
     InsecureAcceptAnything,
     Policy,
     Reject,
-    SignedBaseLayer,
-    SignedBy,
-    SigstoreSigned,
     parse_policy,
 )
+from towline.trust.signed_by import SignedBaseLayer, SignedBy
 from towline.trust.signed_identity import (
     ExactReference,
     ExactRepository,
@@ -27,6 +25,7 @@ from towline.trust.signed_identity import (
     MatchRepository,
     RemapIdentity,
 )
+from towline.trust.sigstore_signed import SigstoreSigned
 
 ACCEPT = '{"type": "insecureAcceptAnything"}'
 KEY = '"type": "signedBy", "keyType": "GPGKeys", "keyPath": "/k"'

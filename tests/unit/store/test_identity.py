@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import towline.store.layout.diff_ids
-import towline.store.layout.ingest
+import towline.store.layout.proof
 from tests.support.store_images import Made, blob_path, layer, make, put, state
 from towline.cancel import CancelToken
 from towline.errors import StoreError, TowlineError
@@ -100,7 +100,7 @@ def test_nothing_is_decompressed_without_a_conflict(
         examined.append(manifest)
         return prove(blobs, manifest, cancel)
 
-    monkeypatch.setattr(towline.store.layout.ingest, "prove", counted)
+    monkeypatch.setattr(towline.store.layout.proof, "prove", counted)
     put(store, GOOD)
     put(store, GOOD)
     put(store, make(b"trusted", names=["localhost/noted:1"], annotation="same layers"))
@@ -124,7 +124,7 @@ def test_diff_ids_of_the_pull_are_not_computed_again(
     store: LayoutStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The store uses the diff IDs that a pull has computed."""
-    monkeypatch.setattr(towline.store.layout.ingest, "prove", None)
+    monkeypatch.setattr(towline.store.layout.proof, "prove", None)
     monkeypatch.setattr(towline.store.layout.diff_ids, "diff_id_of", None)
     for made in (GOOD, RECOMPRESSED):
         put(store, made, diff_ids=True)

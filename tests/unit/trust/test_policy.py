@@ -16,11 +16,10 @@ from towline.trust.policy_json import (
     Policy,
     Reject,
     Requirement,
-    SignedBaseLayer,
-    SignedBy,
-    SigstoreSigned,
 )
+from towline.trust.signed_by import SignedBaseLayer, SignedBy
 from towline.trust.signed_identity import MatchExact
+from towline.trust.sigstore_signed import SigstoreSigned
 from towline.wording import LIBPOD_1_3
 
 ACCEPT: tuple[Requirement, ...] = (InsecureAcceptAnything(),)

@@ -15,10 +15,7 @@ from towline.store.layout import locks
 from towline.store.layout.diff_ids import DiffIds
 from towline.store.layout.image import StoredImage
 from towline.store.layout.plan import check_plan, manifest_of
-from towline.store.layout.proof import prove
 from towline.store.layout.records import Content, Proof, Record, StoredManifest
-from towline.store.layout.repair import repair
-from towline.store.layout.sink import LayoutSink, open_sink
 from towline.store.layout.version import unrepaired
 
 if TYPE_CHECKING:
@@ -27,6 +24,7 @@ if TYPE_CHECKING:
     from towline.cancel import CancelToken
     from towline.store.layout.blobs import Blobs
     from towline.store.layout.record_store import RecordStore
+    from towline.store.layout.sink import LayoutSink
     from towline.store.protocol import ImagePlan, LayerPlan
 
 __all__ = ["LayoutIngest"]
@@ -90,6 +88,8 @@ class LayoutIngest:
         Raises:
             PullCancelledError: the caller cancelled during the wait.
         """
+        from towline.store.layout.sink import open_sink  # not needed if every blob is stored
+
         return open_sink(
             self._blobs, layer.descriptor, self._cancel, self._diff_ids, follow=self._follow
         )
@@ -143,6 +143,8 @@ class LayoutIngest:
     def _published(self, plan: ImagePlan, manifest: StoredManifest) -> Record:
         """Store the record; layers are decompressed without holding the index lock."""
         if unrepaired(self._blobs.paths):
+            from towline.store.layout.repair import repair  # of a store of an older version
+
             repair(self._blobs, self._records, self._cancel)
         lists = () if plan.listed is None else (str(plan.listed.digest),)
         evidence: dict[Content, Proof] = {}
@@ -153,8 +155,12 @@ class LayoutIngest:
                 return record
             # Another task may have changed the record meanwhile, so the loop has a limit.
             examine = len(evidence) < _MOST_PROOFS
-            found = prove(self._blobs, record, self._cancel) if examine else Proof.UNREADABLE
-            evidence[record.content] = found
+            evidence[record.content] = self._prove(record) if examine else Proof.UNREADABLE
+
+    def _prove(self, manifest: StoredManifest) -> Proof:
+        from towline.store.layout.proof import prove  # rarely needed
+
+        return prove(self._blobs, manifest, self._cancel)
 
     def close(self) -> None:
         """Release the locks; a second call has no effect."""

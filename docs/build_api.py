@@ -25,7 +25,7 @@ GROUPS = {
     "Values of options": [
         *("Auth", "Credentials", "Platform", "StrPath", "TextWriter", "Timeouts", "Locations"),
         *("Rules", "NameRules", "ConfigRules", "TrustRules", "RegistryRules", "ArchiveRules"),
-        *("CopyingRules", "TransferLimits", "Wording"),
+        *("CopyingRules", "TransferLimits", "Wording", "replace"),
     ],
     "Stores and images": [
         *("open_store", "default_root", "LayoutStore", "StoredImage", "ImageConfig", "Descriptor"),

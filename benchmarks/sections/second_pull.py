@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import time
-from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -14,6 +13,7 @@ from benchmarks.measuring.workspace import remove
 from benchmarks.peers.pulls import contenders
 from benchmarks.sections.bench import Bench
 from benchmarks.workloads.images import MIB, Image, sized_image
+from towline.frozen import replace
 
 __all__ = ["second_pull"]
 

@@ -46,6 +46,7 @@ _MODULES = {
         "VerificationError",
     ),
     "events": ("Event",),
+    "frozen": ("replace",),
     "goal": ("How", "PullGoal", "PullRefPair"),
     "image.config": ("ImageConfig",),
     "image.descriptor": ("Descriptor",),

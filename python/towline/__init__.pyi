@@ -29,6 +29,7 @@ from towline.errors import (
     VerificationError,
 )
 from towline.events import Event
+from towline.frozen import replace
 from towline.goal import How, PullGoal, PullRefPair
 from towline.image.config import ImageConfig
 from towline.image.descriptor import Descriptor
@@ -176,6 +177,7 @@ __all__ = [
     "open_store",
     "pull",
     "pull_async",
+    "replace",
     "resolve",
 ]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from towline.frozen import replace
 from towline.runtime.options import Auth, Options, StrPath
 from towline.runtime.runtime import Runtime
 from towline.runtime.stores import existing_store, open_store

@@ -30,9 +30,9 @@ from __future__ import annotations
 
 import errno
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from towline.frozen import field, frozen
 from towline.wording import CURRENT, Wording
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Step:
     """A step during which an error was raised: a name that the wording defines, and its facts."""
 

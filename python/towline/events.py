@@ -5,12 +5,12 @@ EVENT-001 to EVENT-003.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from towline.frozen import frozen
 
 __all__ = ["Event"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Event:
     """One event.
 

@@ -6,10 +6,10 @@ fixed order, because the order decides which error a user sees.  (GOAL-001 to GO
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from towline.errors import InvalidNameError, TowlineError, step
+from towline.frozen import frozen, replace
 from towline.name.parts import ImageParts, decompose
 from towline.name.reference import parse_reference
 from towline.transport import ImageReference, docker, image_name, parse_image_name
@@ -36,7 +36,7 @@ __all__ = [
 LOCAL_REGISTRY = "localhost"  # GOAL-003: where names without a registry are stored
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@frozen
 class PullRefPair:
     """A source and the destination for it; `image` is the name that is shown to the user."""
 
@@ -56,7 +56,7 @@ class PullRefPair:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class How:
     """How the pairs of a goal follow from the name.
 
@@ -76,7 +76,7 @@ _BY_TRANSPORT = How("transport")
 _BY_ARCHIVE = How("archive-name")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PullGoal:
     """The pairs in the order in which they are tried, and when to stop.
 

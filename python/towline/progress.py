@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from towline.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +30,7 @@ class TextWriter(Protocol):
         """Write a text."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BlobProgress:
     """The progress of one blob.
 
@@ -46,6 +47,16 @@ class BlobProgress:
     state: BlobState
     held: int
     total: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The progress as a JSON document."""
+        return {
+            "image": self.image,
+            "digest": self.digest,
+            "state": self.state,
+            "held": self.held,
+            "total": self.total,
+        }
 
 
 class Progress:

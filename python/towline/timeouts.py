@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from towline.frozen import frozen
 
 __all__ = ["Timeouts"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Timeouts:
     """Time limits for one registry, in seconds unless stated otherwise.
 

@@ -11,7 +11,8 @@ from tests.support.source_tree import Module, modules
 
 # From the bottom up.  A name is a package or module directly in towline; "" is towline itself.
 LAYERS: list[set[str]] = [
-    {"go", "timeouts"},
+    {"go", "frozen"},
+    {"timeouts"},
     {"core", "wording"},
     {"errors", "rules"},
     {"cancel", "events", "progress"},

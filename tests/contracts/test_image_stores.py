@@ -9,7 +9,6 @@ import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from tests.support.schema1 import signed
 from tests.support.store_images import Made, blob_path, layer, make
 from towline.cancel import CancelToken
 from towline.errors import PullCancelledError, SourceError, StoreError, VerificationError
+from towline.frozen import replace
 from towline.image.manifest import (
     DOCKER_SCHEMA1,
     DOCKER_SCHEMA1_SIGNED,

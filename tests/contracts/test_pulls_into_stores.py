@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from tests.support.memory_store import MemoryStore
 from towline.config.locations import Locations
 from towline.core import CoreError
 from towline.errors import PullCancelledError, PullFailedError
+from towline.frozen import replace
 from towline.image.platform import Platform
 from towline.progress import BlobProgress
 from towline.store.protocol import ImageStore

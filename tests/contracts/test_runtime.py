@@ -9,7 +9,6 @@ import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ import towline
 from tests.support.images import NAME, OTHER_NAME, RealImages
 from towline.config.locations import Locations
 from towline.errors import PullCancelledError, PullFailedError
+from towline.frozen import replace
 
 HELLO = "localhost/hello:latest"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 
 import pytest
 
@@ -18,6 +17,7 @@ from towline.config.locations import Locations
 from towline.config.registries import Registries
 from towline.copying.reading import Reading
 from towline.errors import TowlineError, VerificationError
+from towline.frozen import replace
 from towline.image.descriptor import Descriptor
 from towline.image.manifest import Manifest
 from towline.image.platform import Platform

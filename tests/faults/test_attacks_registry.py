@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from tests.support.docker_images import (
 from tests.support.scripted_server import Connection, Handler, Request, ScriptedServer, scripted
 from towline.core import BlobWriter
 from towline.errors import TowlineError
+from towline.frozen import replace
 from towline.image.manifest import OCI_INDEX, parse_index, parse_manifest
 from towline.registry.credentials import Credentials
 from towline.source.docker import DockerSource

@@ -7,7 +7,6 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from tests.support.pushing import OCI, SHORT_TIMEOUTS, Puller, digest_of, small_
 from tests.support.scripted_server import Connection, Request, scripted
 from towline.cancel import CancelToken
 from towline.errors import PullCancelledError
+from towline.frozen import replace
 from towline.progress import BlobProgress
 
 pytestmark = pytest.mark.clause("PULL-006")

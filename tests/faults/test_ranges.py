@@ -5,7 +5,6 @@ from __future__ import annotations
 import ssl
 import threading
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from queue import Queue
 from types import SimpleNamespace
@@ -33,6 +32,7 @@ from tests.support.scripted_server import Connection, Handler, Request, scripted
 from towline.cancel import CancelToken
 from towline.core import BlobWriter
 from towline.errors import PullCancelledError, RegistryError
+from towline.frozen import replace
 from towline.registry.certificates import Certificates
 from towline.registry.connection_slots import ConnectionSlots, Division
 from towline.rules import Rules

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +23,7 @@ from tests.support.scripted_server import Connection, Handler, Request, scripted
 from towline.cancel import CancelToken
 from towline.core import BlobWriter
 from towline.errors import PullCancelledError, RegistryError, TowlineError
+from towline.frozen import replace
 from towline.rules import Rules
 from towline.source.docker import DockerSource
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ssl
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from tests.support.edition_settings import changed
 from tests.support.scripted_server import Connection, Handler, Request, scripted
 from towline.cancel import CancelToken
 from towline.errors import PullCancelledError, RegistryError
+from towline.frozen import replace
 from towline.registry.certificates import Certificates
 from towline.rules import Rules
 

@@ -7,7 +7,6 @@ import io
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from tests.support.docker_images import BLOB, CONFIG, SHORT_TIMEOUTS, Registry, 
 from tests.support.scripted_server import Connection, Handler, Request, scripted
 from towline.config.locations import Locations
 from towline.errors import TowlineError
+from towline.frozen import replace
 from towline.registry.credentials import Credentials
 from towline.rules import Rules
 from towline.runtime.options import Options

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
 from typing import Any
 
+from towline.frozen import replace
 from towline.rules import Rules
 
 __all__ = ["SETTINGS", "SLICES", "changed", "setting"]
 
-SLICES = tuple(field.name for field in fields(Rules) if field.name not in ("edition", "wording"))
+SLICES = tuple(name for name in Rules.__match_args__ if name not in ("edition", "wording"))
 #: Each setting with its slice.
-SETTINGS = [(field.name, name) for name in SLICES for field in fields(getattr(Rules.CURRENT, name))]
+SETTINGS = [
+    (setting, name) for name in SLICES for setting in getattr(Rules.CURRENT, name).__match_args__
+]
 
 
 def setting(rules: Rules, name: str) -> Any:

@@ -9,7 +9,7 @@ import tarfile
 import threading
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Self
 
@@ -19,6 +19,7 @@ from tests.support.byte_writers import MemoryWriter
 from towline.cancel import CancelToken
 from towline.core import CoreError
 from towline.errors import SourceError, StoreError, VerificationError
+from towline.frozen import frozen, replace
 from towline.image.config import ConfigValues
 from towline.image.descriptor import Descriptor
 from towline.image.manifest import Manifest, RawManifest
@@ -32,7 +33,7 @@ __all__ = ["MemoryStore"]
 _PAUSE = 0.01  # seconds between two looks at a blob that another task fetches
 
 
-@dataclass(frozen=True)
+@frozen
 class MemoryImage(ConfigValues):
     """An image in memory."""
 

@@ -8,8 +8,8 @@ import io
 import json
 import tarfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 
+from towline.frozen import frozen, replace
 from towline.image.descriptor import Descriptor
 from towline.image.manifest import (
     DOCKER_CONFIG,
@@ -27,7 +27,7 @@ from towline.store.protocol import Image, ImagePlan, LayerPlan
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Made:
     """An image: the plan for storing it, and the bytes of its layers by digest."""
 

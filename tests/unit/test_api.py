@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import towline
+from towline.frozen import replace
 
 LONGEST = 400  # characters of a repr
 

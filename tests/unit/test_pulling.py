@@ -7,7 +7,7 @@ import io
 import logging
 import os
 import tempfile
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from towline.cancel import CancelToken
 from towline.config.locations import Locations
 from towline.errors import PullCancelledError, PullFailedError, RegistryError, TowlineError
 from towline.events import Event
+from towline.frozen import replace
 from towline.image.platform import Platform
 from towline.registry.credentials import Credentials
 from towline.rules import Rules

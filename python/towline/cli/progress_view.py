@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
+
+from towline.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,7 +55,7 @@ class _Bars:
         self._tasks.clear()
 
 
-@dataclass(slots=True)
+@frozen
 class ProgressView:
     """The progress outputs of a pull: a writer for text, a function for typed reports."""
 
@@ -104,5 +105,5 @@ def progress_view(kind: str) -> Iterator[ProgressView]:
 
 
 def _report_json(blob: BlobProgress) -> None:
-    sys.stderr.write(json.dumps(asdict(blob)) + "\n")
+    sys.stderr.write(json.dumps(blob.to_json()) + "\n")
     sys.stderr.flush()

@@ -6,10 +6,10 @@ No ``repr`` and no error contains a secret.  (AUTH-001 to AUTH-009)
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from towline.errors import ConfigurationError
+from towline.frozen import field, frozen
 from towline.go import go_base64
 from towline.go.go_json import GoJsonError, decode, string, strings_by_key, struct
 from towline.registry.credentials import Credentials
@@ -27,7 +27,7 @@ _HUB_HOSTS = ("docker.io", "registry-1.docker.io")
 HUB_ADDRESS = "https://index.docker.io/v1/"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AuthEntry:
     """The entry of one key: the encoded name and password, and an identity token."""
 
@@ -36,7 +36,7 @@ class AuthEntry:
     identity_token: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AuthFile:
     """One auth file.
 

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from towline.config.load import read_auth_file
 from towline.config.locations import Locations, auth_file_paths
 from towline.errors import TowlineError, step
+from towline.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ Outcome = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AuthLookup:
     """One lookup of credentials, without secrets.
 
@@ -121,7 +121,7 @@ def explain_credentials(
     return tuple(lookups)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Search:
     locations: Locations
     rules: ConfigRules

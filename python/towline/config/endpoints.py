@@ -5,10 +5,10 @@ The functions are pure: they take the parsed registries.conf and a reference.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from towline.errors import InvalidNameError, RegistryError
+from towline.frozen import frozen
 from towline.name.reference import Reference, parse_normalized, parse_reference
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Endpoint", "endpoints_of"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Endpoint:
     """One registry that may have the image.
 

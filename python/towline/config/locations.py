@@ -7,8 +7,9 @@ of the machine.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from towline.frozen import field, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Locations", "alias_cache_path", "auth_file_paths", "certificate_directories"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Locations:
     """The locations of the configuration of the user and of the system.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Literal
+
+from towline.frozen import field, frozen
 
 __all__ = ["Mirror", "PullFrom", "Registries", "Registry", "ShortNameMode"]
 
@@ -13,7 +14,7 @@ ShortNameMode = Literal["disabled", "enforcing", "permissive"]
 _ENDS_OF_PREFIX = ("", ":", "/", "@")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mirror:
     """A mirror of a registry.
 
@@ -28,7 +29,7 @@ class Mirror:
     pull_from: PullFrom = "all"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Registry:
     """One ``[[registry]]``: settings for the names with a prefix.
 
@@ -71,7 +72,7 @@ class Registry:
         return end if name[end : end + 1] in _ENDS_OF_PREFIX else None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Registries:
     """The whole configuration, merged from its files.
 

@@ -5,12 +5,12 @@ CONF-030 to CONF-039.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from towline.config.registries import Mirror, Registries, Registry, ShortNameMode
 from towline.config.toml_table import Table, load
 from towline.errors import InvalidNameError
+from towline.frozen import frozen, replace
 from towline.name.parts import is_registry
 from towline.name.reference import Reference, parse_reference
 
@@ -27,7 +27,7 @@ _SHORT_NAME_MODES: dict[str, ShortNameMode] = {
 _NEW_ONLY = ("short-name-mode", "credential-helpers")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RegistriesFile:
     """One file; None for a key that is not set, so that the value of an earlier file remains."""
 

@@ -7,11 +7,11 @@ first layer is fetched, and only `Ingest.publish` makes anything visible.  (PULL
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from towline.copying.layers import LayerFetch
 from towline.errors import PlatformMismatchError, VerificationError, step
+from towline.frozen import frozen
 from towline.image.manifest import Manifest, RawManifest
 from towline.image.schema1 import Schema1, manifest_digest
 from towline.store.protocol import Destination, Image, ImagePlan, Ingest, LayerPlan
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["CopiedImage", "Copying"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CopiedImage:
     """The result of a copy.
 
@@ -44,7 +44,7 @@ class CopiedImage:
     verified: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Copying:
     """The settings under which one call copies images.
 

@@ -6,10 +6,10 @@ No task holds one sink while it waits for another, so a deadlock is impossible.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from towline.errors import RegistryError, TowlineError, VerificationError, step
+from towline.frozen import field, frozen
 from towline.progress import BlobProgress, BlobState, Progress
 from towline.source.protocol import Alternatives, OpenBlob, Source
 from towline.transport import image_name
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["LayerFetch"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LayerFetch:
     """The fetching of the layers of one image.
 

@@ -7,10 +7,10 @@ Errors of a copy have steps with the name of the source; errors of the label che
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from towline.errors import SourceError, step
+from towline.frozen import frozen
 from towline.image.config import ImageConfig, parse_config
 from towline.image.manifest import (
     DOCKER_LIST,
@@ -40,7 +40,7 @@ __all__ = ["Reading"]
 _MAX_NESTING = 4  # of lists in lists
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reading:
     """The settings under which one call reads images.
 

@@ -5,11 +5,11 @@ Source: the OCI image specification, config.md; parsed as the original parses it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from towline.errors import InvalidNameError, SourceError
+from towline.frozen import frozen
 from towline.go.go_json import GoJsonError, Struct, decode, list_of, string, strings_by_key, struct
 from towline.image.platform import Platform
 from towline.name.digest import Digest, parse_digest
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["ConfigValues", "ImageConfig", "parse_config"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ImageConfig:
     """The fields of a config that towline uses; absent texts are empty.
 

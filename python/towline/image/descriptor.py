@@ -5,9 +5,9 @@ Source: the OCI image specification, descriptor.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from towline.frozen import field, frozen
 from towline.go.go_json import Struct, integer, list_of, string, strings_by_key, struct
 from towline.image.platform import Platform
 from towline.name.digest import Digest, parse_digest
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Descriptor", "read_descriptor"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Descriptor:
     """A blob as a document describes it; the fields are not yet validated.
 

@@ -6,10 +6,10 @@ version 2 schema 2.  (MANIFEST-001 to MANIFEST-012)
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Literal
 
 from towline.errors import SourceError
+from towline.frozen import field, frozen
 from towline.go.go_json import GoJsonError, Struct, decode, integer, list_of, string, struct
 from towline.image.descriptor import Descriptor, read_descriptor
 from towline.name.digest import Digest, sha256_of
@@ -56,7 +56,7 @@ Typeless = Literal["schema1", "recognise"]
 _EMPTY = Descriptor("", "", -1)  # the value of ``null``
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RawManifest:
     """The bytes of a manifest or index as received, and its media type."""
 
@@ -69,7 +69,7 @@ class RawManifest:
         return sha256_of(self.data)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Manifest:
     """An image: its config and its layers, lowest first."""
 
@@ -78,7 +78,7 @@ class Manifest:
     layers: tuple[Descriptor, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Index:
     """A list of instances of one image."""
 

@@ -5,10 +5,10 @@ PLAT-001 to PLAT-008.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from towline.errors import ConfigurationError, PlatformMismatchError
+from towline.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,7 +32,7 @@ _MACHINES = {
 _VARIANTS = {"arm": ("v8", "v7", "v6", "v5"), "arm64": ("v8",)}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Platform:
     """An operating system and a processor; formatted as ``os/architecture[/variant]``."""
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from towline.errors import SourceError
+from towline.frozen import frozen
 from towline.go.go_json import (
     GoJsonError,
     Struct,
@@ -55,7 +55,7 @@ _NEVER = "0001-01-01T00:00:00Z"
 _TIME = r"(\d{4}-\d\d-\d\d)T(\d\d?)(:\d\d:\d\d)(?:\.(\d{1,9}))?(?:Z|([+-])(\d\d):(\d\d))"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Entry:
     """One history entry, which describes one layer; `text` is the entry as written."""
 
@@ -80,7 +80,7 @@ class _Entry:
         return "{" + ",".join(members) + "}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Schema1:
     """An image of schema 1.
 

@@ -6,9 +6,9 @@ Sources: the OCI image specification; the order of the checks is the original's 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from towline.errors import InvalidNameError
+from towline.frozen import frozen
 
 __all__ = ["HEX_LENGTH", "Digest", "digest_of", "is_digest", "parse_digest", "sha256_of"]
 
@@ -18,7 +18,7 @@ _ALGORITHM = re.compile(r"[a-z0-9]+(?:[.+_-][a-z0-9]+)*")
 _HEX = re.compile(r"[a-f0-9]+")
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@frozen
 class Digest:
     """A valid digest: a known algorithm and lower-case hex of its length."""
 
@@ -27,6 +27,9 @@ class Digest:
 
     def __str__(self) -> str:
         return f"{self.algorithm}:{self.hex}"
+
+    def __lt__(self, other: Digest) -> bool:
+        return (self.algorithm, self.hex) < (other.algorithm, other.hex)
 
 
 def parse_digest(text: str) -> Digest:

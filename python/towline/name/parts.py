@@ -6,9 +6,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from towline.errors import InvalidNameError, step
+from towline.frozen import frozen
 from towline.name.reference import Reference, parse_normalized, parse_reference
 
 __all__ = ["ImageParts", "decompose", "is_registry"]
@@ -19,7 +18,7 @@ def is_registry(text: str) -> bool:
     return "." in text or ":" in text or text == "localhost"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ImageParts:
     """A decomposed name.
 

@@ -8,9 +8,9 @@ does not match the grammar.  (NAME-001 to NAME-019)
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 
 from towline.errors import InvalidNameError
+from towline.frozen import frozen, replace
 from towline.name.digest import Digest, parse_digest
 
 __all__ = [
@@ -41,7 +41,7 @@ _REFERENCE = re.compile(
 _IDENTIFIER = re.compile(r"[a-f0-9]{64}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reference:
     """A parsed image name; `domain` is empty only if `parse_reference` found none."""
 

@@ -5,12 +5,12 @@ This module does not import ssl, which is slow.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from towline.frozen import frozen
 
 __all__ = ["Certificates"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Certificates:
     """The certificates in the directory of a host below certs.d, as paths of PEM files.
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from towline.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +21,7 @@ __all__ = ["PARALLEL_BLOBS", "ConnectionSlots", "Division"]
 PARALLEL_BLOBS = 6  # of one image, as podman fetches
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Division:
     """When the rest of a blob is divided into ranges, and how.
 

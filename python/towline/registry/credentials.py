@@ -6,12 +6,13 @@ No ``repr`` contains a secret (AUTH-007).
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, field
+
+from towline.frozen import field, frozen
 
 __all__ = ["Credentials", "basic"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Credentials:
     """The credentials for a registry.
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import copy
 import re
 import threading
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from towline.frozen import frozen
 
 if TYPE_CHECKING:
     from towline.errors import TowlineError
@@ -19,7 +20,7 @@ __all__ = ["EndpointLog", "EndpointUse", "RateLimit", "read_rate_limit"]
 _COUNT = re.compile(r"(\d{1,15})(?:;\s*w=(\d{1,15}))?")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RateLimit:
     """The rate limit that a registry states in its responses (REG-050).
 
@@ -63,7 +64,7 @@ def _parse_count(text: str | None) -> tuple[int | None, int | None]:
     return int(match[1]), int(match[2]) if match[2] else None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EndpointUse:
     """What one endpoint served of an image.
 
@@ -92,12 +93,14 @@ class EndpointUse:
         }
 
 
-@dataclass(slots=True)
 class _Row:
-    mirror: bool
-    served: list[str] = field(default_factory=list)
-    errors: list[TowlineError] = field(default_factory=list)
-    rate_limit: RateLimit | None = None
+    __slots__ = ("errors", "mirror", "rate_limit", "served")
+
+    def __init__(self, *, mirror: bool) -> None:
+        self.mirror = mirror
+        self.served: list[str] = []
+        self.errors: list[TowlineError] = []
+        self.rate_limit: RateLimit | None = None
 
 
 class EndpointLog:
@@ -113,7 +116,7 @@ class EndpointLog:
     def requested(self, location: str, *, mirror: bool) -> None:
         """Record that an endpoint is used."""
         with self._lock:
-            self._rows.setdefault(location, _Row(mirror))
+            self._rows.setdefault(location, _Row(mirror=mirror))
 
     def served(self, location: str, digest: str) -> None:
         """Record that an endpoint served the bytes with this digest."""

@@ -7,12 +7,12 @@ Source: the error bodies of the distribution specification, and those that real 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from towline.errors import RegistryError
+from towline.frozen import frozen
 from towline.go.go_json import GoJsonError, Struct, decode, list_of, string, struct
 
 __all__ = [
@@ -50,7 +50,7 @@ _CODES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ErrorEntry:
     """One entry of a list of errors, as written; `detail` is whether it had a detail."""
 
@@ -59,7 +59,7 @@ class ErrorEntry:
     detail: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ErrorBody:
     """The body of an error response.
 

@@ -6,7 +6,6 @@ as long as a server demands, keep some secrets on a redirect, and change the byt
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from http.client import HTTPException
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urljoin, urlsplit
@@ -17,6 +16,7 @@ from urllib3.poolmanager import PoolManager
 from urllib3.response import BaseHTTPResponse
 
 from towline.errors import RegistryError
+from towline.frozen import frozen
 from towline.registry.deadline import Watchdog
 from towline.registry.error_body import parse_web_url, redact_url
 from towline.registry.host_backoff import HOST_BACKOFF
@@ -42,7 +42,7 @@ _USER_AGENT = "towline"
 _STALE_MAX = 32  # dead connections from the pool that one request may encounter in a row
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HttpOptions:
     """Options of an HTTP client.
 

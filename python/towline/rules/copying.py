@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from towline.frozen import frozen
 
 __all__ = ["CopyingRules"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CopyingRules:
     """The settings of one edition for copying an image, and for the pull around it.
 

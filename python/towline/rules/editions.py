@@ -6,9 +6,9 @@ included.  Code never compares editions; it reads a single setting.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from towline.frozen import frozen
 from towline.rules.archives import ArchiveRules
 from towline.rules.config import ConfigRules
 from towline.rules.copying import CopyingRules
@@ -41,7 +41,7 @@ _IDENTITIES = (
 )
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@frozen
 class Rules:
     """The settings of one edition, in one slice for each part of towline.
 
@@ -79,9 +79,9 @@ class Rules:
         """``Rules.named(...)``, and what differs from that edition."""
         base = Rules.LIBPOD_1_3 if self.edition == Rules.LIBPOD_1_3.edition else Rules.CURRENT
         changes = "".join(
-            f", {field.name}={getattr(self, field.name)!r}"
-            for field in fields(self)
-            if getattr(self, field.name) != getattr(base, field.name)
+            f", {name}={getattr(self, name)!r}"
+            for name in self.__match_args__
+            if getattr(self, name) != getattr(base, name)
         )
         named = f"Rules.named({base.edition!r})"
         return f"replace({named}{changes})" if changes else named
@@ -90,7 +90,7 @@ class Rules:
         """Pickle an edition as its name, so that it stays one object; others by value."""
         if self is Rules.CURRENT or self is Rules.LIBPOD_1_3:
             return Rules.named, (self.edition,)
-        return Rules, tuple(getattr(self, field.name) for field in fields(self))
+        return Rules, tuple(getattr(self, name) for name in self.__match_args__)
 
 
 Rules.CURRENT = Rules(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from towline.frozen import frozen
 
 __all__ = ["TransferLimits"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TransferLimits:
     """The limits of one edition; any package may read them.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from towline.frozen import frozen
 
 __all__ = ["NameRules"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NameRules:
     """The settings of one edition for names and goals.
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from towline.frozen import frozen
 
 __all__ = ["TrustRules"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TrustRules:
     """The settings of one edition for policy.json.
 

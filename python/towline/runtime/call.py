@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from towline.errors import step
 from towline.events import Event
+from towline.frozen import frozen, replace
 from towline.image.platform import Platform, host_platform
 from towline.progress import BlobProgress, Progress, TextWriter
 from towline.runtime.disk_facts import DiskFacts
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Call", "Hooks"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hooks:
     """The token, the writer and the callbacks of one call of a runtime.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from towline.config.endpoints import Endpoint, endpoints_of
+from towline.frozen import frozen
 from towline.transport.docker import DockerReference
 from towline.transport.facts import ConfigEntry
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Candidate", "Explanation", "explain_goal"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Candidate:
     """One pair and its endpoints.
 
@@ -37,7 +37,7 @@ class Candidate:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Explanation:
     """A goal, with its reasons, and the endpoints of its pairs."""
 

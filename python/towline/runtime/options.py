@@ -1,13 +1,13 @@
-"""The options of a pull, in one frozen dataclass."""
+"""The options of a pull, in one immutable value."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, TypeVar
 
 from towline.config.locations import Locations
 from towline.errors import ConfigurationError
+from towline.frozen import frozen
 from towline.image.platform import Platform, parse_platform
 from towline.registry.credentials import Credentials
 from towline.rules import Rules
@@ -23,7 +23,7 @@ StrPath = str | os.PathLike[str]
 Auth = Credentials | tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True, init=False, repr=False)
+@frozen
 class Options:
     """The options of a `towline.Runtime`; for None the default locations of podman are used.
 
@@ -119,9 +119,9 @@ class Options:
     def __repr__(self) -> str:
         default = Options(locations=self.locations)
         changed = (
-            f"{field.name}={getattr(self, field.name)!r}"
-            for field in fields(self)
-            if getattr(self, field.name) != getattr(default, field.name)
+            f"{name}={getattr(self, name)!r}"
+            for name in self.__match_args__
+            if getattr(self, name) != getattr(default, name)
         )
         return f"Options({', '.join(changed)})"
 

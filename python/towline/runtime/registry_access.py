@@ -5,13 +5,13 @@ Determines the endpoints of a name, and the credentials and certificates for eac
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from towline.config.credentials import AuthLookup, explain_credentials, find_credentials
 from towline.config.endpoints import Endpoint, endpoints_of
 from towline.config.load import find_certificates
 from towline.errors import step
+from towline.frozen import frozen
 from towline.registry.connection_slots import ConnectionSlots
 from towline.source.mirrored import MirroredSource
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["RegistryAccess"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RegistryAccess:
     """Opens registry sources under the options of one call.
 

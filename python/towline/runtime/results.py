@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from towline.frozen import frozen
 from towline.transport import ImageReference, image_name
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Attempt", "PullResult"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Attempt:
     """One pair that was tried.
 
@@ -49,7 +49,7 @@ class Attempt:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PullResult:
     """The result of a pull of at least one image.
 

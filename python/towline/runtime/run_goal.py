@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import logging
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from towline.copying.label import check_label
 from towline.errors import PullCancelledError, PullFailedError, TowlineError, step
+from towline.frozen import frozen
 from towline.registry.endpoint_log import EndpointLog
 from towline.runtime.results import Attempt, PullResult
 from towline.transport import TRANSPORTS, image_name
@@ -63,7 +63,7 @@ def run_goal(call: Call, goal: PullGoal, name: str, label: str | None) -> PullRe
     return PullResult(images, tuple(attempts), origin)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Run:
     """The attempts of one goal.
 

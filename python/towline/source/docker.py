@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from urllib3 import HTTPHeaderDict
 
 from towline.cancel import CancelToken
 from towline.errors import PullCancelledError, RegistryError, TowlineError, VerificationError
+from towline.frozen import field, frozen
 from towline.image.manifest import RawManifest, Typeless, typed
 from towline.image.schema1 import manifest_digest
 from towline.name.digest import Digest, parse_digest
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["DockerAccess", "DockerSource", "open_source"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DockerAccess:
     """How to access a registry for one image.
 

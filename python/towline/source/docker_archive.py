@@ -7,10 +7,10 @@ tars, so that the digest does not depend on the compression of the layers.  (ARC
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from towline.errors import LimitExceededError, SourceError, TowlineError, step
+from towline.frozen import frozen
 from towline.go.go_json import GoJsonError, Struct, decode, list_of, string, struct
 from towline.image.manifest import DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_SCHEMA2, RawManifest
 from towline.name.digest import Digest, sha256_of
@@ -36,7 +36,7 @@ _MANIFEST = "manifest.json"
 _PAIRS_MAX = 10_000  # images and names in one archive; each becomes a pair
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ArchiveItem:
     """One image in manifest.json: names of members, and names of the image."""
 
@@ -45,7 +45,7 @@ class ArchiveItem:
     layers: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Contents:
     """The contents of an image, except the layers.
 

@@ -5,10 +5,10 @@ Source: the OCI image layout specification.  (LAYOUT-001 to LAYOUT-020)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from towline.errors import SourceError, step
+from towline.frozen import frozen
 from towline.go.go_json import GoJsonError, decode_first, list_of, struct
 from towline.image.descriptor import Descriptor, read_descriptor
 from towline.image.manifest import (
@@ -63,7 +63,7 @@ class LayoutFiles(Protocol):
         """Close all files; idempotent."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Choice:
     """The image that was chosen in a layout.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from towline.frozen import frozen
 from towline.source.files import FileBlob, joined, read_document
 from towline.source.layout import LayoutSource
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["FolderFiles", "open_source"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FolderFiles:
     """A layout in a folder.  Links are followed, because the folder belongs to the user."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from towline.errors import SourceError
+from towline.frozen import frozen
 from towline.source.archive_cache import ArchiveCache, MemberBlob, open_members
 from towline.source.layout import LayoutSource
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["ArchiveFiles", "open_files", "open_source"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ArchiveFiles:
     """A layout in an archive, read as if it had been unpacked into an empty folder."""
 

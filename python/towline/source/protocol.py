@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from towline.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,7 +110,7 @@ class Alternatives(Protocol):
         """Record that the blob opened last failed; returns whether another endpoint remains."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Announcement:
     """Digest and media type of a manifest that was not fetched.
 

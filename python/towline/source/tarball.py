@@ -11,12 +11,12 @@ import json
 import os
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from towline.core import CoreError, Stop, layer_pass
 from towline.errors import SourceError, path_errors
+from towline.frozen import frozen
 from towline.image.manifest import OCI_CONFIG, OCI_MANIFEST, RawManifest
 from towline.image.platform import Platform, host_platform
 from towline.name.digest import Digest, sha256_of
@@ -38,7 +38,7 @@ _LAYER = "application/vnd.oci.image.layer.v1.tar"
 _LAYER_TYPES = {"none": _LAYER, "gzip": f"{_LAYER}+gzip", "zstd": f"{_LAYER}+zstd"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Layer:
     """A file that becomes a layer; `path` has its bytes, `name` is the argument of the user."""
 

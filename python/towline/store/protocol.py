@@ -8,8 +8,9 @@ names visible.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from towline.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -37,7 +38,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LayerPlan:
     """One layer that an image needs.
 
@@ -50,7 +51,7 @@ class LayerPlan:
     diff_id: Digest | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ImagePlan:
     """An image that is to be stored: its manifest, config and names, and its layers to fetch.
 

@@ -5,10 +5,10 @@ TRANS-070 to TRANS-073.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from towline.errors import InvalidNameError, step
+from towline.frozen import frozen
 from towline.name.reference import Reference, parse_normalized
 from towline.transport.docker import docker_scopes
 
@@ -21,7 +21,7 @@ __all__ = ["NAME", "AtomicReference", "parse", "valid_scope"]
 NAME = "atomic"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AtomicReference:
     """An image stream: a name with a host, two path components and a tag."""
 

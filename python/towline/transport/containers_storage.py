@@ -7,10 +7,10 @@ how a leading ``[...]`` is handled.  (TRANS-090 to TRANS-099)
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from towline.errors import InvalidNameError, step
+from towline.frozen import frozen
 from towline.name.digest import is_digest
 from towline.name.reference import Reference, parse_normalized
 from towline.transport.facts import Facts, StoreIdentity
@@ -28,7 +28,7 @@ _DRIVERS = ("aufs", "btrfs", "devicemapper", "overlay", "overlay2", "vfs", "zfs"
 _TRUNCATED_ID = re.compile(r"[0-9a-f]{3,64}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoreReference:
     """An image in a store: a name, an ID, or both."""
 

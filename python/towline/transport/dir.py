@@ -5,9 +5,9 @@ TRANS-040 to TRANS-043.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from towline.frozen import frozen
 from towline.transport.reference import path_namespaces, valid_path_scope
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ __all__ = ["NAME", "DirReference", "parse", "valid_scope"]
 NAME = "dir"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DirReference:
     """A directory that holds one image."""
 

@@ -5,10 +5,10 @@ TRANS-010 to TRANS-019.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from towline.errors import InvalidNameError
+from towline.frozen import frozen
 from towline.name.reference import Reference, parse_normalized
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ __all__ = ["NAME", "DockerReference", "docker_scopes", "parse", "valid_scope"]
 NAME = "docker"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DockerReference:
     """An image in a registry: a normalised name with either a tag or a digest."""
 

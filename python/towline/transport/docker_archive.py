@@ -6,10 +6,10 @@ TRANS-020 to TRANS-023.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from towline.errors import InvalidNameError, step
+from towline.frozen import frozen
 from towline.name.reference import Reference, parse_normalized
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _NUMBER = re.compile(r"[+-]?[0-9]+")
 _LARGEST = (1 << 63) - 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DockerArchiveReference:
     """A docker-archive, and the image in it if the reference has a name or an index.
 

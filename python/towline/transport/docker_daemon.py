@@ -5,10 +5,10 @@ TRANS-060 to TRANS-064.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from towline.errors import InvalidNameError
+from towline.frozen import frozen
 from towline.name.digest import Digest, is_digest, parse_digest
 from towline.name.reference import Reference, parse_normalized
 from towline.transport.docker import docker_scopes
@@ -22,7 +22,7 @@ __all__ = ["NAME", "DockerDaemonReference", "parse", "valid_scope"]
 NAME = "docker-daemon"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DockerDaemonReference:
     """An image of a Docker daemon, by ID or by name."""
 

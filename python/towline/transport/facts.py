@@ -7,13 +7,14 @@ the tests returns fixed values.  A fact that cannot be read raises a `towline.er
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from towline.frozen import frozen
 
 __all__ = ["Alias", "ArchiveImage", "ConfigEntry", "Facts", "SearchRegistries", "StoreIdentity"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoreIdentity:
     """A store; formatted as podman does: ``[driver@graph_root+run_root]``."""
 
@@ -25,7 +26,7 @@ class StoreIdentity:
         return f"[{self.driver}@{self.graph_root}+{self.run_root}]"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ArchiveImage:
     """One item of a docker-archive's manifest.json: its index and its names."""
 
@@ -33,7 +34,7 @@ class ArchiveImage:
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ConfigEntry:
     """A configuration entry and the file that has it.
 
@@ -50,7 +51,7 @@ class ConfigEntry:
         return {"table": self.table, "path": self.path}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Alias:
     """The full name of a short-name alias, and the entry that defines it."""
 
@@ -58,7 +59,7 @@ class Alias:
     entry: ConfigEntry
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SearchRegistries:
     """The search registries, in the order of the configuration, and the entries that set them."""
 

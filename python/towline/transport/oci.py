@@ -5,10 +5,10 @@ TRANS-030 to TRANS-036.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from towline.errors import InvalidNameError
+from towline.frozen import frozen
 from towline.image.oci_layout import is_layout_name
 from towline.transport.reference import path_namespaces, valid_path_scope
 
@@ -21,7 +21,7 @@ __all__ = ["NAME", "OciReference", "parse", "split", "valid_scope"]
 NAME = "oci"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OciReference:
     """A layout, and the name of the image in it; ``""`` for its only image."""
 

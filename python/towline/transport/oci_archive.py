@@ -5,9 +5,9 @@ TRANS-030 to TRANS-036.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from towline.frozen import frozen
 from towline.transport import oci
 from towline.transport.reference import valid_path_scope
 
@@ -20,7 +20,7 @@ __all__ = ["NAME", "OciArchiveReference", "parse", "valid_scope"]
 NAME = "oci-archive"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OciArchiveReference(oci.OciReference):
     """An archive of a layout, and the name of the image in it; ``""`` for its only image."""
 

@@ -5,10 +5,10 @@ TRANS-050 to TRANS-052.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from towline.errors import step
+from towline.frozen import frozen
 
 if TYPE_CHECKING:
     from towline.rules.names import NameRules
@@ -19,7 +19,7 @@ __all__ = ["NAME", "TarballReference", "parse", "valid_scope"]
 NAME = "tarball"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TarballReference:
     """Files, each of which becomes a layer."""
 

@@ -5,11 +5,11 @@ POLICY-020 to POLICY-029.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
 from towline.errors import step
+from towline.frozen import field, frozen
 from towline.transport import transport_named
 from towline.trust.strict_json import Item, document
 
@@ -30,12 +30,12 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InsecureAcceptAnything:
     """Every image is accepted."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reject:
     """Every image is rejected."""
 
@@ -46,7 +46,7 @@ Requirement: TypeAlias = (
 Requirements: TypeAlias = "tuple[Requirement, ...]"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Policy:
     """The requirements for images, by transport and scope.
 

@@ -5,9 +5,9 @@ POLICY-020 to POLICY-024.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from towline.frozen import frozen
 from towline.trust.signed_identity import MatchRepoDigestOrExact, SignedIdentity, parse_identity
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _KEY_TYPES: Mapping[str, KeyType] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SignedBy:
     """A simple signature by one of these keys is required.
 
@@ -45,7 +45,7 @@ class SignedBy:
     identity: SignedIdentity
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SignedBaseLayer:
     """A signature of the base image is required; the original never implemented this."""
 

@@ -5,10 +5,10 @@ POLICY-030.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from towline.errors import InvalidNameError
+from towline.frozen import frozen
 from towline.name.reference import Reference, parse_normalized, parse_reference
 
 if TYPE_CHECKING:
@@ -27,36 +27,36 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MatchExact:
     """The image's name with the same tag or digest."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MatchRepoDigestOrExact:
     """As `MatchExact`; for an image named by its digest, the same repository suffices."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MatchRepository:
     """The image's repository, with any tag or digest."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExactReference:
     """This name with this tag or digest, independent of the image's name."""
 
     reference: Reference
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExactRepository:
     """This repository, independent of the image's name."""
 
     repository: Reference
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RemapIdentity:
     """As `MatchRepoDigestOrExact`, after `prefix` in the image's name is replaced.
 

@@ -5,9 +5,9 @@ POLICY-031.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from towline.frozen import field, frozen
 from towline.trust.signed_identity import MatchRepoDigestOrExact, SignedIdentity, parse_identity
 from towline.trust.strict_json import Item
 
@@ -31,7 +31,7 @@ _KEYS = ("keyPath", "keyPaths", "keyData", "keyDatas", "fulcio", "pki")
 _REKOR = ("rekorPublicKeyPath", "rekorPublicKeyPaths", "rekorPublicKeyData", "rekorPublicKeyDatas")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SigstoreSigned:
     """A sigstore signature by one of these keys or authorities is required.
 

@@ -6,10 +6,10 @@ location in the document.  (POLICY-020 to POLICY-024)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from towline.errors import ConfigurationError
+from towline.frozen import frozen
 from towline.go import go_base64
 from towline.go.go_json import GoJsonError, Struct, decode
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Item", "document"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Item:
     """A value in the document, and its location.
 

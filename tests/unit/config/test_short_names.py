@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from tests.support.pushing import Puller
 from tests.support.towline_cli import CommandLine
 from towline.errors import ConfigurationError, InvalidNameError
+from towline.frozen import replace
 from towline.rules import Rules
 from towline.transport import image_name
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import ssl
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +22,7 @@ from tests.support.images import RealImages
 from tests.support.scripted_server import scripted
 from towline.core import BlobWriter
 from towline.errors import InvalidNameError, RegistryError, VerificationError
+from towline.frozen import replace
 from towline.image.manifest import DOCKER_LIST, OCI_INDEX, OCI_MANIFEST, parse_index, parse_manifest
 from towline.name.digest import parse_digest
 from towline.registry.certificates import Certificates

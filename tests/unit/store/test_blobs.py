@@ -6,7 +6,6 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from tests.support.store_images import Made, blob_path, make, put
 from towline.cancel import CancelToken
 from towline.errors import PullCancelledError, StoreError, VerificationError
+from towline.frozen import replace
 from towline.store.layout.locks import acquire
 from towline.store.layout.store import LayoutStore, open_store
 from towline.store.protocol import BlobSink, Ingest

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ import towline.store.layout.diff_ids
 from tests.support.store_images import Made, blob_path, layer, make, put
 from towline.core import CoreError, Stop, diff_id_of
 from towline.errors import SourceError, StoreError, VerificationError
+from towline.frozen import replace
 from towline.image.descriptor import Descriptor
 from towline.name.digest import sha256_of
 from towline.store.layout.sink import LayoutSink

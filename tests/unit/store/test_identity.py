@@ -7,7 +7,6 @@ import itertools
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import towline.store.layout.proof
 from tests.support.store_images import Made, blob_path, layer, make, put, state
 from towline.cancel import CancelToken
 from towline.errors import StoreError, TowlineError
+from towline.frozen import replace
 from towline.image.manifest import DOCKER_SCHEMA2, OCI_MANIFEST, RawManifest
 from towline.store.layout.blobs import Blobs
 from towline.store.layout.proof import prove

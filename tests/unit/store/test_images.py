@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import os
 import stat
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +13,7 @@ import pytest
 import towline
 from tests.support.store_images import blob_path, make, put, state
 from towline.errors import InvalidNameError, PathError, StoreError, VerificationError
+from towline.frozen import replace
 from towline.image.manifest import OCI_INDEX, RawManifest
 from towline.name.digest import Digest, sha256_of
 from towline.store.layout.sink import LayoutBlob

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.support.store_images import make, put
 from towline.errors import StoreError
+from towline.frozen import replace
 from towline.image.manifest import DOCKER_SCHEMA2, OCI_INDEX, OCI_MANIFEST, RawManifest
 from towline.store.layout.store import LayoutStore, open_store
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from tests.support.schema1 import signed
 from tests.support.store_images import blob_path, layer, make, put
 from towline.errors import SourceError, StoreError
+from towline.frozen import replace
 from towline.image.manifest import DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED, RawManifest
 from towline.image.schema1 import parse_schema1
 from towline.name.digest import sha256_of

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from towline.errors import InvalidNameError, PathError, StoreError, VerificationError, path_errors
+from towline.frozen import frozen
 from towline.name.digest import HEX_LENGTH, Digest, digest_of, parse_digest
 from towline.store.layout import files
 
@@ -22,7 +22,7 @@ __all__ = ["BlobFile", "Blobs"]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BlobFile:
     """The file of a blob or of a partial blob."""
 
@@ -31,7 +31,7 @@ class BlobFile:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Blobs:
     """The blobs of one store.
 

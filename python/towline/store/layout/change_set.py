@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from towline.frozen import field, frozen, replace
 from towline.store.layout.combine import combine
 from towline.store.layout.records import Record, UndecidedRecord
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["ChangeSet"]
 
 
-@dataclass(slots=True)
+@frozen
 class ChangeSet:
     """The new state of the changed records, and the writes that lead to it.
 

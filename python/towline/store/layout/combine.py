@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from towline.frozen import replace
 from towline.store.layout.records import (
     LASTING_PROOFS,
     Content,

@@ -11,9 +11,9 @@ import errno
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
 
 from towline.errors import PathError, StoreError, path_errors
+from towline.frozen import frozen
 
 __all__ = [
     "Prepared",
@@ -49,7 +49,7 @@ def make_folder(path: str) -> None:
             raise StoreError("store.not_a_folder", path=path)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Prepared:
     """A written file that is not yet renamed to its target."""
 

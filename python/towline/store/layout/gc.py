@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from towline.cancel import CancelToken
 from towline.errors import PathError, StoreError, path_errors
+from towline.frozen import frozen
 from towline.name.digest import Digest, is_digest, parse_digest
 from towline.store.layout import files, locks
 from towline.store.layout.records import UndecidedRecord
@@ -26,7 +26,7 @@ __all__ = ["Collected", "collect"]
 _LARGEST_DOCUMENT = 32 << 20  # a larger blob is not parsed as a manifest
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Collected:
     """The result of a garbage collection.
 

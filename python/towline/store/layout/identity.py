@@ -20,8 +20,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 
+from towline.frozen import frozen
 from towline.store.layout.records import (
     Content,
     Proof,
@@ -39,7 +39,7 @@ Evidence = Mapping[Content, Proof]
 Find = Callable[[str], Record | UndecidedRecord | None]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Placement:
     """The ID of an image, and the records that have to move.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from towline.frozen import field, frozen, replace
 from towline.image.config import ConfigValues
 from towline.image.manifest import RawManifest
 from towline.image.schema1 import Schema1, parse_image
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["StoredImage"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredImage(ConfigValues):
     """An image at the time of its lookup; its blobs are read and verified on each access.
 

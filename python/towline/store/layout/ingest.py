@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from towline.errors import SourceError, StoreError, path_errors, step
+from towline.frozen import replace
 from towline.image.config import parse_config
 from towline.image.schema1 import Schema1
 from towline.name.digest import Digest, sha256_of

@@ -11,10 +11,10 @@ import json
 import os
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from towline.errors import path_errors
+from towline.frozen import frozen
 from towline.store.layout import files
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _is_current(descriptor: int, path: str) -> bool:
         return False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Holder:
     """A process that holds the store's lock; ``str()`` gives ``process 42 (pulling x)``."""
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 import errno
 import json
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from towline.errors import PathError, StoreError
+from towline.frozen import frozen
 from towline.image.manifest import OCI_INDEX
 from towline.image.oci_layout import REF_NAME, is_layout_name
 from towline.name.digest import sha256_of
@@ -77,7 +77,7 @@ def _name_pattern(name: str) -> bytes:
 _HEAD = {"schemaVersion": 2, "mediaType": OCI_INDEX}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Document:
     """index.json, split into the text before the entries, and one line per entry."""
 
@@ -96,7 +96,7 @@ def _document(head: Mapping[str, Any], lines: Sequence[bytes]) -> _Document:
 EMPTY = _document(_HEAD, ()).joined()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OciIndex:
     """index.json of one store.  The writer must hold the index lock."""
 

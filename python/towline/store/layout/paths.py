@@ -17,10 +17,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from towline.errors import StoreError
+from towline.frozen import frozen
 
 if TYPE_CHECKING:
     from towline.name.digest import Digest
@@ -35,7 +35,7 @@ def is_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StorePaths:
     """The absolute paths of one store, as listed above."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from towline.errors import StoreError
+from towline.frozen import replace
 from towline.image.schema1 import Schema1, manifest_digest, parse_image
 from towline.name.digest import sha256_of
 from towline.name.reference import parse_reference

@@ -6,10 +6,10 @@ import errno
 import os
 import time
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from towline.errors import PathError, StoreError, path_errors
+from towline.frozen import frozen
 from towline.store.layout import files, name_index
 from towline.store.layout.paths import StorePaths, is_id
 from towline.store.layout.record_json import decode_record
@@ -23,7 +23,7 @@ __all__ = ["RecordReader", "refuse_unreadable"]
 _ATTEMPTS, _PAUSE = 4, 0.002
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecordReader:
     """Reads the records of one store."""
 

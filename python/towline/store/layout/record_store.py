@@ -12,11 +12,11 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 from towline.errors import StoreError
+from towline.frozen import frozen, replace
 from towline.store.layout import files, locks, name_index
 from towline.store.layout.change_set import ChangeSet
 from towline.store.layout.combine import combine, new_record, with_evidence
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["RecordStore"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecordStore:
     """The records of one store, and the lookup files and index.json that are made from them."""
 

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from towline.frozen import frozen, replace
 from towline.name.digest import Digest, parse_digest
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Proof(enum.Enum):
 LASTING_PROOFS = (Proof.PROVEN, Proof.REFUTED)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredManifest:
     """One manifest of an image, and the blobs that it references.
 
@@ -85,7 +85,7 @@ class StoredManifest:
         return (*self.documents(), *self.layers, *self.empty)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Link:
     """Links a name, or the digest of a manifest list, to the manifest that was pulled by it.
 
@@ -98,7 +98,7 @@ class Link:
     manifest: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Record:
     """The record of an image.
 
@@ -158,7 +158,7 @@ class Record:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UndecidedRecord:
     """A record of version 1 with manifests that may belong to several images (STORE-023).
 

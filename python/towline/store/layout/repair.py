@@ -6,10 +6,10 @@ A name is kept only if its image is certain.  (STORE-023)
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from towline.errors import StoreError, TowlineError
+from towline.frozen import replace
 from towline.image.manifest import RawManifest, parse_index, recognise
 from towline.store.layout.proof import prove
 from towline.store.layout.records import (

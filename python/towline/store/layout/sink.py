@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from towline.core import BlobWriter, CoreError
 from towline.errors import StoreError, VerificationError, path_errors
+from towline.frozen import field, frozen
 from towline.name.digest import Digest, parse_digest
 from towline.store.layout import files, locks
 from towline.store.layout.diff_ids import DiffIds, Follower
@@ -24,7 +24,7 @@ __all__ = ["LayoutBlob", "LayoutSink", "open_sink"]
 _COMMITTED = object()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LayoutBlob:
     """The stored blob of a layout; only `LayoutSink.commit` makes one.
 

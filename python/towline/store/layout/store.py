@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self
 
 from towline.cancel import CancelToken
@@ -14,6 +13,7 @@ from towline.errors import (
     VerificationError,
     path_errors,
 )
+from towline.frozen import frozen
 from towline.name.digest import Digest, is_digest, parse_digest
 from towline.name.reference import parse_normalized, parse_reference
 from towline.store.layout import files, locks
@@ -44,7 +44,7 @@ _OCI_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 Durability = Literal["process", "power"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Removed:
     """The result of `LayoutStore.remove`.
 
@@ -105,7 +105,7 @@ def _make(paths: StorePaths) -> None:
         write_version(paths)  # last, since it marks the folder as a store
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@frozen
 class LayoutStore:
     """The embedded store; `towline.open_store` opens one.
 

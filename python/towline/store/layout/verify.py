@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from towline.core import CoreError, hash_file, layer_pass
 from towline.errors import PathError, StoreError, TowlineError, VerificationError
+from towline.frozen import frozen
 from towline.image.oci_layout import is_layout_name
 from towline.store.layout import files, name_index
 from towline.store.layout.oci_index import NAMELESS, entry_line, shown_names
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Verification", "verify"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verification:
     """The result of a verification.
 

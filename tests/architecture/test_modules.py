@@ -7,12 +7,14 @@ import json
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 import towline
+from tests.support.docker_images import DIGEST, MANIFEST, SCHEMA2, Registry
+from tests.support.scripted_server import Connection, Request, scripted
 from tests.support.source_tree import PACKAGE, Module, modules
 from towline import core
 from towline.transport import TRANSPORTS, transport_named
@@ -114,10 +116,16 @@ def test_few_modules_are_directly_in_the_package() -> None:
 def loaded(code: str) -> list[str]:
     """The modules that are loaded after a program."""
     code += "\nimport json, sys; print(json.dumps(sorted(sys.modules)))"
-    modules: list[str] = json.loads(subprocess.check_output([sys.executable, "-I", "-c", code]))
+    printed = subprocess.check_output([sys.executable, "-I", "-c", code])
+    modules: list[str] = json.loads(printed.splitlines()[-1])
     # TOWLINE_CORE selects one; only the twin needs the formats of compression at once.
     cores = ("towline.core._native", "towline.core.twin", "towline.core.compression")
     return [name for name in modules if not name.startswith(cores)]
+
+
+def of_towline(found: Sequence[str]) -> list[str]:
+    """The modules of towline."""
+    return [name for name in found if name.split(".")[0] == "towline"]
 
 
 def test_importing_towline_loads_nothing_else() -> None:
@@ -129,12 +137,56 @@ def test_importing_towline_loads_nothing_else() -> None:
 def test_resolving_a_full_name_loads_the_listed_modules(tmp_path: Path) -> None:
     """It loads no module for sources, stores, HTTP, the command line or progress bars."""
     found = loaded(f"import towline; towline.resolve('a.example/x', {str(tmp_path / 'none')!r})")
-    assert [n for n in found if n.split(".")[0] == "towline"] == json.loads(LOADED.read_text())
+    assert of_towline(found) == json.loads(LOADED.read_text())["resolve"]
     others = {name.split(".")[0].lstrip("_") for name in found} - {"towline"}
-    heavy = {"urllib3", "click", "rich", "hypothesis", "asyncio", "ssl", "http", "email", "logging"}
+    heavy = {
+        "dataclasses",
+        "inspect",
+        "urllib3",
+        "click",
+        "rich",
+        "hypothesis",
+        "asyncio",
+        "ssl",
+        "http",
+        "email",
+        "logging",
+    }
     if core.NAME == "native":  # the twin imports sockets
         heavy |= {"tomllib", "concurrent", "socket", "subprocess", "tempfile"}
     assert not others & heavy
+
+
+def test_a_repeated_pull_loads_the_listed_modules(tmp_path: Path) -> None:
+    """By command line, from a registry: none for blobs, tokens, archives, bars or dataclasses."""
+
+    def announced(request: Request, connection: Connection) -> None:
+        body = b"" if request.method == "HEAD" else MANIFEST
+        connection.reply(200, body, Content_Type=SCHEMA2, Docker_Content_Digest=DIGEST)
+
+    with scripted(Registry({"/v2/r/manifests/latest": announced})) as server:
+        flags = [
+            "pull",
+            "--quiet",
+            "--tls-verify=false",
+            "--root",
+            str(tmp_path),
+            f"{server.host}/r",
+        ]
+        code = f"""
+import sys
+from towline.cli import main
+sys.argv = ["towline", *{flags!r}]
+try:
+    main()
+except SystemExit as end:
+    assert not end.code
+"""
+        loaded(code)
+        found = loaded(code)
+    assert [each.method for each in server.requests][-1] == "HEAD"
+    assert of_towline(found) == json.loads(LOADED.read_text())["repeated pull"]
+    assert not set(found) & {"dataclasses", "concurrent.futures", "rich", "asyncio", "subprocess"}
 
 
 def test_every_dependency_has_its_reason() -> None:

@@ -25,6 +25,7 @@ __all__ = [
     "DIGEST",
     "LAYER",
     "MANIFEST",
+    "SCHEMA2",
     "SHORT_TIMEOUTS",
     "Registry",
     "descriptor",

@@ -7,7 +7,8 @@ In this form an entry has the keys ``url`` and ``unqualified-search``.  Later ke
 from __future__ import annotations
 
 from towline.config.registries import Mirror, Registries, Registry
-from towline.config.toml_table import Table, load_2013
+from towline.config.toml_2013 import load_2013
+from towline.config.toml_table import Table
 from towline.frozen import replace
 
 __all__ = ["parse"]

@@ -32,10 +32,11 @@ __all__ = [
 T = TypeVar("T")
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
-_MARKUP = re.compile(r"[<>&\u2028\u2029]")
-_TO_ESCAPE = re.compile(r'["\\\x00-\x1f<>&\u2028\u2029]')
+# Compiled when JSON is first written, which is rare.
+_MARKUP = r"[<>&\u2028\u2029]"
+_TO_ESCAPE = r'["\\\x00-\x1f<>&\u2028\u2029]'
 _SHORT_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_STRING_OR_SPACE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[ \t\r\n]+')
+_STRING_OR_SPACE = r'"[^"\\]*(?:\\.[^"\\]*)*"|[ \t\r\n]+'
 
 
 class GoJsonError(ValueError):
@@ -169,13 +170,13 @@ def raw_members(text: str) -> dict[str, str]:
 
 def compacted(text: str) -> str:
     """Valid JSON with its white space removed and the characters special to HTML escaped."""
-    bare = _STRING_OR_SPACE.sub(lambda found: found[0] if found[0][0] == '"' else "", text)
-    return _MARKUP.sub(_escaped, bare)
+    bare = re.sub(_STRING_OR_SPACE, lambda found: found[0] if found[0][0] == '"' else "", text)
+    return re.sub(_MARKUP, _escaped, bare)
 
 
 def quoted(text: str) -> str:
     """The text as a JSON string."""
-    return f'"{_TO_ESCAPE.sub(_escaped, text)}"'
+    return f'"{re.sub(_TO_ESCAPE, _escaped, text)}"'
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -5,7 +5,6 @@ The log is part of the result of a pull, so this module does not import HTTP.
 
 from __future__ import annotations
 
-import copy
 import re
 import threading
 from typing import TYPE_CHECKING, Any
@@ -127,10 +126,12 @@ class EndpointLog:
 
     def failed(self, location: str, error: TowlineError, digest: str = "") -> None:
         """Record an error; a digest that was recorded as served is removed again."""
+        from copy import copy
+
         with self._lock:
             row = self._rows[location]
             # A copy, since callers add steps to the error later.
-            row.errors.append(copy.copy(error))
+            row.errors.append(copy(error))
             if digest in row.served:
                 row.served.remove(digest)
 

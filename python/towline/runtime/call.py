@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from towline.errors import step
-from towline.events import Event
 from towline.frozen import frozen, replace
 from towline.image.platform import Platform, host_platform
 from towline.progress import BlobProgress, Progress, TextWriter
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from towline.config.registries import Registries
     from towline.copying.copy_image import Copying
     from towline.copying.reading import Reading
+    from towline.events import Event
     from towline.goal import PullGoal
     from towline.image.manifest import RawManifest
     from towline.registry.endpoint_log import EndpointLog
@@ -98,6 +98,8 @@ class Call:
     def send_event(self, name: str) -> None:
         """Send the event of a pull with this name."""
         if self._hooks.on_event is not None:
+            from towline.events import Event
+
             self._hooks.on_event(Event("image", "pull", name))
 
     @cached_property

@@ -9,7 +9,6 @@ import logging
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from towline.copying.label import check_label
 from towline.errors import PullCancelledError, PullFailedError, TowlineError, step
 from towline.frozen import frozen
 from towline.registry.endpoint_log import EndpointLog
@@ -130,6 +129,8 @@ class _Run:
         evaluate(self.policy, source.reference, origin=self.origin, log=self._log)
 
     def _check_label(self, pair: PullRefPair, label: str) -> None:
+        from towline.copying.label import check_label
+
         call = self.call.for_label_check()
         with closing(call.sources.open(pair.source)) as source:
             reading = call.reading(name_source=call is self.call)

@@ -139,21 +139,10 @@ def test_resolving_a_full_name_loads_the_listed_modules(tmp_path: Path) -> None:
     found = loaded(f"import towline; towline.resolve('a.example/x', {str(tmp_path / 'none')!r})")
     assert of_towline(found) == json.loads(LOADED.read_text())["resolve"]
     others = {name.split(".")[0].lstrip("_") for name in found} - {"towline"}
-    heavy = {
-        "dataclasses",
-        "inspect",
-        "urllib3",
-        "click",
-        "rich",
-        "hypothesis",
-        "asyncio",
-        "ssl",
-        "http",
-        "email",
-        "logging",
-    }
-    if core.NAME == "native":  # the twin imports sockets
-        heavy |= {"tomllib", "concurrent", "socket", "subprocess", "tempfile"}
+    heavy = {"urllib3", "click", "rich", "hypothesis", "asyncio", "ssl", "http", "email", "logging"}
+    if core.NAME == "native":  # the twin imports sockets and dataclasses
+        heavy |= {"concurrent", "dataclasses", "inspect", "socket", "subprocess", "tempfile"}
+        heavy |= {"tomllib"}
     assert not others & heavy
 
 
@@ -186,7 +175,10 @@ except SystemExit as end:
         found = loaded(code)
     assert [each.method for each in server.requests][-1] == "HEAD"
     assert of_towline(found) == json.loads(LOADED.read_text())["repeated pull"]
-    assert not set(found) & {"dataclasses", "concurrent.futures", "rich", "asyncio", "subprocess"}
+    heavy = {"rich", "asyncio", "subprocess"}
+    if core.NAME == "native":
+        heavy |= {"concurrent.futures", "dataclasses"}
+    assert not set(found) & heavy
 
 
 def test_every_dependency_has_its_reason() -> None:

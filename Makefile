@@ -60,9 +60,15 @@ format: $(STAMPS)/dev ## format Python and Rust, and repair what ruff can
 	cargo fmt --manifest-path rust/Cargo.toml
 
 .PHONY: test
-test: $(STAMPS)/build $(STAMPS)/dev tools ## run every test on two processors (PYTEST_ARGS="-k name")
+test: test-plan $(STAMPS)/build $(STAMPS)/dev tools ## run every test on two processors (PYTEST_ARGS="-k name")
 	$(CARGO) test $(CRATE) --quiet
 	$(PY) -m pytest --numprocesses 2 --dist worksteal $(PYTEST_ARGS)
+
+.PHONY: test-plan
+test-plan:
+	@echo 'make test compiles towline if necessary, installs the test requirements into $(VENV),'
+	@echo 'installs missing tools (skopeo, podman ...) with apt-get if it is root on Debian,'
+	@echo 'and runs about 7,000 tests: about 6 minutes on two processors'
 
 .PHONY: test-twin
 test-twin: $(STAMPS)/build $(STAMPS)/dev tools ## run every Python test with the Python twin instead of the Rust core
@@ -91,16 +97,20 @@ clean: ## remove build results (the environment stays)
 	rm -f python/towline/core/*.so
 
 $(PY):
-	$(PYTHON) -m venv $(VENV)
+	@requirements/check.sh $(PYTHON) $(VENV)
+	@echo 'creating the virtual environment $(VENV)'
+	@$(PYTHON) -m venv $(VENV)
 
 $(STAMPS)/checkout: | $(PY)
 	@mkdir -p $(STAMPS)
 	@echo '$(CURDIR)' > $@
 
 $(STAMPS)/build: $(BUILD_INPUTS) $(if $(EXTENSION),,missing-extension) | $(STAMPS)/checkout
-	@echo 'building towline (release) and installing it into $(VENV)'
+	@requirements/check.sh $(PYTHON) $(VENV)
+	@echo 'installing maturin, click, rich, urllib3 and zstandard into $(VENV)'
 	@$(PIP) install --require-hashes --requirement requirements/build.txt
-	@PATH="$(BIN):$$PATH" $(PIP) install --no-deps --no-build-isolation --editable .
+	@echo 'compiling the Rust core (the first time 1 to 5 minutes), and installing towline there'
+	@PIP_QUIET=1 PIP_DISABLE_PIP_VERSION_CHECK=1 VIRTUAL_ENV=$(VENV) $(BIN)/maturin develop --release
 	@touch $@
 
 # Never up to date: forces a build if the extension is missing.

@@ -12,6 +12,7 @@ from tests.support.strategies import domains, full_names, image_texts, short_nam
 from towline.errors import InvalidNameError
 from towline.name.parts import decompose, is_registry
 from towline.name.reference import parse_normalized, parse_reference
+from towline.wording.invalid_name import broken_rule
 
 
 @pytest.mark.clause("NAME-001")
@@ -21,6 +22,47 @@ def test_parsing_and_formatting_are_inverse(text: str) -> None:
     reference = parse_reference(text)
     assert str(reference) == text
     assert parse_reference(str(reference)) == reference
+
+
+#: Texts that are almost names: the characters of names, at any place.
+almost_names = st.text(st.sampled_from("ab0A./:@_-"), min_size=1, max_size=12) | st.from_regex(
+    r"[a-z]{1,3}(/[a-z._-]{1,4}){0,2}(:[a-z.:-]{0,3})?(@[a-z0-9:]{0,12})?", fullmatch=True
+)
+
+
+@given(st.one_of(almost_names, image_texts, st.text()))
+def test_the_error_of_an_invalid_name_says_which_rule_it_breaks(text: str) -> None:
+    """In one sentence of printable characters."""
+    try:
+        parse_reference(text)
+    except InvalidNameError as error:
+        code, sentence = error.code, str(error)
+    else:
+        code, sentence = "", ""
+    if code in ("", "name.invalid"):
+        assert (broken_rule(text) != "") == (code != "")
+    assert not sentence or sentence.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("a b", "it must contain no white space and no control characters"),
+        ("b\u00e4", "it must consist of ASCII characters"),
+        ("a@sha256:12", 'a digest must follow the "@", such as sha256: and 64 hex digits'),
+        ("a//b", "a part of it is empty"),
+        ("a:", "the tag is empty"),
+        (f"a:{'t' * 129}", "the tag has 129 characters, and 128 are allowed"),
+        ("a:-x", 'the tag "-x" must consist of letters, digits, "_", "." and "-", and'),
+        ("h/a:5/b", 'a ":" must follow a host or the last part, and not be within "a:5"'),
+        ("a___b/c", 'the part "a___b" must consist of lower-case letters and digits'),
+    ],
+)
+def test_the_rule_that_a_name_breaks(text: str, rule: str) -> None:
+    """Named after the part of the name that breaks it."""
+    with pytest.raises(InvalidNameError) as caught:
+        parse_reference(text)
+    assert f" is not a valid image name: {rule}" in str(caught.value)
 
 
 @pytest.mark.clause("NAME-010")

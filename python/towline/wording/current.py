@@ -55,9 +55,13 @@ def _invalid_name(facts: Mapping[str, Any]) -> str:
     scheme, found, _ = name.partition("://")
     if found and scheme in ("http", "https"):
         return f"{quote(name)} is a URL, not an image name; leave out {scheme}://"
-    hint = ""
     if name.startswith(("/", "./", "../", "~")):
         hint = "; a path needs a transport prefix, such as oci:, dir: or docker-archive:"
+    else:
+        from towline.wording.invalid_name import broken_rule
+
+        rule = broken_rule(name)
+        hint = f": {rule}" if rule else ""
     return f"{quote(name)} is not a valid image name{hint}"
 
 

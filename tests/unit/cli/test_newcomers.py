@@ -30,7 +30,7 @@ def line(tmp_path: Path) -> CommandLine:
         ("image.tar", "or a transport for a file, such as docker-archive:FILE"),
         ("tarball:gone", "is not a valid tarball: reference, and there is no search registry"),
         ("docker-archive:gone.tar", 'cannot open "gone.tar": no such file or directory'),
-        ("alpine:", '"alpine:" is not a valid image name\n'),
+        ("alpine:", '"alpine:" is not a valid image name: the tag is empty\n'),
     ],
 )
 def test_an_invalid_name_gets_a_hint(line: CommandLine, name: str, message: str) -> None:

@@ -26,6 +26,7 @@ from benchmarks.sections.bench import Bench
 from benchmarks.sections.parts import parts
 from benchmarks.sections.prepare import make_workloads
 from benchmarks.sections.second_pull import second_pull
+from benchmarks.sections.start import start
 from benchmarks.serving.registry import registry
 
 _HERE = Path(__file__).parent
@@ -37,6 +38,7 @@ _FEW = 3
 SECTIONS: dict[str, tuple[int, Callable[[Bench], None]]] = {
     "workloads": (120, make_workloads),
     "parts": (50, parts),
+    "start": (35, start),
     "warm": (190, pulls.warm),
     "archives": (150, archives),
     "second": (20, second_pull),

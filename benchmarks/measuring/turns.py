@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from benchmarks.measuring.run import CommandError, Sample, run
-from towline.frozen import replace
 
 __all__ = ["Contender", "Counter", "Runs", "run_in_turn"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks.measuring.run import Sample, middle, spread
@@ -12,7 +12,6 @@ from benchmarks.measuring.turns import Contender, Counter, Runs, run_in_turn
 from benchmarks.measuring.workspace import Workspace
 from benchmarks.report.document import Document, Row
 from benchmarks.serving.registry import Registry
-from towline.frozen import replace
 
 __all__ = ["Bench"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from benchmarks.measuring.machine import find
 from benchmarks.measuring.workspace import can_drop_caches, drop_caches
@@ -17,7 +18,6 @@ from benchmarks.workloads.images import (
     small_files_image,
     usr_image,
 )
-from towline.frozen import replace
 
 __all__ = ["cold", "every_pulled", "flushed", "links", "unpacking", "usr", "warm"]
 

@@ -13,7 +13,6 @@ from benchmarks.measuring.workspace import remove
 from benchmarks.peers.pulls import contenders
 from benchmarks.sections.bench import Bench
 from benchmarks.workloads.images import MIB, Image, sized_image
-from towline.frozen import replace
 
 __all__ = ["second_pull"]
 
@@ -56,7 +55,7 @@ def second_pull(bench: Bench) -> None:
 
 def _in_process(bench: Bench, image: Image, root: Path) -> None:
     host = bench.registry.host
-    options = replace(towline.Options(), policy=bench.workspace.policy, tls_verify=False)
+    options = towline.Options(policy=bench.workspace.policy, tls_verify=False)
     name = f"{host}/{image.name}"
     towline.pull(name, root, options=options)
     bench.registry.new_requests()

@@ -142,7 +142,7 @@ def _fake(files: ServerFiles) -> Iterator[dict[str, str]]:
                 for port in range(first, first + len(_FAKE)):
                     _wait_for(f"http://127.0.0.1:{port}/v2/", process, log)
             except ServersError:
-                if attempt + 1 == _ATTEMPTS:
+                if attempt + 1 == _ATTEMPTS or process.poll() is None:
                     raise
                 continue  # another process took one of the ports
             yield {name: f"127.0.0.1:{first + offset}" for offset, name in enumerate(_FAKE)}

@@ -67,7 +67,8 @@ def configured(session: Session, given: Input) -> Locations:
             pass
     write(session.registries_conf, given.get("registries_conf"))
     write(session.default_registries_conf, given.get("default_registries_conf"))
-    return Locations(environ, str(session.etc), str(session.files / "run"), uid=0)
+    run, var = str(session.files / "run"), str(session.files / "var")
+    return Locations(environ, str(session.etc), run, uid=0, var=var)
 
 
 def write(file: Path, text: str | None) -> None:

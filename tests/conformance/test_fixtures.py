@@ -6,6 +6,8 @@ import hashlib
 import json
 import re
 import socket
+import sys
+import tempfile
 import urllib.request
 from pathlib import Path
 
@@ -76,13 +78,47 @@ def test_the_root_can_be_part_of_a_name(tree: Path) -> None:
 
 
 def test_a_directory_with_a_generator_is_accepted(tmp_path: Path) -> None:
-    """The generator in the given directory is used, otherwise that of the checkout."""
+    """The generator in the given directory is used, otherwise that of the suite."""
     assert not is_tree(FIXTURES)
     assert is_tree(fixture_root(FIXTURES, tmp_path))
     own = tmp_path / "make_fixtures.py"
     own.write_text("import sys; sys.exit('out of order')")
     with pytest.raises(FixturesError, match="out of order"):
         fixture_root(tmp_path, tmp_path / "work")
+@pytest.mark.parametrize("parent", ["Upper Case", "/proc"])
+def test_an_unusable_temporary_directory_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parent: str
+) -> None:
+    """A path that cannot be part of a name, or in which nothing can be created."""
+    (tmp_path / "Upper Case").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / parent))
+    with work_directory() as work:
+        assert work.parent in (Path("/tmp"), Path("/var/tmp"))
+    assert not work.exists()
+
+
+def test_the_generator_does_not_depend_on_variables_for_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The scripts find their modules, and leave no bytecode next to them."""
+    (tmp_path / "json.py").write_text("raise SystemExit('the wrong json')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    program = tmp_path / "scripts" / "make_fixtures.py"
+    program.parent.mkdir()
+    program.write_text(
+        "import json, pathlib, sys, near\n"
+        "root = pathlib.Path(sys.argv[1])\n"
+        "for name in ('cwd', 'registry'):\n"
+        "    (root / name).mkdir(parents=True)\n"
+        "(root / 'registry' / 'content.json').write_text('{}')\n"
+    )
+    (program.parent / "near.py").touch()
+    assert is_tree(generate(program.parent, tmp_path / "tree"))
+    assert sorted(file.name for file in program.parent.iterdir()) == ["make_fixtures.py", "near.py"]
+
+
     assert script("make_fixtures.py", tmp_path / "below") == own
     assert script("seed_registries.py", tmp_path) == FIXTURES / "seed_registries.py"
     with pytest.raises(FixturesError, match="neither in the --fixtures directory"):

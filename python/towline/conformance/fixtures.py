@@ -22,6 +22,7 @@ __all__ = [
     "generate",
     "is_tree",
     "script",
+    "script_command",
     "work_directory",
 ]
 
@@ -44,27 +45,36 @@ def work_directory() -> Iterator[Path]:
     """A temporary directory whose path can be part of an image name; removed at the end.
 
     Raises:
-        FixturesError: no temporary directory of this host has such a path.
+        FixturesError: no temporary directory of this host is writable and has such a path.
     """
-    for parent in dict.fromkeys((tempfile.gettempdir(), "/tmp", "/var/tmp")):
-        resolved = Path(parent).resolve()
-        if _USABLE.fullmatch(str(resolved)) and resolved.is_dir():
-            break
-    else:
-        raise FixturesError("no temporary directory has a path in lower case; set TMPDIR")
-    while not _USABLE.fullmatch(work := tempfile.mkdtemp(prefix="tl", dir=resolved)):
-        Path(work).rmdir()  # its name ends with an underscore
+    parents = dict.fromkeys((tempfile.gettempdir(), "/tmp", "/var/tmp"))
+    work = next(filter(None, map(_made_below, map(Path, parents))), None)
+    if work is None:
+        raise FixturesError("no writable temporary directory has a path in lower case; set TMPDIR")
     try:
-        yield Path(work)
+        yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
 def fixture_root(given: Path | None, work: Path) -> Path:
+def _made_below(parent: Path) -> Path | None:
+    """A new directory whose path can be part of an image name; None if it cannot be made."""
+    resolved = parent.resolve()
+    if not _USABLE.fullmatch(str(resolved)):
+        return None
+    try:
+        while not _USABLE.fullmatch(work := tempfile.mkdtemp(prefix="tl", dir=resolved)):
+            Path(work).rmdir()  # its name ends with an underscore
+    except OSError:
+        return None
+    return Path(work)
+
+
     """The root of the fixture tree.
 
     Args:
-        given: a generated tree, or a directory with the generator; None for the checkout's.
+        given: a generated tree, or a directory with the generator; None for the suite's.
         work: the directory in which a tree is generated or copied.
 
     Raises:
@@ -85,7 +95,7 @@ def is_tree(directory: Path) -> bool:
 
 
 def script(name: str, given: Path | None) -> Path:
-    """The path of one of the three scripts: in the given directory, its parent, or the checkout.
+    """The path of one of the three scripts: in the given directory, its parent, or the suite.
 
     Raises:
         FixturesError: the script does not exist.
@@ -98,14 +108,24 @@ def script(name: str, given: Path | None) -> Path:
 
 
 def generate(given: Path | None, root: Path) -> Path:
-    """Generate the tree at `root` with the generator of the given directory or of the checkout.
+def script_command(program: Path, *arguments: str | Path) -> list[str]:
+    """The command line of a script.
+
+    The script runs in UTF-8, reads no variables for Python, such as PYTHONSAFEPATH, and writes no
+    bytecode next to the data.
+    """
+    options = ("-E", "-B", "-X", "utf8")
+    return [sys.executable, *options, str(program), *map(str, arguments)]
+
+
+    """Generate the tree at `root` with the generator of the given directory or of the suite.
 
     Raises:
         FixturesError: there is no generator, or it failed.
     """
     generator = script(_GENERATOR, given)
     done = subprocess.run(
-        [sys.executable, generator, root], capture_output=True, text=True, check=False
+        script_command(generator, root), capture_output=True, text=True, check=False
     )
     if done.returncode != 0 or not is_tree(root):
         raise FixturesError(f"{generator} failed: {done.stderr.strip()[-2000:]}")

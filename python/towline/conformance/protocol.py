@@ -22,8 +22,9 @@ __all__ = ["BUILT_IN", "VERSION", "Answer", "Driver", "DriverError", "Greeting",
 
 VERSION = 1
 
-#: The command of the built-in driver, which tests towline.
-BUILT_IN = (sys.executable, "-m", "towline.conformance.driver")
+#: The command of the built-in driver, which tests the installed towline.  With -P, it imports
+#: nothing from the current directory.
+BUILT_IN = (sys.executable, "-P", "-m", "towline.conformance.driver")
 
 _LINE_MAX = 64 << 20  # bytes; a longer answer is an error of the driver
 _TAIL = 2_000  # characters of the end of standard error that are shown

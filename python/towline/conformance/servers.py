@@ -9,14 +9,13 @@ import re
 import shutil
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from towline.conformance.fixtures import script
+from towline.conformance.fixtures import script, script_command
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -135,7 +134,7 @@ def _fake(files: ServerFiles) -> Iterator[dict[str, str]]:
     program = script("fake_registry.py", files.scripts)
     for attempt in range(_ATTEMPTS):
         first = _free_ports(len(_FAKE))
-        command = [sys.executable, str(program), str(files.root), str(first)]
+        command = script_command(program, files.root, str(first))
         log = files.work / f"fake-{attempt}.log"
         with _process(command, log) as process:
             try:
@@ -169,10 +168,7 @@ def _free_ports(count: int) -> int:
 def _seed(files: ServerFiles, hosts: list[str]) -> None:
     program = script("seed_registries.py", files.scripts)
     done = subprocess.run(
-        [sys.executable, program, files.root, *hosts],
-        capture_output=True,
-        text=True,
-        check=False,
+        script_command(program, files.root, *hosts), capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
         raise ServersError(f"{program} failed: {done.stderr.strip()[-2000:]}")

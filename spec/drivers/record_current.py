@@ -22,7 +22,7 @@ from tool import with_current_keys
 
 from towline.conformance.protocol import Answer, Driver
 from towline.conformance.runner import Plan, Site, site
-from towline.conformance.servers import NAMES
+from towline.conformance.servers import NAMES, NO_REGISTRY
 from towline.conformance.tokens import Tokens
 from towline.conformance.vectors import Case, load_vectors
 
@@ -144,6 +144,8 @@ def main() -> int:
     """Record the given tools, or both."""
     all_servers = Case("all", "pull", "current", VECTORS, {}, {}, servers=frozenset(NAMES))
     with site(Plan([all_servers], ())) as resources:
+        if resources.missing:
+            raise SystemExit(NO_REGISTRY)
         for tool in sys.argv[1:] or list(RECORDED):
             record(tool, resources)
     return 0

@@ -23,7 +23,15 @@ from towline.conformance.fixtures import (
     script,
     work_directory,
 )
-from towline.conformance.servers import NAMES, ServerFiles, ServersError, serving
+from towline.conformance.servers import (
+    NAMES,
+    NO_REGISTRY,
+    ServerFiles,
+    ServersError,
+    missing_servers,
+    needed_servers,
+    serving,
+)
 
 #: Files whose bytes depend on the compressors of the host.
 VARYING = re.compile(r"\.(bz2|xz)$")
@@ -77,14 +85,6 @@ def test_the_root_can_be_part_of_a_name(tree: Path) -> None:
         assert fixture_root(copied, work) == copied
 
 
-def test_a_directory_with_a_generator_is_accepted(tmp_path: Path) -> None:
-    """The generator in the given directory is used, otherwise that of the suite."""
-    assert not is_tree(FIXTURES)
-    assert is_tree(fixture_root(FIXTURES, tmp_path))
-    own = tmp_path / "make_fixtures.py"
-    own.write_text("import sys; sys.exit('out of order')")
-    with pytest.raises(FixturesError, match="out of order"):
-        fixture_root(tmp_path, tmp_path / "work")
 @pytest.mark.parametrize("parent", ["Upper Case", "/proc"])
 def test_an_unusable_temporary_directory_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parent: str
@@ -119,6 +119,14 @@ def test_the_generator_does_not_depend_on_variables_for_python(
     assert sorted(file.name for file in program.parent.iterdir()) == ["make_fixtures.py", "near.py"]
 
 
+def test_a_directory_with_a_generator_is_accepted(tmp_path: Path) -> None:
+    """The generator in the given directory is used, otherwise that of the suite."""
+    assert not is_tree(FIXTURES)
+    assert is_tree(fixture_root(FIXTURES, tmp_path))
+    own = tmp_path / "make_fixtures.py"
+    own.write_text("import sys; sys.exit('out of order')")
+    with pytest.raises(FixturesError, match="out of order"):
+        fixture_root(tmp_path, tmp_path / "work")
     assert script("make_fixtures.py", tmp_path / "below") == own
     assert script("seed_registries.py", tmp_path) == FIXTURES / "seed_registries.py"
     with pytest.raises(FixturesError, match="neither in the --fixtures directory"):
@@ -161,5 +169,33 @@ def test_a_missing_server_program_is_reported(
     """The error names the missing program."""
     monkeypatch.setattr("towline.conformance.servers._SEARCH", str(tmp_path))
     files = ServerFiles(tree, None, tmp_path)
-    with pytest.raises(ServersError, match="docker-registry"), serving({"REG1"}, files, {}):
+    with pytest.raises(ServersError) as failed, serving({"REG1"}, files, {}):
         pass
+    assert str(failed.value) == NO_REGISTRY
+
+
+@pytest.mark.parametrize(
+    ("program", "version", "missing"),
+    [
+        ("docker-registry", "docker-registry github.com/docker/distribution 2.8.2+ds1", set()),
+        ("registry", "registry github.com/docker/distribution v2.8.3", set()),
+        # Its texts differ from the recorded ones.
+        ("registry", "registry github.com/distribution/distribution/v3 v3.0.0", {"REG2"}),
+        ("registry", "another program", {"REG2"}),
+        ("nothing", "", {"REG2"}),
+    ],
+)
+def test_a_registry_is_missing_without_distribution_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, version: str, missing: set[str]
+) -> None:
+    """A running registry is not missing, and the other servers need no program."""
+    monkeypatch.setattr("towline.conformance.servers._SEARCH", str(tmp_path))
+    (tmp_path / program).write_text(f"#!{sys.executable}\nprint({version!r})\n")
+    (tmp_path / program).chmod(0o755)
+    assert missing_servers(NAMES, {"REG1": "127.0.0.1:1"}) == missing
+    assert missing_servers({"FAKE", "REGDOWN"}, {}) == set()
+
+
+def test_a_port_in_a_case_means_its_server() -> None:
+    """Other tokens, such as ``ROOT``, are no servers."""
+    assert needed_servers({"REG2PORT", "FAKE", "ROOT"}) == {"REG2", "FAKE"}

@@ -36,7 +36,7 @@ __all__ = ["conformance", "main"]
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _PATH = click.Path(path_type=Path, exists=True)
-_SHOWN = 10  # failures that are printed in full
+_SHOWN = 10  # failures that are printed in full, and reasons of skipped cases
 _WIDTH = 800  # characters of a printed value; reports have the whole value
 
 
@@ -314,6 +314,8 @@ def _summary(report: Report, clauses: Sequence[Clause]) -> None:
 def _json(report: Report, clauses: Sequence[Clause]) -> str:
     return json.dumps(report.to_json(clauses), indent=1) + "\n"
 
+    for reason, count in list(report.by_skip_reason().items())[:_SHOWN]:
+        click.echo(f"  {count:4} skipped: {reason}")
 
 def _json_line(value: object) -> str:
     line = json.dumps(value)

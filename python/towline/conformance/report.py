@@ -121,6 +121,12 @@ class Report:
         )
         return dict(explained.most_common())
 
+    def by_skip_reason(self) -> dict[str, int]:
+        """The number of skipped cases for each reason, in descending order."""
+        skipped = (result for result in self.results if result.verdict == "skipped")
+        reasons = Counter(result.reason.partition("\n")[0] for result in skipped)
+        return dict(reasons.most_common())
+
     def coverage(self, clauses: Sequence[Clause]) -> dict[str, int]:
         """The number of clauses, of MUSTs, of clauses with vectors, and of tested clauses."""
         judged = self.by_clause(clauses)

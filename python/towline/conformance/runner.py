@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from towline.conformance.compare import Difference, differences, unshown
 from towline.conformance.fixtures import fixture_root, work_directory
 from towline.conformance.protocol import Answer, Driver, DriverError, Greeting
-from towline.conformance.servers import NAMES, ServerFiles, serving
+from towline.conformance.servers import (
+    NO_REGISTRY,
+    ServerFiles,
+    missing_servers,
+    needed_servers,
+    serving,
+)
 from towline.conformance.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -34,7 +40,7 @@ class Plan:
     Attributes:
         cases: the cases, in the order of the run.
         command: the command line of the driver.
-        fixtures: a generated tree or a directory with the generator; None for the checkout's.
+        fixtures: a generated tree or a directory with the generator; None for the suite's.
         servers: running servers, name to ``127.0.0.1:PORT``.
         seconds: the timeout for one case.
     """
@@ -73,11 +79,19 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The resources of a run: the fixture tree, a work directory, the running servers."""
+    """The resources of a run.
+
+    Attributes:
+        root: the fixture tree.
+        work: the work directory.
+        servers: the running servers, name to ``127.0.0.1:PORT``.
+        missing: the servers that cannot be started on this host; their cases are skipped.
+    """
 
     root: Path
     work: Path
     servers: Mapping[str, str]
+    missing: frozenset[str] = frozenset()
 
 
 @contextlib.contextmanager
@@ -88,14 +102,14 @@ def site(plan: Plan) -> Iterator[Site]:
         FixturesError: there is no fixture tree.
         ServersError: a server does not start.
     """
-    mentioned = {server for case in plan.cases for server in case.servers}
-    needed = {name for name in NAMES if name in mentioned or f"{name}PORT" in mentioned}
+    needed = needed_servers({server for case in plan.cases for server in case.servers})
+    missing = missing_servers(needed, plan.servers)
     with work_directory() as work:
         root = fixture_root(plan.fixtures, work)
         (work / "servers").mkdir()
         files = ServerFiles(root, plan.fixtures, work / "servers")
-        with serving(needed, files, plan.servers) as servers:
-            yield Site(root, work, servers)
+        with serving(needed - missing, files, plan.servers) as servers:
+            yield Site(root, work, servers, missing)
 
 
 def run(plan: Plan) -> Iterator[Greeting | Outcome]:
@@ -151,6 +165,8 @@ class Session:
             return Outcome(case, "skipped", self.greeting.skipped)
         if case.operation not in self.greeting.operations:
             return Outcome(case, "skipped", f"{case.operation} is not offered")
+        if needed_servers(case.servers) & self._site.missing:
+            return Outcome(case, "skipped", NO_REGISTRY)
         if self._driver is None:
             self.greeting = self._start()
         assert self._driver is not None

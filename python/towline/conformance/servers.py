@@ -21,17 +21,33 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["NAMES", "ServerFiles", "ServersError", "serving"]
+__all__ = [
+    "NAMES",
+    "NO_REGISTRY",
+    "ServerFiles",
+    "ServersError",
+    "missing_servers",
+    "needed_servers",
+    "serving",
+]
 
 _REAL = ("REG1", "REG2")
 _FAKE = ("FAKE", "FAKEBEARER", "FAKE404", "FAKE500", "FAKEBASIC")  # on consecutive ports
 _DOWN = "REGDOWN"
 #: The names of all servers that a vector can mention.
 NAMES = (*_REAL, _DOWN, *_FAKE)
+#: The reason why a case with a real registry is skipped.
+NO_REGISTRY = (
+    "the registry server is not installed; install distribution 2.8 (the Debian package"
+    " docker-registry, or the program registry)"
+)
 
 _LISTENING = re.compile(r"listening on (127\.0\.0\.1:\d+)")
 _TIMEOUT = 30.0  # seconds; normally less than one is needed
 _ATTEMPTS = 20
+# Debian's name of the registry server, and the original one, which other programs have too.
+_PROGRAMS = ("docker-registry", "registry")
+_DISTRIBUTION_2 = re.compile(rb"/distribution v?2\.")
 # Debian installs some daemons in directories that are not in every user's PATH.
 _SEARCH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
 
@@ -53,6 +69,17 @@ class ServerFiles:
     root: Path
     scripts: Path | None
     work: Path
+
+
+def needed_servers(mentioned: Collection[str]) -> frozenset[str]:
+    """The servers among the tokens of a case: ``REG1`` and ``REG1PORT`` both mean REG1."""
+    return frozenset(name for name in NAMES if name in mentioned or f"{name}PORT" in mentioned)
+
+
+def missing_servers(needed: Collection[str], running: Mapping[str, str]) -> frozenset[str]:
+    """The needed servers that cannot be started, since there is no registry program."""
+    real = frozenset(name for name in _REAL if name in needed and name not in running)
+    return real if real and _registry_program() is None else frozenset()
 
 
 @contextlib.contextmanager
@@ -96,12 +123,9 @@ def _closed_port() -> Iterator[str]:
 
 @contextlib.contextmanager
 def _registry(directory: Path) -> Iterator[str]:
-    command = shutil.which("docker-registry", path=_SEARCH)
+    command = _registry_program()
     if command is None:
-        raise ServersError(
-            "docker-registry (distribution 2.8) is not installed; install the Debian package"
-            " docker-registry, or exclude the cases that need it with --op"
-        )
+        raise ServersError(NO_REGISTRY)
     directory.mkdir(parents=True)
     configuration = directory / "config.yml"
     # JSON is valid YAML. With port 0 the kernel selects a free port, which the registry logs.
@@ -120,6 +144,20 @@ def _registry(directory: Path) -> Iterator[str]:
         host = _host(process, log)
         _wait_for(f"http://{host}/v2/", process, log)
         yield host
+
+
+def _registry_program() -> str | None:
+    """The path of the registry server of distribution 2; None if it is not installed."""
+    for program in _PROGRAMS:
+        found = shutil.which(program, path=_SEARCH)
+        if found is None:
+            continue
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            asked = [found, "--version"]
+            version = subprocess.run(asked, capture_output=True, timeout=_TIMEOUT, check=False)
+            if _DISTRIBUTION_2.search(version.stdout):
+                return found
+    return None
 
 
 def _host(process: subprocess.Popen[bytes], log: Path) -> str:

@@ -12,10 +12,12 @@ from xml.etree import ElementTree
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.support.recorded_cases import VECTORS
+from tests.support.recorded_cases import ALL, VECTORS
 from towline.conformance import command as command_module
 from towline.conformance.command import main
+from towline.conformance.expected import read_expected
 from towline.conformance.fixtures import SPEC
+from towline.conformance.servers import NO_REGISTRY
 
 ECHO_DRIVER = """
 import json, sys
@@ -166,6 +168,54 @@ def test_expected_failures_may_list_unselected_cases(command: list[str], tmp_pat
     known = tmp_path / "known"
     known.write_text("a-2")
     assert main([*command, "--expected-failures", str(known), "--case", "a-1"]) == 0
+
+
+def test_the_repeat_command_has_the_expected_failures(
+    command: list[str], tmp_path: Path, capsys: Any
+) -> None:
+    """The list decides how the case is judged, so a repetition uses the same."""
+    known = tmp_path / "known"
+    known.write_text("a-1")
+    assert main([*command, "--expected-failures", str(known)]) == 1
+    assert f"--expected-failures {known} --case a-1" in capsys.readouterr().out
+
+
+def test_the_expected_failures_of_towline_are_the_default(capsys: Any) -> None:
+    """The built-in driver is judged with the list of the suite; another list replaces it."""
+    listed = {line.pattern for line in read_expected(SPEC / "drivers" / "towline.expected").lines}
+    operation = "get_image_digest"
+    count = sum(case.operation == operation and case.id in listed for case in ALL)
+    assert count > 0
+    assert main(["run", "--op", operation]) == 0
+    output = capsys.readouterr().out
+    assert f"expected failures: {SPEC / 'drivers' / 'towline.expected'}" in output
+    assert f"{count} failed as expected" in output.splitlines()[-1]
+    assert main(["run", "--op", operation, "--expected-failures", "/dev/null"]) == 1
+    output = capsys.readouterr().out
+    assert output.splitlines()[-1].split()[3:5] == [str(count), "failed"]
+
+
+def test_the_default_list_may_name_cases_that_other_vectors_lack(vectors: Path) -> None:
+    """The built-in driver can run vectors of the user."""
+    assert main(["run", "--vectors", str(vectors), "--case", "a-1"]) == 0
+
+
+def test_cases_with_a_registry_are_skipped_without_its_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """The summary and the report have the count and what to install; nothing counts as passed."""
+    monkeypatch.setattr("towline.conformance.servers._SEARCH", str(tmp_path))
+    report = tmp_path / "report.json"
+    options = ["--case", "pull-0001", "--case", "decompose-0003", "--json", str(report)]
+    assert main(["run", *options]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert f"     1 skipped: {NO_REGISTRY}" in lines
+    assert lines[-1].split() == ["total", "1", "passed", "0", "failed", "1", "skipped"]
+    document = json.loads(report.read_text())
+    assert document["totals"] == {"passed": 1, "failed": 0, "expected": 0, "skipped": 1}
+    cases = {case["id"]: (case["verdict"], case["reason"]) for case in document["cases"]}
+    assert cases["pull-0001"] == ("skipped", NO_REGISTRY)
+    assert main(["run", "--case", "pull-0001"]) == 1
 
 
 def reports(command: list[str], directory: Path) -> list[Path]:

@@ -34,13 +34,19 @@ if TYPE_CHECKING:
 
 __all__ = ["conformance", "main"]
 
+_BUILT_IN = "towline"
+_VECTORS = SPEC / "vectors"
+_CLAUSES = SPEC / "clauses.json"
+#: The cases in which towline differs on purpose from the programs that were recorded.
+_EXPECTED = SPEC / "drivers" / "towline.expected"
+
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _PATH = click.Path(path_type=Path, exists=True)
 _SHOWN = 10  # failures that are printed in full, and reasons of skipped cases
 _WIDTH = 800  # characters of a printed value; reports have the whole value
 
 
-@click.group()
+@click.group(epilog=f"\b\nThe protocol of the drivers:\n{SPEC / 'driver.md'}")
 def conformance() -> None:
     """Test an implementation with recorded vectors."""
 
@@ -51,7 +57,7 @@ def conformance() -> None:
     multiple=True,
     type=_PATH,
     metavar="DIR...",
-    help="Directories of vector files, or single files; repeatable.  Default: spec/vectors.",
+    help="Directories of vector files, or single files; repeatable.  Default: all of the suite.",
 )
 @click.argument("more", nargs=-1, type=_PATH, metavar="")
 @click.option(
@@ -62,7 +68,7 @@ def conformance() -> None:
 )
 @click.option(
     "--driver",
-    default="towline",
+    default=_BUILT_IN,
     show_default=True,
     metavar="CMD",
     help="The command line of the driver; 'towline' is the built-in one.",
@@ -75,7 +81,8 @@ def conformance() -> None:
     "expected",
     type=_FILE,
     metavar="FILE",
-    help="Cases that must fail, one per line; if one of them passes, it counts as failed.",
+    help="Cases that must fail, one per line; if one of them passes, it counts as failed."
+    "  Default: for the built-in driver, the list of the suite; none for other drivers.",
 )
 @click.option(
     "--explained",
@@ -86,7 +93,7 @@ def conformance() -> None:
     "--clauses",
     type=_FILE,
     metavar="FILE",
-    help="The clauses and their vectors.  Default: spec/clauses.json, if it exists.",
+    help="The clauses and their vectors.  Default: those of the suite.",
 )
 @click.option(
     "--server",
@@ -118,25 +125,31 @@ def run_command(
     html_file: Path | None,
     quiet: bool,
 ) -> None:
-    """Run the vectors.  The exit status is 0 only if no case failed."""
+    """Run the vectors; without options, all of them with towline.
+
+    The exit status is 0 only if no case failed.  Skipped cases and expected failures are counted.
+    """
     command = command_of(driver)
     if not command:
         raise click.UsageError("--driver names no command")
     running = _servers(servers)
     if more and not vectors:
         raise click.UsageError(f"unexpected argument {more[0]}; pass vectors with --vectors")
-    paths = (*vectors, *more) or (_default_vectors(),)
+    paths = (*vectors, *more)
+    listed = expected or (_EXPECTED if driver == _BUILT_IN else None)
     spec_clauses = _clauses(clauses)
     try:
-        loaded = load_vectors(paths)
-        failures = read_expected(expected) if expected else NOTHING
-        failures.check(loaded)
+        loaded = load_vectors(paths or (_VECTORS,))
+        failures = read_expected(listed) if listed else NOTHING
+        # The list of the suite names cases of the suite, which other vectors need not contain.
+        if expected or not paths:
+            failures.check(loaded)
         if explained:
             failures.check_explained({clause.id for clause in spec_clauses})
     except (VectorsError, ExpectedFailuresError) as error:
         raise click.UsageError(str(error)) from None
     cases = _Choice(ids, operations, editions).of(loaded)
-    repeat = _repeat_command(paths, fixtures, driver, servers)
+    repeat = _repeat_command(paths, fixtures, driver, expected, servers)
     started = time.monotonic()
     name = driver
     results: list[Result] = []
@@ -158,7 +171,7 @@ def run_command(
         junit_file.write_bytes(junit(report))
     if html_file:
         html_file.write_text(page([report], spec_clauses), "utf-8")
-    _summary(report, spec_clauses)
+    _summary(report, spec_clauses, listed)
     if report.failed:
         sys.exit(1)
 
@@ -181,7 +194,7 @@ def compare_command(reports: tuple[Path, ...], html_file: Path, clauses: Path | 
 def list_command(vectors: tuple[Path, ...]) -> None:
     """Print the id, the operation and the purpose of every case."""
     try:
-        cases = load_vectors(vectors or (_default_vectors(),))
+        cases = load_vectors(vectors or (_VECTORS,))
     except VectorsError as error:
         raise click.UsageError(str(error)) from None
     for case in cases:
@@ -227,19 +240,9 @@ class _Choice:
         )
 
 
-def _default_vectors() -> Path:
-    directory = SPEC / "vectors"
-    if not directory.is_dir():
-        raise click.UsageError("there are no default vectors; pass --vectors")
-    return directory
-
-
 def _clauses(given: Path | None) -> tuple[Clause, ...]:
-    file = given or SPEC / "clauses.json"
-    if given is None and not file.exists():
-        return ()
     try:
-        return read_clauses(file)
+        return read_clauses(given or _CLAUSES)
     except ReportError as error:
         raise click.UsageError(str(error)) from None
 
@@ -257,15 +260,21 @@ def _servers(given: Sequence[str]) -> dict[str, str]:
 
 
 def _repeat_command(
-    paths: Sequence[Path], fixtures: Path | None, driver: str, servers: Sequence[str]
+    paths: Sequence[Path],
+    fixtures: Path | None,
+    driver: str,
+    expected: Path | None,
+    servers: Sequence[str],
 ) -> list[str]:
     command = ["towline", "conformance", "run"]
     for path in paths:
         command += ["--vectors", str(path)]
     if fixtures:
         command += ["--fixtures", str(fixtures)]
-    if driver != "towline":
+    if driver != _BUILT_IN:
         command += ["--driver", driver]
+    if expected:
+        command += ["--expected-failures", str(expected)]
     for server in servers:
         command += ["--server", server]
     return command
@@ -291,18 +300,22 @@ def _show(results: Sequence[Result]) -> None:
     click.echo(f"  repeat  {result.repeat}")
 
 
-def _summary(report: Report, clauses: Sequence[Clause]) -> None:
+def _summary(report: Report, clauses: Sequence[Clause], listed: Path | None) -> None:
     rows = [*report.by_operation().items(), ("total", report.counts())]
     width = max(len(name) for name, _ in rows)
     click.echo(f"{report.implementation}, {report.seconds:.1f} s")
-    if clauses:
-        covered = report.coverage(clauses)
-        click.echo(
-            f"{covered['judged']} of {covered['with_vectors']} clauses with vectors were tested"
-            f" (the spec has {covered['clauses']}, {covered['musts']} of them MUST)"
-        )
-    for clause, count in report.by_explanation().items():
+    covered = report.coverage(clauses)
+    click.echo(
+        f"{covered['judged']} of {covered['with_vectors']} clauses with vectors were tested"
+        f" (the spec has {covered['clauses']}, {covered['musts']} of them MUST)"
+    )
+    explained = report.by_explanation()
+    if explained:
+        click.echo(f"expected failures: {listed}")
+    for clause, count in explained.items():
         click.echo(f"  {count:4} failed as explained by {clause}")
+    for reason, count in list(report.by_skip_reason().items())[:_SHOWN]:
+        click.echo(f"  {count:4} skipped: {reason}")
     for name, counts in rows:
         columns = [f"{counts['passed']:5} passed", f"{counts['failed']:4} failed"]
         columns += [f"{counts['skipped']:4} skipped"]
@@ -314,8 +327,6 @@ def _summary(report: Report, clauses: Sequence[Clause]) -> None:
 def _json(report: Report, clauses: Sequence[Clause]) -> str:
     return json.dumps(report.to_json(clauses), indent=1) + "\n"
 
-    for reason, count in list(report.by_skip_reason().items())[:_SHOWN]:
-        click.echo(f"  {count:4} skipped: {reason}")
 
 def _json_line(value: object) -> str:
     line = json.dumps(value)

@@ -26,8 +26,9 @@ __all__ = [
     "work_directory",
 ]
 
-#: ``spec/`` of the checkout that contains this package; an installed package has none.
-SPEC = Path(__file__).resolve().parents[3] / "spec"
+#: The data of the suite.  In a checkout it is a link to ``spec/``; pyproject.toml lists the files
+#: that an installed package has.
+SPEC = (Path(__file__).parent / "spec").resolve()
 FIXTURES = SPEC / "fixtures"
 
 _GENERATOR = "make_fixtures.py"
@@ -57,7 +58,6 @@ def work_directory() -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def fixture_root(given: Path | None, work: Path) -> Path:
 def _made_below(parent: Path) -> Path | None:
     """A new directory whose path can be part of an image name; None if it cannot be made."""
     resolved = parent.resolve()
@@ -71,6 +71,7 @@ def _made_below(parent: Path) -> Path | None:
     return Path(work)
 
 
+def fixture_root(given: Path | None, work: Path) -> Path:
     """The root of the fixture tree.
 
     Args:
@@ -107,7 +108,6 @@ def script(name: str, given: Path | None) -> Path:
     raise FixturesError(f"{name} is neither in the --fixtures directory nor in {FIXTURES}")
 
 
-def generate(given: Path | None, root: Path) -> Path:
 def script_command(program: Path, *arguments: str | Path) -> list[str]:
     """The command line of a script.
 
@@ -118,6 +118,7 @@ def script_command(program: Path, *arguments: str | Path) -> list[str]:
     return [sys.executable, *options, str(program), *map(str, arguments)]
 
 
+def generate(given: Path | None, root: Path) -> Path:
     """Generate the tree at `root` with the generator of the given directory or of the suite.
 
     Raises:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
 import signal
@@ -84,6 +85,7 @@ def run() -> None:
     except KeyboardInterrupt:  # while an error was printed
         status = INTERRUPTED
     interrupts.exit_on_interrupt()
+    gc.freeze()  # nothing is searched for cycles at the exit, which would take 15 ms
     sys.exit(status)
 
 

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -43,7 +42,6 @@ _READ = 256 << 10
 _PROGRESS = 1 << 20  # bytes after which the retries are counted from zero again
 
 
-@dataclass(slots=True, eq=False)
 class _Range:
     """A range of the blob.
 
@@ -54,11 +52,14 @@ class _Range:
         assigned: a fetcher is working on it.
     """
 
-    first: int
-    end: int
-    received: int = 0
-    unwritten: deque[bytes] = field(default_factory=deque)
-    assigned: bool = False
+    __slots__ = ("assigned", "end", "first", "received", "unwritten")
+
+    def __init__(self, first: int, end: int, *, assigned: bool) -> None:
+        self.first = first
+        self.end = end
+        self.received = 0
+        self.unwritten: deque[bytes] = deque()
+        self.assigned = assigned
 
     @property
     def missing(self) -> int:

@@ -1,13 +1,20 @@
 """Pull container images as libpod does, without a daemon; every digest is checked.
 
->>> import towline
->>> result = towline.pull("docker.io/library/alpine", root="images")  # doctest: +SKIP
->>> result.image.labels                                                # doctest: +SKIP
+    >>> import towline
+    >>> result = towline.pull("docker.io/library/alpine", root="images")  # doctest: +SKIP
+    >>> result.image.labels                                                # doctest: +SKIP
 
-Start with `pull` and `open_store`; `Runtime` and `Options` are for several pulls.
+Where to begin:
 
-Everything public is here; the modules of the package are not public.  A name is imported when it is
-first used, so that ``import towline`` is fast.  `__init__.pyi` has the types.
+    pull, pull_async    pull an image into a store, and return what was pulled
+    resolve             the pairs that a pull would try, without a request
+    open_store          a store: iterate over it, or ask it for an image by its name
+    Runtime, Options    several pulls into one store, under the same options
+    replace             a copy of a value, such as Options, with some changes
+    TowlineError        the base class of all errors; its help shows the hierarchy
+
+Everything public is a name of this module; its submodules are not public.  A name is imported when
+it is first used, so that ``import towline`` is fast.
 """
 
 from __future__ import annotations

@@ -1,29 +1,8 @@
 """Every exception that towline raises, except `CoreError`, which the core and byte writers raise.
 
-    TowlineError
-    ├── InvalidNameError        a name, tag, digest or transport is invalid
-    ├── PathError               a local path cannot be resolved or opened
-    ├── ConfigurationError      registries.conf, policy.json, an auth file or an option is invalid
-    ├── SourceError             an archive, layout, directory, manifest or config is invalid
-    ├── RegistryError           a registry is unreachable, or its response is an error or invalid
-    │   ├── NotFoundError       the registry does not have the image, manifest or blob
-    │   ├── UnauthorizedError   the registry requires other credentials
-    │   └── RateLimitedError    the registry accepts no more requests at the moment
-    ├── UnsupportedError        a valid input that towline does not support
-    ├── VerificationError       the digest or size of a blob is not the expected one
-    ├── PolicyError             the signature policy rejects the image
-    ├── PlatformMismatchError   there is no image for the requested platform
-    ├── LabelMissingError       the image does not have the requested label
-    ├── LimitExceededError      an input is larger than its limit
-    ├── StoreError              the store cannot store, find or read an image
-    ├── PullFailedError         no pair of a goal was pulled
-    └── PullCancelledError      the caller cancelled the pull
-
-A `PullFailedError` of a single pair is also an instance of the class of that pair's error: both
-``except PullFailedError`` and ``except NotFoundError`` catch it.
-
-An error has a stable ``code``, the ``facts`` of the case and the ``steps`` during which it was
-raised.  A `towline.wording.Wording` makes the message from them; no other module has messages.
+`TowlineError` shows the hierarchy.  An error has a stable ``code``, the ``facts`` of the case and
+the ``steps`` during which it was raised.  A `towline.wording.Wording` makes the message from them;
+no other module has messages.
 """
 
 from __future__ import annotations
@@ -73,6 +52,28 @@ class Step:
 
 class TowlineError(Exception):
     """The base class of all errors of towline.
+
+        TowlineError
+        ├── InvalidNameError      a name, tag, digest or transport is invalid
+        ├── PathError             a local path cannot be resolved or opened
+        ├── ConfigurationError    a configuration file or an option is invalid
+        ├── SourceError           an archive, layout, directory, manifest or config is invalid
+        ├── RegistryError         a registry is unreachable or refuses a request
+        │   ├── NotFoundError     the registry does not have the image, manifest or blob
+        │   ├── UnauthorizedError the registry requires other credentials
+        │   └── RateLimitedError  the registry accepts no more requests at the moment
+        ├── UnsupportedError      a valid input that towline does not support
+        ├── VerificationError     the digest or size of a blob is not the expected one
+        ├── PolicyError           the signature policy rejects the image
+        ├── PlatformMismatchError there is no image for the requested platform
+        ├── LabelMissingError     the image does not have the requested label
+        ├── LimitExceededError    an input is larger than its limit
+        ├── StoreError            the store cannot store, find or read an image
+        ├── PullFailedError       no pair of a goal was pulled
+        └── PullCancelledError    the caller cancelled the pull
+
+    A `PullFailedError` of a single pair is also an instance of the class of that pair's error: both
+    ``except PullFailedError`` and ``except NotFoundError`` catch it.
 
     Attributes:
         code: a stable slug such as ``"registry.unreachable"``; the part before the dot is the area.

@@ -6,6 +6,7 @@ so that no request is spent on a retry that would fail.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 
@@ -37,5 +38,10 @@ class HostBackoff:
                 return 0.0
             return left
 
+    def renew_lock(self) -> None:
+        """Replace the lock in a forked process: a thread of the parent may have held it."""
+        self._lock = threading.Lock()
+
 
 HOST_BACKOFF = HostBackoff()
+os.register_at_fork(after_in_child=HOST_BACKOFF.renew_lock)

@@ -1,7 +1,9 @@
 """Locks between tasks, which are threads of the same or of different processes.
 
 A lock is a flock on a file that each task opens separately, so the system releases it when the
-process ends.  The holders of the store's lock are recorded in files, for the message to others.
+process ends.  A forked process shares the open file, so the lock is released explicitly, and only
+by the process that acquired it.  The holders of the store's lock are recorded in files, for the
+message to others.
 """
 
 from __future__ import annotations
@@ -31,21 +33,27 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
 class Lock:
     """A lock that is held until `release`."""
 
-    __slots__ = ("_descriptor", "_path", "_temporary")
+    __slots__ = ("_descriptor", "_path", "_pid", "_temporary")
 
     def __init__(self, descriptor: int, path: str, *, temporary: bool) -> None:
         self._descriptor = descriptor
         self._path = path
+        self._pid = os.getpid()
         self._temporary = temporary
 
     def release(self) -> None:
-        """Release the lock, and remove the file of a temporary one; a second call has no effect."""
+        """Release the lock, and remove the file of a temporary one; a second call has no effect.
+
+        In a forked process it only closes the file: the lock belongs to the parent.
+        """
         if self._descriptor < 0:
             return
         descriptor, self._descriptor = self._descriptor, -1
         try:
-            if self._temporary:
-                files.remove(self._path)  # before the release: see _is_current
+            if self._pid == os.getpid():
+                if self._temporary:
+                    files.remove(self._path)  # before the release: see _is_current
+                fcntl.flock(descriptor, fcntl.LOCK_UN)  # also for forked processes that have it
         finally:
             os.close(descriptor)
 

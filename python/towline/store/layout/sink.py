@@ -84,6 +84,7 @@ class LayoutSink:
         "_follower",
         "_lock",
         "_path",
+        "_pid",
         "_writer",
     )
 
@@ -103,6 +104,7 @@ class LayoutSink:
         self._path = blobs.paths.partial(descriptor.digest)
         self._follower: Follower | None = None
         self._committed = False
+        self._pid = os.getpid()
         self._open(resume=_resumable(self._path, descriptor.size))
 
     @property
@@ -146,8 +148,9 @@ class LayoutSink:
     def close(self) -> None:
         """Close it; bytes that were not committed are kept for the next attempt."""
         try:
-            self._writer.abort()
-            self._end_following()  # an aborted writer ends it at once
+            if self._pid == os.getpid():  # a forked process has the sink of its parent
+                self._writer.abort()
+                self._end_following()  # an aborted writer ends it at once
         finally:
             self._lock.release()
 

@@ -18,7 +18,7 @@ import pytest
 from tests.support import skopeo
 from tests.support.pushing import Puller, SmallImage, push
 from tests.support.registry import RegistryServer
-from tests.support.store_images import Made, layer, make
+from tests.support.store_images import Made, layer, make, write_dir
 from towline.errors import PullFailedError, TowlineError
 from towline.name.digest import sha256_of
 from towline.rules import Rules
@@ -85,16 +85,6 @@ def layout(path: Path, made: Made, name: str) -> Path:
     return Path(f"{path}.tar")
 
 
-def folder(path: Path, made: Made) -> Path:
-    """A `dir:` folder of one image."""
-    path.mkdir()
-    (path / "version").write_text("Directory Transport Version: 1.1\n")
-    (path / "manifest.json").write_bytes(made.plan.manifest.data)
-    for data in (made.plan.config, *made.blobs.values()):
-        (path / sha256_of(data).hex).write_bytes(data)
-    return path
-
-
 def pull_trusted(puller: Puller, registry: RegistryServer, way: str, rules: Rules) -> str:
     """Pull the trusted image; return its newest name."""
     work = puller.folder
@@ -116,7 +106,7 @@ def pull_trusted(puller: Puller, registry: RegistryServer, way: str, rules: Rule
             name = f"oci-archive:{path}"
         case "dir":
             if not (work / "good-dir").exists():
-                folder(work / "good-dir", GOOD)
+                write_dir(work / "good-dir", GOOD)
             name = f"dir:{work}/good-dir"
         case _:
             pass  # by tag

@@ -8,6 +8,7 @@ import io
 import json
 import tarfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from towline.frozen import frozen, replace
 from towline.image.descriptor import Descriptor
@@ -110,6 +111,16 @@ def make(
     )
     blobs = {each.digest_text: data for each, (data, _) in zip(descriptors, layers, strict=True)}
     return Made(plan, blobs)
+
+
+def write_dir(path: Path, made: Made) -> Path:
+    """Write an image into a new folder, in the form of the transport ``dir``."""
+    path.mkdir()
+    (path / "version").write_text("Directory Transport Version: 1.1\n")
+    (path / "manifest.json").write_bytes(made.plan.manifest.data)
+    for data in (made.plan.config, *made.blobs.values()):
+        (path / sha256_of(data).hex).write_bytes(data)
+    return path
 
 
 def blob_path(store: LayoutStore, digest: Digest) -> str:

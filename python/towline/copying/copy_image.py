@@ -78,6 +78,8 @@ class Copying:
         self._check_wanted_digest(pair, raw, listed)
         if not self.remove_signatures:
             self.progress.say("signatures")
+        if self.verify_diff_ids and isinstance(manifest, Manifest):
+            _require_diff_ids(manifest, config)
         plan = _plan(pair, raw, manifest, config_data, config, listed)
         # The diff IDs of schema 1 are computed by `publish`, which makes the config of them.
         required = self.verify_diff_ids or self.rules.layers_must_apply  # STORE-011
@@ -100,9 +102,8 @@ class Copying:
                     self._check_diff_ids(plan.layers, ingest)
                 self.cancel.raise_if_cancelled()
                 image = ingest.publish()
-        # Without a complete list of diff IDs in the config nothing was compared.
-        compared = self.verify_diff_ids and all(layer.diff_id for layer in plan.layers)
-        return CopiedImage(image, ("blobs", "diff-ids") if compared else ("blobs",))
+        verified = ("blobs", "diff-ids") if self.verify_diff_ids else ("blobs",)
+        return CopiedImage(image, verified)
 
     def _refuse_foreign_os(self, config: ImageConfig) -> None:
         if self.rules.foreign_os == "refuse-windows":  # PULL-016
@@ -132,6 +133,15 @@ class Copying:
                     raise VerificationError(
                         "verify.diff_id", want=layer.diff_id, got=got, layer=digest
                     )
+
+
+def _require_diff_ids(manifest: Manifest, config: ImageConfig) -> None:
+    """Require a diff ID for each layer (PULL-025); a config of schema 1 is made of the diff IDs."""
+    listed = 0 if config.diff_ids is None else len(config.diff_ids)
+    if listed != len(manifest.layers):
+        raise VerificationError(
+            "verify.diff_id_count", layers=len(manifest.layers), diff_ids=listed
+        )
 
 
 def _plan(

@@ -42,7 +42,8 @@ class _Formatter(string.Formatter):
         return super().convert_field(value, conversion)
 
     def format_field(self, value: Any, format_spec: str) -> Any:
-        if format_spec.isalpha() and len(format_spec) > 1:  # one letter is a format type, such as d
+        noun = format_spec.replace(" ", "")
+        if noun.isalpha() and len(noun) > 1:  # one letter is a format type, such as d
             return counted(value, format_spec)
         return super().format_field(value, format_spec)
 

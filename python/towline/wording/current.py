@@ -300,6 +300,10 @@ _OWN: Mapping[str, Template] = {
         + f" decompresses to {facts['got']}, but the config lists"
         f" {facts['want']}; the layers are not those of the config"
     ),
+    "verify.diff_id_count": (
+        "the config lists {diff_ids:diff ID} and the manifest {layers:layer}, so the layers cannot"
+        " be compared with the config; the image may be damaged or no container image"
+    ),
     "verify.digest": (
         "the received data does not have the requested digest: wanted {want}, got {got}"
         " ({size:byte}); it was discarded"

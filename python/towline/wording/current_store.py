@@ -32,6 +32,10 @@ STORE: Mapping[str, Template] = {
         + (", ".join(map(str, facts["holders"])) or "another process")
         + "; try again when that has finished"
     ),
+    "store.diff_id_count": (
+        "{image!q}: the config lists {diff_ids:diff ID} and the manifest {layers:layer}, so the"
+        " layers cannot be compared with the config"
+    ),
     "store.id_in_use": (
         "the requested ID {id} belongs to another stored image; remove that image first, or use"
         " another name for this one"

@@ -221,6 +221,7 @@ _OWN: Mapping[str, Template] = {
     "verify.config": "Download config.json digest {got} does not match expected {want}",
     "verify.destination": "Digest of source image's manifest would not match destination reference",
     "verify.diff_id": "layer {layer}: expected DiffID {want}, got {got}",
+    "verify.diff_id_count": "expected {layers:DiffID}, got {diff_ids}",
     "verify.digest": "Digest did not match, expected {want}, got {got}",
     "verify.manifest": "Manifest does not match provided manifest digest {want}",
     "verify.size": "blob size mismatch",

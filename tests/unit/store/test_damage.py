@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.store_images import blob_path, make, put, state
+from tests.support.store_images import blob_path, layer, make, put, state
 from towline.cancel import CancelToken
 from towline.errors import PathError, PullCancelledError, StoreError
 from towline.name.digest import sha256_of
@@ -122,6 +122,13 @@ def test_a_diff_id_that_differs_is_found(store: LayoutStore) -> None:
     put(store, make(b"1", b"2", diff_ids=[sha256_of(b"wrong"), sha256_of(b"too")]))
     assert codes(store) == ["verify.diff_id", "verify.diff_id"]
     assert store.verify("hello").diff_ids == 2
+
+
+def test_another_number_of_diff_ids_is_found(store: LayoutStore) -> None:
+    """The layers cannot be compared then; the config of an artifact has none."""
+    put(store, make(b"1", diff_ids=[layer(b"1")[1], layer(b"1")[1]]))
+    put(store, make(b"2", names=["localhost/artifact:1"], config=b"{}"))
+    assert codes(store) == ["store.diff_id_count"]
 
 
 def test_verify_counts_images_blobs_and_bytes(store: LayoutStore) -> None:

@@ -55,7 +55,7 @@ def prove(blobs: Blobs, manifest: StoredManifest, cancel: CancelToken) -> Proof:
 
 
 def named_diff_ids(blobs: Blobs, manifest: StoredManifest) -> Sequence[Digest] | None:
-    """Return the diff ID of each layer in the config; None if it does not have one for each.
+    """Return the diff IDs in the config; None if it has none that the layer pass can compare.
 
     Raises:
         TowlineError: the config is missing or invalid.
@@ -63,7 +63,7 @@ def named_diff_ids(blobs: Blobs, manifest: StoredManifest) -> Sequence[Digest] |
     if manifest.config is None:
         return None
     diff_ids = parse_config(blobs.get(manifest.config)).diff_ids
-    if diff_ids is None or len(diff_ids) != len(manifest.layers):
+    if not diff_ids:
         return None
     # the layer pass supports SHA-256 only
     return diff_ids if all(diff_id.algorithm == "sha256" for diff_id in diff_ids) else None

@@ -96,7 +96,7 @@ class _Check:
         for manifest in record.manifests:
             for digest in (*manifest.documents(), *manifest.empty):
                 self.blob(record, digest)
-            wanted = self._diff_ids(manifest)
+            wanted = self._diff_ids(record, manifest)
             for index, layer in enumerate(manifest.layers):
                 if wanted is None:
                     self.blob(record, layer)
@@ -158,14 +158,20 @@ class _Check:
         if digest in self.sizes:
             self.diff_ids[digest] = facts.diff_id
 
-    def _diff_ids(self, manifest: StoredManifest) -> Sequence[Digest] | None:
+    def _diff_ids(self, record: Record, manifest: StoredManifest) -> Sequence[Digest] | None:
         """The diff ID of each layer in the config; None if it does not have one for each."""
         if manifest.config is None or manifest.config in self.failed:
             return None
         try:
-            return named_diff_ids(self.store, manifest)
+            listed = named_diff_ids(self.store, manifest)
         except TowlineError:  # the config of an artifact, or an unreadable one
             return None
+        if listed is not None and len(listed) != len(manifest.layers):
+            image = record.names[0] if record.names else record.id
+            counts = {"layers": len(manifest.layers), "diff_ids": len(listed)}
+            self.faults.append(StoreError("store.diff_id_count", image=image, **counts))
+            return None
+        return listed
 
 
 def _unreadable(digest: Digest, path: str, error: CoreError) -> StoreError:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -20,14 +18,13 @@ RIGHT = tuple(layer(content)[1] for content in CONTENTS)
 WRONG = sha256_of(b"another layer")
 
 
-def pulled(made: Made, *, verify: bool) -> towline.PullResult:
+def pulled(folders: pytest.TempPathFactory, made: Made, *, verify: bool) -> towline.PullResult:
     """The result of a pull into a new store."""
-    with tempfile.TemporaryDirectory() as folder:
-        source = write_dir(Path(folder, "source"), made)
-        policy = Path(folder, "policy.json")
-        policy.write_text(json.dumps(skopeo.POLICY))
-        root = Path(folder, "store")
-        return towline.pull(f"dir:{source}", root, policy=policy, verify_diff_ids=verify)
+    folder = folders.mktemp("pull")
+    source = write_dir(folder / "source", made)
+    policy = folder / "policy.json"
+    policy.write_text(json.dumps(skopeo.POLICY))
+    return towline.pull(f"dir:{source}", folder / "store", policy=policy, verify_diff_ids=verify)
 
 
 changes = st.lists(
@@ -57,27 +54,29 @@ def changed(edits: list[tuple[str, int, Digest]]) -> list[Digest]:
 
 
 @pytest.mark.clause("PULL-025", "MANIFEST-010")
-@given(changes)
+@given(edits=changes)
 def test_the_check_passes_only_for_the_right_diff_ids(
-    edits: list[tuple[str, int, Digest]],
+    tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[str, int, Digest]]
 ) -> None:
     """Each listing of a layer is compared; without the check every pull succeeds."""
     listed = changed(edits)
     made = make(*CONTENTS, diff_ids=listed)
-    assert pulled(made, verify=False).verified == ("blobs",)
+    assert pulled(tmp_path_factory, made, verify=False).verified == ("blobs",)
     if tuple(listed) == RIGHT:
-        assert pulled(made, verify=True).verified == ("blobs", "diff-ids")
+        assert pulled(tmp_path_factory, made, verify=True).verified == ("blobs", "diff-ids")
         return
     with pytest.raises(towline.VerificationError) as caught:
-        pulled(made, verify=True)
+        pulled(tmp_path_factory, made, verify=True)
     counted = "verify.diff_id" if len(listed) == len(RIGHT) else "verify.diff_id_count"
     assert [error.code for error in caught.value.errors] == [counted]
 
 
 @pytest.mark.clause("PULL-025")
-def test_a_config_without_diff_ids_cannot_be_verified() -> None:
+def test_a_config_without_diff_ids_cannot_be_verified(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     """As that of an artifact; the pull fails before a layer is fetched."""
     made = make(b"1", config=b"{}")
-    assert pulled(made, verify=False).verified == ("blobs",)
+    assert pulled(tmp_path_factory, made, verify=False).verified == ("blobs",)
     with pytest.raises(towline.VerificationError, match="lists 0 diff IDs and the manifest 1"):
-        pulled(made, verify=True)
+        pulled(tmp_path_factory, made, verify=True)

@@ -37,6 +37,7 @@ help: ## list the targets
 hello: build ## build towline and pull examples/hello.tar into the store ROOT (images)
 	@echo '$$ towline pull oci-archive:examples/hello.tar --root $(ROOT)'
 	@$(BIN)/towline pull oci-archive:examples/hello.tar --root $(ROOT)
+	@$(if $(VIRTUAL_ENV),,echo 'towline is a command of $(VENV): activate it with . $(VENV)/bin/activate')
 
 .PHONY: build
 build: $(STAMPS)/build ## build the Rust extension (release) and install towline into the environment

@@ -31,12 +31,15 @@ GROUPS = {
         *("open_store", "default_root", "LayoutStore", "StoredImage", "ImageConfig", "Descriptor"),
         *("Digest", "RawManifest", "Verification", "Collected", "Removed", "Holder", "Durability"),
     ],
-    "Errors": [name for name in towline.__all__ if name.endswith("Error") or name == "Step"],
+    "Errors": [
+        *(name for name in towline.__all__ if name.endswith("Error") and name != "CoreError"),
+        "Step",
+    ],
     "For own sources and stores": [
         *("Source", "OpenBlob", "Announcing", "Announcement", "ListsImages", "ArchiveImage"),
         *("NamesImage", "Alternatives", "ImageReference", "image_name", "Reference", "ByteWriter"),
         *("Destination", "ImageStore", "Image", "Ingest", "BlobSink", "StoredBlob", "ImagePlan"),
-        *("LayerPlan", "LayerReader", "StoreIdentity", "StoreReference"),
+        *("LayerPlan", "LayerReader", "StoreIdentity", "StoreReference", "CoreError"),
     ],
 }
 ALIASES = {  # types without a docstring

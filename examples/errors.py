@@ -19,7 +19,7 @@ def main(root: str, name: str) -> int:
     except towline.VerificationError as error:
         print(f"wrong bytes: {error}")
     except towline.PullFailedError as error:
-        for each in error.errors:
+        for each in error.errors or (error,):  # empty if there was nothing to try
             print(f"{type(each).__name__} ({each.code}): {each}")
     except towline.TowlineError as error:
         print(f"nothing was tried: {error}")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from towline.frozen import replace
+from towline.runtime.arguments import typed
 from towline.runtime.options import Auth, Options, StrPath
 from towline.runtime.runtime import Runtime
 from towline.runtime.stores import existing_store, open_store
@@ -60,10 +62,11 @@ def pull(
         on_event: called with each event, after it happened.
 
     Raises:
-        PullFailedError: no image was pulled; `PullFailedError.errors` has the reasons.
+        PullFailedError: no image was pulled; `PullFailedError.errors` has the reason of each pair
+            that was tried, and is empty if there was none to try.
         PullCancelledError: `cancel` was cancelled.
         TowlineError: an error stopped the call before the first attempt or between two.
-        TypeError: an option has another type.
+        TypeError: an argument has another type.
     """
     merged = _merged(
         options,
@@ -146,6 +149,7 @@ def resolve(
 def _merged(options: Options | None, **given: Any) -> Options:
     """The options, with the arguments that are not None."""
     changes = {name: value for name, value in given.items() if value is not None}
+    typed("options", options, Options, NoneType)
     if options is None:
         return Options(**changes)
     return replace(options, **changes) if changes else options

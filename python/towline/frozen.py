@@ -89,8 +89,10 @@ if not TYPE_CHECKING:
         """Return a copy of a value with changes, as `dataclasses.replace` does.
 
         Raises:
-            TypeError: the value has no such field.
+            TypeError: the value has no such field, or is none of the values of towline.
         """
+        if not hasattr(type(value), "__frozen__"):
+            raise TypeError(f"replace takes a value of towline, not {type(value).__name__}")
         return value.__replace__(**changes)
 
 

@@ -95,8 +95,8 @@ def test_a_run_that_tests_no_case_fails(command: list[str]) -> None:
     ("more", "fault"),
     [
         (["--case", "nobody"], "there is no case nobody"),
-        (["--op", "nothing"], "no case is left"),
-        (["--edition", "libpod-1.3"], "no case is left"),
+        (["--op", "nothing"], "there is no operation nothing"),
+        (["--edition", "libpod-1.3"], "there is no edition libpod-1.3; the vectors have current"),
         (["--driver", ""], "names no command"),
         (["--vectors", "/no/such/place"], "does not exist"),
         (["--server", "REG9=x"], "NAME=HOST:PORT"),

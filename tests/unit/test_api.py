@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +19,16 @@ LONGEST = 400  # characters of a repr
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"platform": 3}, "platform must be a text or a Platform, not int"),
+        ({"platform": 3}, "platform must be Platform or a text, not int"),
         ({"auth": "user:password"}, "auth must be Credentials, or a tuple of a user name"),
         ({"auth": ("user", 7)}, "auth must be Credentials, or a tuple of a user name"),
         ({"auth": ("a", "the-secret", "c")}, "auth must be Credentials, or a tuple"),
-        ({"tls_verify": "false"}, "tls_verify must be of the type bool, not str"),
-        ({"verify_diff_ids": 1}, "verify_diff_ids must be of the type bool, not int"),
-        ({"timeouts": 0}, "timeouts must be of the type Timeouts, not int"),
-        ({"locations": {}}, "locations must be of the type Locations, not dict"),
+        ({"tls_verify": "false"}, "tls_verify must be bool or None, not str"),
+        ({"verify_diff_ids": 1}, "verify_diff_ids must be bool, not int"),
+        ({"timeouts": 0}, "timeouts must be Timeouts, not int"),
+        ({"locations": {}}, "locations must be Locations, not dict"),
         ({"policy": 7}, "policy must be a path, not int"),
-        ({"rules": None}, "rules must be of the type Rules, not NoneType"),
+        ({"rules": None}, "rules must be Rules or the name of an edition, not NoneType"),
     ],
 )
 def test_an_argument_of_another_type(given: dict[str, Any], message: str) -> None:
@@ -145,3 +147,79 @@ def policy(folder: Path) -> Path:
     path = folder / "policy.json"
     path.write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
     return path
+
+
+WRONG_ARGUMENTS: list[tuple[dict[str, Any], str]] = [
+    ({"root": 5}, "root must be a path, not int"),
+    ({"options": {"a": 1}}, "options must be Options or None, not dict"),
+    ({"options": 5, "tls_verify": False}, "options must be Options or None, not int"),
+    ({"cancel": True}, "cancel must be CancelToken or None, not bool"),
+    ({"label": ["a"]}, "label must be a text or None, not list"),
+    ({"on_progress": 5}, "on_progress must be a function, not int"),
+    ({"on_event": "a"}, "on_event must be a function, not str"),
+    ({"platform": 5}, "platform must be Platform or a text, not int"),
+    ({"authfile": 5}, "authfile must be a path, not int"),
+    ({"tls_verify": "no"}, "tls_verify must be bool or None, not str"),
+]
+
+
+@pytest.mark.parametrize(("given", "sentence"), WRONG_ARGUMENTS)
+def test_a_wrong_argument_is_refused_before_anything_is_done(
+    tmp_path: Path, given: dict[str, Any], sentence: str
+) -> None:
+    """With a sentence that names the argument and not its content."""
+    pull: Any = towline.pull
+    arguments = {"root": tmp_path / "store", **given}
+    with pytest.raises(TypeError) as caught:
+        pull("dir:/nowhere", **arguments)
+    assert str(caught.value) == sentence
+
+
+PUBLIC: Any = towline  # type checkers refuse these calls
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: PUBLIC.open_store(5), "root must be a path, not int"),
+        (lambda: PUBLIC.resolve(5), "name must be a text, not int"),
+        (lambda: PUBLIC.replace(5, a=1), "replace takes a value of towline, not int"),
+        (lambda: PUBLIC.Timeouts(connect="a"), "connect must be a number, not str"),
+        (lambda: PUBLIC.Timeouts(response=True), "response must be a number, not bool"),
+        (lambda: PUBLIC.Credentials(b"me", "the-secret"), "username must be a text"),
+        (lambda: PUBLIC.Credentials("me", ["the-secret"]), "password must be a text"),
+    ],
+)
+def test_a_value_of_a_wrong_type_is_refused(call: Callable[[], object], sentence: str) -> None:
+    """When it is made, and without its content, which may be a secret."""
+    with pytest.raises(TypeError) as caught:
+        call()
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("limits", "sentence"),
+    [
+        ({"connect": 0}, "connect must be more than 0 and finite, not 0"),
+        ({"connect": -1}, "connect must be more than 0 and finite, not -1"),
+        ({"response": float("inf")}, "response must be more than 0 and finite, not inf"),
+        ({"stall_window": float("nan")}, "stall_window must be more than 0 and finite, not nan"),
+        ({"backoff": -0.5}, "backoff must be at least 0 and finite, not -0.5"),
+    ],
+)
+def test_a_limit_that_cannot_be_kept_is_refused(limits: dict[str, Any], sentence: str) -> None:
+    """A delay may be zero, a timeout may not."""
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        towline.Timeouts(**limits)
+    assert towline.Timeouts(backoff=0, longest_delay=0, stall_bytes=0).backoff == 0
+
+
+def test_values_are_parsed_from_texts() -> None:
+    """As options and lookups parse them."""
+    text = "sha256:" + "0" * 64
+    assert str(towline.Digest.parse(text)) == text
+    assert towline.Platform.parse("linux/arm/v7") == towline.Platform("linux", "arm", "v7")
+    with pytest.raises(towline.InvalidNameError):
+        towline.Digest.parse("sha256:zz")
+    with pytest.raises(towline.ConfigurationError):
+        towline.Platform.parse("linux")

@@ -59,7 +59,7 @@ def conformance() -> None:
     metavar="DIR...",
     help="Directories of vector files, or single files; repeatable.  Default: all of the suite.",
 )
-@click.argument("more", nargs=-1, type=_PATH, metavar="")
+@click.argument("more", nargs=-1, type=_PATH, metavar="[DIR]...")
 @click.option(
     "--fixtures",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -102,7 +102,14 @@ def conformance() -> None:
     metavar="NAME=HOST:PORT",
     help="A running server with the content of the fixtures, such as REG1.",
 )
-@click.option("--timeout", default=60.0, show_default=True, help="Seconds for one case.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Seconds for one case.",
+)
 @click.option("--json", "json_file", type=_FILE, metavar="FILE", help="Write a JSON report.")
 @click.option("--junit", "junit_file", type=_FILE, metavar="FILE", help="Write JUnit XML.")
 @click.option("--html", "html_file", type=_FILE, metavar="FILE", help="Write an HTML page.")
@@ -162,6 +169,7 @@ def run_command(
                     results.append(result_of(failures.judged(event), repeat))
                     if not quiet:
                         _show(results)
+                        _show_progress(len(results), len(cases))
     except (FixturesError, ServersError, DriverError) as error:
         raise click.ClickException(str(error)) from None
     report = Report(name, tuple(results), time.monotonic() - started)
@@ -226,6 +234,14 @@ class _Choice:
         for pattern in self.ids:
             if not any(fnmatchcase(case.id, pattern) for case in cases):
                 raise click.UsageError(f"there is no case {pattern}")
+        for kind, wanted, known in (
+            ("operation", self.operations, {case.operation for case in cases}),
+            ("edition", self.editions, {case.edition for case in cases}),
+        ):
+            for name in wanted:
+                if name not in known:
+                    listed = ", ".join(sorted(known))
+                    raise click.UsageError(f"there is no {kind} {name}; the vectors have {listed}")
         selected = [case for case in cases if self._has(case)]
         if not selected:
             raise click.UsageError("no case is left to run")
@@ -284,8 +300,9 @@ def _show(results: Sequence[Result]) -> None:
     result = results[-1]
     if result.verdict != "failed":
         return
+    _clear_progress()
     if sum(other.verdict == "failed" for other in results) == _SHOWN + 1:
-        click.echo("(only the ids of further failures)")
+        click.echo("(only the ids of further failures; --html FILE and --json FILE show all)")
     if sum(other.verdict == "failed" for other in results) > _SHOWN:
         click.echo(f"FAILED {result.id}")
         return
@@ -298,6 +315,21 @@ def _show(results: Sequence[Result]) -> None:
     if result.reason:
         click.echo("  " + result.reason.replace("\n", "\n  "))
     click.echo(f"  repeat  {result.repeat}")
+
+
+def _show_progress(done: int, cases: int) -> None:
+    """Count the cases on a terminal, in a line that is cleared before other output."""
+    if done == cases:
+        _clear_progress()
+    elif done % 50 == 0 and sys.stderr.isatty():
+        sys.stderr.write(f"\r{done} of {cases} cases")
+        sys.stderr.flush()
+
+
+def _clear_progress() -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()
 
 
 def _summary(report: Report, clauses: Sequence[Clause], listed: Path | None) -> None:

@@ -1,25 +1,6 @@
 """The error of the core, raised by both the Rust extension and its Python twin.
 
-=================  =========================================  =====================================
-code               meaning                                    offset
-=================  =========================================  =====================================
-``cancelled``      stopped                                    position at that moment
-..                 the writer was aborted or finished         bytes passed to the writer so far
-``changed``        a file being written does not have the     first byte that differs, or its length
-                   bytes that were written to it
-``corrupt``        damaged tar                                the damaged header block
-..                 damaged compression                        first byte of the damaged frame
-``io``             error of the operating system              position in the file; 0 at its opening
-``limit_bytes``    more tar bytes than the limit              the limit
-``limit_entries``  more members than the limit                first header block of that member
-``limit_path``     a path longer than the limit               first header block of that member
-``limit_ratio``    more bytes than the compression ratio      the limit that follows from the size
-                   allows                                     of the input
-``not_tar``        the first block is not a tar header        0
-``truncated``      the bytes end too early                    end of the bytes
-..                 incomplete compressed data                 first byte of the unfinished frame
-``unsupported``    valid data that is not supported           of the frame; 0 for an algorithm
-=================  =========================================  =====================================
+`CoreError` has the table of codes and offsets.
 
 A compressed stream is a sequence of *frames*: gzip members, bzip2 or xz streams, zstd or skippable
 frames. The position in a damaged frame at which a decoder fails depends on the decoder; the
@@ -55,11 +36,34 @@ TRANSIENT = ("cancelled", "io")
 
 
 class CoreError(Exception):
-    """Bytes could not be read, written or verified.
+    """Bytes could not be read, written or verified; own byte writers raise it too.
+
+    It is no `TowlineError`: towline makes one of it.
+
+    =================  =======================================  ==================================
+    code               meaning                                  offset
+    =================  =======================================  ==================================
+    ``cancelled``      stopped                                  position at that moment
+    ..                 the writer was aborted or finished       bytes passed to the writer so far
+    ``changed``        a file being written does not have the   first different byte, or its length
+                       bytes that were written to it
+    ``corrupt``        damaged tar                              the damaged header block
+    ..                 damaged compression                      first byte of the damaged frame
+    ``io``             error of the operating system            position in it; 0 at its opening
+    ``limit_bytes``    more tar bytes than the limit            the limit
+    ``limit_entries``  more members than the limit              first header block of that member
+    ``limit_path``     a path longer than the limit             first header block of that member
+    ``limit_ratio``    more bytes than the compression ratio    the limit for this size of input
+                       allows
+    ``not_tar``        the first block is not a tar header      0
+    ``truncated``      the bytes end too early                  end of the bytes
+    ..                 incomplete compressed data               first byte of the unfinished frame
+    ``unsupported``    valid data that is not supported         of the frame; 0 for an algorithm
+    =================  =======================================  ==================================
 
     Attributes:
-        code: one of `CODES`.
-        offset: a byte position; the table above gives its meaning.
+        code: as in the table.
+        offset: a byte position; the table has its meaning.
         detail: a description for people.
     """
 

@@ -41,6 +41,11 @@ class Platform:
     variant: str = ""
     os_version: str = ""
 
+    @staticmethod
+    def parse(text: str) -> Platform:
+        """Parse ``OS/ARCH[/VARIANT]``; raises `ConfigurationError` if the text is no platform."""
+        return parse_platform(text)
+
     def __str__(self) -> str:
         return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
 

@@ -20,10 +20,15 @@ _HEX = re.compile(r"[a-f0-9]+")
 
 @frozen
 class Digest:
-    """A valid digest: a known algorithm and lower-case hex of its length."""
+    """A digest: a known algorithm and lower-case hex of its length.  `Digest.parse` checks both."""
 
     algorithm: str
     hex: str
+
+    @staticmethod
+    def parse(text: str) -> Digest:
+        """Parse ``algorithm:hex``; raises `InvalidNameError` if the text is no digest."""
+        return parse_digest(text)
 
     def __str__(self) -> str:
         return f"{self.algorithm}:{self.hex}"

@@ -27,6 +27,16 @@ class Credentials:
     password: str = field(repr=False)
     identity_token: str = field(default="", repr=False)
 
+    def __post_init__(self) -> None:
+        """Refuse what is not a text; no message contains it.
+
+        Raises:
+            TypeError: a field is not a text.
+        """
+        for name in self.__match_args__:
+            if not isinstance(getattr(self, name), str):
+                raise TypeError(f"{name} must be a text")
+
 
 def basic(credentials: Credentials) -> str:
     """The value of an Authorization header for a user and a password."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from functools import cached_property
+from types import NoneType
 from typing import TYPE_CHECKING
 
+from towline.cancel import CancelToken
 from towline.errors import step
 from towline.frozen import frozen, replace
 from towline.image.platform import Platform, host_platform
 from towline.progress import BlobProgress, Progress, TextWriter
+from towline.runtime.arguments import typed
 from towline.runtime.disk_facts import DiskFacts
 from towline.runtime.sources import Sources
 from towline.transport.docker import DockerReference
@@ -16,7 +19,6 @@ from towline.transport.docker import DockerReference
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from towline.cancel import CancelToken
     from towline.config.registries import Registries
     from towline.copying.copy_image import Copying
     from towline.copying.reading import Reading
@@ -50,6 +52,20 @@ class Hooks:
     writer: TextWriter | None = None
     on_progress: Callable[[BlobProgress], None] | None = None
     on_event: Callable[[Event], None] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse arguments of another type before anything is done.
+
+        Raises:
+            TypeError: an argument has another type.
+        """
+        typed("cancel", self.cancel, CancelToken, NoneType)
+        for name in ("on_progress", "on_event"):
+            hook = getattr(self, name)
+            if hook is not None and not callable(hook):
+                raise TypeError(f"{name} must be a function, not {type(hook).__name__}")
+        if self.writer is not None and not hasattr(self.writer, "write"):
+            raise TypeError(f"writer must have a method write, not {type(self.writer).__name__}")
 
 
 class Call:

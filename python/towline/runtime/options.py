@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, TypeVar
+from types import NoneType
+from typing import TYPE_CHECKING
 
 from towline.config.locations import Locations
 from towline.errors import ConfigurationError
@@ -11,6 +12,7 @@ from towline.frozen import frozen
 from towline.image.platform import Platform, parse_platform
 from towline.registry.credentials import Credentials
 from towline.rules import Rules
+from towline.runtime.arguments import typed
 from towline.timeouts import Timeouts
 
 if TYPE_CHECKING:
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Auth", "Options", "StrPath"]
 
-T = TypeVar("T")
 StrPath = str | os.PathLike[str]
 Auth = Credentials | tuple[str, str]
 
@@ -104,12 +105,12 @@ class Options:
             "authfile": _path("authfile", authfile),
             "auth": _credentials(auth),
             "cert_dir": _path("cert_dir", cert_dir),
-            "tls_verify": _typed("tls_verify", tls_verify, bool, None),
+            "tls_verify": typed("tls_verify", tls_verify, bool, NoneType),
             "platform": _platform(platform),
-            "remove_signatures": _typed("remove_signatures", remove_signatures, bool),
-            "verify_diff_ids": _typed("verify_diff_ids", verify_diff_ids, bool),
-            "timeouts": _typed("timeouts", Timeouts() if timeouts is None else timeouts, Timeouts),
-            "locations": _typed(
+            "remove_signatures": typed("remove_signatures", remove_signatures, bool),
+            "verify_diff_ids": typed("verify_diff_ids", verify_diff_ids, bool),
+            "timeouts": typed("timeouts", Timeouts() if timeouts is None else timeouts, Timeouts),
+            "locations": typed(
                 "locations", Locations() if locations is None else locations, Locations
             ),
         }
@@ -128,7 +129,7 @@ class Options:
 
 def _rules(given: Rules | str) -> Rules:
     if not isinstance(given, str):
-        return _typed("rules", given, Rules)
+        return typed("rules", given, Rules, wanted="Rules or the name of an edition")
     try:
         return Rules.named(given)
     except KeyError:
@@ -138,8 +139,7 @@ def _rules(given: Rules | str) -> Rules:
 def _path(name: str, given: StrPath | None) -> Path | None:
     if given is None:
         return None
-    if not isinstance(given, str | os.PathLike):
-        raise TypeError(f"{name} must be a path, not {type(given).__name__}")
+    typed(name, given, str, os.PathLike, wanted="a path")
     if not os.fspath(given):
         raise ConfigurationError("option.no_path", option=name)
     from pathlib import Path  # slow to import
@@ -159,12 +159,4 @@ def _credentials(given: object) -> Credentials | None:
 def _platform(given: Platform | str | None) -> Platform | None:
     if isinstance(given, str):
         return parse_platform(given)
-    if given is None or isinstance(given, Platform):
-        return given
-    raise TypeError(f"platform must be a text or a Platform, not {type(given).__name__}")
-
-
-def _typed(name: str, value: T, kind: type, *others: object) -> T:
-    if not isinstance(value, kind) and value not in others:
-        raise TypeError(f"{name} must be of the type {kind.__name__}, not {type(value).__name__}")
-    return value
+    return typed("platform", given, Platform, NoneType, wanted="Platform or a text")

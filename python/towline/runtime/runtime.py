@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
+from types import NoneType
 from typing import TYPE_CHECKING
 
 from towline.cancel import CancelToken
 from towline.errors import PullCancelledError, TowlineError, step
 from towline.goal import PullGoal, goal_from_image_reference, goal_from_name
+from towline.runtime.arguments import typed
 from towline.runtime.call import Call, Hooks
 from towline.runtime.options import Options
 from towline.source.archive_cache import ArchiveCache
@@ -58,7 +60,7 @@ class Runtime:
         if not hasattr(store, "begin"):
             raise TypeError(f"store must be a store, as open_store returns it, not {store!r}")
         self.store = store
-        self.options = Options() if options is None else options
+        self.options = Options() if options is None else typed("options", options, Options)
         self._open_source = open_source
         self._registries: dict[str, Registries] = {}
 
@@ -181,17 +183,18 @@ class Runtime:
         """
         from towline.runtime.own_thread import in_own_thread  # asyncio is slow to import
 
-        with (cancel or CancelToken()).branch() as branch:
+        hooks = Hooks(cancel, writer, on_progress, on_event)
+        with (hooks.cancel or CancelToken()).branch() as branch:
             hooks = Hooks(branch, writer, on_progress, on_event)
             return await in_own_thread(lambda: self._pull(name, label, hooks), branch.cancel)
 
     def _pull(self, name: str, label: str | None, hooks: Hooks) -> PullResult:
+        typed("label", label, str, NoneType, wanted="a text or None")
         with self._call(hooks) as call:
             return _run(call, self._goal(call, name), name, label)
 
     def _goal(self, call: Call, name: str) -> PullGoal:
-        if not isinstance(name, str):
-            raise TypeError(f"name must be a text, not {type(name).__name__}")
+        typed("name", name, str, wanted="a text")
         return goal_from_name(name, call.facts, self.options.rules.names)
 
     def _explained(self, call: Call, name: str) -> Explanation:

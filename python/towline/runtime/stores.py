@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from towline.errors import ConfigurationError, StoreError
+from towline.runtime.arguments import typed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,6 +81,7 @@ def existing_store(root: StrPath | None = None) -> ImageStore:
 def _root(root: StrPath | None) -> StrPath:
     if root is None:
         return default_root()
+    typed("root", root, str, os.PathLike, wanted="a path")
     if not os.fspath(root):  # as an unset variable; it is not the present directory
         raise ConfigurationError("option.no_path", option="root")
     return root

@@ -229,7 +229,7 @@ _OWN: Mapping[str, Template] = {
     "platform.none": lambda facts: (
         f"the {facts['list_kind']} has no image for {facts['wanted']}; it has "
         + (_listed(facts["available"]) or "no images")
-        + " (select one with --platform)"
+        + " (select one of them as the platform)"
     ),
     "pull.all_failed": _attempts,
     "pull.failed": _attempts,
@@ -320,7 +320,7 @@ STEPS: Mapping[str, Template] = {
     "applying-layer": "layer {digest}: ",
     "asking-mirrors": _after_mirrors,
     "getting-config-info": "the config of the manifest: ",
-    "opening-store": "cannot use the store {path!q} (select another with --root): ",
+    "opening-store": "cannot use the store {path!q} (another root selects another store): ",
     "parsing-config": "reading the image config: ",
     "parsing-destination": "the destination {name!q}: ",
     "parsing-policy": "cannot use the signature policy {path}: ",

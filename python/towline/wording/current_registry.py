@@ -28,11 +28,12 @@ def _unauthorized(facts: Mapping[str, Any]) -> str:
     if facts["credentials"]:
         return (
             f"{facts['host']} rejects the credentials for {facts['repository']}, or they do not"
-            f" allow a pull{_reason(facts)}; log in again, or use others with --creds"
+            f" allow a pull{_reason(facts)}; log in again, or give other credentials"
         )
     return (
         f"{facts['host']} does not allow access to {facts['repository']} without credentials: it"
-        f" is private or does not exist{_reason(facts)}; check the name, and log in or use --creds"
+        f" is private or does not exist{_reason(facts)}; check the name, and log in or give"
+        " credentials"
     )
 
 
@@ -81,8 +82,8 @@ REGISTRY: Mapping[str, Template] = {
         " pull again"
     ),
     "registry.downgrade": (
-        "{host} redirects {url} to {to}, which is not protected by TLS; use --tls-verify=false to"
-        " follow it"
+        "{host} redirects {url} to {to}, which is not protected by TLS; set the option tls-verify"
+        " to false to follow it"
     ),
     "registry.forbidden": _forbidden,
     "registry.foreign_blob": (
@@ -102,8 +103,8 @@ REGISTRY: Mapping[str, Template] = {
         " name of the registry and the proxies in front of it"
     ),
     "registry.plain_http": (
-        "{host} uses plain HTTP, but TLS was expected; allow it with --tls-verify=false or with"
-        " insecure in registries.conf"
+        "{host} uses plain HTTP, but TLS was expected; allow it by setting the option tls-verify"
+        " to false, or with insecure in registries.conf"
     ),
     "registry.rate_limited": lambda facts: (
         f"{facts['host']} limits the rate of requests{_reason(facts)}; wait, or log in for a"
@@ -113,11 +114,11 @@ REGISTRY: Mapping[str, Template] = {
     "registry.stalled": "{host} stopped sending {url}; the received data is kept, so pull again",
     "registry.tls": (
         "cannot connect securely to {host}: {reason}; if you trust it, add the certificate of its"
-        " CA with --cert-dir or in certs.d"
+        " CA to certs.d, or give a directory with it as the option cert-dir"
     ),
     "registry.token_insecure": (
-        "{host} requires a token from {url}, which is not protected by TLS; use --tls-verify=false"
-        " to request it"
+        "{host} requires a token from {url}, which is not protected by TLS; set the option"
+        " tls-verify to false to request it"
     ),
     "registry.token_realm": (
         "{host} gives {realm!q} as the realm of its tokens, which is not a URL"
@@ -125,7 +126,7 @@ REGISTRY: Mapping[str, Template] = {
     "registry.token_refused": lambda facts: (
         f"{facts['url']} refuses a token for {facts['host']}"
         + (" with these credentials" if facts["credentials"] else " without credentials")
-        + f" ({facts['status']} {facts['reason']}); log in, or use --creds"
+        + f" ({facts['status']} {facts['reason']}); log in, or give credentials"
     ),
     "registry.token_status": (
         "{url} responded with {status} {reason} to a request for a token for {host}"

@@ -55,7 +55,7 @@ STORE: Mapping[str, Template] = {
     "store.invalid_id": "{id!q} is not a complete image ID",
     "store.lookup_wrong": "the store cannot look up {key!q} of the image {id}; pull it again",
     "store.missing": (
-        "there is no store in {path!q}; pull an image to create one, or select another with --root"
+        "there is no store in {path!q}; pull an image to create one, or select another root"
     ),
     "store.newer": (
         "the store {path!q} has version {version}, but this towline supports version {known}"
@@ -70,13 +70,13 @@ STORE: Mapping[str, Template] = {
     ),
     "store.record_undecided": (
         "the record {path!q} of an earlier towline does not identify the image of its names; pull"
-        " the image again, run towline gc, or remove {id}"
+        " the image again, collect garbage, or remove {id}"
     ),
     "store.record_unreadable": (
         "cannot read the record {path!q}: {reason}; nothing was changed, so try again"
     ),
     "store.unknown_image": (
-        "the store {path!q} has no image {name!q}; run towline images to list its images"
+        "the store {path!q} has no image {name!q}; list its images to see their names"
     ),
     "store.write_failed": "cannot write to the store: {reason}",
 }

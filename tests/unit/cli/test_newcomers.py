@@ -10,7 +10,7 @@ from tests.support.images import RealImages
 from tests.support.towline_cli import CommandLine
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "hello.tar"
-NO_STORE = "; pull an image to create one, or select another with --root"
+NO_STORE = "; pull an image to create one, or select another root"
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_an_unusable_store_path(line: CommandLine) -> None:
         ended = line(*arguments)
         assert ended.status == 1
         assert ended.stderr == (
-            f'towline: cannot use the store "{line.root}" (select another with --root): cannot open'
+            f'towline: cannot use the store "{line.root}" (another root selects another store): cannot open'
             f' "{line.root}/towline/store.json": not a directory\n'
         )
 
@@ -81,7 +81,7 @@ def test_an_unusable_store_path(line: CommandLine) -> None:
 def test_an_image_that_is_not_stored(line: CommandLine) -> None:
     """The message names the command that lists images; ``rm`` continues with the next name."""
     assert line("pull", "--quiet", f"oci-archive:{EXAMPLE}").status == 0
-    assert "run towline images to list" in line("inspect", "5").stderr
+    assert "list its images to see their names" in line("inspect", "5").stderr
     ended = line("rm", "nope", "hello")
     assert ended.status == 1
     assert 'has no image "nope"' in ended.stderr

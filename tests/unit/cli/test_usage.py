@@ -29,7 +29,7 @@ from tests.support.towline_cli import CommandLine
         ("pull --platform=linux x", '"linux" is not a platform; write OS/ARCH or OS/ARCH/VARIANT'),
         ("conformance nonsense", "no such command 'nonsense'; see "),
         ("conformance run --vectors /none", "--vectors: Path '/none' does not exist;"),
-        ("conformance run --op none", "no case is left to run;"),
+        ("conformance run --op none", "there is no operation none; the vectors have"),
     ],
 )
 def test_wrong_usage_is_one_sentence(tmp_path: Path, arguments: str, message: str) -> None:

@@ -73,8 +73,8 @@ def test_an_unusable_store_path(line: CommandLine) -> None:
         ended = line(*arguments)
         assert ended.status == 1
         assert ended.stderr == (
-            f'towline: cannot use the store "{line.root}" (another root selects another store): cannot open'
-            f' "{line.root}/towline/store.json": not a directory\n'
+            f'towline: cannot use the store "{line.root}" (another root selects another store):'
+            f' cannot open "{line.root}/towline/store.json": not a directory\n'
         )
 
 

@@ -1,13 +1,13 @@
 //! Digests in the form `algorithm:hex`.
 
 use std::fmt::Write as _;
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha384, Sha512};
 
 use crate::failure::{Code, Failure, Result};
+use crate::regular_file;
 use crate::sha256::Sha256;
 use crate::stop::Stop;
 use crate::stream::{FileRange, Stream};
@@ -93,7 +93,7 @@ fn format_digest(algorithm: &str, hash: &[u8]) -> String {
 
 /// Compute the digest and size of a file.
 pub fn hash_file(path: &Path, algorithm: Algorithm, stop: Stop) -> Result<(String, u64)> {
-    let file = File::open(path).map_err(|error| Failure::io(path, 0, &error))?;
+    let file = regular_file::open(path)?;
     let mut stream = FileRange::new(Arc::new(file), path, 0, None, stop);
     let mut hasher = Hasher::new(algorithm);
     let mut size = 0;

@@ -1,6 +1,5 @@
 //! The digests, sizes and tar walk of a layer, computed in one pass.
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,6 +7,7 @@ use crate::compression::{Format, Frames, LONGEST_MAGIC};
 use crate::failure::{Failure, Result};
 use crate::hashing::StreamDigest;
 use crate::limits::Limits;
+use crate::regular_file;
 use crate::stop::Stop;
 use crate::stream::{FileRange, LimitedStream, PeekStream, Slice, Stream, read_at};
 use crate::walk::{TarWalk, WalkResult, walk};
@@ -33,7 +33,7 @@ pub struct LayerFacts {
 /// Read a layer once: compute its digests and sizes, walk its tar and check its limits.
 pub fn layer_pass(path: &Path, limits: Limits, stop: Stop) -> Result<LayerFacts> {
     let io = |error: std::io::Error| Failure::io(path, 0, &error);
-    let file = File::open(path).map_err(io)?;
+    let file = regular_file::open(path)?;
     let stored_size = file.metadata().map_err(io)?.len();
     let mut head = vec![0; LONGEST_MAGIC];
     let count = read_at(&file, &mut head, 0).map_err(io)?;

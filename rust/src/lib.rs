@@ -14,6 +14,7 @@
 //! * `hashing`: background hashing; it uses `sha256` and `sha256_pair` through [`digest`], and
 //!   `in_flight` limits the bytes that wait;
 //! * `file_copy`, `receive` and `preallocation`: the file operations of the writer;
+//! * `regular_file`: opens the files of blobs;
 //! * [`limits`], `stop`, `failure` and `per_process`: limits, cancellation, the error type, and
 //!   global values.
 //!
@@ -39,6 +40,7 @@ pub mod limits;
 mod per_process;
 mod preallocation;
 mod receive;
+mod regular_file;
 mod sha256;
 mod sha256_pair;
 mod stop;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 from collections.abc import Callable
 from functools import partial
@@ -293,6 +294,19 @@ def test_errors_when_opening_a_file(tmp_path: Path) -> None:
             core.Archive(str(tmp_path / "none"))
     both(lambda core: archive_facts(core, str(tmp_path / "none"), formats=["rar"]))
     both(lambda core: core.hash_file(str(tmp_path), "md5"))
+
+
+def test_only_regular_files_are_read(tmp_path: Path) -> None:
+    """A pipe without a writer, a device and a link to one are refused at once."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zeros").symlink_to("/dev/zero")
+    for path in (str(tmp_path / "pipe"), str(tmp_path / "zeros"), "/dev/zero"):
+        for core in CORES:
+            for call in (core.hash_file, core.layer_pass):
+                with pytest.raises(CoreError, match="Not a regular file"):
+                    call(path)
+        both(partial(layer_facts, path=path))
+        both(partial(hashed, path=path))
 
 
 def test_value_classes_are_equal() -> None:

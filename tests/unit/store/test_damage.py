@@ -117,6 +117,26 @@ def test_damaged_and_missing_blobs_are_found(store: LayoutStore) -> None:
     assert codes(store) == ["store.blob_damaged", "store.blob_missing"]
 
 
+@pytest.mark.parametrize("kind", ["pipe", "link to a device", "link to a pipe", "folder"])
+def test_a_layer_that_is_no_regular_file_is_found(store: LayoutStore, kind: str) -> None:
+    """It is not read, since that might never end; the other blobs are verified."""
+    image = put(store, make(b"1", b"2"))
+    path = Path(blob_path(store, image.layers[0].digest))
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "link to a device":
+        path.symlink_to("/dev/zero")
+    elif kind == "link to a pipe":
+        os.mkfifo(path.with_name("pipe"))
+        path.symlink_to("pipe")
+    else:
+        path.mkdir()
+    report = store.verify()
+    assert [fault.code for fault in report.faults] == ["store.blob_closed"]
+    assert report.diff_ids == 1
+
+
 def test_a_diff_id_that_differs_is_found(store: LayoutStore) -> None:
     """Layers are decompressed and compared with the diff IDs in the config."""
     put(store, make(b"1", b"2", diff_ids=[sha256_of(b"wrong"), sha256_of(b"too")]))

@@ -18,7 +18,7 @@ from towline.core.twin.streams import (
     Stream,
     Tee,
     io_error,
-    open_file,
+    open_regular,
 )
 from towline.core.twin.walk import TarWalk, walk
 
@@ -52,7 +52,7 @@ def layer_pass(path: str, *, limits: Limits | None = None, stop: Stop | None = N
         CoreError: the layer is invalid or cannot be read.
     """
     limits = limits or Limits()
-    fd = open_file(path)
+    fd = open_regular(path)
     try:
         try:
             stored = os.fstat(fd).st_size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from typing import Protocol, final
 
@@ -21,6 +22,7 @@ __all__ = [
     "drain",
     "io_error",
     "open_file",
+    "open_regular",
 ]
 
 # The maximum size of a slice. Both cores cut slices at the same offsets, so that both have read
@@ -63,6 +65,15 @@ def open_file(path: str, flags: int = os.O_RDONLY) -> int:
         return os.open(path, flags | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise io_error(error, 0, path) from error
+
+
+def open_regular(path: str) -> int:
+    """Open a regular file, or raise ``io``; a pipe without a writer does not block."""
+    fd = open_file(path, os.O_RDONLY | os.O_NONBLOCK)
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return fd
+    os.close(fd)
+    raise CoreError("io", 0, f"{path}: Not a regular file")
 
 
 def drain(stream: Stream) -> None:

@@ -13,7 +13,7 @@ from typing import final
 from towline.core.failure import CoreError
 from towline.core.twin.layer import follow
 from towline.core.twin.limits import Limits
-from towline.core.twin.streams import SLICE, FileRange, Stop, io_error, open_file
+from towline.core.twin.streams import SLICE, FileRange, Stop, io_error, open_file, open_regular
 
 __all__ = ["BlobWriter", "hash_file"]
 
@@ -31,7 +31,7 @@ def hasher(algorithm: str) -> hashlib._Hash:
 def hash_file(path: str, algorithm: str = "sha256", *, stop: Stop | None = None) -> tuple[str, int]:
     """Return the digest (``sha256:<hex>``) and size of a file."""
     digest = hasher(algorithm)
-    fd = open_file(path)
+    fd = open_regular(path)
     try:
         stream = FileRange(fd, path, stop=stop or Stop())
         while piece := stream.next_slice():

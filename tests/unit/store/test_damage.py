@@ -133,7 +133,7 @@ def test_a_layer_that_is_no_regular_file_is_found(store: LayoutStore, kind: str)
     else:
         path.mkdir()
     report = store.verify()
-    assert [fault.code for fault in report.faults] == ["store.blob_closed"]
+    assert [fault.code for fault in report.faults] == ["store.blob_missing"]
     assert report.diff_ids == 1
 
 

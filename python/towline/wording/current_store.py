@@ -20,8 +20,8 @@ STORE: Mapping[str, Template] = {
         " image again to fetch the blob again"
     ),
     "store.blob_damaged": (
-        "the blob {digest} is damaged: its bytes have the digest {got}; remove {path!q} and"
-        " pull the image again"
+        "the blob {digest} is damaged: its bytes have the digest {got}; pull the"
+        " image again to replace {path!q}"
     ),
     "store.blob_missing": "the blob {digest} is missing from the store; pull the image again",
     "store.blob_unreadable": (

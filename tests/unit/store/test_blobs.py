@@ -9,12 +9,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+import towline.store.layout.blobs
+import towline.store.layout.stamps
 from tests.support.store_images import Made, blob_path, make, put
 from towline.cancel import CancelToken
-from towline.errors import PullCancelledError, StoreError, VerificationError
+from towline.errors import PathError, PullCancelledError, StoreError, VerificationError
 from towline.frozen import replace
+from towline.name.digest import parse_digest
 from towline.store.layout.locks import acquire
+from towline.store.layout.paths import StorePaths
 from towline.store.layout.store import LayoutStore, open_store
 from towline.store.protocol import BlobSink, Ingest
 
@@ -30,6 +36,178 @@ def open_sink(ingest: Ingest, made: Made) -> tuple[BlobSink, bytes]:
     sink = ingest.sink(layer)
     assert sink is not None
     return sink, made.blobs[layer.descriptor.digest_text]
+
+
+def plant(store: LayoutStore, digest: str, data: bytes) -> Path:
+    """Put a file into the layout, as another tool would, some time ago."""
+    path = Path(blob_path(store, parse_digest(digest)))
+    path.unlink(missing_ok=True)
+    path.write_bytes(data)
+    os.utime(path, (1, 1))
+    return path
+
+
+def fetched(store: LayoutStore, made: Made) -> list[str]:
+    """The digests of the layers that a pull of an image fetches; the blobs are right afterwards."""
+    written = []
+    with store.begin(made.plan) as ingest:
+        for missing in ingest.missing():
+            sink = ingest.sink(missing)
+            if sink is not None:
+                with sink:
+                    data = made.blobs[missing.descriptor.digest_text]
+                    sink.writer.write(data[sink.writer.offset :])
+                    sink.commit()
+                written.append(missing.descriptor.digest_text)
+        ingest.publish()
+    for digest, data in made.blobs.items():
+        assert Path(blob_path(store, parse_digest(digest))).read_bytes() == data
+    return written
+
+
+@pytest.mark.clause("STORE-025")
+def test_a_file_of_another_tool_is_hashed_before_it_counts(store: LayoutStore) -> None:
+    """The right bytes are not fetched; other bytes of the same name and size are replaced."""
+    made = make(b"right", b"wrong")
+    right, wrong = made.blobs
+    plant(store, right, made.blobs[right])
+    plant(store, wrong, bytes(len(made.blobs[wrong])))
+    assert fetched(store, made) == [wrong]
+    assert fetched(store, made) == []
+    assert store.verify().clean
+
+
+@pytest.mark.clause("STORE-025")
+def test_a_blob_that_changed_is_fetched_again(store: LayoutStore) -> None:
+    """Also if its size and the time of its change are the old ones."""
+    made = make(b"1", b"2")
+    put(store, made)
+    path = Path(blob_path(store, parse_digest(next(iter(made.blobs)))))
+    times = path.stat()
+    path.write_bytes(bytes(times.st_size))
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert fetched(store, made) == [next(iter(made.blobs))]
+
+
+@pytest.mark.clause("STORE-025")
+def test_a_blob_that_verify_found_damaged_is_fetched_again(
+    store: LayoutStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Decay on the disk changes no time of the file, so only its bytes show it."""
+    made = make(b"1")
+    put(store, made)
+    (digest,) = made.blobs
+    path = Path(blob_path(store, parse_digest(digest)))
+    path.write_bytes(bytes(path.stat().st_size))
+    stamps = vars(towline.store.layout.stamps)
+    monkeypatch.setattr(towline.store.layout.stamps, "_identity", lambda found: b"the same")
+    stamps["Stamps"](StorePaths.below(store.root)).write(parse_digest(digest), path.stat())
+    with store.begin(made.plan) as ingest:
+        assert ingest.missing() == ()  # as after decay
+    assert [fault.code for fault in store.verify().faults] == ["store.blob_damaged"]
+    assert fetched(store, made) == [digest]
+
+
+@pytest.mark.clause("STORE-025")
+def test_a_second_pull_hashes_nothing(store: LayoutStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stamps of the first one are enough, also in another process."""
+    made = make(b"1", b"2")
+    put(store, made)
+    monkeypatch.setattr(towline.store.layout.blobs, "hash_file", None)
+    assert fetched(open_store(store.root), made) == []
+
+
+@pytest.mark.clause("STORE-025")
+def test_hard_links_made_during_a_pull(store: LayoutStore, tmp_path: Path) -> None:
+    """A backup changes the times of the files; the pull still succeeds."""
+    made = make(b"1", b"2")
+    with store.begin(made.plan) as ingest:
+        for missing in ingest.missing():
+            digest = missing.descriptor.digest_text
+            sink = ingest.sink(missing)
+            assert sink is not None
+            with sink:
+                sink.writer.write(made.blobs[digest])
+                sink.commit()
+            os.link(blob_path(store, parse_digest(digest)), tmp_path / digest.partition(":")[2])
+        ingest.publish()
+    assert fetched(store, made) == []
+
+
+@pytest.mark.clause("STORE-025")
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link", "garbage", "unreadable", "huge"])
+def test_an_unusable_stamp_costs_one_hash(store: LayoutStore, kind: str) -> None:
+    """It is no error, and no reason to fetch the blob."""
+    made = make(b"1")
+    put(store, made)
+    (digest,) = made.blobs
+    plant(store, digest, made.blobs[digest])
+    stamp = Path(StorePaths.below(store.root).stamp(parse_digest(digest)))
+    stamp.unlink()
+    match kind:
+        case "pipe":
+            os.mkfifo(stamp)
+        case "folder":
+            stamp.mkdir()
+        case "link":
+            stamp.symlink_to("/dev/zero")
+        case "garbage":
+            stamp.write_bytes(b"\xff\n 1 1")
+        case "unreadable":
+            stamp.write_bytes(b"1 1 1 1")
+            stamp.chmod(0)
+        case _:
+            with stamp.open("wb") as file:
+                file.truncate(1 << 40)
+    assert fetched(store, made) == []
+    assert store.gc().blobs == 0
+
+
+@pytest.mark.clause("STORE-025")
+@given(
+    layers=st.lists(
+        st.tuples(
+            st.sampled_from(["absent", "right", "wrong", "short", "long", "link", "folder"]),
+            st.sampled_from(["none", "kept", "stale"]),
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_a_pull_over_any_files_stores_the_right_bytes(
+    tmp_path_factory: pytest.TempPathFactory, layers: list[tuple[str, str]]
+) -> None:
+    """Only the layers whose files are not the right ones are fetched."""
+    store = open_store(tmp_path_factory.mktemp("pull") / "store")
+    made = make(*(bytes([number]) * 1000 for number in range(len(layers))))
+    put(store, made)
+    wanted = []
+    for (digest, data), (kind, stamp) in zip(made.blobs.items(), layers, strict=True):
+        kept = Path(StorePaths.below(store.root).stamp(parse_digest(digest)))
+        path = Path(blob_path(store, parse_digest(digest)))
+        if kind == "right":
+            plant(store, digest, data)
+        elif kind in ("wrong", "short", "long"):
+            sizes = {"wrong": len(data), "short": len(data) - 1, "long": len(data) + 1}
+            plant(store, digest, bytes(sizes[kind]))
+        else:
+            path.unlink()
+            if kind == "link":
+                path.symlink_to("/dev/zero")
+            elif kind == "folder":
+                path.mkdir()
+        if stamp == "none":
+            kept.unlink()
+        elif stamp == "stale":
+            kept.write_bytes(b"1 2 3 4")
+        if kind != "right":
+            wanted.append(digest)
+    if any(kind == "folder" for kind, _ in layers):
+        with pytest.raises(PathError, match="directory"):
+            fetched(store, made)
+        return
+    assert sorted(fetched(store, made)) == sorted(wanted)
+    assert store.verify().clean
 
 
 @pytest.mark.clause("STORE-014", "CORE-003")

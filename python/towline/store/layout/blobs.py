@@ -6,20 +6,24 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
+from towline.core import CoreError, hash_file
 from towline.errors import InvalidNameError, PathError, StoreError, VerificationError, path_errors
-from towline.frozen import frozen
+from towline.frozen import field, frozen
 from towline.name.digest import HEX_LENGTH, Digest, digest_of, parse_digest
 from towline.store.layout import files
+from towline.store.layout.stamps import Stamps, is_settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from towline.cancel import CancelToken
     from towline.image.descriptor import Descriptor
     from towline.store.layout.paths import StorePaths
 
 __all__ = ["BlobFile", "Blobs"]
 
 T = TypeVar("T")
+_LARGEST_UNKNOWN = 4 << 30  # bytes of a file that is hashed although no size was listed
 
 
 @frozen
@@ -41,13 +45,55 @@ class Blobs:
 
     paths: StorePaths
     power: bool
+    stamps: Stamps = field(repr=False, compare=False)
 
     def has(self, descriptor: Descriptor) -> bool:
-        """Whether the blob is stored, has the size in the descriptor, and is readable."""
-        size = self.size(descriptor.digest)
-        if size is None or descriptor.size not in (size, -1):
+        """Whether the blob is stored, was hashed (STORE-025), and is readable (STORE-022)."""
+        found = self.candidate(descriptor)
+        return found is not None and self.stamps.has(descriptor.digest, found)
+
+    def candidate(self, descriptor: Descriptor) -> os.stat_result | None:
+        """Return the readable file at the path of the blob, if it has the descriptor's size."""
+        path = self.paths.blob(descriptor.digest)
+        found = files.regular(path)
+        if found is None or descriptor.size not in (found.st_size, -1):
+            return None
+        return found if files.allows(path, os.R_OK) else None
+
+    def adopt(self, descriptor: Descriptor, cancel: CancelToken) -> bool:
+        """Hash the file at the path of the blob; whether it is the blob (STORE-025).
+
+        Raises:
+            PullCancelledError: the caller cancelled.
+        """
+        digest = descriptor.digest
+        found = self.candidate(descriptor)
+        if found is None or (descriptor.size < 0 and found.st_size > _LARGEST_UNKNOWN):
             return False
-        return files.allows(self.paths.blob(descriptor.digest), os.R_OK)  # STORE-022
+        if self.stamps.has(digest, found):
+            return True
+        try:
+            got, _ = hash_file(self.paths.blob(digest), digest.algorithm, stop=cancel.stop)
+        except CoreError:  # it cannot be read now, so it is fetched and replaced
+            cancel.raise_if_cancelled()
+            return False
+        after = self.candidate(descriptor)
+        if got != str(digest) or after is None or not _is_same(found, after):
+            return False
+        if is_settled(after):
+            self.stamps.write(digest, after)
+        return True
+
+    def place(self, partial: str, digest: Digest) -> None:
+        """Rename a partial blob, whose bytes were just hashed, to the path of the blob."""
+        path = self.paths.blob(digest)
+        before = files.regular(partial)
+        with path_errors("rename", partial):
+            os.replace(partial, path)
+        with suppress(PathError):  # without a stamp it is hashed again
+            after = files.regular(path)
+            if before is not None and after is not None and _is_same(before, after):
+                self.stamps.write(digest, after)
 
     def size(self, digest: Digest) -> int | None:
         """Return the size of a stored blob; None if it is missing."""
@@ -146,3 +192,9 @@ def _listed(folder: str, path_of: Callable[[Digest], str]) -> Iterator[BlobFile]
             size = files.regular_size(path_of(digest))
             if size is not None:
                 yield BlobFile(digest, path_of(digest), size)
+
+
+def _is_same(before: os.stat_result, after: os.stat_result) -> bool:
+    # Without ctime, which a rename or a hard link changes too.
+    parts = (before.st_ino, before.st_size, before.st_mtime_ns)
+    return parts == (after.st_ino, after.st_size, after.st_mtime_ns)

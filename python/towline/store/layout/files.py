@@ -24,6 +24,7 @@ __all__ = [
     "open_regular",
     "prepare",
     "read",
+    "regular",
     "regular_size",
     "remove",
     "sync_folder",
@@ -161,14 +162,20 @@ def exists(path: str) -> bool:
     return True
 
 
-def regular_size(path: str) -> int | None:
-    """Return the size of a regular file; None if there is none."""
+def regular(path: str) -> os.stat_result | None:
+    """Return the status of a regular file; None if there is none."""
     with path_errors("lstat", path):
         try:
             found = os.lstat(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
-    return found.st_size if stat.S_ISREG(found.st_mode) else None
+    return found if stat.S_ISREG(found.st_mode) else None
+
+
+def regular_size(path: str) -> int | None:
+    """Return the size of a regular file; None if there is none."""
+    found = regular(path)
+    return None if found is None else found.st_size
 
 
 def disk_usage(path: str) -> int:

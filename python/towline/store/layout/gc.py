@@ -68,6 +68,7 @@ def collect(blobs: Blobs, records: RecordStore) -> Collected:
         partials = list(blobs.partial())
         for blob in (*unneeded, *partials):
             files.remove(blob.path)
+        blobs.stamps.remove_stray()
         # Killed tasks left these files; no other task is running.
         for folder in (paths.tmp, paths.blob_locks):
             with path_errors("readdir", folder):

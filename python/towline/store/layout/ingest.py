@@ -40,6 +40,7 @@ class LayoutIngest:
         "_cancel",
         "_diff_ids",
         "_follow",
+        "_hashed",
         "_manifest",
         "_plan",
         "_records",
@@ -60,6 +61,7 @@ class LayoutIngest:
         self._plan = plan
         self._cancel = cancel
         self._diff_ids = DiffIds(blobs, cancel)
+        self._hashed: set[Digest] = set()  # of blobs that were hashed, now or for a stamp
         self._manifest = check_plan(plan)
         # the config of schema 1 is made of the diff IDs
         self._follow = diff_ids or isinstance(self._manifest, Schema1)
@@ -73,10 +75,10 @@ class LayoutIngest:
             self._resources = stack.pop_all()
 
     def missing(self) -> Sequence[LayerPlan]:
-        """Return the layers whose blobs are not in the store, each blob once, lowest first."""
+        """Return the layers whose blobs are not stored or not hashed, each once, lowest first."""
         found: dict[Digest, LayerPlan] = {}
         for layer in self._plan.layers:
-            if not self._blobs.has(layer.descriptor):
+            if not self._was_hashed(layer):
                 found.setdefault(layer.descriptor.digest, layer)
         return tuple(found.values())
 
@@ -91,8 +93,26 @@ class LayoutIngest:
         from towline.store.layout.sink import open_sink  # not needed if every blob is stored
 
         return open_sink(
-            self._blobs, layer.descriptor, self._cancel, self._diff_ids, follow=self._follow
+            self._blobs,
+            layer.descriptor,
+            self._cancel,
+            self._diff_ids,
+            self._hashed,
+            follow=self._follow,
         )
+
+    def _was_hashed(self, layer: LayerPlan) -> bool:
+        digest = layer.descriptor.digest
+        # A backup that makes hard links changes the file's times, but not its bytes.
+        if digest in self._hashed and self._blobs.candidate(layer.descriptor) is not None:
+            return True
+        if self._blobs.has(layer.descriptor):
+            self._hashed.add(digest)
+            return True
+        return False
+
+    def _is_stored(self, layer: LayerPlan) -> bool:
+        return self._was_hashed(layer) or self._blobs.adopt(layer.descriptor, self._cancel)
 
     def diff_id(self, layer: LayerPlan, /) -> Digest:
         """Return the diff ID of a stored layer; it is decompressed if that was not done yet.
@@ -117,7 +137,7 @@ class LayoutIngest:
         """
         plan, parsed = self._plan, self._manifest
         for layer in plan.layers:
-            if not self._blobs.has(layer.descriptor):
+            if not self._is_stored(layer):
                 raise StoreError("store.incomplete", id=plan.id, digest=layer.descriptor.digest)
         if isinstance(parsed, Schema1):
             plan = self._with_made_config(plan, parsed)
@@ -198,6 +218,7 @@ def _refuse_full_disk(blobs: Blobs, missing: Sequence[LayerPlan]) -> None:
     needed = sum(
         max(0, layer.descriptor.size - blobs.partial_usage(layer.descriptor.digest))
         for layer in missing
+        if blobs.candidate(layer.descriptor) is None
     )
     if needed:
         with path_errors("statvfs", blobs.paths.root):

@@ -5,6 +5,7 @@
                  images/<id>.json  one record per image; authoritative
                  lookup/<sha256>   the IDs of a name or digest; made from the records
                  partial/<algorithm>/<hex>                   partial blobs
+                 stamps/<algorithm>/<hex>                    which blobs were hashed
                  locks/            locks of the store, the index and blobs, and their holders
                  tmp/              files that are not yet renamed to their path
                  index.sha256      checksum of index.json as towline wrote it last
@@ -48,6 +49,7 @@ class StorePaths:
     images: str
     lookup: str
     partials: str
+    stamps: str
     store_lock: str
     index_lock: str
     blob_locks: str
@@ -71,6 +73,7 @@ class StorePaths:
             images=f"{own}/images",
             lookup=f"{own}/lookup",
             partials=f"{own}/partial",
+            stamps=f"{own}/stamps",
             store_lock=f"{own}/locks/store",
             index_lock=f"{own}/locks/index",
             blob_locks=f"{own}/locks/blobs",
@@ -119,6 +122,10 @@ class StorePaths:
     def partial(self, digest: Digest) -> str:
         """Return the path of a partial blob."""
         return f"{self.partials}/{digest.algorithm}/{digest.hex}"
+
+    def stamp(self, digest: Digest) -> str:
+        """Return the path of the stamp of a blob."""
+        return f"{self.stamps}/{digest.algorithm}/{digest.hex}"
 
     def blob_lock(self, digest: Digest) -> str:
         """Return the path of the lock for fetching a blob."""

@@ -45,7 +45,13 @@ class LayoutBlob:
 
 
 def open_sink(
-    blobs: Blobs, descriptor: Descriptor, cancel: CancelToken, diff_ids: DiffIds, *, follow: bool
+    blobs: Blobs,
+    descriptor: Descriptor,
+    cancel: CancelToken,
+    diff_ids: DiffIds,
+    hashed: set[Digest],
+    *,
+    follow: bool,
 ) -> LayoutSink | None:
     """Return the sink of a missing blob, or None if it is stored; wait for other tasks.
 
@@ -54,6 +60,7 @@ def open_sink(
         descriptor: of the blob.
         cancel: ends the wait, and every operation on the writer.
         diff_ids: receives the diff ID of the committed blob.
+        hashed: receives the digest of a blob that was hashed.
         follow: decompress the layer while it is written.
 
     Raises:
@@ -64,10 +71,11 @@ def open_sink(
     with ExitStack() as stack:
         lock = locks.acquire(blobs.paths.blob_lock(digest), temporary=True, cancel=cancel)
         stack.enter_context(lock)
-        if blobs.has(descriptor):
+        if blobs.adopt(descriptor, cancel):
+            hashed.add(digest)
             return None
         blobs.make_folders(digest)
-        sink = LayoutSink(blobs, descriptor, lock, cancel, diff_ids if follow else None)
+        sink = LayoutSink(blobs, descriptor, lock, cancel, hashed, diff_ids if follow else None)
         stack.pop_all()  # now the sink releases the lock
         return sink
 
@@ -82,6 +90,7 @@ class LayoutSink:
         "_descriptor",
         "_diff_ids",
         "_follower",
+        "_hashed",
         "_lock",
         "_path",
         "_pid",
@@ -94,9 +103,11 @@ class LayoutSink:
         descriptor: Descriptor,
         lock: locks.Lock,
         cancel: CancelToken,
+        hashed: set[Digest],
         diff_ids: DiffIds | None,
     ) -> None:
         self._blobs = blobs
+        self._hashed = hashed
         self._cancel = cancel
         self._descriptor = descriptor
         self._diff_ids = diff_ids
@@ -137,9 +148,9 @@ class LayoutSink:
         if self._descriptor.size not in (size, -1):
             self._drop()
             raise VerificationError("verify.size", want=self._descriptor.size, got=size, size=size)
-        with path_errors("rename", self._path):
-            os.replace(self._path, self._blobs.paths.blob(want))
+        self._blobs.place(self._path, want)
         self._committed = True
+        self._hashed.add(want)
         self._blobs.sync_folder(want)
         if self._diff_ids is not None and found is not None:
             self._diff_ids.add(want, found)

@@ -1,0 +1,80 @@
+"""Stamps: which files in ``blobs/`` have bytes that towline has hashed (STORE-025).
+
+Another tool can put a file of any content into the layout, and a name and a size prove nothing.  So
+a blob counts as stored only with a stamp: a small file that has the identity of the blob's file
+when it was hashed.  A blob without a stamp, or whose file has changed since, is hashed once more.
+
+A stamp only saves a further hash: if it cannot be read or written, nothing fails.  So no lock
+protects it; a pull writes it, and whoever finds other bytes removes it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from towline.errors import PathError, StoreError, path_errors
+from towline.name.digest import HEX_LENGTH
+from towline.store.layout import files
+
+if TYPE_CHECKING:
+    from towline.name.digest import Digest
+    from towline.store.layout.paths import StorePaths
+
+__all__ = ["Stamps", "is_settled"]
+
+# A change within one tick of the clock of the file system may be invisible; the coarsest has 2 s.
+_TICK = 2_000_000_000  # nanoseconds
+
+
+def is_settled(found: os.stat_result) -> bool:
+    """Whether a later change of a file would certainly change its times."""
+    return max(found.st_mtime_ns, found.st_ctime_ns) + _TICK < time.time_ns()
+
+
+class Stamps:
+    """The stamps of one store.  Safe in any number of threads and processes."""
+
+    __slots__ = ("_paths",)
+
+    def __init__(self, paths: StorePaths) -> None:
+        self._paths = paths
+
+    def has(self, digest: Digest, found: os.stat_result) -> bool:
+        """Whether the bytes of this file were hashed and have the digest."""
+        try:
+            return files.read(self._paths.stamp(digest)) == _identity(found)
+        except PathError:
+            return False
+
+    def write(self, digest: Digest, found: os.stat_result) -> None:
+        """Record that the bytes of this file were hashed and have the digest."""
+        path = self._paths.stamp(digest)
+        with suppress(PathError, StoreError):
+            files.make_folder(self._paths.stamps)
+            files.make_folder(os.path.dirname(path))
+            files.write(self._paths.tmp, path, _identity(found), sync=False)
+
+    def remove(self, digest: Digest) -> None:
+        """Remove the stamp of a blob with other bytes."""
+        with suppress(PathError):
+            files.remove(self._paths.stamp(digest))
+
+    def remove_stray(self) -> None:
+        """Remove the stamps of blobs that are gone."""
+        for algorithm in HEX_LENGTH:
+            folder = f"{self._paths.stamps}/{algorithm}"
+            with suppress(PathError):
+                with path_errors("readdir", folder):
+                    names = os.listdir(folder)
+                for name in names:
+                    if files.regular(f"{self._paths.blobs}/{algorithm}/{name}") is None:
+                        files.remove(f"{folder}/{name}")
+
+
+def _identity(found: os.stat_result) -> bytes:
+    # Without the device, whose number changes from mount to mount on some file systems.
+    parts = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return " ".join(map(str, parts)).encode()

@@ -20,6 +20,7 @@ __all__ = [
     "allows",
     "disk_usage",
     "exists",
+    "is_full",
     "make_folder",
     "open_regular",
     "prepare",
@@ -146,6 +147,11 @@ def read(path: str) -> bytes | None:
 def allows(path: str, mode: int) -> bool:
     """Whether this process has access to a file; `mode` is ``os.R_OK``, ``os.W_OK`` or both."""
     return os.access(path, mode, effective_ids=True)
+
+
+def is_full(error: PathError) -> bool:
+    """Whether the disk is full, or the quota of the user is reached."""
+    return error.facts["errno"] in (errno.ENOSPC, errno.EDQUOT)
 
 
 def exists(path: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from towline.cancel import CancelToken
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from towline.store.layout.blobs import Blobs
+    from towline.store.layout.paths import StorePaths
     from towline.store.layout.record_store import RecordStore
 
 __all__ = ["Collected", "collect"]
@@ -53,9 +54,17 @@ def collect(blobs: Blobs, records: RecordStore) -> Collected:
     lock = locks.try_acquire(paths.store_lock)
     if lock is None:
         raise StoreError("store.busy", path=paths.root, holders=locks.holders(paths.holders))
-    with lock, locks.holder_file(paths.holders, "gc"), ExitStack() as stack:
+    with lock, ExitStack() as stack:
+        with suppress(PathError):  # a full disk: others then see that gc runs, but not where
+            stack.enter_context(locks.holder_file(paths.holders, "gc"))
+        with records.locked(freeing=True):
+            # Nothing was written so far, and on a full disk the rest needs some space.
+            partials = list(blobs.partial())
+            for blob in partials:
+                files.remove(blob.path)
+            _clear(paths)
         names = _repaired(blobs, records)
-        stack.enter_context(records.locked())
+        stack.enter_context(records.locked(freeing=True))
         found, faults = records.reader.all()
         needed: set[Digest] = set()
         for fault in faults:
@@ -65,18 +74,21 @@ def collect(blobs: Blobs, records: RecordStore) -> Collected:
             needed.update(record.blobs(), record.digests())
         needed |= _reached(blobs, records.oci_index.foreign())
         unneeded = [blob for blob in blobs.stored() if blob.digest not in needed]
-        partials = list(blobs.partial())
-        for blob in (*unneeded, *partials):
+        for blob in unneeded:
             files.remove(blob.path)
         blobs.stamps.remove_stray()
-        # Killed tasks left these files; no other task is running.
-        for folder in (paths.tmp, paths.blob_locks):
-            with path_errors("readdir", folder):
-                left = os.listdir(folder)
-            for name in left:
-                files.remove(f"{folder}/{name}")
+        records.finish(freeing=True)  # with the space that is free now
         size = sum(blob.size for blob in (*unneeded, *partials))
         return Collected(len(unneeded), len(partials), size, names)
+
+
+def _clear(paths: StorePaths) -> None:
+    """Remove the files that killed tasks have left; no other task is running."""
+    for folder in (paths.tmp, paths.blob_locks):
+        with path_errors("readdir", folder):
+            left = os.listdir(folder)
+        for name in left:
+            files.remove(f"{folder}/{name}")
 
 
 def _undecided(records: RecordStore, fault: StoreError) -> UndecidedRecord:

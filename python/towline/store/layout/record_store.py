@@ -9,13 +9,14 @@ from the records.
 
 from __future__ import annotations
 
+import os
 import time
 from collections import defaultdict
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
-from towline.errors import StoreError
+from towline.errors import PathError, StoreError, path_errors
 from towline.frozen import frozen, replace
 from towline.store.layout import files, locks, name_index
 from towline.store.layout.change_set import ChangeSet
@@ -52,20 +53,33 @@ class RecordStore:
     # --- changes, under the index lock --------------------------------------
 
     @contextmanager
-    def locked(self, cancel: CancelToken | None = None) -> Iterator[None]:
+    def locked(self, cancel: CancelToken | None = None, *, freeing: bool = False) -> Iterator[None]:
         """Return a context that holds the index lock; a change of a killed task is finished first.
+
+        Args:
+            cancel: ends the wait.
+            freeing: the caller frees space, so a full disk is no error; the records are right
+                also if the rest of a change is not finished.
 
         Raises:
             StoreError: ``store.newer``: a newer towline has changed the format meanwhile.
             PullCancelledError: the caller cancelled during the wait.
         """
         with locks.acquire(self.paths.index_lock, cancel=cancel):
+            self.finish(freeing=freeing)
+            yield
+
+    def finish(self, *, freeing: bool) -> None:
+        """Finish the change of a killed task, under the index lock; `freeing` as for `locked`."""
+        try:
             if read_version(self.paths) == FIRST:
                 # index.json has undecided names; the marker has it rebuilt without them.
                 files.write(self.paths.tmp, self.paths.unfinished, b"", sync=False)
                 write_version(self.paths, repaired=False)
             self._finish()
-            yield
+        except PathError as error:
+            if not freeing or not files.is_full(error):
+                raise
 
     def recover(self) -> None:
         """Finish the change of a killed task, unless another task holds the index lock."""
@@ -184,8 +198,26 @@ class RecordStore:
         else:
             rest = [other for other in self.reader.all_readable() if other.id != record.id]
             index = self.oci_index.rebuilt([*rest, left] if left else rest)
-        self._put([left] if left else [], index, {}, after, removed=() if left else (record.id,))
+        try:
+            self._put(
+                [left] if left else [], index, {}, after, removed=() if left else (record.id,)
+            )
+        except PathError as error:
+            if left is not None or not files.is_full(error):
+                raise
+            self._remove_without_space(record, after)
         return left
+
+    def _remove_without_space(self, record: Record, after: Mapping[str, tuple[str, ...]]) -> None:
+        """Remove an image on a full disk; index.json is written by the next change or gc."""
+        # Renaming the checksum sets the marker without new space; without a checksum, the next
+        # change writes index.json anyway.
+        with suppress(PathError), path_errors("rename", self.paths.unfinished):
+            os.replace(self.paths.index_checksum, self.paths.unfinished)
+        files.remove(self.paths.record(record.id))
+        for key, ids in after.items():
+            if not ids:
+                files.remove(self.paths.key(key))
 
     def replace(self, old: UndecidedRecord, new: Record | None) -> None:
         """Replace an undecided record, or remove it if `new` is None."""

@@ -239,7 +239,7 @@ class LayoutStore:
         Raises:
             StoreError: ``store.unknown_image``, ``store.ambiguous_id``.
         """
-        with self._records.locked():
+        with self._records.locked(freeing=True):
             try:
                 record, _ = self._find(name)
             except StoreError as error:

@@ -11,6 +11,7 @@ import click
 from towline.cli.flags import FORMAT, ROOT
 from towline.cli.show import print_error, print_json, print_lines, print_warning, size_text
 from towline.errors import StoreError, TowlineError
+from towline.go.go_quote import quote
 from towline.runtime.stores import open_store
 from towline.store.layout.gc import Collected
 from towline.store.layout.store import LayoutStore
@@ -187,6 +188,11 @@ def gc(root: Path) -> int:
     collected = Collected(0, 0, 0) if store is None else store.gc()
     for name in collected.names:
         print_warning(f"the image of the name {name} is unknown, so the name was removed")
+    if collected.kept:
+        kept = counted(collected.kept, "blob")
+        print_warning(f"kept {kept} of other tools, which may be about to use them")
+    for path in collected.damaged:
+        print_warning(f"kept the blobs listed in {quote(path)}; remove it if they are not needed")
     blobs = counted(collected.blobs, "blob")
     partials = counted(collected.partials, "partial blob")
     print_lines([f"removed {blobs} and {partials}, {size_text(collected.bytes)}"])

@@ -55,6 +55,7 @@ def test_commands_use_the_singular_for_one(tmp_path: Path) -> None:
     assert line("pull", "--quiet", f"oci-archive:{EXAMPLE}").status == 0
     assert line("verify").stdout.startswith("1 image, 3 blobs, ")
     (line.root / "blobs" / "sha256" / ("0" * 64)).write_bytes(b"x")
+    (line.root / "towline" / "stamps" / "sha256" / ("0" * 64)).write_bytes(b"")
     assert line("gc").stdout == "removed 1 blob and 0 partial blobs, 1 B\n"
     (line.root / "towline" / "partial" / "sha256" / ("0" * 64)).write_bytes(b"x")
     assert line("gc").stdout == "removed 0 blobs and 1 partial blob, 1 B\n"

@@ -115,6 +115,9 @@ class Blobs:
                     return
         self.make_folders(digest)
         files.write(self.paths.tmp, path, data, sync=self.power)
+        with suppress(PathError):  # the stamp shows gc that the file is not of another tool
+            if (written := files.regular(path)) is not None:
+                self.stamps.write(digest, written)
         self.sync_folder(digest)
 
     def get(self, digest: Digest) -> bytes:

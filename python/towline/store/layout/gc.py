@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -12,19 +14,22 @@ from towline.errors import PathError, StoreError, path_errors
 from towline.frozen import frozen
 from towline.name.digest import Digest, is_digest, parse_digest
 from towline.store.layout import files, locks
+from towline.store.layout.oci_index import is_own_line
 from towline.store.layout.records import UndecidedRecord
 from towline.store.layout.repair import repair
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from towline.store.layout.blobs import Blobs
+    from towline.store.layout.blobs import BlobFile, Blobs
     from towline.store.layout.paths import StorePaths
     from towline.store.layout.record_store import RecordStore
 
 __all__ = ["Collected", "collect"]
 
 _LARGEST_DOCUMENT = 32 << 20  # a larger blob is not parsed as a manifest
+_ATTEMPTS = 8  # while another tool writes index.json
+_YOUNG = 3600  # seconds in which another tool finishes a copy
 
 
 @frozen
@@ -35,12 +40,16 @@ class Collected:
         blobs, partials: the number of removed files.
         bytes: the size of all removed files.
         names: removed names of a store of version 1, which belong to no certain image (STORE-023).
+        kept: the number of blobs that nothing reaches, but that another tool may be about to use.
+        damaged: the files with a damaged index.json, whose blobs are kept (STORE-015).
     """
 
     blobs: int
     partials: int
     bytes: int
     names: tuple[str, ...] = ()
+    kept: int = 0
+    damaged: tuple[str, ...] = ()
 
 
 def collect(blobs: Blobs, records: RecordStore) -> Collected:
@@ -65,21 +74,79 @@ def collect(blobs: Blobs, records: RecordStore) -> Collected:
             _clear(paths)
         names = _repaired(blobs, records)
         stack.enter_context(records.locked(freeing=True))
-        found, faults = records.reader.all()
-        needed: set[Digest] = set()
-        for fault in faults:
-            undecided = _undecided(records, fault)
-            needed.update(*(each.blobs() for each in undecided.manifests), undecided.lists)
-        for record in found:
-            needed.update(record.blobs(), record.digests())
-        needed |= _reached(blobs, records.oci_index.foreign())
-        unneeded = [blob for blob in blobs.stored() if blob.digest not in needed]
+        own = _reached_by_records(records)
+        for _ in range(_ATTEMPTS):
+            base = records.oci_index.read()
+            unneeded, kept = _unneeded(blobs, records, own, base)
+            if not records.oci_index.changed_since(base):
+                break
+        else:
+            reason = "another program writes it again and again"
+            raise StoreError("store.index_unreadable", path=paths.index, reason=reason)
         for blob in unneeded:
             files.remove(blob.path)
         blobs.stamps.remove_stray()
         records.finish(freeing=True)  # with the space that is free now
         size = sum(blob.size for blob in (*unneeded, *partials))
-        return Collected(len(unneeded), len(partials), size, names)
+        return Collected(
+            len(unneeded), len(partials), size, names, kept, tuple(records.oci_index.damaged())
+        )
+
+
+def _reached_by_records(records: RecordStore) -> set[Digest]:
+    found, faults = records.reader.all()
+    reached: set[Digest] = set()
+    for fault in faults:
+        undecided = _undecided(records, fault)
+        reached.update(*(each.blobs() for each in undecided.manifests), undecided.lists)
+    for record in found:
+        reached.update(record.blobs(), record.digests())
+    return reached
+
+
+def _unneeded(
+    blobs: Blobs, records: RecordStore, own: set[Digest], base: bytes | None
+) -> tuple[list[BlobFile], int]:
+    """The blobs to remove, and the number of those that are kept for other tools (STORE-015).
+
+    Args:
+        blobs: the blobs of the store.
+        records: the records of the store.
+        own: what the records reach.
+        base: index.json.
+    """
+    index = records.oci_index
+    foreign = index.foreign(base)
+    damaged = index.damaged()
+    needed = own | _reached(blobs, foreign)
+    for data in damaged.values():
+        needed |= _reached(blobs, [{"digest": text} for text in _digests_in(data)])
+    # What other tools use is unknown if index.json is missing or was damaged.  Otherwise they may
+    # be in the middle of a copy, whose entry comes last.
+    unknown = base is None or bool(damaged)
+    unneeded, kept = [], 0
+    for blob in blobs.stored():
+        if blob.digest in needed:
+            continue
+        if (unknown or _is_young(blob)) and not blobs.stamps.exists(blob.digest):
+            kept += 1
+        else:
+            unneeded.append(blob)
+    return unneeded, kept
+
+
+def _is_young(blob: BlobFile) -> bool:
+    found = files.regular(blob.path)
+    if found is None:
+        return False
+    # A time in the future, as after the clock was set back, does not keep a blob forever.
+    return abs(time.time() - max(found.st_mtime, found.st_ctime)) < _YOUNG
+
+
+def _digests_in(data: bytes) -> set[str]:
+    """The digests in a damaged index.json, except in our own entries, which are in lines."""
+    foreign = b"\n".join(line for line in data.split(b"\n") if not is_own_line(line))
+    return {match.decode() for match in re.findall(rb"sha(?:256|384|512):[0-9a-f]+", foreign)}
 
 
 def _clear(paths: StorePaths) -> None:

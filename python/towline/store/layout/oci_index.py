@@ -5,25 +5,29 @@ layout, or one entry without a name if there is none; so other tools find all bl
 Entries of other tools are kept, and take precedence over our entry of the same name until that name
 is pulled again.  There is one entry per line, so that a change of one entry parses no other one.  A
 checksum in another file shows whether another tool has written the index since.
+
+Other tools take no lock: some truncate the file before they write it.  So a file that cannot be
+parsed counts as damaged only once nobody has written it for a while, and a damaged file is kept.
 """
 
 from __future__ import annotations
 
-import errno
 import json
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
-from towline.errors import PathError, StoreError
+from towline.errors import PathError, StoreError, path_errors
 from towline.frozen import frozen
 from towline.image.manifest import OCI_INDEX
 from towline.image.oci_layout import REF_NAME, is_layout_name
 from towline.name.digest import sha256_of
 from towline.store.layout import files
 from towline.store.layout.paths import StorePaths, is_id
+from towline.store.layout.stamps import is_settled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from towline.store.layout.records import Record
 
@@ -33,11 +37,14 @@ __all__ = [
     "OciIndex",
     "checksum_of",
     "entry_line",
+    "is_own_line",
     "shown_names",
 ]
 
 OURS = "dev.towline.image"  # "<id> <name>"; it differs from the name in an entry edited by others
 NAMELESS = ""
+_PAUSE, _LONGEST_WAIT = 0.05, 10.0  # seconds
+_MOST_DAMAGED = 9  # files that are kept
 
 
 def shown_names(record: Record) -> tuple[str, ...]:
@@ -59,6 +66,11 @@ def entry_line(record: Record, name: str) -> bytes:
             "annotations": annotations,
         }
     )
+
+
+def is_own_line(line: bytes) -> bool:
+    """Whether a line of index.json is an entry that towline wrote."""
+    return _is_ours(_entry_of(line.strip().removesuffix(b",")))
 
 
 def checksum_of(data: bytes) -> bytes:
@@ -102,16 +114,40 @@ class OciIndex:
 
     paths: StorePaths
 
-    def unchanged(self) -> bytes | None:
-        """Return the file if its last writer was towline, else None."""
+    def read(self) -> bytes | None:
+        """Return the file once no other tool is about to write it; None if it is missing.
+
+        Raises:
+            StoreError: ``store.index_unreadable``: it cannot be read now, or is being written.
+        """
+        end = time.monotonic() + _LONGEST_WAIT
+        while True:
+            data = self._data()
+            if data is None or self.is_own(data) or self._is_settled(data):
+                return data
+            if time.monotonic() > end:
+                reason = "another program is writing it"
+                raise StoreError("store.index_unreadable", path=self.paths.index, reason=reason)
+            time.sleep(_PAUSE)
+
+    def is_own(self, data: bytes) -> bool:
+        """Whether these are the bytes that towline wrote last."""
         try:
-            data = files.read(self.paths.index)
-            checksum = files.read(self.paths.index_checksum)
+            return files.read(self.paths.index_checksum) == checksum_of(data)
         except PathError:
-            return None
-        if data is None or checksum != checksum_of(data):
-            return None
-        return data
+            return False
+
+    def _is_settled(self, data: bytes) -> bool:
+        try:
+            self._parse(data)
+        except StoreError:
+            with path_errors("lstat", self.paths.index):
+                return is_settled(os.lstat(self.paths.index))
+        return True
+
+    def changed_since(self, base: bytes | None) -> bool:
+        """Whether the file has other bytes than `base`."""
+        return self._data() != base
 
     def shows(self, data: bytes, record: Record, names: Sequence[str]) -> bool:
         """Whether the file has the right entries for these names of an image."""
@@ -149,14 +185,17 @@ class OciIndex:
             lines.append(entry_line(left, NAMELESS))
         return _Document(document.head, lines).joined()
 
-    def rebuilt(self, records: Iterable[Record], taken: Sequence[str] = ()) -> bytes:
+    def rebuilt(
+        self, base: bytes | None, records: Iterable[Record], taken: Sequence[str] = ()
+    ) -> bytes:
         """Return the file made from the records and the entries of other tools.
 
         Args:
+            base: the present file, from `read`.
             records: all records, in which no name occurs twice.
             taken: names that were just pulled; entries of other tools with them are dropped.
         """
-        head, foreign = self._foreign()
+        head, foreign = self._foreign(base)
         lines = [_line(entry) for entry in foreign if _ref_name(entry) not in taken]
         shadowed = {_ref_name(entry) for entry in foreign}.difference(taken)
         for record in records:
@@ -169,17 +208,18 @@ class OciIndex:
         entries = self._parse(self._data() or EMPTY)["manifests"]
         return {_line(entry) for entry in entries if _is_ours(entry) and not _ref_name(entry)}
 
-    def foreign(self) -> Sequence[Any]:
-        """Return the entries of other tools.
+    def foreign(self, data: bytes | None) -> Sequence[Any]:
+        """Return the entries of other tools in a file from `read`.
 
         Raises:
             StoreError: ``store.index_damaged``.
         """
-        return self._read()[1]
+        return self._entries(data)[1]
 
     def foreign_names(self) -> set[str]:
-        """Return the names in the entries of other tools."""
-        return {name for entry in self.foreign() if (name := _ref_name(entry)) is not None}
+        """Return the names in the entries of other tools; raises as `names`."""
+        foreign = self.foreign(self._data())
+        return {name for entry in foreign if (name := _ref_name(entry)) is not None}
 
     def names(self) -> dict[str, bytes]:
         """Return the line of each name in the file, of our entries and those of other tools.
@@ -190,37 +230,47 @@ class OciIndex:
         entries = self._parse(self._data() or EMPTY)["manifests"]
         return {name: _line(entry) for entry in entries if (name := _ref_name(entry)) is not None}
 
-    def _foreign(self) -> tuple[Mapping[str, Any], Sequence[Any]]:
+    def damaged(self) -> dict[str, bytes]:
+        """Return the damaged files that were kept, which may have entries of other tools.
+
+        Raises:
+            StoreError: ``store.index_unreadable``.
+        """
+        kept = (path for path in self._damaged_paths() if files.exists(path))
+        return {path: self._data(path) or b"" for path in kept}
+
+    def _damaged_paths(self) -> Iterator[str]:
+        path, dot, suffix = self.paths.index_damaged.rpartition(".")
+        yield self.paths.index_damaged
+        for number in range(2, _MOST_DAMAGED + 1):
+            yield f"{path}-{number}{dot}{suffix}"
+
+    def _foreign(self, base: bytes | None) -> tuple[Mapping[str, Any], Sequence[Any]]:
         try:
-            return self._read()
-        except StoreError as error:
-            if error.code != "store.index_damaged":
-                raise
+            return self._entries(base)
+        except StoreError:
             # The damaged file may have entries of other tools, so it is kept for the user.
-            self._keep_damaged()
+            self._keep_damaged(base or b"")
             return _HEAD, ()
 
-    def _keep_damaged(self) -> None:
-        kept = self.paths.index_damaged
-        try:
-            data = files.read(self.paths.index) or b""
-        except PathError:  # too large to be copied
-            files.Prepared(self.paths.index, kept).put()
-        else:
-            files.write(self.paths.tmp, kept, data, sync=False)
+    def _keep_damaged(self, data: bytes) -> None:
+        for path in self._damaged_paths():
+            if not files.exists(path) or self._data(path) == data:
+                files.write(self.paths.tmp, path, data, sync=False)
+                return
+        raise StoreError(
+            "store.index_damaged", path=self.paths.index, reason="it was damaged several times"
+        )
 
-    def _data(self) -> bytes | None:
+    def _data(self, path: str = "") -> bytes | None:
+        path = path or self.paths.index
         try:
-            return files.read(self.paths.index)
+            return files.read(path)
         except PathError as error:
-            number = error.facts["errno"]
-            damaged = number == errno.EFBIG
-            code = "store.index_damaged" if damaged else "store.index_unreadable"
-            reason = os.strerror(number).lower()
-            raise StoreError(code, path=self.paths.index, reason=reason) from None
+            reason = os.strerror(error.facts["errno"]).lower()
+            raise StoreError("store.index_unreadable", path=path, reason=reason) from None
 
-    def _read(self) -> tuple[Mapping[str, Any], Sequence[Any]]:
-        data = self._data()
+    def _entries(self, data: bytes | None) -> tuple[Mapping[str, Any], Sequence[Any]]:
         if data is None:
             return _HEAD, ()
         document = self._parse(data)

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RecordStore"]
 
+_ATTEMPTS = 8  # to write index.json while another tool writes it too
+
 
 @frozen
 class RecordStore:
@@ -139,16 +141,17 @@ class RecordStore:
             changes.put(new)
         for record in losing:
             changes.put(record)
-        data = self.oci_index.unchanged()
+        base = self.oci_index.read()
+        data = base if base is not None and self.oci_index.is_own(base) else None
         unchanged = new == present and not after and len(changes.after) == 1
         if unchanged and data and self.oci_index.shows(data, new, names):
             return new
         if data is None or placement.moves or placement.absorbed:
-            index = self.oci_index.rebuilt(self._with_changes(changes), names)
+            index = self.oci_index.rebuilt(base, self._with_changes(changes), names)
         else:
             others = [record for record in changes.records() if record.id != new.id]
             index = self.oci_index.with_names(data, new, names, others)
-        self._put(changes.writes, index, before, after, removed=changes.removed())
+        self._put(changes.writes, (base, index), before, after, removed=changes.removed())
         return new
 
     def _refuse_foreign_digest(self, wanted: str, manifest: StoredManifest) -> None:
@@ -192,16 +195,17 @@ class RecordStore:
             key: tuple(other for other in self.reader.known(key) if other != record.id)
             for key in (record.lookup_keys() if left is None else removed)
         }
-        data = self.oci_index.unchanged()
+        base = self.oci_index.read()
+        data = base if base is not None and self.oci_index.is_own(base) else None
         if data is not None:
             index = self.oci_index.without(data, record, removed, left)
         else:
             rest = [other for other in self.reader.all_readable() if other.id != record.id]
-            index = self.oci_index.rebuilt([*rest, left] if left else rest)
+            index = self.oci_index.rebuilt(base, [*rest, left] if left else rest)
+        changed = [left] if left else []
+        gone = () if left else (record.id,)
         try:
-            self._put(
-                [left] if left else [], index, {}, after, removed=() if left else (record.id,)
-            )
+            self._put(changed, (base, index), {}, after, removed=gone)
         except PathError as error:
             if left is not None or not files.is_full(error):
                 raise
@@ -265,13 +269,22 @@ class RecordStore:
     def _put(
         self,
         changed: Sequence[Record],
-        index: bytes,
+        index: tuple[bytes | None, bytes],
         before: Mapping[str, tuple[str, ...]],
         after: Mapping[str, tuple[str, ...]],
         *,
         removed: Sequence[str] = (),
     ) -> None:
-        """Write all files to ``tmp/``, then rename them in order and remove records."""
+        """Write all files to ``tmp/``, then rename them in order and remove records.
+
+        Args:
+            changed: the records to write.
+            index: index.json, before and after the change.
+            before: the IDs of lookup files while the records change.
+            after: the IDs of lookup files afterwards.
+            removed: the IDs of the records to remove.
+        """
+        base, content = index
         with ExitStack() as stack:
 
             def prepare(target: str, data: bytes, *, sync: bool) -> files.Prepared:
@@ -291,8 +304,10 @@ class RecordStore:
                 path = self.paths.record(record.id)
                 first.append(prepare(path, encode_record(record), sync=True))
             last = lookups({key: ids for key, ids in after.items() if ids != before.get(key)})
-            last.append(prepare(self.paths.index, index, sync=True))
-            last.append(prepare(self.paths.index_checksum, checksum_of(index), sync=False))
+            indexes = (
+                prepare(self.paths.index, content, sync=True),
+                prepare(self.paths.index_checksum, checksum_of(content), sync=False),
+            )
             with self._marked():
                 for prepared in first:
                     prepared.put()
@@ -305,6 +320,12 @@ class RecordStore:
                 for key, ids in after.items():
                     if not ids:
                         files.remove(self.paths.key(key))
+                if self.oci_index.changed_since(base):
+                    # Another tool has written it since, perhaps with new entries.
+                    self._write_index(list(reversed(self.reader.all_readable())))
+                else:
+                    for prepared in indexes:
+                        prepared.put()
                 if self.power:
                     files.sync_folder(self.paths.root)
 
@@ -322,6 +343,19 @@ class RecordStore:
             for key in record.lookup_keys():
                 wanted[key].append(record.id)
         name_index.rebuild(self.paths, wanted, {str(error.facts["id"]) for error in damaged})
-        index = self.oci_index.rebuilt(reversed(records))
-        files.write(tmp, self.paths.index, index, sync=True)
-        files.write(tmp, self.paths.index_checksum, checksum_of(index), sync=False)
+        self._write_index(list(reversed(records)))
+
+    def _write_index(self, records: Sequence[Record]) -> None:
+        """Write index.json from the records, oldest first, and the entries of other tools."""
+        paths = self.paths
+        for _ in range(_ATTEMPTS):
+            base = self.oci_index.read()
+            content = self.oci_index.rebuilt(base, records)
+            prepared = files.prepare(paths.tmp, paths.index, content, sync=True)
+            if not self.oci_index.changed_since(base):
+                prepared.put()
+                files.write(paths.tmp, paths.index_checksum, checksum_of(content), sync=False)
+                return
+            prepared.drop()
+        reason = "another program writes it again and again"
+        raise StoreError("store.index_unreadable", path=paths.index, reason=reason)

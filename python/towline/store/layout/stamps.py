@@ -49,6 +49,12 @@ class Stamps:
         except PathError:
             return False
 
+    def exists(self, digest: Digest) -> bool:
+        """Whether towline has hashed a file of this blob, which may have changed since."""
+        with suppress(PathError):
+            return files.exists(self._paths.stamp(digest))
+        return False
+
     def write(self, digest: Digest, found: os.stat_result) -> None:
         """Record that the bytes of this file were hashed and have the digest."""
         path = self._paths.stamp(digest)

@@ -1,0 +1,239 @@
+"""Other tools write to the layout at the same time, and take no lock."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.store_images import Made, blob_path, make, put
+from towline.errors import StoreError
+from towline.image.oci_layout import REF_NAME
+from towline.name.digest import parse_digest
+from towline.store.layout import oci_index
+from towline.store.layout.oci_index import OciIndex
+from towline.store.layout.store import LayoutStore, open_store
+
+pytestmark = pytest.mark.clause("STORE-015")
+
+THEIRS = make(b"theirs", names=["theirs"])
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LayoutStore:
+    """A store with one image."""
+    opened = open_store(tmp_path / "store")
+    put(opened, make(b"ours", names=["localhost/ours:1"]))
+    return opened
+
+
+def copy_blobs(store: LayoutStore, made: Made = THEIRS) -> list[Path]:
+    """Write the blobs of an image as another tool does; return their paths."""
+    manifest = made.plan.manifest
+    blobs = {
+        str(manifest.digest): manifest.data,
+        f"sha256:{made.plan.id}": made.plan.config,
+        **made.blobs,
+    }
+    paths = []
+    for digest, data in blobs.items():
+        paths.append(Path(blob_path(store, parse_digest(digest))))
+        paths[-1].write_bytes(data)
+    return paths
+
+
+def with_entry(data: bytes, made: Made = THEIRS) -> bytes:
+    """An index.json to which another tool has added an image, in its own format."""
+    document = json.loads(data)
+    manifest = made.plan.manifest
+    entry = {
+        "mediaType": manifest.media_type,
+        "digest": str(manifest.digest),
+        "size": len(manifest.data),
+        "annotations": {REF_NAME: made.plan.names[0]},
+    }
+    document["manifests"].append(entry)
+    return json.dumps(document).encode()
+
+
+def index_of(store: LayoutStore) -> Path:
+    return Path(store.root, "index.json")
+
+
+def names(store: LayoutStore) -> set[str]:
+    """The names in index.json."""
+    entries = json.loads(index_of(store).read_bytes())["manifests"]
+    return {entry["annotations"][REF_NAME] for entry in entries}
+
+
+def age(path: Path, seconds: float) -> None:
+    """Set the time of the last change of a file, which is younger by its inode."""
+    then = time.time() - seconds
+    os.utime(path, (then, then))
+
+
+def test_an_index_that_is_being_written_is_not_damaged(store: LayoutStore) -> None:
+    """A pull waits until the other tool has written the rest."""
+    copy_blobs(store)
+    path = index_of(store)
+    data = with_entry(path.read_bytes())
+    path.write_bytes(data[: len(data) // 2])
+
+    def finish() -> None:
+        path.write_bytes(data)
+
+    timer = threading.Timer(0.5, finish)
+    timer.start()
+    put(store, make(b"more", names=["localhost/more:1"]))
+    timer.join()
+    assert names(store) == {"localhost/ours:1", "localhost/more:1", "theirs"}
+    assert not Path(store.root, "towline/index.damaged.json").exists()
+
+
+def test_an_index_that_is_written_without_end_fails_the_pull(
+    store: LayoutStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is left to the other tool, and the images are unchanged."""
+    path = index_of(store)
+    path.write_bytes(b"{")
+    monkeypatch.setattr(oci_index, "_LONGEST_WAIT", 0.1)
+    with pytest.raises(StoreError) as caught:
+        put(store, make(b"more", names=["localhost/more:1"]))
+    assert caught.value.code == "store.index_unreadable"
+    assert path.read_bytes() == b"{"
+    assert [image.names for image in store.images()] == [("localhost/ours:1",)]
+
+
+@pytest.mark.parametrize("operation", ["pull", "remove", "rebuild"])
+def test_an_entry_that_is_added_before_the_rename_is_kept(
+    store: LayoutStore, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    """The file is compared just before it is replaced."""
+    copy_blobs(store)
+    changed_since = OciIndex.changed_since
+    added: list[bool] = []
+
+    def adding(self: OciIndex, base: bytes | None) -> bool:
+        if not added:
+            added.append(True)
+            path = index_of(store)
+            path.write_bytes(with_entry(path.read_bytes()))
+        return changed_since(self, base)
+
+    monkeypatch.setattr(OciIndex, "changed_since", adding)
+    if operation == "pull":
+        put(store, make(b"more", names=["localhost/more:1"]))
+    elif operation == "remove":
+        store.remove("localhost/ours:1")
+    else:
+        Path(store.root, "towline/unfinished").touch()
+        open_store(store.root)
+    assert added
+    assert "theirs" in names(store)
+    assert store.verify().clean
+
+
+def test_an_entry_that_is_added_during_gc_keeps_its_blobs(
+    store: LayoutStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The index is read again before the first blob is removed."""
+    paths = copy_blobs(store)
+    changed_since = OciIndex.changed_since
+    added: list[bool] = []
+
+    def adding(self: OciIndex, base: bytes | None) -> bool:
+        if not added:
+            added.append(True)
+            path = index_of(store)
+            path.write_bytes(with_entry(path.read_bytes()))
+        return changed_since(self, base)
+
+    monkeypatch.setattr(OciIndex, "changed_since", adding)
+    assert store.gc().blobs == 0
+    assert all(path.exists() for path in paths)
+
+
+def test_gc_keeps_the_young_blobs_of_an_unfinished_copy(store: LayoutStore) -> None:
+    """Where other tools have entries; old ones, and those that towline stored, are removed."""
+    first = make(b"first", names=["first"])
+    copy_blobs(store, first)
+    path = index_of(store)
+    path.write_bytes(with_entry(path.read_bytes(), first))
+    paths = copy_blobs(store)
+    put(store, make(b"dropped", names=["localhost/dropped:1"]))
+    store.remove("localhost/dropped:1")
+    collected = store.gc()
+    assert (collected.blobs, collected.kept) == (3, 3)
+    assert all(path.exists() for path in paths)
+
+
+@pytest.mark.parametrize("seconds", [-10_000_000, 10_000], ids=["future", "old"])
+def test_gc_removes_blobs_with_odd_times(
+    store: LayoutStore, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    """An old copy was given up, and a time in the future is no reason to keep a blob forever."""
+    path = index_of(store)
+    path.write_bytes(with_entry(path.read_bytes(), make(b"first", names=["first"])))
+    copy_blobs(store)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + seconds)
+    assert store.gc().blobs == 3
+
+
+def damage(store: LayoutStore, data: bytes) -> None:
+    """Leave an index.json that cannot be parsed, some time ago, and have it rebuilt."""
+    path = index_of(store)
+    path.write_bytes(data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(oci_index, "is_settled", lambda found: True)
+        put(store, make(b"more", names=["localhost/more:1"]))
+
+
+def test_gc_keeps_what_a_damaged_index_reaches(store: LayoutStore) -> None:
+    """The entries of other tools are unknown; but images that the store removed are collected."""
+    paths = copy_blobs(store)
+    ours = store.image("localhost/ours:1")
+    own = index_of(store).read_bytes()
+    theirs = json.dumps(json.loads(with_entry(own))["manifests"][-1]).encode()
+    damage(store, own.replace(b"\n]}\n", b",\n" + theirs))
+    store.remove(ours.id)
+    collected = store.gc()
+    assert (collected.blobs, collected.kept) == (3, 0)
+    assert collected.damaged == (f"{store.root}/towline/index.damaged.json",)
+    assert all(path.exists() for path in paths)
+    Path(store.root, "towline/index.damaged.json").unlink()
+    for path in paths:
+        age(path, 1e6)
+    assert store.gc().blobs == 3
+
+
+def test_each_damaged_index_is_kept(store: LayoutStore) -> None:
+    """A second one, such as an empty file, does not replace the first."""
+    paths = copy_blobs(store)
+    whole = with_entry(index_of(store).read_bytes())
+    damage(store, whole[:-2])
+    damage(store, b"")
+    damage(store, whole[:-2])
+    kept = sorted(path.name for path in Path(store.root, "towline").glob("index.damaged*"))
+    assert kept == ["index.damaged-2.json", "index.damaged.json"]
+    store.gc()
+    assert all(path.exists() for path in paths)
+
+
+@pytest.mark.parametrize("kind", ["missing", "link"])
+def test_gc_without_an_index_keeps_what_it_has_not_hashed(store: LayoutStore, kind: str) -> None:
+    """Another tool may be about to replace the file."""
+    paths = copy_blobs(store)
+    path = index_of(store)
+    path.unlink()
+    if kind == "link":
+        path.symlink_to("nowhere")
+    for each in paths:
+        age(each, 1e6)
+    collected = store.gc()
+    assert (collected.blobs, collected.kept) == (0, 3)
+    assert all(each.exists() for each in paths)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 from pathlib import Path
@@ -70,10 +69,10 @@ def names(store: LayoutStore) -> set[str]:
     return {entry["annotations"][REF_NAME] for entry in entries}
 
 
-def age(path: Path, seconds: float) -> None:
-    """Set the time of the last change of a file, which is younger by its inode."""
-    then = time.time() - seconds
-    os.utime(path, (then, then))
+def in_a_week(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All files are old."""
+    later = time.time() + 7 * 24 * 3600
+    monkeypatch.setattr(time, "time", lambda: later)
 
 
 def test_an_index_that_is_being_written_is_not_damaged(store: LayoutStore) -> None:
@@ -193,7 +192,9 @@ def damage(store: LayoutStore, data: bytes) -> None:
         put(store, make(b"more", names=["localhost/more:1"]))
 
 
-def test_gc_keeps_what_a_damaged_index_reaches(store: LayoutStore) -> None:
+def test_gc_keeps_what_a_damaged_index_reaches(
+    store: LayoutStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The entries of other tools are unknown; but images that the store removed are collected."""
     paths = copy_blobs(store)
     ours = store.image("localhost/ours:1")
@@ -206,8 +207,7 @@ def test_gc_keeps_what_a_damaged_index_reaches(store: LayoutStore) -> None:
     assert collected.damaged == (f"{store.root}/towline/index.damaged.json",)
     assert all(path.exists() for path in paths)
     Path(store.root, "towline/index.damaged.json").unlink()
-    for path in paths:
-        age(path, 1e6)
+    in_a_week(monkeypatch)
     assert store.gc().blobs == 3
 
 
@@ -225,15 +225,16 @@ def test_each_damaged_index_is_kept(store: LayoutStore) -> None:
 
 
 @pytest.mark.parametrize("kind", ["missing", "link"])
-def test_gc_without_an_index_keeps_what_it_has_not_hashed(store: LayoutStore, kind: str) -> None:
+def test_gc_without_an_index_keeps_what_it_has_not_hashed(
+    store: LayoutStore, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
     """Another tool may be about to replace the file."""
     paths = copy_blobs(store)
     path = index_of(store)
     path.unlink()
     if kind == "link":
         path.symlink_to("nowhere")
-    for each in paths:
-        age(each, 1e6)
+    in_a_week(monkeypatch)
     collected = store.gc()
     assert (collected.blobs, collected.kept) == (0, 3)
     assert all(each.exists() for each in paths)

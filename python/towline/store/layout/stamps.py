@@ -5,7 +5,8 @@ a blob counts as stored only with a stamp: a small file that has the identity of
 when it was hashed.  A blob without a stamp, or whose file has changed since, is hashed once more.
 
 A stamp only saves a further hash: if it cannot be read or written, nothing fails.  So no lock
-protects it; a pull writes it, and whoever finds other bytes removes it.
+protects it; a pull writes it, and whoever finds other bytes empties it.  It also shows gc that the
+file was not written by another tool.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ __all__ = ["Stamps", "is_settled"]
 
 # A change within one tick of the clock of the file system may be invisible; the coarsest has 2 s.
 _TICK = 2_000_000_000  # nanoseconds
+_TRUNCATE = os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def is_settled(found: os.stat_result) -> bool:
@@ -63,10 +65,11 @@ class Stamps:
             files.make_folder(os.path.dirname(path))
             files.write(self._paths.tmp, path, _identity(found), sync=False)
 
-    def remove(self, digest: Digest) -> None:
-        """Remove the stamp of a blob with other bytes."""
-        with suppress(PathError):
-            files.remove(self._paths.stamp(digest))
+    def invalidate(self, digest: Digest) -> None:
+        """Empty the stamp of a blob with other bytes; it still shows whose file it is."""
+        path = self._paths.stamp(digest)
+        with suppress(PathError), path_errors("write", path):
+            os.close(os.open(path, _TRUNCATE))
 
     def remove_stray(self) -> None:
         """Remove the stamps of blobs that are gone."""

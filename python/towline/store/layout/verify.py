@@ -124,7 +124,7 @@ class _Check:
             self.sizes[digest] = size
         else:
             self.failed.add(digest)
-            self.store.stamps.remove(digest)  # so that the next pull replaces it
+            self.store.stamps.invalidate(digest)  # so that the next pull replaces it
             self.faults.append(
                 StoreError("store.blob_damaged", digest=digest, got=got, size=size, path=path)
             )

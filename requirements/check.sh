@@ -24,9 +24,11 @@ python_version() {
 
 if [[ -x $venv/bin/python ]]; then
   found=$(python_version "$venv/bin/python" || true)
-  if ! at_least "${found:-0}" "$least_python"; then
-    missing "the environment $venv has Python ${found:-that does not run}, but $least_python or" \
-      "newer is needed: deactivate or remove it."
+  if [[ -z $found ]]; then
+    missing "the Python of the environment $venv does not run: remove the environment."
+  elif ! at_least "$found" "$least_python"; then
+    missing "the environment $venv has Python $found, but $least_python or newer is needed:" \
+      "deactivate or remove it."
   elif ! "$venv/bin/python" -c 'import pip' 2>/dev/null; then
     missing "the environment $venv has no pip: run $venv/bin/python -m ensurepip."
   fi

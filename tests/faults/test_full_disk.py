@@ -29,7 +29,8 @@ def full_disk(writes: int) -> Iterator[None]:
     def limited(name: str) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
             nonlocal left
-            creates = name != "open" or (args[1] & os.O_CREAT and not os.path.lexists(args[0]))
+            present = name in ("open", "mkdir") and os.path.lexists(args[0])
+            creates = not present and (name != "open" or args[1] & os.O_CREAT)
             if creates:
                 if left <= 0:
                     raise OSError(errno.ENOSPC, "full")
@@ -73,6 +74,7 @@ def test_an_image_is_removed_and_its_space_freed(tmp_path: Path, writes: int, ma
     if marked:
         Path(store.root, "towline/unfinished").touch()
     with full_disk(writes):
+        store = open_store(store.root)
         removed = store.remove(image.id)
         assert (removed.id, removed.image) == (image.id, True)
         assert [each.names for each in store.images()] == [(KEPT,)]
@@ -98,8 +100,8 @@ def test_a_name_is_removed_or_nothing_is_changed(tmp_path: Path, writes: int) ->
             store.remove(OLD)
         except PathError as error:
             failure = error.facts["errno"]
+    assert failure is None or writes < 12
     if failure is None:
-        assert writes > 3
         assert store.image("localhost/old:2").names == ("localhost/old:2",)
     else:
         assert failure == errno.ENOSPC

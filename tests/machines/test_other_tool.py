@@ -1,7 +1,7 @@
 """Another tool, which takes no lock, writes images into the layout between the steps of towline.
 
-It writes the blobs first, then truncates index.json, writes it in two parts, and may be killed at
-any step, as skopeo.
+It writes the blobs first, then truncates index.json and writes it in two parts, as skopeo does.  It
+may be killed at any step.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ class SharedLayout(RuleBasedStateMachine):
         self.theirs: set[int] = set()
         self.copied: int | None = None  # its blobs are there, its entry is not
         self.rest: bytes | None = None  # of index.json, which is half written
+        self.broken = False  # index.json is half written, and nobody will write the rest
+        self.lost: set[int] = set()  # entries in an index.json that was damaged
 
     @initialize()
     def begin(self) -> None:
@@ -69,8 +71,17 @@ class SharedLayout(RuleBasedStateMachine):
             call()
         except StoreError as error:
             code = error.code
-        assert not code or (code == "store.index_unreadable" and self.rest is not None)
+        busy = code == "store.index_busy" and self.rest is not None
+        damaged = code == "store.index_damaged" and self.broken
+        assert not code or busy or damaged
         return not code
+
+    def changed(self) -> None:
+        """The index was written again, without the entries that were damaged."""
+        if self.broken:
+            self.broken = False
+            self.lost |= self.theirs
+            self.theirs = set()
 
     # --- towline ------------------------------------------------------------
 
@@ -78,6 +89,7 @@ class SharedLayout(RuleBasedStateMachine):
     def pull(self, number: int) -> None:
         if self.attempt(lambda: put(self.store, OURS[number])):
             self.ours.add(number)
+            self.changed()
 
     @precondition(lambda self: self.ours)
     @rule(data=st.data())
@@ -85,6 +97,7 @@ class SharedLayout(RuleBasedStateMachine):
         number = data.draw(st.sampled_from(sorted(self.ours)))
         if self.attempt(lambda: self.store.remove(OURS[number].plan.id)):
             self.ours.remove(number)
+            self.changed()
 
     @rule()
     def collect(self) -> None:
@@ -104,7 +117,7 @@ class SharedLayout(RuleBasedStateMachine):
                 self.path(digest).write_bytes(data)
         self.copied = number
 
-    @precondition(lambda self: self.copied is not None and self.rest is None)
+    @precondition(lambda self: self.copied is not None and self.rest is None and not self.broken)
     @rule(share=st.floats(0, 1))
     def write_half_of_the_index(self, share: float) -> None:
         assert self.copied is not None
@@ -137,6 +150,12 @@ class SharedLayout(RuleBasedStateMachine):
         self.theirs.add(self.copied)
         self.copied = self.rest = None
 
+    @precondition(lambda self: self.rest is not None)
+    @rule()
+    def die_while_writing(self) -> None:
+        self.broken = True
+        self.copied = self.rest = None
+
     @precondition(lambda self: self.copied is not None and self.rest is None)
     @rule()
     def give_up(self) -> None:
@@ -146,14 +165,14 @@ class SharedLayout(RuleBasedStateMachine):
 
     @invariant()
     def finished_entries_stay(self) -> None:
-        if self.rest is None and hasattr(self, "index"):
+        if self.rest is None and not self.broken and hasattr(self, "index"):
             entries = json.loads(self.index.read_bytes())["manifests"]
             named = {entry.get("annotations", {}).get(REF_NAME) for entry in entries}
             assert {THEIRS[number].plan.names[0] for number in self.theirs} <= named
 
     @invariant()
     def their_blobs_stay(self) -> None:
-        for number in self.theirs:
+        for number in self.theirs | self.lost:
             for digest, data in blobs_of(THEIRS[number]).items():
                 assert self.path(digest).read_bytes() == data
 

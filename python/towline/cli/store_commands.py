@@ -188,11 +188,16 @@ def gc(root: Path) -> int:
     collected = Collected(0, 0, 0) if store is None else store.gc()
     for name in collected.names:
         print_warning(f"the image of the name {name} is unknown, so the name was removed")
-    if collected.kept:
-        kept = counted(collected.kept, "blob")
-        print_warning(f"kept {kept} of other tools, which may be about to use them")
-    for path in collected.damaged:
-        print_warning(f"kept the blobs listed in {quote(path)}; remove it if they are not needed")
+    if collected.kept_blobs:
+        kept = counted(collected.kept_blobs, "blob")
+        print_warning(
+            f"kept {kept} that towline did not store, since another tool may be copying an image"
+        )
+    for path in collected.damaged_indexes:
+        print_warning(
+            f"{quote(path)} is a damaged index.json, so its blobs are kept; remove the file to free"
+            " them"
+        )
     blobs = counted(collected.blobs, "blob")
     partials = counted(collected.partials, "partial blob")
     print_lines([f"removed {blobs} and {partials}, {size_text(collected.bytes)}"])

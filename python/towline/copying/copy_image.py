@@ -102,8 +102,9 @@ class Copying:
                     self._check_diff_ids(plan.layers, ingest)
                 self.cancel.raise_if_cancelled()
                 image = ingest.publish()
-        verified = ("blobs", "diff-ids") if self.verify_diff_ids else ("blobs",)
-        return CopiedImage(image, verified)
+        # The config of schema 1 is made of the diff IDs, so nothing was compared.
+        compared = self.verify_diff_ids and isinstance(manifest, Manifest)
+        return CopiedImage(image, ("blobs", "diff-ids") if compared else ("blobs",))
 
     def _refuse_foreign_os(self, config: ImageConfig) -> None:
         if self.rules.foreign_os == "refuse-windows":  # PULL-016

@@ -6,6 +6,7 @@ Sources: the OCI image specification; the order of the checks is the original's 
 from __future__ import annotations
 
 import re
+from functools import total_ordering
 
 from towline.errors import InvalidNameError
 from towline.frozen import frozen
@@ -18,6 +19,7 @@ _ALGORITHM = re.compile(r"[a-z0-9]+(?:[.+_-][a-z0-9]+)*")
 _HEX = re.compile(r"[a-f0-9]+")
 
 
+@total_ordering
 @frozen
 class Digest:
     """A digest: a known algorithm and lower-case hex of its length.  `Digest.parse` checks both."""
@@ -33,7 +35,9 @@ class Digest:
     def __str__(self) -> str:
         return f"{self.algorithm}:{self.hex}"
 
-    def __lt__(self, other: Digest) -> bool:
+    def __lt__(self, other: object) -> bool:
+        if not isinstance(other, Digest):
+            return NotImplemented
         return (self.algorithm, self.hex) < (other.algorithm, other.hex)
 
 

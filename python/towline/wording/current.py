@@ -229,7 +229,7 @@ _OWN: Mapping[str, Template] = {
     "platform.none": lambda facts: (
         f"the {facts['list_kind']} has no image for {facts['wanted']}; it has "
         + (_listed(facts["available"]) or "no images")
-        + " (select one of them as the platform)"
+        + ("; select one of these platforms" if facts["available"] else "")
     ),
     "pull.all_failed": _attempts,
     "pull.failed": _attempts,
@@ -302,7 +302,7 @@ _OWN: Mapping[str, Template] = {
     ),
     "verify.diff_id_count": (
         "the config lists {diff_ids:diff ID} and the manifest {layers:layer}, so the layers cannot"
-        " be compared with the config; the image may be damaged or no container image"
+        " be compared with the config; pull without the option verify-diff-ids to store the image"
     ),
     "verify.digest": (
         "the received data does not have the requested digest: wanted {want}, got {got}"
@@ -320,7 +320,7 @@ STEPS: Mapping[str, Template] = {
     "applying-layer": "layer {digest}: ",
     "asking-mirrors": _after_mirrors,
     "getting-config-info": "the config of the manifest: ",
-    "opening-store": "cannot use the store {path!q} (another root selects another store): ",
+    "opening-store": "cannot use the store {path!q} (choose another root): ",
     "parsing-config": "reading the image config: ",
     "parsing-destination": "the destination {name!q}: ",
     "parsing-policy": "cannot use the signature policy {path}: ",

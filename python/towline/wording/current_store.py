@@ -41,6 +41,11 @@ STORE: Mapping[str, Template] = {
         " another name for this one"
     ),
     "store.incomplete": "cannot store the image {id}: its blob {digest} is missing",
+    "store.index_busy": ("another program keeps writing {path!q}; try again when it has finished"),
+    "store.index_copies": (
+        "{path!q} and its numbered neighbours are {count} damaged copies of index.json; remove them"
+        " if no other tool needs the images that they list, and try again"
+    ),
     "store.index_damaged": (
         "cannot read {path!q}: {reason}; the next pull into the store creates it again"
     ),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.support.store_images import Made, blob_path, make, put
-from towline.errors import StoreError
+from towline.cancel import CancelToken
+from towline.errors import PullCancelledError, StoreError
 from towline.image.oci_layout import REF_NAME
 from towline.name.digest import parse_digest
 from towline.store.layout import oci_index
@@ -75,20 +75,24 @@ def in_a_week(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time", lambda: later)
 
 
-def test_an_index_that_is_being_written_is_not_damaged(store: LayoutStore) -> None:
+def test_an_index_that_is_being_written_is_not_damaged(
+    store: LayoutStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A pull waits until the other tool has written the rest."""
     copy_blobs(store)
     path = index_of(store)
     data = with_entry(path.read_bytes())
     path.write_bytes(data[: len(data) // 2])
+    waits: list[float] = []
 
-    def finish() -> None:
+    def finish(self: CancelToken, seconds: float) -> None:
+        waits.append(seconds)
         path.write_bytes(data)
 
-    timer = threading.Timer(0.5, finish)
-    timer.start()
+    monkeypatch.setattr(CancelToken, "wait", finish)
+    monkeypatch.setattr(oci_index, "is_settled", lambda found: False)
     put(store, make(b"more", names=["localhost/more:1"]))
-    timer.join()
+    assert len(waits) == 1
     assert names(store) == {"localhost/ours:1", "localhost/more:1", "theirs"}
     assert not Path(store.root, "towline/index.damaged.json").exists()
 
@@ -99,12 +103,60 @@ def test_an_index_that_is_written_without_end_fails_the_pull(
     """The file is left to the other tool, and the images are unchanged."""
     path = index_of(store)
     path.write_bytes(b"{")
-    monkeypatch.setattr(oci_index, "_LONGEST_WAIT", 0.1)
+    monkeypatch.setattr(oci_index, "_LONGEST_WAIT", 0.0)
+    monkeypatch.setattr(oci_index, "is_settled", lambda found: False)
     with pytest.raises(StoreError) as caught:
         put(store, make(b"more", names=["localhost/more:1"]))
-    assert caught.value.code == "store.index_unreadable"
+    assert caught.value.code == "store.index_busy"
     assert path.read_bytes() == b"{"
     assert [image.names for image in store.images()] == [("localhost/ours:1",)]
+
+
+def test_the_wait_for_another_tool_is_cancelled(
+    store: LayoutStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The images are unchanged."""
+    index_of(store).write_bytes(b"{")
+    monkeypatch.setattr(oci_index, "is_settled", lambda found: False)
+    made, token = make(b"ours", names=["localhost/more:1"]), CancelToken()
+    with store.begin(made.plan, cancel=token) as ingest:
+        monkeypatch.setattr(
+            CancelToken, "wait", lambda self, seconds: self.cancel() or _raise(self)
+        )
+        with pytest.raises(PullCancelledError):
+            ingest.publish()
+    assert [image.names for image in store.images()] == [("localhost/ours:1",)]
+
+
+def _raise(token: CancelToken) -> None:
+    token.raise_if_cancelled()
+
+
+def test_a_pulled_name_is_taken_from_an_entry_of_that_moment(
+    store: LayoutStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another tool adds an entry with the name of the pull just before the rename."""
+    theirs = make(b"theirs", names=["localhost/more:1"])
+    copy_blobs(store, theirs)
+    changed_since = OciIndex.changed_since
+    added: list[bool] = []
+
+    def adding(self: OciIndex, base: bytes | None) -> bool:
+        if not added:
+            added.append(True)
+            path = index_of(store)
+            path.write_bytes(with_entry(path.read_bytes(), theirs))
+        return changed_since(self, base)
+
+    monkeypatch.setattr(OciIndex, "changed_since", adding)
+    made = make(b"more", names=["localhost/more:1"])
+    put(store, made)
+    entries = json.loads(index_of(store).read_bytes())["manifests"]
+    found = [
+        each["digest"] for each in entries if each["annotations"][REF_NAME] == made.plan.names[0]
+    ]
+    assert found == [str(made.plan.manifest.digest)]
+    assert store.verify().clean
 
 
 @pytest.mark.parametrize("operation", ["pull", "remove", "rebuild"])
@@ -166,7 +218,7 @@ def test_gc_keeps_the_young_blobs_of_an_unfinished_copy(store: LayoutStore) -> N
     put(store, make(b"dropped", names=["localhost/dropped:1"]))
     store.remove("localhost/dropped:1")
     collected = store.gc()
-    assert (collected.blobs, collected.kept) == (3, 3)
+    assert (collected.blobs, collected.kept_blobs) == (3, 3)
     assert all(path.exists() for path in paths)
 
 
@@ -203,8 +255,8 @@ def test_gc_keeps_what_a_damaged_index_reaches(
     damage(store, own.replace(b"\n]}\n", b",\n" + theirs))
     store.remove(ours.id)
     collected = store.gc()
-    assert (collected.blobs, collected.kept) == (3, 0)
-    assert collected.damaged == (f"{store.root}/towline/index.damaged.json",)
+    assert (collected.blobs, collected.kept_blobs) == (3, 0)
+    assert collected.damaged_indexes == (f"{store.root}/towline/index.damaged.json",)
     assert all(path.exists() for path in paths)
     Path(store.root, "towline/index.damaged.json").unlink()
     in_a_week(monkeypatch)
@@ -236,5 +288,5 @@ def test_gc_without_an_index_keeps_what_it_has_not_hashed(
         path.symlink_to("nowhere")
     in_a_week(monkeypatch)
     collected = store.gc()
-    assert (collected.blobs, collected.kept) == (0, 3)
+    assert (collected.blobs, collected.kept_blobs) == (0, 3)
     assert all(each.exists() for each in paths)

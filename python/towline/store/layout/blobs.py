@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from towline.image.descriptor import Descriptor
     from towline.store.layout.paths import StorePaths
 
-__all__ = ["BlobFile", "Blobs"]
+__all__ = ["BlobFile", "Blobs", "is_same_file"]
 
 T = TypeVar("T")
 _LARGEST_UNKNOWN = 4 << 30  # bytes of a file that is hashed although no size was listed
@@ -50,7 +50,7 @@ class Blobs:
     def has(self, descriptor: Descriptor) -> bool:
         """Whether the blob is stored, was hashed (STORE-025), and is readable (STORE-022)."""
         found = self.candidate(descriptor)
-        return found is not None and self.stamps.has(descriptor.digest, found)
+        return found is not None and self.stamps.matches(descriptor.digest, found)
 
     def candidate(self, descriptor: Descriptor) -> os.stat_result | None:
         """Return the readable file at the path of the blob, if it has the descriptor's size."""
@@ -60,8 +60,11 @@ class Blobs:
             return None
         return found if files.allows(path, os.R_OK) else None
 
-    def adopt(self, descriptor: Descriptor, cancel: CancelToken) -> bool:
-        """Hash the file at the path of the blob; whether it is the blob (STORE-025).
+    def verify_existing(self, descriptor: Descriptor, cancel: CancelToken) -> bool:
+        """Hash the file at the path of the blob, unless its stamp is valid (STORE-025).
+
+        Returns:
+            Whether it is the blob.
 
         Raises:
             PullCancelledError: the caller cancelled.
@@ -70,7 +73,7 @@ class Blobs:
         found = self.candidate(descriptor)
         if found is None or (descriptor.size < 0 and found.st_size > _LARGEST_UNKNOWN):
             return False
-        if self.stamps.has(digest, found):
+        if self.stamps.matches(digest, found):
             return True
         try:
             got, _ = hash_file(self.paths.blob(digest), digest.algorithm, stop=cancel.stop)
@@ -78,22 +81,28 @@ class Blobs:
             cancel.raise_if_cancelled()
             return False
         after = self.candidate(descriptor)
-        if got != str(digest) or after is None or not _is_same(found, after):
+        if got != str(digest) or after is None or not is_same_file(found, after):
             return False
         if is_settled(after):
             self.stamps.write(digest, after)
         return True
 
-    def place(self, partial: str, digest: Digest) -> None:
-        """Rename a partial blob, whose bytes were just hashed, to the path of the blob."""
+    def place(self, partial: str, digest: Digest) -> os.stat_result | None:
+        """Rename a partial blob, whose bytes were just hashed, to the path of the blob.
+
+        Returns:
+            The status of the file; None if it was replaced meanwhile.
+        """
         path = self.paths.blob(digest)
         before = files.regular(partial)
         with path_errors("rename", partial):
             os.replace(partial, path)
         with suppress(PathError):  # without a stamp it is hashed again
             after = files.regular(path)
-            if before is not None and after is not None and _is_same(before, after):
+            if before is not None and after is not None and is_same_file(before, after):
                 self.stamps.write(digest, after)
+                return after
+        return None
 
     def size(self, digest: Digest) -> int | None:
         """Return the size of a stored blob; None if it is missing."""
@@ -109,9 +118,11 @@ class Blobs:
         if got != digest:
             raise VerificationError("verify.digest", want=digest, got=got, size=len(data))
         path = self.paths.blob(digest)
-        if files.regular_size(path) == len(data):
+        if (found := files.regular(path)) is not None and found.st_size == len(data):
             with suppress(PathError):
                 if files.read(path) == data:
+                    if is_settled(found) and not self.stamps.is_known(digest):
+                        self.stamps.write(digest, found)
                     return
         self.make_folders(digest)
         files.write(self.paths.tmp, path, data, sync=self.power)
@@ -197,7 +208,8 @@ def _listed(folder: str, path_of: Callable[[Digest], str]) -> Iterator[BlobFile]
                 yield BlobFile(digest, path_of(digest), size)
 
 
-def _is_same(before: os.stat_result, after: os.stat_result) -> bool:
+def is_same_file(before: os.stat_result, after: os.stat_result) -> bool:
+    """Whether a file has the same inode, size and time of the last change of its content."""
     # Without ctime, which a rename or a hard link changes too.
     parts = (before.st_ino, before.st_size, before.st_mtime_ns)
     return parts == (after.st_ino, after.st_size, after.st_mtime_ns)

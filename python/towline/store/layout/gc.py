@@ -14,7 +14,7 @@ from towline.errors import PathError, StoreError, path_errors
 from towline.frozen import frozen
 from towline.name.digest import Digest, is_digest, parse_digest
 from towline.store.layout import files, locks
-from towline.store.layout.oci_index import is_own_line
+from towline.store.layout.oci_index import INDEX_ATTEMPTS, is_own_line
 from towline.store.layout.records import UndecidedRecord
 from towline.store.layout.repair import repair
 
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Collected", "collect"]
 
 _LARGEST_DOCUMENT = 32 << 20  # a larger blob is not parsed as a manifest
-_ATTEMPTS = 8  # while another tool writes index.json
-_YOUNG = 3600  # seconds in which another tool finishes a copy
+_YOUNG = 3600  # seconds; an assumption: another tool finishes a copy within this time
 
 
 @frozen
@@ -40,16 +39,16 @@ class Collected:
         blobs, partials: the number of removed files.
         bytes: the size of all removed files.
         names: removed names of a store of version 1, which belong to no certain image (STORE-023).
-        kept: the number of blobs that nothing reaches, but that another tool may be about to use.
-        damaged: the files with a damaged index.json, whose blobs are kept (STORE-015).
+        kept_blobs: the number of blobs that nothing reaches, but that towline has not stored.
+        damaged_indexes: the paths of damaged index.json files, whose blobs are kept (STORE-015).
     """
 
     blobs: int
     partials: int
     bytes: int
     names: tuple[str, ...] = ()
-    kept: int = 0
-    damaged: tuple[str, ...] = ()
+    kept_blobs: int = 0
+    damaged_indexes: tuple[str, ...] = ()
 
 
 def collect(blobs: Blobs, records: RecordStore) -> Collected:
@@ -67,7 +66,7 @@ def collect(blobs: Blobs, records: RecordStore) -> Collected:
         with suppress(PathError):  # a full disk: others then see that gc runs, but not where
             stack.enter_context(locks.holder_file(paths.holders, "gc"))
         with records.locked(freeing=True):
-            # Nothing was written so far, and on a full disk the rest needs some space.
+            # Partial blobs go first: on a full disk their space is needed for the rest.
             partials = list(blobs.partial())
             for blob in partials:
                 files.remove(blob.path)
@@ -75,14 +74,13 @@ def collect(blobs: Blobs, records: RecordStore) -> Collected:
         names = _repaired(blobs, records)
         stack.enter_context(records.locked(freeing=True))
         own = _reached_by_records(records)
-        for _ in range(_ATTEMPTS):
+        for _ in range(INDEX_ATTEMPTS):
             base = records.oci_index.read()
             unneeded, kept = _unneeded(blobs, records, own, base)
             if not records.oci_index.changed_since(base):
                 break
         else:
-            reason = "another program writes it again and again"
-            raise StoreError("store.index_unreadable", path=paths.index, reason=reason)
+            raise StoreError("store.index_busy", path=paths.index)
         for blob in unneeded:
             files.remove(blob.path)
         blobs.stamps.remove_stray()
@@ -118,9 +116,9 @@ def _unneeded(
     index = records.oci_index
     foreign = index.foreign(base)
     damaged = index.damaged()
-    needed = own | _reached(blobs, foreign)
+    needed = own | _reached(blobs, _digests(foreign))
     for data in damaged.values():
-        needed |= _reached(blobs, [{"digest": text} for text in _digests_in(data)])
+        needed |= _reached(blobs, _digests_in(data))
     # What other tools use is unknown if index.json is missing or was damaged.  Otherwise they may
     # be in the middle of a copy, whose entry comes last.
     unknown = base is None or bool(damaged)
@@ -128,7 +126,7 @@ def _unneeded(
     for blob in blobs.stored():
         if blob.digest in needed:
             continue
-        if (unknown or _is_young(blob)) and not blobs.stamps.exists(blob.digest):
+        if (unknown or _is_young(blob)) and not blobs.stamps.is_known(blob.digest):
             kept += 1
         else:
             unneeded.append(blob)
@@ -143,10 +141,12 @@ def _is_young(blob: BlobFile) -> bool:
     return abs(time.time() - max(found.st_mtime, found.st_ctime)) < _YOUNG
 
 
-def _digests_in(data: bytes) -> set[str]:
+def _digests_in(data: bytes) -> Iterator[Digest]:
     """The digests in a damaged index.json, except in our own entries, which are in lines."""
     foreign = b"\n".join(line for line in data.split(b"\n") if not is_own_line(line))
-    return {match.decode() for match in re.findall(rb"sha(?:256|384|512):[0-9a-f]+", foreign)}
+    for match in re.findall(rb"sha(?:256|384|512):[0-9a-f]+", foreign):
+        if is_digest(text := match.decode()):
+            yield parse_digest(text)
 
 
 def _clear(paths: StorePaths) -> None:
@@ -170,14 +170,16 @@ def _undecided(records: RecordStore, fault: StoreError) -> UndecidedRecord:
 def _repaired(blobs: Blobs, records: RecordStore) -> tuple[str, ...]:
     try:
         return repair(blobs, records, CancelToken())
-    except PathError:  # perhaps the disk is full; gc must work then, and the next gc repairs
-        return ()
+    except PathError as error:
+        if not files.is_full(error):
+            raise
+        return ()  # the next gc repairs
 
 
-def _reached(blobs: Blobs, entries: Iterable[Any]) -> set[Digest]:
+def _reached(blobs: Blobs, digests: Iterable[Digest]) -> set[Digest]:
     """Every blob that descriptors reach, through manifests and indexes of any media type."""
     reached: set[Digest] = set()
-    waiting = list(_digests(entries))
+    waiting = list(digests)
     while waiting:
         digest = waiting.pop()
         if digest in reached:

@@ -12,6 +12,7 @@ from towline.image.config import parse_config
 from towline.image.schema1 import Schema1
 from towline.name.digest import Digest, sha256_of
 from towline.store.layout import locks
+from towline.store.layout.blobs import is_same_file
 from towline.store.layout.diff_ids import DiffIds
 from towline.store.layout.image import StoredImage
 from towline.store.layout.plan import check_plan, manifest_of
@@ -61,7 +62,7 @@ class LayoutIngest:
         self._plan = plan
         self._cancel = cancel
         self._diff_ids = DiffIds(blobs, cancel)
-        self._hashed: set[Digest] = set()  # of blobs that were hashed, now or for a stamp
+        self._hashed: dict[Digest, os.stat_result] = {}  # the files whose bytes were hashed
         self._manifest = check_plan(plan)
         # the config of schema 1 is made of the diff IDs
         self._follow = diff_ids or isinstance(self._manifest, Schema1)
@@ -102,17 +103,17 @@ class LayoutIngest:
         )
 
     def _was_hashed(self, layer: LayerPlan) -> bool:
-        digest = layer.descriptor.digest
-        # A backup that makes hard links changes the file's times, but not its bytes.
-        if digest in self._hashed and self._blobs.candidate(layer.descriptor) is not None:
+        found = self._blobs.candidate(layer.descriptor)
+        known = self._hashed.get(layer.descriptor.digest)
+        # A backup with hard links changes the ctime of the file, and so its stamp is not valid.
+        if found is not None and known is not None and is_same_file(known, found):
             return True
-        if self._blobs.has(layer.descriptor):
-            self._hashed.add(digest)
-            return True
-        return False
+        return self._blobs.has(layer.descriptor)
 
     def _is_stored(self, layer: LayerPlan) -> bool:
-        return self._was_hashed(layer) or self._blobs.adopt(layer.descriptor, self._cancel)
+        return self._was_hashed(layer) or self._blobs.verify_existing(
+            layer.descriptor, self._cancel
+        )
 
     def diff_id(self, layer: LayerPlan, /) -> Digest:
         """Return the diff ID of a stored layer; it is decompressed if that was not done yet.
@@ -170,7 +171,9 @@ class LayoutIngest:
         evidence: dict[Content, Proof] = {}
         while True:
             with self._records.locked(self._cancel):
-                record = self._records.store(plan.id, manifest, lists, plan.names, evidence)
+                record = self._records.store(
+                    plan.id, manifest, lists, plan.names, evidence, cancel=self._cancel
+                )
             if isinstance(record, Record):
                 return record
             # Another task may have changed the record meanwhile, so the loop has a limit.

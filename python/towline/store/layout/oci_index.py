@@ -17,6 +17,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+from towline.cancel import CancelToken
 from towline.errors import PathError, StoreError, path_errors
 from towline.frozen import frozen
 from towline.image.manifest import OCI_INDEX
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EMPTY",
+    "INDEX_ATTEMPTS",
     "NAMELESS",
     "OciIndex",
     "checksum_of",
@@ -43,7 +45,8 @@ __all__ = [
 
 OURS = "dev.towline.image"  # "<id> <name>"; it differs from the name in an entry edited by others
 NAMELESS = ""
-_PAUSE, _LONGEST_WAIT = 0.05, 10.0  # seconds
+INDEX_ATTEMPTS = 8  # while another tool writes index.json too
+_PAUSE, _LONGEST_WAIT = 0.05, 5.0  # seconds
 _MOST_DAMAGED = 9  # files that are kept
 
 
@@ -114,21 +117,26 @@ class OciIndex:
 
     paths: StorePaths
 
-    def read(self) -> bytes | None:
+    def read(self, cancel: CancelToken | None = None) -> bytes | None:
         """Return the file once no other tool is about to write it; None if it is missing.
 
+        Args:
+            cancel: ends the wait.
+
         Raises:
-            StoreError: ``store.index_unreadable``: it cannot be read now, or is being written.
+            StoreError: ``store.index_unreadable``: it cannot be read now; ``store.index_busy``:
+                another tool does not finish writing it.
+            PullCancelledError: the caller cancelled during the wait.
         """
+        token = CancelToken() if cancel is None else cancel
         end = time.monotonic() + _LONGEST_WAIT
         while True:
             data = self._data()
             if data is None or self.is_own(data) or self._is_settled(data):
                 return data
             if time.monotonic() > end:
-                reason = "another program is writing it"
-                raise StoreError("store.index_unreadable", path=self.paths.index, reason=reason)
-            time.sleep(_PAUSE)
+                raise StoreError("store.index_busy", path=self.paths.index)
+            token.wait(_PAUSE)
 
     def is_own(self, data: bytes) -> bool:
         """Whether these are the bytes that towline wrote last."""
@@ -255,12 +263,12 @@ class OciIndex:
 
     def _keep_damaged(self, data: bytes) -> None:
         for path in self._damaged_paths():
-            if not files.exists(path) or self._data(path) == data:
+            if not files.exists(path):
                 files.write(self.paths.tmp, path, data, sync=False)
                 return
-        raise StoreError(
-            "store.index_damaged", path=self.paths.index, reason="it was damaged several times"
-        )
+            if self._data(path) == data:
+                return
+        raise StoreError("store.index_copies", path=self.paths.index_damaged, count=_MOST_DAMAGED)
 
     def _data(self, path: str = "") -> bytes | None:
         path = path or self.paths.index

@@ -22,7 +22,7 @@ from towline.store.layout import files, locks, name_index
 from towline.store.layout.change_set import ChangeSet
 from towline.store.layout.combine import combine, new_record, with_evidence
 from towline.store.layout.identity import Evidence, IdInUseError, own_ids, place
-from towline.store.layout.oci_index import OciIndex, checksum_of
+from towline.store.layout.oci_index import INDEX_ATTEMPTS, OciIndex, checksum_of
 from towline.store.layout.record_json import encode_record
 from towline.store.layout.record_reader import RecordReader, refuse_unreadable
 from towline.store.layout.records import Record, StoredManifest, UndecidedRecord
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from towline.store.layout.paths import StorePaths
 
 __all__ = ["RecordStore"]
-
-_ATTEMPTS = 8  # to write index.json while another tool writes it too
 
 
 @frozen
@@ -98,6 +96,8 @@ class RecordStore:
         lists: Sequence[str],
         names: Sequence[str],
         evidence: Evidence,
+        *,
+        cancel: CancelToken | None = None,
     ) -> Record | StoredManifest:
         """Make an image visible under its names, or add the names to a stored image.
 
@@ -107,6 +107,7 @@ class RecordStore:
             lists: the digests of the manifest lists through which it was selected.
             names: newest first.
             evidence: the proofs of manifests that were examined.
+            cancel: ends the wait for another tool that writes index.json.
 
         Returns:
             The record; or a manifest that has to be examined first, in which case the store is
@@ -141,7 +142,7 @@ class RecordStore:
             changes.put(new)
         for record in losing:
             changes.put(record)
-        base = self.oci_index.read()
+        base = self.oci_index.read(cancel)
         data = base if base is not None and self.oci_index.is_own(base) else None
         unchanged = new == present and not after and len(changes.after) == 1
         if unchanged and data and self.oci_index.shows(data, new, names):
@@ -151,7 +152,9 @@ class RecordStore:
         else:
             others = [record for record in changes.records() if record.id != new.id]
             index = self.oci_index.with_names(data, new, names, others)
-        self._put(changes.writes, (base, index), before, after, removed=changes.removed())
+        self._put(
+            changes.writes, (base, index), before, after, removed=changes.removed(), taken=names
+        )
         return new
 
     def _refuse_foreign_digest(self, wanted: str, manifest: StoredManifest) -> None:
@@ -274,6 +277,7 @@ class RecordStore:
         after: Mapping[str, tuple[str, ...]],
         *,
         removed: Sequence[str] = (),
+        taken: Sequence[str] = (),
     ) -> None:
         """Write all files to ``tmp/``, then rename them in order and remove records.
 
@@ -283,6 +287,7 @@ class RecordStore:
             before: the IDs of lookup files while the records change.
             after: the IDs of lookup files afterwards.
             removed: the IDs of the records to remove.
+            taken: the names that were just pulled.
         """
         base, content = index
         with ExitStack() as stack:
@@ -308,26 +313,33 @@ class RecordStore:
                 prepare(self.paths.index, content, sync=True),
                 prepare(self.paths.index_checksum, checksum_of(content), sync=False),
             )
-            with self._marked():
-                for prepared in first:
+            files.write(self.paths.tmp, self.paths.unfinished, b"", sync=False)
+            for prepared in first:
+                prepared.put()
+            for image_id in removed:
+                files.remove(self.paths.record(image_id))
+            if self.power:
+                files.sync_folder(self.paths.images)
+            for prepared in last:
+                prepared.put()
+            for key, ids in after.items():
+                if not ids:
+                    files.remove(self.paths.key(key))
+            if self.oci_index.changed_since(base):
+                # The change is complete but for index.json, which another tool is writing.  If it
+                # does not end, the marker stays, and the next change writes index.json.
+                with suppress(StoreError):
+                    self._write_index(self._oldest_first(), taken)
+                    files.remove(self.paths.unfinished)
+            else:
+                for prepared in indexes:
                     prepared.put()
-                for image_id in removed:
-                    files.remove(self.paths.record(image_id))
-                if self.power:
-                    files.sync_folder(self.paths.images)
-                for prepared in last:
-                    prepared.put()
-                for key, ids in after.items():
-                    if not ids:
-                        files.remove(self.paths.key(key))
-                if self.oci_index.changed_since(base):
-                    # Another tool has written it since, perhaps with new entries.
-                    self._write_index(list(reversed(self.reader.all_readable())))
-                else:
-                    for prepared in indexes:
-                        prepared.put()
-                if self.power:
-                    files.sync_folder(self.paths.root)
+                files.remove(self.paths.unfinished)
+            if self.power:
+                files.sync_folder(self.paths.root)
+
+    def _oldest_first(self) -> list[Record]:
+        return list(reversed(self.reader.all_readable()))
 
     def _rebuild(self) -> None:
         """Rebuild lookup files and index.json, and remove each name from all records but one."""
@@ -345,17 +357,16 @@ class RecordStore:
         name_index.rebuild(self.paths, wanted, {str(error.facts["id"]) for error in damaged})
         self._write_index(list(reversed(records)))
 
-    def _write_index(self, records: Sequence[Record]) -> None:
+    def _write_index(self, records: Sequence[Record], taken: Sequence[str] = ()) -> None:
         """Write index.json from the records, oldest first, and the entries of other tools."""
         paths = self.paths
-        for _ in range(_ATTEMPTS):
+        for _ in range(INDEX_ATTEMPTS):
             base = self.oci_index.read()
-            content = self.oci_index.rebuilt(base, records)
+            content = self.oci_index.rebuilt(base, records, taken)
             prepared = files.prepare(paths.tmp, paths.index, content, sync=True)
             if not self.oci_index.changed_since(base):
                 prepared.put()
                 files.write(paths.tmp, paths.index_checksum, checksum_of(content), sync=False)
                 return
             prepared.drop()
-        reason = "another program writes it again and again"
-        raise StoreError("store.index_unreadable", path=paths.index, reason=reason)
+        raise StoreError("store.index_busy", path=paths.index)

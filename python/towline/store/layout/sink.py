@@ -49,7 +49,7 @@ def open_sink(
     descriptor: Descriptor,
     cancel: CancelToken,
     diff_ids: DiffIds,
-    hashed: set[Digest],
+    hashed: dict[Digest, os.stat_result],
     *,
     follow: bool,
 ) -> LayoutSink | None:
@@ -60,7 +60,7 @@ def open_sink(
         descriptor: of the blob.
         cancel: ends the wait, and every operation on the writer.
         diff_ids: receives the diff ID of the committed blob.
-        hashed: receives the digest of a blob that was hashed.
+        hashed: receives the status of the file of a blob that was hashed.
         follow: decompress the layer while it is written.
 
     Raises:
@@ -71,8 +71,9 @@ def open_sink(
     with ExitStack() as stack:
         lock = locks.acquire(blobs.paths.blob_lock(digest), temporary=True, cancel=cancel)
         stack.enter_context(lock)
-        if blobs.adopt(descriptor, cancel):
-            hashed.add(digest)
+        if blobs.verify_existing(descriptor, cancel):
+            if (found := blobs.candidate(descriptor)) is not None:
+                hashed[digest] = found
             return None
         blobs.make_folders(digest)
         sink = LayoutSink(blobs, descriptor, lock, cancel, hashed, diff_ids if follow else None)
@@ -103,7 +104,7 @@ class LayoutSink:
         descriptor: Descriptor,
         lock: locks.Lock,
         cancel: CancelToken,
-        hashed: set[Digest],
+        hashed: dict[Digest, os.stat_result],
         diff_ids: DiffIds | None,
     ) -> None:
         self._blobs = blobs
@@ -148,9 +149,10 @@ class LayoutSink:
         if self._descriptor.size not in (size, -1):
             self._drop()
             raise VerificationError("verify.size", want=self._descriptor.size, got=size, size=size)
-        self._blobs.place(self._path, want)
+        placed = self._blobs.place(self._path, want)
         self._committed = True
-        self._hashed.add(want)
+        if placed is not None:
+            self._hashed[want] = placed
         self._blobs.sync_folder(want)
         if self._diff_ids is not None and found is not None:
             self._diff_ids.add(want, found)

@@ -4,9 +4,9 @@ Another tool can put a file of any content into the layout, and a name and a siz
 a blob counts as stored only with a stamp: a small file that has the identity of the blob's file
 when it was hashed.  A blob without a stamp, or whose file has changed since, is hashed once more.
 
-A stamp only saves a further hash: if it cannot be read or written, nothing fails.  So no lock
-protects it; a pull writes it, and whoever finds other bytes empties it.  It also shows gc that the
-file was not written by another tool.
+If a stamp cannot be read or written, nothing fails: the blob is hashed again.  So stamps need no
+lock.  A pull writes them, and `verify` empties that of a damaged blob.  A blob with a stamp, even
+an empty one, is one that towline has stored or hashed, so gc removes it if nothing reaches it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ _TRUNCATE = os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOE
 
 def is_settled(found: os.stat_result) -> bool:
     """Whether a later change of a file would certainly change its times."""
-    return max(found.st_mtime_ns, found.st_ctime_ns) + _TICK < time.time_ns()
+    newest = max(found.st_mtime_ns, found.st_ctime_ns)
+    return abs(time.time_ns() - newest) > _TICK  # a time in the future is one of another clock
 
 
 class Stamps:
@@ -44,14 +45,14 @@ class Stamps:
     def __init__(self, paths: StorePaths) -> None:
         self._paths = paths
 
-    def has(self, digest: Digest, found: os.stat_result) -> bool:
+    def matches(self, digest: Digest, found: os.stat_result) -> bool:
         """Whether the bytes of this file were hashed and have the digest."""
         try:
             return files.read(self._paths.stamp(digest)) == _identity(found)
         except PathError:
             return False
 
-    def exists(self, digest: Digest) -> bool:
+    def is_known(self, digest: Digest) -> bool:
         """Whether towline has hashed a file of this blob, which may have changed since."""
         with suppress(PathError):
             return files.exists(self._paths.stamp(digest))

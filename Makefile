@@ -11,6 +11,14 @@ ROOT ?= images
 BENCH_CACHE ?= /var/tmp/towline-benchmarks
 
 # The active virtual environment, else one in the checkout.
+# Make splits texts at white space, and a target must not remove the wrong directory.
+ifneq ($(word 2,$(VIRTUAL_ENV)x),)
+$(error the path of the environment VIRTUAL_ENV has white space: $(VIRTUAL_ENV))
+endif
+ifneq ($(word 2,$(CURDIR)),)
+$(error the path of this directory has white space: $(CURDIR))
+endif
+
 VENV := $(abspath $(or $(VIRTUAL_ENV),.venv))
 BIN := $(VENV)/bin
 PY := $(BIN)/python
@@ -111,7 +119,8 @@ $(STAMPS)/build: $(BUILD_INPUTS) $(if $(EXTENSION),,missing-extension) | $(STAMP
 	@echo 'installing maturin, click, rich, urllib3 and zstandard into $(VENV)'
 	@$(PIP) install --require-hashes --requirement requirements/build.txt
 	@echo 'compiling the Rust core (the first time 1 to 5 minutes), and installing towline there'
-	@PIP_QUIET=1 PIP_DISABLE_PIP_VERSION_CHECK=1 VIRTUAL_ENV=$(VENV) $(BIN)/maturin develop --release
+	@PIP_QUIET=1 PIP_DISABLE_PIP_VERSION_CHECK=1 VIRTUAL_ENV=$(VENV) \
+	  env -u CONDA_PREFIX $(BIN)/maturin develop --release
 	@touch $@
 
 # Never up to date: forces a build if the extension is missing.

@@ -15,11 +15,11 @@ missing() {
 }
 
 at_least() { # VERSION MINIMUM
-  [[ $(printf '%s\n%s\n' "$2" "$1" | sort --version-sort | head -n 1) == "$2" ]]
+  [[ $1 == [0-9]* && $(printf '%s\n%s\n' "$2" "$1" | sort --version-sort | head -n 1) == "$2" ]]
 }
 
 python_version() {
-  "$1" -c 'import platform; print(platform.python_version())' 2>/dev/null
+  "$1" -I -c 'import sys; print(".".join(map(str, sys.version_info[:3])))' 2>/dev/null
 }
 
 if [[ -x $venv/bin/python ]]; then
@@ -29,7 +29,7 @@ if [[ -x $venv/bin/python ]]; then
   elif ! at_least "$found" "$least_python"; then
     missing "the environment $venv has Python $found, but $least_python or newer is needed:" \
       "deactivate or remove it."
-  elif ! "$venv/bin/python" -c 'import pip' 2>/dev/null; then
+  elif ! "$venv/bin/python" -I -c 'import pip' 2>/dev/null; then
     missing "the environment $venv has no pip: run $venv/bin/python -m ensurepip."
   fi
 elif ! command -v "$python" >/dev/null; then
@@ -40,7 +40,7 @@ else
   if ! at_least "${found:-0}" "$least_python"; then
     missing "Python $least_python or newer is needed, but $python is ${found:-unusable}: name a newer" \
       "one, as in make PYTHON=python3.12."
-  elif ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+  elif ! "$python" -I -c 'import ensurepip, venv' 2>/dev/null; then
     missing "$python cannot create a virtual environment: install its venv module (on Debian the" \
       "package python3-venv)."
   fi

@@ -111,6 +111,12 @@ class TowlineError(Exception):
         self.steps = (Step(name, facts), *self.steps)
         return self
 
+    def copied(self) -> Self:
+        """Return a copy, to which steps can be added; it needs no import, which may fail."""
+        rebuild, arguments = self.__reduce__()
+        copy: Self = rebuild(*arguments)
+        return copy
+
     def to_json(self) -> dict[str, str]:
         """The error as a JSON document: its code and its sentence."""
         return {"code": self.code, "message": str(self)}

@@ -114,6 +114,7 @@ def frozen(cls: type[T]) -> type[T]:
         namespace.pop(name, None)
     namespace["__slots__"] = tuple(name for name in own if name not in inherited)
     namespace["__match_args__"] = tuple(fields)
+    namespace["__qualname__"] = cls.__qualname__
     namespace["__frozen__"] = _Contents(fields)
     if "__init__" not in namespace:
         namespace["__init__"] = _initializer(cls, fields)
@@ -133,7 +134,7 @@ def _fields_of(cls: type) -> tuple[dict[str, _Field], dict[str, _Field]]:
             inherited |= base.__dict__["__frozen__"].fields
     own: dict[str, _Field] = {}
     for name, annotation in cls.__annotations__.items():
-        if annotation.startswith("ClassVar"):
+        if annotation.partition("[")[0].endswith("ClassVar"):
             continue
         given = cls.__dict__.get(name, _REQUIRED)
         own[name] = given if isinstance(given, _Field) else _Field(given)
@@ -150,22 +151,24 @@ def _initializer(cls: type, fields: Mapping[str, _Field]) -> Callable[..., None]
     if _REQUIRED in defaults[required:]:
         raise TypeError(f"{cls.__qualname__}: a default precedes a field without one")
     body = [
-        f"  _set(self, {name!r}, {name})"
+        f"  _frozen_set(self, {name!r}, {name})"
         if each.factory is None
-        else f"  _set(self, {name!r}, _factories[{name!r}]() if {name} is _MADE else {name})"
+        else f"  _frozen_set(self, {name!r}, {name} if {name} is not _frozen_made"
+        f" else _frozen_factories[{name!r}]())"
         for name, each in fields.items()
     ]
     if hasattr(cls, "__post_init__"):
         body.append("  self.__post_init__()")
     lines = [
-        "def make(_set, _factories, _MADE):",
+        "def make(_frozen_set, _frozen_factories, _frozen_made):",
         f" def __init__({', '.join(('self', *fields))}):",
         *(body or ["  pass"]),
         " return __init__",
     ]
     scope: dict[str, Any] = {}
     # With the globals of the module of the class, in which its annotations can be evaluated.
-    exec("\n".join(lines), sys.modules[cls.__module__].__dict__, scope)
+    code = compile("\n".join(lines), f"<fields of {cls.__qualname__}>", "exec")
+    exec(code, sys.modules[cls.__module__].__dict__, scope)
     factories = {name: each.factory for name, each in fields.items()}
     made = scope["make"](object.__setattr__, factories, _MADE)
     made.__defaults__ = tuple(defaults[required:])
@@ -186,13 +189,12 @@ class _Methods:
 
     __slots__ = ()
     __frozen__: _Contents
-    __match_args__: tuple[str, ...] = ()
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
         contents = self.__frozen__.compared
-        return bool(contents(self) == contents(other))
+        return self is other or bool(contents(self) == contents(other))
 
     def __hash__(self) -> int:
         return hash(self.__frozen__.hashed(self))
@@ -209,11 +211,11 @@ class _Methods:
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         """Copy and pickle the contents, without a call of ``__init__``."""
-        return _restored, (type(self), *(getattr(self, name) for name in self.__match_args__))
+        return _restored, (type(self), *(getattr(self, name) for name in self.__frozen__.fields))
 
     def __replace__(self, /, **changes: Any) -> Any:
         """Return a copy with changes; `copy.replace` calls it."""
-        contents = {name: getattr(self, name) for name in self.__match_args__}
+        contents = {name: getattr(self, name) for name in self.__frozen__.fields}
         return type(self)(**contents | changes)
 
 
@@ -225,6 +227,6 @@ _METHODS = {
 
 def _restored(cls: type[_Methods], *contents: Any) -> Any:
     made = object.__new__(cls)
-    for name, content in zip(cls.__match_args__, contents, strict=True):
+    for name, content in zip(cls.__frozen__.fields, contents, strict=True):
         object.__setattr__(made, name, content)
     return made

@@ -46,7 +46,8 @@ TABLES = ("CONFIGURATION", "REGISTRY", "STEPS", "STORE", "TEXTS", "_OWN")
 
 #: What `libpod-1.3` inherits: errors that the original does not have, and its lines of progress.
 INHERITED_ERRORS = {
-    *("store.blob_damaged", "store.blob_missing", "store.diff_id_count", "store.record_damaged"),
+    *("store.blob_damaged", "store.blob_missing", "store.diff_id_count", "store.index_busy"),
+    *("store.index_copies", "store.record_damaged"),
 }
 INHERITED_TEXTS = {
     *("copying-blob", "copying-config", "failed", "signatures", "storing-signatures"),

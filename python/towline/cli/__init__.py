@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 
@@ -10,14 +9,10 @@ from towline.cli import interrupts
 
 __all__ = ["main"]
 
-_ALLOCATIONS = 50_000  # minus deallocations, from one search for cycles to the next
-
 
 def main() -> None:
     """Run the command line and exit with its status."""
     interrupts.exit_on_interrupt()
-    # Almost all objects of a command live to its end: they are searched for cycles less often.
-    gc.set_threshold(_ALLOCATIONS)
     _open_closed_streams()
     from towline.cli.command import run  # imported late: Ctrl-C during the import is handled
 

@@ -217,13 +217,22 @@ def _process(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]
     with (
         log.open("wb") as output,
         subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=_environment(),
         ) as process,
     ):
         try:
             yield process
         finally:
             process.kill()
+
+
+def _environment() -> dict[str, str]:
+    """The environment, without what the registry server would read as its configuration."""
+    return {key: text for key, text in os.environ.items() if not key.startswith("REGISTRY_")}
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

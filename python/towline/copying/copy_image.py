@@ -138,11 +138,11 @@ class Copying:
 
 def _require_diff_ids(manifest: Manifest, config: ImageConfig) -> None:
     """Require a diff ID for each layer (PULL-025); a config of schema 1 is made of the diff IDs."""
-    listed = 0 if config.diff_ids is None else len(config.diff_ids)
-    if listed != len(manifest.layers):
-        raise VerificationError(
-            "verify.diff_id_count", layers=len(manifest.layers), diff_ids=listed
-        )
+    layers, listed = len(manifest.layers), config.diff_ids
+    if layers and not listed:
+        raise VerificationError("verify.no_diff_ids")
+    if len(listed or ()) != layers:
+        raise VerificationError("verify.diff_id_count", layers=layers, diff_ids=len(listed or ()))
 
 
 def _plan(

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 __all__ = ["Challenge", "choose_challenge", "parse_challenges"]
 
 _HEADER_MAX = 4096  # characters that are parsed; real challenges have a few hundred
-_TOKEN = re.compile(r"([\s,]*)([!#$%&'*+.^_`|~0-9A-Za-z-]+)")
-_VALUE = re.compile(r'\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))', re.DOTALL)
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+# Compiled when a registry first asks for authentication.
+_TOKEN = r"([\s,]*)([!#$%&'*+.^_`|~0-9A-Za-z-]+)"
+_VALUE = r'\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))'
+_ESCAPED = r"\\(.)"
 _KNOWN = ("basic", "bearer")
 
 
@@ -44,10 +45,11 @@ def choose_challenge(challenges: Iterable[Challenge]) -> Challenge | None:
 
 def _parse(text: str) -> list[Challenge]:
     found: list[tuple[str, dict[str, str]]] = []
+    a_token, a_value = re.compile(_TOKEN), re.compile(_VALUE, re.DOTALL)
     at = 0
-    while match := _TOKEN.match(text, at):
+    while match := a_token.match(text, at):
         token, at = match[2].lower(), match.end()
-        value = _VALUE.match(text, at)
+        value = a_value.match(text, at)
         if value is None:
             # Directly after a scheme, without a comma, it is the scheme's token68: ignored.
             if not found or "," in match[1]:
@@ -56,9 +58,11 @@ def _parse(text: str) -> list[Challenge]:
             at = value.end()
             if found:
                 quoted, bare = value.groups()
-                unquoted = bare if quoted is None else _ESCAPED.sub(r"\1", quoted)
+                unquoted = (
+                    bare if quoted is None else re.sub(_ESCAPED, r"\1", quoted, flags=re.DOTALL)
+                )
                 found[-1][1].setdefault(token, unquoted)
-        if text[at : at + 1].strip(" \t,") and not _TOKEN.match(text, at):
+        if text[at : at + 1].strip(" \t,") and not a_token.match(text, at):
             # Not a parameter, such as the rest of a token68: skip to the next comma.
             at = text.find(",", at)
             if at < 0:

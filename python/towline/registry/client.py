@@ -9,20 +9,20 @@ from urllib3 import HTTPHeaderDict
 
 from towline.cancel import CancelToken
 from towline.errors import RegistryError, TowlineError, step
+from towline.registry.challenge import Challenge, choose_challenge, parse_challenges
 from towline.registry.connection_slots import PARALLEL_BLOBS
 from towline.registry.credentials import Credentials, basic
 from towline.registry.endpoint_log import RateLimit, read_rate_limit
 from towline.registry.error_body import BODY_MAX, Requested, reason_phrase, response_error
 from towline.registry.http import HttpClient, HttpOptions, origin
+from towline.registry.tokens import Tokens
 from towline.timeouts import Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from towline.registry.certificates import Certificates
-    from towline.registry.challenge import Challenge
     from towline.registry.response import Response
-    from towline.registry.tokens import Tokens
     from towline.rules.limits import TransferLimits
     from towline.rules.registry import RegistryRules
 
@@ -76,7 +76,7 @@ class RegistryClient:
                 connections=connections,
             )
         )
-        self._known_tokens: Tokens | None = None
+        self._tokens = Tokens(self._http, credentials)
         self._lock = threading.Lock()
         self._base: str | None = None
         self._challenge: Challenge | None = None
@@ -201,7 +201,7 @@ class RegistryClient:
                 requested = wanted.parameters.get("scope", "").split()
                 scopes += tuple(scope for scope in requested if scope not in scopes)
             if authorization is not None:
-                self._tokens().drop(authorization.partition(" ")[2])
+                self._tokens.drop(authorization.partition(" ")[2])
         try:
             again = self._authorization(wanted, scopes)
         except TowlineError:
@@ -243,17 +243,9 @@ class RegistryClient:
         if challenge is None:
             return None
         if challenge.scheme == "bearer":
-            return f"Bearer {self._tokens().get(challenge, scopes)}"
+            return f"Bearer {self._tokens.get(challenge, scopes)}"
         credentials = self._credentials
         return basic(credentials) if credentials is not None and credentials.password else None
-
-    def _tokens(self) -> Tokens:
-        from towline.registry.tokens import Tokens  # not needed by registries without tokens
-
-        with self._lock:
-            if self._known_tokens is None:
-                self._known_tokens = Tokens(self._http, self._credentials)
-            return self._known_tokens
 
     @property
     def _schemes(self) -> tuple[str, ...]:
@@ -325,6 +317,4 @@ def _challenge(response: Response, requested: str) -> Challenge | None:
     headers = response.headers("WWW-Authenticate")
     if not headers or origin(response.url) != origin(requested):
         return None
-    from towline.registry.challenge import choose_challenge, parse_challenges
-
     return choose_challenge(parse_challenges(headers))

@@ -126,12 +126,10 @@ class EndpointLog:
 
     def failed(self, location: str, error: TowlineError, digest: str = "") -> None:
         """Record an error; a digest that was recorded as served is removed again."""
-        from copy import copy
-
         with self._lock:
             row = self._rows[location]
             # A copy, since callers add steps to the error later.
-            row.errors.append(copy(error))
+            row.errors.append(error.copied())
             if digest in row.served:
                 row.served.remove(digest)
 

@@ -24,7 +24,7 @@ _TOKEN_MAX = 1 << 20  # bytes of a response of the token service
 _LIFETIME_MIN = 60  # seconds; shorter lifetimes are raised to it
 _CLIENT_ID = "towline"
 # Characters that are valid in a header; others could end it and begin another one.
-_SAFE = re.compile(r"[\x21-\x7e]+")
+_SAFE = r"[\x21-\x7e]+"
 
 
 class Tokens:
@@ -122,7 +122,7 @@ class Tokens:
             fault = str(error)
         if fault:  # AUTH-007: not raised above, since the decoder's error contains the whole text
             raise RegistryError("registry.token_unusable", reason=fault, **facts)
-        if not _SAFE.fullmatch(token):
+        if not re.fullmatch(_SAFE, token):
             reason = "there is no token in it" if not token else "the token has odd characters"
             raise RegistryError("registry.token_unusable", reason=reason, **facts)
         return token, max(lifetime, _LIFETIME_MIN)

@@ -311,6 +311,10 @@ _OWN: Mapping[str, Template] = {
     "verify.manifest": (
         "the manifest from {origin} has the digest {got}, but {want} was requested"
     ),
+    "verify.no_diff_ids": (
+        "the config has no list of valid diff IDs, so the layers cannot be compared with it; pull"
+        " without the option verify-diff-ids to store the image"
+    ),
     "verify.size": "the blob has {got:byte}, but its manifest lists {want}; it was discarded",
 }
 

@@ -224,6 +224,7 @@ _OWN: Mapping[str, Template] = {
     "verify.diff_id_count": "expected {layers:DiffID}, got {diff_ids}",
     "verify.digest": "Digest did not match, expected {want}, got {got}",
     "verify.manifest": "Manifest does not match provided manifest digest {want}",
+    "verify.no_diff_ids": "the config has no list of valid DiffIDs",
     "verify.size": "blob size mismatch",
 }
 

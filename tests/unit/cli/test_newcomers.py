@@ -73,7 +73,7 @@ def test_an_unusable_store_path(line: CommandLine) -> None:
         ended = line(*arguments)
         assert ended.status == 1
         assert ended.stderr == (
-            f'towline: cannot use the store "{line.root}" (another root selects another store):'
+            f'towline: cannot use the store "{line.root}" (choose another root):'
             f' cannot open "{line.root}/towline/store.json": not a directory\n'
         )
 

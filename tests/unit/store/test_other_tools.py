@@ -119,17 +119,16 @@ def test_the_wait_for_another_tool_is_cancelled(
     index_of(store).write_bytes(b"{")
     monkeypatch.setattr(oci_index, "is_settled", lambda found: False)
     made, token = make(b"ours", names=["localhost/more:1"]), CancelToken()
+
+    def cancelled(self: CancelToken, seconds: float) -> None:
+        self.cancel()
+        self.raise_if_cancelled()
+
     with store.begin(made.plan, cancel=token) as ingest:
-        monkeypatch.setattr(
-            CancelToken, "wait", lambda self, seconds: self.cancel() or _raise(self)
-        )
+        monkeypatch.setattr(CancelToken, "wait", cancelled)
         with pytest.raises(PullCancelledError):
             ingest.publish()
     assert [image.names for image in store.images()] == [("localhost/ours:1",)]
-
-
-def _raise(token: CancelToken) -> None:
-    token.raise_if_cancelled()
 
 
 def test_a_pulled_name_is_taken_from_an_entry_of_that_moment(

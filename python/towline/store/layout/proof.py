@@ -55,18 +55,14 @@ def prove(blobs: Blobs, manifest: StoredManifest, cancel: CancelToken) -> Proof:
 
 
 def named_diff_ids(blobs: Blobs, manifest: StoredManifest) -> Sequence[Digest] | None:
-    """Return the diff IDs in the config; None if it has none that the layer pass can compare.
+    """Return the diff IDs in the config; None if it has none, as that of an artifact.
 
     Raises:
         TowlineError: the config is missing or invalid.
     """
     if manifest.config is None:
         return None
-    diff_ids = parse_config(blobs.get(manifest.config)).diff_ids
-    if not diff_ids:
-        return None
-    # the layer pass supports SHA-256 only
-    return diff_ids if all(diff_id.algorithm == "sha256" for diff_id in diff_ids) else None
+    return parse_config(blobs.get(manifest.config)).diff_ids or None
 
 
 def _diff_id(blobs: Blobs, layer: Digest, cancel: CancelToken) -> str | Proof:

@@ -77,7 +77,7 @@ test: test-plan $(STAMPS)/build $(STAMPS)/dev tools ## run every test on two pro
 test-plan:
 	@echo 'make test compiles towline if necessary, installs the test requirements into $(VENV),'
 	@echo 'installs missing tools (skopeo, podman ...) with apt-get if it is root on Debian,'
-	@echo 'and runs about 7,000 tests: about 6 minutes on two processors'
+	@echo 'and runs all tests, which takes some minutes'
 
 .PHONY: test-twin
 test-twin: $(STAMPS)/build $(STAMPS)/dev tools ## run every Python test with the Python twin instead of the Rust core

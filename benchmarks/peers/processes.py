@@ -1,4 +1,4 @@
-"""Whole processes that do little: their time is that of Python, of imports and of one request."""
+"""Whole processes that do little, to measure Python, the imports and a few requests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _RESOLVE = "import towline; towline.resolve('docker.io/library/alpine', {root!r}
 
 
 def processes(host: str, tiny: Image, workspace: Workspace, stored: Path) -> list[Contender]:
-    """The processes.
+    """Return the commands of the section ``start``.
 
     Args:
         host: the registry, accessed over plain HTTP.

@@ -68,7 +68,7 @@ def _start(row: Row) -> Iterator[tuple[str, str, str, bool]]:
         (processes.REPEATED, processes.LIBRARIES, 45),
     ):
         if name in walls:
-            took, limit = walls[name] - walls.get(base, 0), most * slower
+            took, limit = walls[name] - (walls[base] if base else 0), most * slower
             what = f"start: `{name}`" + (f" beyond `{base}`" if base else "")
             yield what, f"at most {limit:.0f} ms", f"{took:.0f} ms", took <= limit
 

@@ -85,7 +85,7 @@ def run() -> None:
     except KeyboardInterrupt:  # while an error was printed
         status = INTERRUPTED
     interrupts.exit_on_interrupt()
-    gc.freeze()  # nothing is searched for cycles at the exit, which would take 15 ms
+    gc.freeze()  # the objects are not searched for cycles at the exit, which takes 15 ms
     sys.exit(status)
 
 

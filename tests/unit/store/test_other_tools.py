@@ -69,6 +69,28 @@ def names(store: LayoutStore) -> set[str]:
     return {entry["annotations"][REF_NAME] for entry in entries}
 
 
+def add_before_the_rename(
+    store: LayoutStore, monkeypatch: pytest.MonkeyPatch, made: Made = THEIRS
+) -> list[bool]:
+    """Add an entry when towline compares index.json before it is replaced or blobs are removed.
+
+    Returns:
+        A list that is empty as long as the entry was not added.
+    """
+    changed_since = OciIndex.changed_since
+    added: list[bool] = []
+
+    def adding(self: OciIndex, base: bytes | None) -> bool:
+        if not added:
+            added.append(True)
+            path = index_of(store)
+            path.write_bytes(with_entry(path.read_bytes(), made))
+        return changed_since(self, base)
+
+    monkeypatch.setattr(OciIndex, "changed_since", adding)
+    return added
+
+
 def in_a_week(monkeypatch: pytest.MonkeyPatch) -> None:
     """All files are old."""
     later = time.time() + 7 * 24 * 3600
@@ -137,19 +159,10 @@ def test_a_pulled_name_is_taken_from_an_entry_of_that_moment(
     """Another tool adds an entry with the name of the pull just before the rename."""
     theirs = make(b"theirs", names=["localhost/more:1"])
     copy_blobs(store, theirs)
-    changed_since = OciIndex.changed_since
-    added: list[bool] = []
-
-    def adding(self: OciIndex, base: bytes | None) -> bool:
-        if not added:
-            added.append(True)
-            path = index_of(store)
-            path.write_bytes(with_entry(path.read_bytes(), theirs))
-        return changed_since(self, base)
-
-    monkeypatch.setattr(OciIndex, "changed_since", adding)
+    added = add_before_the_rename(store, monkeypatch, theirs)
     made = make(b"more", names=["localhost/more:1"])
     put(store, made)
+    assert added
     entries = json.loads(index_of(store).read_bytes())["manifests"]
     found = [
         each["digest"] for each in entries if each["annotations"][REF_NAME] == made.plan.names[0]
@@ -164,17 +177,7 @@ def test_an_entry_that_is_added_before_the_rename_is_kept(
 ) -> None:
     """The file is compared just before it is replaced."""
     copy_blobs(store)
-    changed_since = OciIndex.changed_since
-    added: list[bool] = []
-
-    def adding(self: OciIndex, base: bytes | None) -> bool:
-        if not added:
-            added.append(True)
-            path = index_of(store)
-            path.write_bytes(with_entry(path.read_bytes()))
-        return changed_since(self, base)
-
-    monkeypatch.setattr(OciIndex, "changed_since", adding)
+    added = add_before_the_rename(store, monkeypatch)
     if operation == "pull":
         put(store, make(b"more", names=["localhost/more:1"]))
     elif operation == "remove":
@@ -192,18 +195,9 @@ def test_an_entry_that_is_added_during_gc_keeps_its_blobs(
 ) -> None:
     """The index is read again before the first blob is removed."""
     paths = copy_blobs(store)
-    changed_since = OciIndex.changed_since
-    added: list[bool] = []
-
-    def adding(self: OciIndex, base: bytes | None) -> bool:
-        if not added:
-            added.append(True)
-            path = index_of(store)
-            path.write_bytes(with_entry(path.read_bytes()))
-        return changed_since(self, base)
-
-    monkeypatch.setattr(OciIndex, "changed_since", adding)
+    added = add_before_the_rename(store, monkeypatch)
     assert store.gc().blobs == 0
+    assert added
     assert all(path.exists() for path in paths)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,7 @@ from towline.cancel import CancelToken
 from towline.errors import PullCancelledError, StoreError
 from towline.image.oci_layout import REF_NAME
 from towline.name.digest import parse_digest
-from towline.store.layout import oci_index
+from towline.store.layout import files, oci_index
 from towline.store.layout.oci_index import OciIndex
 from towline.store.layout.store import LayoutStore, open_store
 
@@ -67,6 +69,29 @@ def names(store: LayoutStore) -> set[str]:
     """The names in index.json."""
     entries = json.loads(index_of(store).read_bytes())["manifests"]
     return {entry["annotations"][REF_NAME] for entry in entries}
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_layout_that_is_created_at_the_same_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    """Its index.json is not replaced by an empty one, also without hard links."""
+    theirs = b'{"schemaVersion":2,"manifests":[]}'
+    prepare = files.prepare
+
+    def preparing(*args: Any, **kwargs: Any) -> files.Prepared:
+        (tmp_path / "index.json").write_bytes(theirs)
+        return prepare(*args, **kwargs)
+
+    def refuse(*args: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(files, "prepare", preparing)
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    store = open_store(tmp_path)
+    assert (tmp_path / "index.json").read_bytes() == theirs
+    assert store.images() == ()
 
 
 def add_before_the_rename(

@@ -18,6 +18,7 @@ from towline.frozen import frozen
 __all__ = [
     "Prepared",
     "allows",
+    "create",
     "disk_usage",
     "exists",
     "is_full",
@@ -98,6 +99,19 @@ def prepare(folder: str, target: str, data: bytes, *, sync: bool) -> Prepared:
 def write(folder: str, target: str, data: bytes, *, sync: bool) -> None:
     """Write a file atomically, with a temporary file in `folder`."""
     prepare(folder, target, data, sync=sync).put()
+
+
+def create(folder: str, target: str, data: bytes) -> None:
+    """Write a file that is flushed, unless there is one; another tool may create it meanwhile."""
+    prepared = prepare(folder, target, data, sync=True)
+    try:
+        with path_errors("link", target), suppress(FileExistsError):
+            os.link(prepared.temporary, target)
+    except PathError:  # a file system without hard links
+        if not exists(target):
+            prepared.put()
+    finally:
+        prepared.drop()
 
 
 def open_regular(path: str) -> int | None:

@@ -101,8 +101,7 @@ def _make(paths: StorePaths) -> None:
         files.make_folder(folder)
     with locks.acquire(paths.index_lock):
         for path, content in ((paths.layout_file, _OCI_LAYOUT), (paths.index, EMPTY)):
-            if not files.exists(path):
-                files.write(paths.tmp, path, content, sync=True)
+            files.create(paths.tmp, path, content)
         write_version(paths)  # last, since it marks the folder as a store
 
 

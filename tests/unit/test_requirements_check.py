@@ -52,7 +52,7 @@ def test_nothing_is_printed_if_all_is_there(tmp_path: Path) -> None:
         ("", {"good-python": "exit 1"}, "but good-python is unusable"),
         (
             "",
-            {"good-python": f'[[ $2 != *ensurepip* ]] && exec {sys.executable} "$@"'},
+            {"good-python": f'[[ $* != *ensurepip* ]] && exec {sys.executable} "$@"'},
             "cannot create a virtual environment",
         ),
     ],

@@ -15,6 +15,7 @@ from towline.go.go_quote import quote
 from towline.runtime.stores import open_store
 from towline.store.layout.gc import Collected
 from towline.store.layout.store import LayoutStore
+from towline.store.layout.verify import Verification
 from towline.wording.counting import counted
 
 if TYPE_CHECKING:
@@ -134,7 +135,8 @@ def _described(image: Image) -> dict[str, Any]:
 @ROOT
 def verify(name: str | None, output: str, root: Path) -> int:
     """Verify the digest of every stored blob of NAME, or of all images."""
-    report = open_store(root, create=False).verify(name)
+    store = _existing(root) if name is None else open_store(root, create=False)
+    report = Verification(0, 0, 0, 0, ()) if store is None else store.verify(name)
     if output == "json":
         print_json(
             {

@@ -53,13 +53,13 @@ def test_a_missing_tag_is_reported_as_a_tag(line: CommandLine, real_images: Real
 
 
 def test_reading_commands_report_a_missing_store(line: CommandLine) -> None:
-    """They do not create the store; those that have nothing to do warn, the others fail."""
-    for command in ("images", "gc"):
-        ended = line(command)
+    """They do not create the store; commands without a name warn, the others fail."""
+    for arguments in (("images",), ("verify",), ("gc",)):
+        ended = line(*arguments)
         assert ended.status == 0
         assert ended.stderr == f'towline: warning: there is no store in "{line.root}"{NO_STORE}\n'
-    for arguments in (("inspect", "hello"), ("rm", "hello"), ("verify", "hello"), ("verify",)):
-        ended = line(*arguments)
+    for command in ("inspect", "rm", "verify"):
+        ended = line(command, "hello")
         assert ended.status == 1
         assert ended.stderr == f'towline: there is no store in "{line.root}"{NO_STORE}\n'
     assert not line.root.exists()

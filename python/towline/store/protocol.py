@@ -165,12 +165,12 @@ class Ingest(AbstractContextManager["Ingest"], Protocol):
     """The storing of one image, from `Destination.begin` until its context is left."""
 
     def missing(self) -> Sequence[LayerPlan]:
-        """Return the layers whose blobs are not here, each blob once, lowest first."""
+        """Return the layers whose blobs are not here or not verified, each once, lowest first."""
 
     def sink(self, layer: LayerPlan, /) -> BlobSink | None:
         """Return the sink of a missing blob; wait while another task or process has it.
 
-        None if the blob was stored meanwhile.  The caller must not hold another sink.
+        None if the blob is here and verified now.  The caller must not hold another sink.
 
         Raises:
             PullCancelledError: the caller cancelled during the wait.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from towline.core import CoreError, hash_file
 from towline.errors import InvalidNameError, PathError, StoreError, VerificationError, path_errors
-from towline.frozen import field, frozen
+from towline.frozen import frozen
 from towline.name.digest import HEX_LENGTH, Digest, digest_of, parse_digest
 from towline.store.layout import files
 from towline.store.layout.stamps import Stamps, is_settled
@@ -45,7 +45,11 @@ class Blobs:
 
     paths: StorePaths
     power: bool
-    stamps: Stamps = field(repr=False, compare=False)
+
+    @property
+    def stamps(self) -> Stamps:
+        """The stamps of the store."""
+        return Stamps(self.paths)
 
     def has(self, descriptor: Descriptor) -> bool:
         """Whether the blob is stored, was hashed (STORE-025), and is readable (STORE-022)."""
@@ -60,11 +64,11 @@ class Blobs:
             return None
         return found if files.allows(path, os.R_OK) else None
 
-    def verify_existing(self, descriptor: Descriptor, cancel: CancelToken) -> bool:
+    def verify_existing(self, descriptor: Descriptor, cancel: CancelToken) -> os.stat_result | None:
         """Hash the file at the path of the blob, unless its stamp is valid (STORE-025).
 
         Returns:
-            Whether it is the blob.
+            The status of the file; None if it is not the blob.
 
         Raises:
             PullCancelledError: the caller cancelled.
@@ -72,20 +76,20 @@ class Blobs:
         digest = descriptor.digest
         found = self.candidate(descriptor)
         if found is None or (descriptor.size < 0 and found.st_size > _LARGEST_UNKNOWN):
-            return False
+            return None
         if self.stamps.matches(digest, found):
-            return True
+            return found
         try:
             got, _ = hash_file(self.paths.blob(digest), digest.algorithm, stop=cancel.stop)
         except CoreError:  # it cannot be read now, so it is fetched and replaced
             cancel.raise_if_cancelled()
-            return False
+            return None
         after = self.candidate(descriptor)
         if got != str(digest) or after is None or not is_same_file(found, after):
-            return False
+            return None
         if is_settled(after):
             self.stamps.write(digest, after)
-        return True
+        return after
 
     def place(self, partial: str, digest: Digest) -> os.stat_result | None:
         """Rename a partial blob, whose bytes were just hashed, to the path of the blob.

@@ -19,7 +19,7 @@ from towline.store.layout.records import UndecidedRecord
 from towline.store.layout.repair import repair
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from towline.store.layout.blobs import BlobFile, Blobs
     from towline.store.layout.paths import StorePaths
@@ -75,8 +75,9 @@ def collect(blobs: Blobs, records: RecordStore) -> Collected:
         stack.enter_context(records.locked(freeing=True))
         own = _reached_by_records(records)
         for _ in range(INDEX_ATTEMPTS):
-            base = records.oci_index.read()
-            unneeded, kept = _unneeded(blobs, records, own, base)
+            base, _ = records.oci_index.read()
+            damaged = records.oci_index.damaged()
+            unneeded, kept = _unneeded(blobs, records, own, base, damaged.values())
             if not records.oci_index.changed_since(base):
                 break
         else:
@@ -86,9 +87,7 @@ def collect(blobs: Blobs, records: RecordStore) -> Collected:
         blobs.stamps.remove_stray()
         records.finish(freeing=True)  # with the space that is free now
         size = sum(blob.size for blob in (*unneeded, *partials))
-        return Collected(
-            len(unneeded), len(partials), size, names, kept, tuple(records.oci_index.damaged())
-        )
+        return Collected(len(unneeded), len(partials), size, names, kept, tuple(damaged))
 
 
 def _reached_by_records(records: RecordStore) -> set[Digest]:
@@ -103,7 +102,11 @@ def _reached_by_records(records: RecordStore) -> set[Digest]:
 
 
 def _unneeded(
-    blobs: Blobs, records: RecordStore, own: set[Digest], base: bytes | None
+    blobs: Blobs,
+    records: RecordStore,
+    own: set[Digest],
+    base: bytes | None,
+    damaged: Collection[bytes],
 ) -> tuple[list[BlobFile], int]:
     """The blobs to remove, and the number of those that are kept for other tools (STORE-015).
 
@@ -112,12 +115,10 @@ def _unneeded(
         records: the records of the store.
         own: what the records reach.
         base: index.json.
+        damaged: the damaged files that were kept.
     """
-    index = records.oci_index
-    foreign = index.foreign(base)
-    damaged = index.damaged()
-    needed = own | _reached(blobs, _digests(foreign))
-    for data in damaged.values():
+    needed = own | _reached(blobs, _digests(records.oci_index.foreign(base)))
+    for data in damaged:
         needed |= _reached(blobs, _digests_in(data))
     # What other tools use is unknown if index.json is missing or was damaged.  Otherwise they may
     # be in the middle of a copy, whose entry comes last.

@@ -111,9 +111,9 @@ class LayoutIngest:
         return self._blobs.has(layer.descriptor)
 
     def _is_stored(self, layer: LayerPlan) -> bool:
-        return self._was_hashed(layer) or self._blobs.verify_existing(
-            layer.descriptor, self._cancel
-        )
+        if self._was_hashed(layer):
+            return True
+        return self._blobs.verify_existing(layer.descriptor, self._cancel) is not None
 
     def diff_id(self, layer: LayerPlan, /) -> Digest:
         """Return the diff ID of a stored layer; it is decompressed if that was not done yet.

@@ -117,11 +117,14 @@ class OciIndex:
 
     paths: StorePaths
 
-    def read(self, cancel: CancelToken | None = None) -> bytes | None:
-        """Return the file once no other tool is about to write it; None if it is missing.
+    def read(self, cancel: CancelToken | None = None) -> tuple[bytes | None, bool]:
+        """Read the file once no other tool is about to write it.
 
         Args:
             cancel: ends the wait.
+
+        Returns:
+            The file, None if it is missing; and whether towline wrote it last.
 
         Raises:
             StoreError: ``store.index_unreadable``: it cannot be read now; ``store.index_busy``:
@@ -132,14 +135,14 @@ class OciIndex:
         end = time.monotonic() + _LONGEST_WAIT
         while True:
             data = self._data()
-            if data is None or self.is_own(data) or self._is_settled(data):
-                return data
+            own = data is not None and self._is_own(data)
+            if data is None or own or self._is_settled(data):
+                return data, own
             if time.monotonic() > end:
                 raise StoreError("store.index_busy", path=self.paths.index)
             token.wait(_PAUSE)
 
-    def is_own(self, data: bytes) -> bool:
-        """Whether these are the bytes that towline wrote last."""
+    def _is_own(self, data: bytes) -> bool:
         try:
             return files.read(self.paths.index_checksum) == checksum_of(data)
         except PathError:

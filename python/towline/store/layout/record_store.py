@@ -142,8 +142,8 @@ class RecordStore:
             changes.put(new)
         for record in losing:
             changes.put(record)
-        base = self.oci_index.read(cancel)
-        data = base if base is not None and self.oci_index.is_own(base) else None
+        base, own = self.oci_index.read(cancel)
+        data = base if own else None
         unchanged = new == present and not after and len(changes.after) == 1
         if unchanged and data and self.oci_index.shows(data, new, names):
             return new
@@ -198,8 +198,8 @@ class RecordStore:
             key: tuple(other for other in self.reader.known(key) if other != record.id)
             for key in (record.lookup_keys() if left is None else removed)
         }
-        base = self.oci_index.read()
-        data = base if base is not None and self.oci_index.is_own(base) else None
+        base, own = self.oci_index.read()
+        data = base if own else None
         if data is not None:
             index = self.oci_index.without(data, record, removed, left)
         else:
@@ -361,7 +361,7 @@ class RecordStore:
         """Write index.json from the records, oldest first, and the entries of other tools."""
         paths = self.paths
         for _ in range(INDEX_ATTEMPTS):
-            base = self.oci_index.read()
+            base, _ = self.oci_index.read()
             content = self.oci_index.rebuilt(base, records, taken)
             prepared = files.prepare(paths.tmp, paths.index, content, sync=True)
             if not self.oci_index.changed_since(base):

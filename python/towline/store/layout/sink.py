@@ -71,9 +71,8 @@ def open_sink(
     with ExitStack() as stack:
         lock = locks.acquire(blobs.paths.blob_lock(digest), temporary=True, cancel=cancel)
         stack.enter_context(lock)
-        if blobs.verify_existing(descriptor, cancel):
-            if (found := blobs.candidate(descriptor)) is not None:
-                hashed[digest] = found
+        if (found := blobs.verify_existing(descriptor, cancel)) is not None:
+            hashed[digest] = found
             return None
         blobs.make_folders(digest)
         sink = LayoutSink(blobs, descriptor, lock, cancel, hashed, diff_ids if follow else None)

@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from towline.errors import PathError, StoreError, path_errors
+from towline.frozen import frozen
 from towline.name.digest import HEX_LENGTH
 from towline.store.layout import files
 
@@ -37,50 +38,48 @@ def is_settled(found: os.stat_result) -> bool:
     return abs(time.time_ns() - newest) > _TICK  # a time in the future is one of another clock
 
 
+@frozen
 class Stamps:
     """The stamps of one store.  Safe in any number of threads and processes."""
 
-    __slots__ = ("_paths",)
-
-    def __init__(self, paths: StorePaths) -> None:
-        self._paths = paths
+    paths: StorePaths
 
     def matches(self, digest: Digest, found: os.stat_result) -> bool:
         """Whether the bytes of this file were hashed and have the digest."""
         try:
-            return files.read(self._paths.stamp(digest)) == _identity(found)
+            return files.read(self.paths.stamp(digest)) == _identity(found)
         except PathError:
             return False
 
     def is_known(self, digest: Digest) -> bool:
         """Whether towline has hashed a file of this blob, which may have changed since."""
         with suppress(PathError):
-            return files.exists(self._paths.stamp(digest))
+            return files.exists(self.paths.stamp(digest))
         return False
 
     def write(self, digest: Digest, found: os.stat_result) -> None:
         """Record that the bytes of this file were hashed and have the digest."""
-        path = self._paths.stamp(digest)
+        path = self.paths.stamp(digest)
         with suppress(PathError, StoreError):
-            files.make_folder(self._paths.stamps)
+            files.make_folder(self.paths.stamps)
             files.make_folder(os.path.dirname(path))
-            files.write(self._paths.tmp, path, _identity(found), sync=False)
+            files.write(self.paths.tmp, path, _identity(found), sync=False)
 
     def invalidate(self, digest: Digest) -> None:
         """Empty the stamp of a blob with other bytes; it still shows whose file it is."""
-        path = self._paths.stamp(digest)
+        path = self.paths.stamp(digest)
         with suppress(PathError), path_errors("write", path):
             os.close(os.open(path, _TRUNCATE))
 
     def remove_stray(self) -> None:
         """Remove the stamps of blobs that are gone."""
         for algorithm in HEX_LENGTH:
-            folder = f"{self._paths.stamps}/{algorithm}"
+            folder = f"{self.paths.stamps}/{algorithm}"
             with suppress(PathError):
                 with path_errors("readdir", folder):
                     names = os.listdir(folder)
                 for name in names:
-                    if files.regular(f"{self._paths.blobs}/{algorithm}/{name}") is None:
+                    if files.regular(f"{self.paths.blobs}/{algorithm}/{name}") is None:
                         files.remove(f"{folder}/{name}")
 
 

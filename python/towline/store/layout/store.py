@@ -23,7 +23,6 @@ from towline.store.layout.oci_index import EMPTY, OciIndex
 from towline.store.layout.paths import StorePaths, is_id
 from towline.store.layout.record_reader import RecordReader
 from towline.store.layout.record_store import RecordStore
-from towline.store.layout.stamps import Stamps
 from towline.store.layout.version import read_version, write_version
 from towline.transport.facts import StoreIdentity
 
@@ -88,7 +87,7 @@ def open_store(
         raise error.during("opening-store", path=paths.root) from None
     power = durability == "power"
     store = LayoutStore(
-        Blobs(paths, power, Stamps(paths)), RecordStore(RecordReader(paths), OciIndex(paths), power)
+        Blobs(paths, power), RecordStore(RecordReader(paths), OciIndex(paths), power)
     )
     store.recover()
     return store

@@ -314,7 +314,6 @@ def _challenge(response: Response, requested: str) -> Challenge | None:
     A challenge determines where the password is sent, so a host that the registry redirects to
     must not set it.
     """
-    headers = response.headers("WWW-Authenticate")
-    if not headers or origin(response.url) != origin(requested):
+    if origin(response.url) != origin(requested):
         return None
-    return choose_challenge(parse_challenges(headers))
+    return choose_challenge(parse_challenges(response.headers("WWW-Authenticate")))

@@ -74,7 +74,7 @@ class RecordStore:
         try:
             if read_version(self.paths) == FIRST:
                 # index.json has undecided names; the marker has it rebuilt without them.
-                files.write(self.paths.tmp, self.paths.unfinished, b"", sync=False)
+                self._mark()
                 write_version(self.paths, repaired=False)
             self._finish()
         except PathError as error:
@@ -263,9 +263,13 @@ class RecordStore:
             self._rebuild()
             files.remove(self.paths.unfinished)
 
+    def _mark(self) -> None:
+        """Create the marker of an unfinished change."""
+        files.write(self.paths.tmp, self.paths.unfinished, b"", sync=False)
+
     @contextmanager
     def _marked(self) -> Iterator[None]:
-        files.write(self.paths.tmp, self.paths.unfinished, b"", sync=False)
+        self._mark()
         yield
         files.remove(self.paths.unfinished)  # after an error the marker stays
 
@@ -313,7 +317,7 @@ class RecordStore:
                 prepare(self.paths.index, content, sync=True),
                 prepare(self.paths.index_checksum, checksum_of(content), sync=False),
             )
-            files.write(self.paths.tmp, self.paths.unfinished, b"", sync=False)
+            self._mark()
             for prepared in first:
                 prepared.put()
             for image_id in removed:

@@ -23,7 +23,7 @@ from towline.image.manifest import (
 from towline.name.digest import Digest, sha256_of
 from towline.store.layout.paths import StorePaths
 from towline.store.layout.store import LayoutStore
-from towline.store.protocol import Image, ImagePlan, LayerPlan
+from towline.store.protocol import Image, ImagePlan, Ingest, LayerPlan
 
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
@@ -128,16 +128,24 @@ def blob_path(store: LayoutStore, digest: Digest) -> str:
     return StorePaths.below(store.root).blob(digest)
 
 
+def write_missing(ingest: Ingest, made: Made) -> list[str]:
+    """Write the layers that the store does not have; return their digests."""
+    written = []
+    for missing in ingest.missing():
+        sink = ingest.sink(missing)
+        if sink is not None:
+            digest = missing.descriptor.digest_text
+            with sink:
+                sink.writer.write(made.blobs[digest][sink.writer.offset :])
+                sink.commit()
+            written.append(digest)
+    return written
+
+
 def put(store: LayoutStore, made: Made, *, diff_ids: bool = False) -> Image:
     """Store an image: write the missing blobs, and publish; `diff_ids` decompresses all layers."""
     with store.begin(made.plan, diff_ids=diff_ids) as ingest:
-        for missing in ingest.missing():
-            sink = ingest.sink(missing)
-            if sink is not None:
-                with sink:
-                    data = made.blobs[missing.descriptor.digest_text]
-                    sink.writer.write(data[sink.writer.offset :])
-                    sink.commit()
+        write_missing(ingest, made)
         for wanted in made.plan.layers if diff_ids else ():
             ingest.diff_id(wanted)
         return ingest.publish()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from towline.cancel import CancelToken
 from towline.errors import PullCancelledError, TowlineError, step
+from towline.frozen import replace
 from towline.goal import PullGoal, goal_from_image_reference, goal_from_name
 from towline.runtime.arguments import typed
 from towline.runtime.call import Call, Hooks
@@ -184,8 +185,8 @@ class Runtime:
         from towline.runtime.own_thread import in_own_thread  # asyncio is slow to import
 
         hooks = Hooks(cancel, writer, on_progress, on_event)
-        with (hooks.cancel or CancelToken()).branch() as branch:
-            hooks = Hooks(branch, writer, on_progress, on_event)
+        with (cancel or CancelToken()).branch() as branch:
+            hooks = replace(hooks, cancel=branch)
             return await in_own_thread(lambda: self._pull(name, label, hooks), branch.cancel)
 
     def _pull(self, name: str, label: str | None, hooks: Hooks) -> PullResult:

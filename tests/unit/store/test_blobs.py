@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import towline.store.layout.blobs
 import towline.store.layout.stamps
-from tests.support.store_images import Made, blob_path, make, put
+from tests.support.store_images import Made, blob_path, make, put, write_missing
 from towline.cancel import CancelToken
 from towline.errors import PathError, PullCancelledError, StoreError, VerificationError
 from towline.frozen import replace
@@ -49,16 +49,8 @@ def plant(store: LayoutStore, digest: str, data: bytes) -> Path:
 
 def fetched(store: LayoutStore, made: Made) -> list[str]:
     """The digests of the layers that a pull of an image fetches; the blobs are right afterwards."""
-    written = []
     with store.begin(made.plan) as ingest:
-        for missing in ingest.missing():
-            sink = ingest.sink(missing)
-            if sink is not None:
-                with sink:
-                    data = made.blobs[missing.descriptor.digest_text]
-                    sink.writer.write(data[sink.writer.offset :])
-                    sink.commit()
-                written.append(missing.descriptor.digest_text)
+        written = write_missing(ingest, made)
         ingest.publish()
     for digest, data in made.blobs.items():
         assert Path(blob_path(store, parse_digest(digest))).read_bytes() == data

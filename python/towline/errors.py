@@ -269,6 +269,11 @@ class PullFailedError(TowlineError):
         """The error of each pair that was tried, in this order; empty if there was no pair."""
         return tuple(self.facts.get("errors", ()))
 
+    @property
+    def warnings(self) -> tuple[TowlineError, ...]:
+        """The errors that did not end an attempt, such as that of an unreadable auth file."""
+        return tuple(self.facts.get("warnings", ()))
+
     def __reduce__(self) -> tuple[Any, ...]:
         rebuild, (_, *arguments) = super().__reduce__()
         return rebuild, (PullFailedError, *arguments)

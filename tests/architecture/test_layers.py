@@ -15,7 +15,7 @@ LAYERS: list[set[str]] = [
     {"timeouts"},
     {"core", "wording"},
     {"errors", "rules"},
-    {"cancel", "events", "progress"},
+    {"cancel", "events", "progress", "warning_log"},
     {"name"},
     {"image"},
     {"transport"},

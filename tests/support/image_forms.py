@@ -144,9 +144,9 @@ def listing(*instances: tuple[str, Pushed]) -> Pushed:
     return Pushed(model, data, DOCKER_LIST, {}, tuple(each for _, each in instances))
 
 
-def with_layer(layer: bytes, os: str = "linux") -> Pushed:
-    """An image with one layer of these bytes, for this operating system."""
-    config = json.dumps({"os": os, "architecture": "amd64"}).encode()
+def with_layer(layer: bytes, os: str = "linux", architecture: str = "amd64") -> Pushed:
+    """An image with one layer of these bytes, for this platform."""
+    config = json.dumps({"os": os, "architecture": architecture}).encode()
     document = {
         "schemaVersion": 2,
         "mediaType": DOCKER,

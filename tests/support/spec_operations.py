@@ -25,8 +25,9 @@ from towline.copying.label import check_label
 from towline.errors import LabelMissingError, PullFailedError, Step, TowlineError, step
 from towline.go.go_quote import quote
 from towline.goal import PullGoal, goal_from_image_reference, goal_from_name, pull_ref_pair
+from towline.image.instances import choose_instance
 from towline.image.manifest import OCI_MANIFEST, RawManifest, parse_manifest, recognise
-from towline.image.platform import Platform, choose_instance, parse_platform
+from towline.image.platform import Platform, parse_platform
 from towline.name.digest import parse_digest
 from towline.name.parts import decompose
 from towline.name.reference import parse_normalized

@@ -9,6 +9,7 @@ import os
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,10 +20,16 @@ from tests.support.pull_world import Image, Registry
 from tests.support.store_images import state
 from towline.cancel import CancelToken
 from towline.config.locations import Locations
-from towline.errors import PullCancelledError, PullFailedError, RegistryError, TowlineError
+from towline.errors import (
+    PlatformMismatchError,
+    PullCancelledError,
+    PullFailedError,
+    RegistryError,
+    TowlineError,
+)
 from towline.events import Event
 from towline.frozen import replace
-from towline.image.platform import Platform
+from towline.image.platform import Platform, host_platform
 from towline.registry.credentials import Credentials
 from towline.rules import Rules
 from towline.runtime.options import Options
@@ -69,10 +76,12 @@ class World:
             locations=Locations(environ={}, etc=etc, run=str(self.folder)),
         )
 
-    def runtime(self, rules: Rules) -> Runtime:
-        """A runtime that reads the registry."""
+    def runtime(self, rules: Rules, **changes: Any) -> Runtime:
+        """A runtime that reads the registry, with changes of its options."""
         registries = MemoryRegistries({"a.example": self.registry}, self.contents, self.types)
-        return Runtime(self.store, self.options(rules), open_source=registries.open)
+        return Runtime(
+            self.store, replace(self.options(rules), **changes), open_source=registries.open
+        )
 
 
 @pytest.fixture
@@ -285,15 +294,50 @@ def test_a_layer_that_is_not_a_tar(world: World, rules: Rules) -> None:
 @pytest.mark.clause("PULL-016")
 @EDITIONS
 def test_an_image_for_windows(world: World, rules: Rules) -> None:
-    """libpod-1.3 rejects it before the first layer; the current edition stores it."""
+    """libpod-1.3 rejects it before the first layer; the current edition stores it if allowed."""
     _serve(world, "windows", forms.with_layer(b"", os="windows"))
     writer = io.StringIO()
     if rules is Rules.CURRENT:
-        assert world.runtime(rules).pull("a.example/windows").images
+        runtime = world.runtime(rules, allow_other_platform=True)
+        assert runtime.pull("a.example/windows").images
         return
     with pytest.raises(PullFailedError, match='"windows" cannot be used on "linux"'):
         world.runtime(rules).pull("a.example/windows", writer=writer)
     assert "Getting" not in writer.getvalue()
+
+
+@pytest.mark.clause("PLAT-009")
+def test_a_single_image_for_another_platform(world: World) -> None:
+    """It is refused if a platform was requested, and else gives one warning."""
+    _serve(world, "arm", forms.with_layer(b"", architecture="arm64"))
+    assert host_platform().architecture != "arm64"
+    writer = io.StringIO()
+    with pytest.raises(PlatformMismatchError, match="for linux/arm64, and not for linux/amd64"):
+        world.runtime(Rules.CURRENT).pull("a.example/arm", writer=writer)
+    assert "Copying blob" not in writer.getvalue()
+    assert world.store.images() == ()
+    for changes in ({"allow_other_platform": True}, {"platform": None}):
+        result = world.runtime(Rules.CURRENT, **changes).pull("a.example/arm")
+        (warning,) = result.warnings
+        assert warning.code == "platform.other"
+        assert result.to_json()["attempts"][0]["warnings"] == [warning.to_json()]
+
+
+@pytest.mark.clause("PLAT-009")
+def test_a_config_may_call_the_platform_otherwise(world: World) -> None:
+    """The names of the machine, and values that are not stated, are no other platform."""
+    for number, machine in enumerate(("x86_64", "amd64", "")):
+        _serve(world, f"n{number}", forms.with_layer(b"", architecture=machine))
+        assert world.runtime(Rules.CURRENT).pull(f"a.example/n{number}").warnings == ()
+
+
+@pytest.mark.clause("PLAT-009")
+def test_an_instance_of_a_list_with_the_config_of_another_platform(world: World) -> None:
+    """The list says amd64, so the image is what was requested; the config gives a warning."""
+    arm = forms.with_layer(b"", architecture="arm64")
+    _serve(world, "list", forms.listing(("amd64", arm)))
+    result = world.runtime(Rules.CURRENT).pull("a.example/list")
+    assert [warning.code for warning in result.warnings] == ["platform.other"]
 
 
 @pytest.mark.clause("PULL-015")

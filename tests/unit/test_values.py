@@ -21,6 +21,7 @@ from towline.errors import (
 from towline.go.go_quote import quote
 from towline.image.config import parse_config
 from towline.image.descriptor import Descriptor
+from towline.image.instances import choose_instance
 from towline.image.manifest import (
     DOCKER_CONFIG,
     DOCKER_LIST,
@@ -34,7 +35,7 @@ from towline.image.manifest import (
     parse_manifest,
     recognise,
 )
-from towline.image.platform import Platform, choose_instance, parse_platform
+from towline.image.platform import Platform, parse_platform
 from towline.name.digest import parse_digest, sha256_of
 from towline.wording import CURRENT, LIBPOD_1_3
 

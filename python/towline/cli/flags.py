@@ -96,6 +96,11 @@ _FLAGS: Mapping[str, Decorator] = {
         metavar="OS/ARCH[/VARIANT]",
         help="Platform of the image to select from a multi-platform image; default: this host's.",
     ),
+    "allow_other_platform": click.option(
+        "--allow-other-platform",
+        is_flag=True,
+        help="Also pull an image of a single platform that is not the --platform.",
+    ),
     "remove_signatures": click.option(
         "--remove-signatures", is_flag=True, help="Neither read nor store signatures."
     ),

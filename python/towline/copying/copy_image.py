@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from towline.copying.layers import LayerFetch
 from towline.errors import PlatformMismatchError, VerificationError, step
 from towline.frozen import frozen
+from towline.image.instances import runs_on
 from towline.image.manifest import Manifest, RawManifest
 from towline.image.schema1 import Schema1, manifest_digest
 from towline.store.protocol import Destination, Image, ImagePlan, Ingest, LayerPlan
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from towline.cancel import CancelToken
     from towline.copying.reading import Reading
+    from towline.errors import TowlineError
     from towline.goal import PullRefPair
     from towline.image.config import ImageConfig
     from towline.image.descriptor import Descriptor
@@ -51,6 +53,8 @@ class Copying:
     Attributes:
         destination: takes the image.
         allow: checks the policy; raises if the policy rejects the image.
+        warn: takes the errors that do not prevent the copy.
+        require_platform: refuse a single image that is for another platform.
         remove_signatures: signatures are neither read nor kept.
         verify_diff_ids: decompress each layer and compare its diff ID with the config.
     """
@@ -61,6 +65,8 @@ class Copying:
     progress: Progress
     cancel: CancelToken
     allow: Callable[[Source, RawManifest], None]
+    warn: Callable[[TowlineError], None]
+    require_platform: bool = False
     remove_signatures: bool = False
     verify_diff_ids: bool = False
 
@@ -74,7 +80,7 @@ class Copying:
         self.allow(source, raw)
         manifest = self.reading.parsed(source, raw)
         config_data, config = self.reading.config(source, manifest)
-        self._refuse_foreign_os(config)
+        self._check_platform(config, listed)
         self._check_wanted_digest(pair, raw, listed)
         if not self.remove_signatures:
             self.progress.say("signatures")
@@ -106,11 +112,19 @@ class Copying:
         compared = self.verify_diff_ids and isinstance(manifest, Manifest)
         return CopiedImage(image, ("blobs", "diff-ids") if compared else ("blobs",))
 
-    def _refuse_foreign_os(self, config: ImageConfig) -> None:
-        if self.rules.foreign_os == "refuse-windows":  # PULL-016
+    def _check_platform(self, config: ImageConfig, listed: RawManifest | None) -> None:
+        if self.rules.foreign_platform == "refuse-windows":  # PULL-016
             host = "windows" if sys.platform == "win32" else "linux"
             if (config.os == "windows") != (host == "windows"):
                 raise PlatformMismatchError("platform.foreign_os", image_os=config.os, host_os=host)
+            return
+        wanted = self.reading.platform
+        if runs_on(config.platform, wanted):
+            return
+        # PLAT-009: the entry of a list is what was asked for, whatever its config says
+        if self.require_platform and listed is None:
+            raise PlatformMismatchError("platform.refused", wanted=wanted, got=config.platform)
+        self.warn(PlatformMismatchError("platform.other", wanted=wanted, got=config.platform))
 
     def _check_wanted_digest(
         self, pair: PullRefPair, raw: RawManifest, listed: RawManifest | None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from towline.errors import SourceError, step
 from towline.frozen import frozen
 from towline.image.config import ImageConfig, parse_config
+from towline.image.instances import choose_instance
 from towline.image.manifest import (
     DOCKER_LIST,
     DOCKER_SCHEMA2,
@@ -23,13 +24,13 @@ from towline.image.manifest import (
     recognise,
     typed,
 )
-from towline.image.platform import Platform, choose_instance
 from towline.image.schema1 import Schema1, parse_schema1
 from towline.source.protocol import Announcing, Source
 from towline.transport import image_name
 
 if TYPE_CHECKING:
     from towline.image.descriptor import Descriptor
+    from towline.image.platform import Platform
     from towline.name.digest import Digest
     from towline.rules.copying import CopyingRules
     from towline.rules.limits import TransferLimits

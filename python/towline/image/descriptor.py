@@ -75,9 +75,11 @@ def read_descriptor(raw: object) -> Descriptor:
 
 def _platform(raw: object) -> Platform | None:
     entry: Struct = struct(raw)
-    return Platform(
+    platform = Platform(
         os=entry.get("os", string, ""),
         architecture=entry.get("architecture", string, ""),
         variant=entry.get("variant", string, ""),
         os_version=entry.get("os.version", string, ""),
     )
+    # PLAT-005: both fields are required, so without one of them no platform is stated.
+    return platform if platform.os and platform.architecture else None

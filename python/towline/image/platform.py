@@ -1,35 +1,41 @@
-"""Platforms, and the choice of an instance from an index by platform.
+"""Platforms: their names, and that of this machine (PLAT-001, PLAT-008).
 
-PLAT-001 to PLAT-008.
+`towline.image.instances` chooses by platform.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+import re
+import sys
 
-from towline.errors import ConfigurationError, PlatformMismatchError
+from towline.errors import ConfigurationError
 from towline.frozen import frozen
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+__all__ = ["Platform", "host_platform", "parse_platform"]
 
-__all__ = ["Platform", "choose_instance", "host_platform", "parse_platform"]
-
-_MACHINES = {
-    "x86_64": "amd64",
-    "amd64": "amd64",
-    "aarch64": "arm64",
-    "arm64": "arm64",
-    "armv7l": "arm",
-    "armv6l": "arm",
-    "i386": "386",
-    "i686": "386",
-    "ppc64le": "ppc64le",
-    "riscv64": "riscv64",
-    "s390x": "s390x",
+# PLAT-008: other names of operating systems and processors, each with Go's name and the variant
+# that it implies.
+_SYSTEMS = {"macos": "darwin"}
+_ARCHITECTURES = {
+    "x86_64": ("amd64", ""),
+    "x86-64": ("amd64", ""),
+    "aarch64": ("arm64", ""),
+    "armhf": ("arm", "v7"),
+    "armel": ("arm", "v6"),
+    "i386": ("386", ""),
+    "i486": ("386", ""),
+    "i586": ("386", ""),
+    "i686": ("386", ""),
+    "loongarch64": ("loong64", ""),
+    "mipsel": ("mipsle", ""),
+    "mips64el": ("mips64le", ""),
+    "ppc64el": ("ppc64le", ""),
 }
-# PLAT-004: a processor also runs code for lower variants, so variants are tried downwards
-_VARIANTS = {"arm": ("v8", "v7", "v6", "v5"), "arm64": ("v8",)}
+_ARM_MACHINE = re.compile(r"armv([5-8])\w*")  # such as armv7l and armv5tejl
+# uname has one name for both byte orders of these processors.
+_LITTLE_ENDIAN = {"mips": "mipsle", "mips64": "mips64le"}
+# A 32-bit process on a 64-bit processor is on a 32-bit system, or its user wants one.
+_NARROW = {"aarch64": "armv8l", "arm64": "armv8l", "x86_64": "i686", "amd64": "i686"}
 
 
 @frozen
@@ -49,25 +55,36 @@ class Platform:
     def __str__(self) -> str:
         return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
 
+    def normalized(self) -> Platform:
+        """The platform under the names that Go and the OCI specifications use (PLAT-008)."""
+        os, variant = self.os.lower(), self.variant.lower()
+        architecture, implied = _architecture(self.architecture.lower())
+        if variant[:1].isdigit():
+            variant = f"v{variant}"
+        return Platform(_SYSTEMS.get(os, os), architecture, variant or implied, self.os_version)
 
-class _Instance(Protocol):
-    @property
-    def platform(self) -> Platform | None: ...
 
-
-T = TypeVar("T", bound=_Instance)
+def _architecture(name: str) -> tuple[str, str]:
+    """Go's name of an architecture, and the variant that a name implies."""
+    if match := _ARM_MACHINE.fullmatch(name):
+        return "arm", f"v{match[1]}"
+    return _ARCHITECTURES.get(name, (name, ""))
 
 
 def host_platform() -> Platform:
-    """The default platform: Linux on this machine's processor (PLAT-001)."""
+    """The default platform: Linux on this machine's processor, with its variant (PLAT-001)."""
     import platform as _host  # slow to import
 
     machine = _host.machine().lower()
-    return Platform("linux", _MACHINES.get(machine, machine))
+    if sys.maxsize < 1 << 32:
+        machine = _NARROW.get(machine, machine)
+    if sys.byteorder == "little":
+        machine = _LITTLE_ENDIAN.get(machine, machine)
+    return Platform("linux", machine).normalized()
 
 
 def parse_platform(text: str) -> Platform:
-    """Parse ``OS/ARCH[/VARIANT]``.
+    """Parse ``OS/ARCH[/VARIANT]``, under any of the names of PLAT-008.
 
     Raises:
         ConfigurationError: ``option.platform``.
@@ -75,54 +92,4 @@ def parse_platform(text: str) -> Platform:
     parts = text.split("/")
     if len(parts) not in (2, 3) or not all(parts):
         raise ConfigurationError("option.platform", text=text)
-    return Platform(*parts)
-
-
-def choose_instance(
-    instances: Sequence[T], wanted: Platform, *, variants: bool, list_kind: str
-) -> T:
-    """The instance for a platform: the nearest variant, and the first of equals (PLAT-003).
-
-    Args:
-        instances: entries of an index, in its order.
-        wanted: the platform; an empty variant matches any.
-        variants: whether variants are compared; if not, the first instance of the operating system
-            and architecture is chosen.
-        list_kind: ``"manifest list"`` or ``"image index"``, for the message.
-
-    Raises:
-        PlatformMismatchError: ``platform.none``; ``available`` lists the platforms of the index.
-    """
-    for matches in _preferences(wanted, variants=variants):
-        for instance in instances:
-            if instance.platform is not None and matches(instance.platform):
-                return instance
-    if variants:  # PLAT-005: an entry without a platform is chosen last
-        for instance in instances:
-            if instance.platform is None:
-                return instance
-    available = [str(instance.platform) for instance in instances if instance.platform]
-    raise PlatformMismatchError(
-        "platform.none", wanted=wanted, available=available, list_kind=list_kind
-    )
-
-
-def _preferences(wanted: Platform, *, variants: bool) -> list[Callable[[Platform], bool]]:
-    def same_machine(have: Platform) -> bool:
-        return have.os == wanted.os and have.architecture == wanted.architecture
-
-    def same_variant(variant: str) -> Callable[[Platform], bool]:
-        return lambda have: same_machine(have) and have.variant == variant
-
-    if not variants:
-        return [same_machine]
-    return [same_variant(variant) for variant in _wanted_variants(wanted)]
-
-
-def _wanted_variants(wanted: Platform) -> list[str]:
-    known = _VARIANTS.get(wanted.architecture, ())
-    if not wanted.variant:
-        return ["", *known]
-    if wanted.variant in known:
-        return [*known[known.index(wanted.variant) :], ""]
-    return [wanted.variant, ""]
+    return Platform(*parts).normalized()

@@ -19,7 +19,8 @@ class CopyingRules:
         indexes: the media types that are treated as a manifest list or index (REG-005).
         schema1: accept images of schema 1, or refuse them (MANIFEST-020).
         variants: select an instance of a list by processor variant too (PLAT-003).
-        foreign_os: refuse an image for Windows on other systems, or accept it (PULL-016).
+        foreign_platform: refuse an image for Windows on other systems (PULL-016), or compare the
+            platform of the image with the requested one (PLAT-009).
         list_by_digest: accept a list that was pulled by its own digest (PULL-015).
         layers_must_apply: refuse an image with a layer that is not a tar (STORE-011).
         layers_after_failure: fetch the other layers after one has failed (PULL-018).
@@ -35,7 +36,7 @@ class CopyingRules:
     indexes: tuple[str, ...]
     schema1: Literal["accept", "refuse"]
     variants: bool
-    foreign_os: Literal["refuse-windows", "accept"]
+    foreign_platform: Literal["refuse-windows", "compare"]
     list_by_digest: bool
     layers_must_apply: bool
     layers_after_failure: bool

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from towline.cancel import CancelToken
 from towline.errors import step
 from towline.frozen import frozen, replace
+from towline.image.instances import on_machine
 from towline.image.platform import Platform, host_platform
 from towline.progress import BlobProgress, Progress, TextWriter
 from towline.runtime.arguments import typed
 from towline.runtime.disk_facts import DiskFacts
 from towline.runtime.sources import Sources
 from towline.transport.docker import DockerReference
+from towline.warning_log import WarningLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,6 +81,7 @@ class Call:
         options: the options of the call.
         cancel: ends the call.
         progress: where progress is reported.
+        warnings: collects the errors that do not end the call.
     """
 
     def __init__(
@@ -106,6 +109,7 @@ class Call:
         self.options = options
         self.cancel = cancel
         self.progress = Progress(options.rules.wording, hooks.writer, hooks.on_progress)
+        self.warnings = WarningLog(options.rules.wording)
         self._hooks = hooks
         self._archives = archives
         self._cache = cache
@@ -142,8 +146,9 @@ class Call:
 
     @cached_property
     def platform(self) -> Platform:
-        """The platform by which an instance of a list is selected."""
-        return self.options.platform or host_platform()
+        """The platform by which an instance of a list is selected (PLAT-001)."""
+        wanted, host = self.options.platform, host_platform()
+        return host if wanted is None else on_machine(wanted, host)
 
     @cached_property
     def access(self) -> RegistryAccess:
@@ -204,6 +209,8 @@ class Call:
             progress=self.progress,
             cancel=self.cancel,
             allow=allow,
+            warn=self.warnings.warn,
+            require_platform=options.platform is not None and not options.allow_other_platform,
             remove_signatures=options.remove_signatures,
             verify_diff_ids=options.verify_diff_ids,
         )

@@ -42,7 +42,9 @@ class Options:
             locations.
         tls_verify: True requires HTTPS with a trusted certificate.  False allows untrusted
             certificates and plain HTTP.  None applies the setting of registries.conf.
-        platform: selects the instance of a manifest list; None: Linux on the host's processor.
+        platform: selects the instance of a manifest list, and a single image for another platform
+            is refused; None: Linux on the host's processor, and other images give a warning.
+        allow_other_platform: a single image for another platform than `platform` gives a warning.
         remove_signatures: signatures are neither read nor kept.
         verify_diff_ids: decompress every layer and compare its diff ID with the config.
         timeouts: the timeouts of requests to registries.
@@ -57,6 +59,7 @@ class Options:
     cert_dir: Path | None
     tls_verify: bool | None
     platform: Platform | None
+    allow_other_platform: bool
     remove_signatures: bool
     verify_diff_ids: bool
     timeouts: Timeouts
@@ -73,6 +76,7 @@ class Options:
         cert_dir: StrPath | None = None,
         tls_verify: bool | None = None,
         platform: Platform | str | None = None,
+        allow_other_platform: bool = False,
         remove_signatures: bool = False,
         verify_diff_ids: bool = False,
         timeouts: Timeouts | None = None,
@@ -89,6 +93,7 @@ class Options:
             cert_dir: a path.
             tls_verify: True, False or None.
             platform: a `Platform`, or ``"OS/ARCH"`` or ``"OS/ARCH/VARIANT"``.
+            allow_other_platform: True or False.
             remove_signatures: True or False.
             verify_diff_ids: True or False.
             timeouts: None for the defaults.
@@ -107,6 +112,7 @@ class Options:
             "cert_dir": _path("cert_dir", cert_dir),
             "tls_verify": typed("tls_verify", tls_verify, bool, NoneType),
             "platform": _platform(platform),
+            "allow_other_platform": typed("allow_other_platform", allow_other_platform, bool),
             "remove_signatures": typed("remove_signatures", remove_signatures, bool),
             "verify_diff_ids": typed("verify_diff_ids", verify_diff_ids, bool),
             "timeouts": typed("timeouts", Timeouts() if timeouts is None else timeouts, Timeouts),
@@ -159,4 +165,5 @@ def _credentials(given: object) -> Credentials | None:
 def _platform(given: Platform | str | None) -> Platform | None:
     if isinstance(given, str):
         return parse_platform(given)
-    return typed("platform", given, Platform, NoneType, wanted="Platform or a text")
+    typed("platform", given, Platform, NoneType, wanted="Platform or a text")
+    return None if given is None else given.normalized()

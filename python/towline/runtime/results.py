@@ -27,6 +27,7 @@ class Attempt:
             layers were compared.
         endpoints: the endpoints that were tried, in this order, each with its result; empty for
             transports other than ``docker``.
+        warnings: errors of things that the attempt can do without, in order.
     """
 
     image: str
@@ -35,6 +36,7 @@ class Attempt:
     error: TowlineError | None = None
     verified: tuple[str, ...] = ()
     endpoints: tuple[EndpointUse, ...] = ()
+    warnings: tuple[TowlineError, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the attempt as a JSON document."""
@@ -46,6 +48,7 @@ class Attempt:
             "error": None if self.error is None else self.error.to_json(),
             "verified": list(self.verified),
             "endpoints": [use.to_json() for use in self.endpoints],
+            "warnings": [warning.to_json() for warning in self.warnings],
         }
 
 
@@ -75,6 +78,11 @@ class PullResult:
         """The checks that were done of every pulled image."""
         checked = [set(attempt.verified) for attempt in self.attempts if attempt.stored]
         return tuple(sorted(set.intersection(*checked))) if checked else ()
+
+    @property
+    def warnings(self) -> tuple[TowlineError, ...]:
+        """The warnings of all attempts."""
+        return tuple(warning for attempt in self.attempts for warning in attempt.warnings)
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as a JSON document."""

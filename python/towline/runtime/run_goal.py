@@ -98,6 +98,7 @@ class _Run:
             copied.image,
             verified=copied.verified,
             endpoints=log.uses(),
+            warnings=self.call.warnings.take(),
         )
 
     def _failed(
@@ -117,7 +118,8 @@ class _Run:
         _LOG.error("%s", wording.text("log-pull-failed", within=within, error=error))
         self.call.progress.say("failed")
         uses = () if log is None else log.uses()
-        return Attempt(pair.image, pair.source, error=error, endpoints=uses)
+        warnings = self.call.warnings.take()
+        return Attempt(pair.image, pair.source, error=error, endpoints=uses, warnings=warnings)
 
     def _copy(self, pair: PullRefPair, log: EndpointLog) -> CopiedImage:
         with step("opening-source", source=image_name(pair.source)):
@@ -145,8 +147,11 @@ def _nothing_pulled(goal: PullGoal, name: str, attempts: list[Attempt]) -> PullF
         transport, colon, _ = name.partition(":")
         # The prefix may be a transport without "//"; docker is also the name of a repository.
         likely = transport if colon and transport in TRANSPORTS and transport != "docker" else ""
-        return PullFailedError("pull.no_search_registries", name=name, transport=likely)
+        return PullFailedError(
+            "pull.no_search_registries", name=name, transport=likely, errors=[], warnings=()
+        )
     errors = [attempt.error for attempt in attempts if attempt.error is not None]
     images = [attempt.image for attempt in attempts]
     code = "pull.all_failed" if goal.used_search_registries else "pull.failed"
-    return PullFailedError(code, name=name, images=images, errors=errors)
+    warnings = tuple(warning for attempt in attempts for warning in attempt.warnings)
+    return PullFailedError(code, name=name, images=images, errors=errors, warnings=warnings)

@@ -231,6 +231,11 @@ _OWN: Mapping[str, Template] = {
         + (_listed(facts["available"]) or "no images")
         + ("; select one of these platforms" if facts["available"] else "")
     ),
+    "platform.other": "the image is for {got}, and not for {wanted}",
+    "platform.refused": (
+        "the image is for {got}, and not for {wanted}, and there is no other; set"
+        " allow_other_platform to pull it anyway"
+    ),
     "pull.all_failed": _attempts,
     "pull.failed": _attempts,
     "pull.no_search_registries": _no_search_registries,

@@ -119,6 +119,8 @@ _OWN: Mapping[str, Template] = {
     "platform.none": (
         "no image found in manifest list for architecture {wanted.architecture}, OS {wanted.os}"
     ),
+    "platform.other": "image platform {got} does not match {wanted}",
+    "platform.refused": "image platform {got} does not match the requested {wanted}",
     "pull.all_failed": _several,
     "pull.failed": "unable to pull image: {errors[0]}",
     "pull.no_search_registries": (

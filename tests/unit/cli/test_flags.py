@@ -24,6 +24,7 @@ def test_resolve_has_only_flags_that_affect_it(tmp_path: Path) -> None:
     """``resolve`` connects to no registry and checks no signature, so it has no flags for these."""
     line = CommandLine.below(tmp_path)
     without = {"--policy", "--cert-dir", "--tls-verify", "--remove-signatures", "--verify-diff-ids"}
+    without.add("--allow-other-platform")
     only_pull = {"--label", "--progress", "--quiet"}
     assert flags(line, "pull") - flags(line, "resolve") == without | only_pull
     ended = line("resolve", "--policy", "x", "alpine")

@@ -81,7 +81,8 @@ def _options(session: Session, given: Input) -> Options:
         auth=(creds["username"], creds["password"]) if creds else None,
         tls_verify=_TLS_VERIFY[given.get("docker_options", "nil")],
         remove_signatures=given.get("remove_signatures", False),
-        platform=Platform("linux", "amd64"),
+        platform=Platform("linux", "amd64"),  # that of the machine of the recordings
+        allow_other_platform=True,
     )
 
 

@@ -201,4 +201,6 @@ def gc(root: Path) -> int:
     blobs = counted(collected.blobs, "blob")
     partials = counted(collected.partials, "partial blob")
     print_lines([f"removed {blobs} and {partials}, {size_text(collected.bytes)}"])
-    return 0
+    for failure in collected.failures:
+        print_error(str(failure))
+    return 1 if collected.failures else 0

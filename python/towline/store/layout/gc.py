@@ -41,6 +41,8 @@ class Collected:
         names: removed names of a store of version 1, which belong to no certain image (STORE-023).
         kept_blobs: the number of blobs that nothing reaches, but that towline has not stored.
         damaged_indexes: the paths of damaged index.json files, whose blobs are kept (STORE-015).
+        failures: errors of files that could not be removed; an error of reading a file, which may
+            list any blob, means that all blobs are kept.
     """
 
     blobs: int
@@ -49,10 +51,13 @@ class Collected:
     names: tuple[str, ...] = ()
     kept_blobs: int = 0
     damaged_indexes: tuple[str, ...] = ()
+    failures: tuple[PathError, ...] = ()
 
 
 def collect(blobs: Blobs, records: RecordStore) -> Collected:
     """Remove all blobs that neither an image nor an index entry of another tool reaches.
+
+    Files that this user may not remove or read do not end it (STORE-017).
 
     Raises:
         StoreError: ``store.busy`` with its ``holders``; ``store.record_damaged`` and
@@ -65,29 +70,79 @@ def collect(blobs: Blobs, records: RecordStore) -> Collected:
     with lock, ExitStack() as stack:
         with suppress(PathError):  # a full disk: others then see that gc runs, but not where
             stack.enter_context(locks.holder_file(paths.holders, "gc"))
+        sweep = _Sweep()
         with records.locked(freeing=True):
             # Partial blobs go first: on a full disk their space is needed for the rest.
-            partials = list(blobs.partial())
-            for blob in partials:
-                files.remove(blob.path)
-            _clear(paths)
+            partials = sweep.remove_blobs(blobs.partial())
+            _clear(paths, sweep)
         names = _repaired(blobs, records)
         stack.enter_context(records.locked(freeing=True))
-        own = _reached_by_records(records)
-        for _ in range(INDEX_ATTEMPTS):
-            base, _ = records.oci_index.read()
-            damaged = records.oci_index.damaged()
-            unneeded, kept = _unneeded(blobs, records, own, base, damaged.values())
-            if not records.oci_index.changed_since(base):
-                break
-        else:
-            raise StoreError("store.index_busy", path=paths.index)
-        for blob in unneeded:
-            files.remove(blob.path)
+        try:
+            marked = _mark(blobs, records)
+        except PathError as error:
+            sweep.failures.append(error)
+            marked = _Marked()
+        unneeded = sweep.remove_blobs(marked.unneeded)
         blobs.stamps.remove_stray()
         records.finish(freeing=True)  # with the space that is free now
-        size = sum(blob.size for blob in (*unneeded, *partials))
-        return Collected(len(unneeded), len(partials), size, names, kept, tuple(damaged))
+        return Collected(
+            unneeded,
+            partials,
+            sweep.bytes,
+            names,
+            marked.kept,
+            marked.damaged_indexes,
+            tuple(sweep.failures),
+        )
+
+
+class _Sweep:
+    """Removes files, and collects the errors of those that stay."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self.failures: list[PathError] = []
+
+    def remove(self, path: str) -> bool:
+        """Remove a file; return whether it existed and was removed."""
+        try:
+            return files.remove(path)
+        except PathError as error:
+            self.failures.append(error)
+            return False
+
+    def remove_blobs(self, blobs: Iterable[BlobFile]) -> int:
+        """Remove blobs; return how many were removed."""
+        removed = [blob for blob in blobs if self.remove(blob.path)]
+        self.bytes += sum(blob.size for blob in removed)
+        return len(removed)
+
+
+@frozen
+class _Marked:
+    """What the mark phase found.
+
+    Attributes:
+        unneeded: the blobs to remove.
+        kept: the number of blobs that are kept for other tools (STORE-015).
+        damaged_indexes: the paths of the damaged index.json files.
+    """
+
+    unneeded: tuple[BlobFile, ...] = ()
+    kept: int = 0
+    damaged_indexes: tuple[str, ...] = ()
+
+
+def _mark(blobs: Blobs, records: RecordStore) -> _Marked:
+    """Find the blobs to remove, in an index.json that does not change meanwhile."""
+    own = _reached_by_records(records)
+    for _ in range(INDEX_ATTEMPTS):
+        base, _ = records.oci_index.read()
+        damaged = records.oci_index.damaged()
+        unneeded, kept = _unneeded(blobs, records, own, base, damaged.values())
+        if not records.oci_index.changed_since(base):
+            return _Marked(tuple(unneeded), kept, tuple(damaged))
+    raise StoreError("store.index_busy", path=blobs.paths.index)
 
 
 def _reached_by_records(records: RecordStore) -> set[Digest]:
@@ -150,13 +205,13 @@ def _digests_in(data: bytes) -> Iterator[Digest]:
             yield parse_digest(text)
 
 
-def _clear(paths: StorePaths) -> None:
+def _clear(paths: StorePaths, sweep: _Sweep) -> None:
     """Remove the files that killed tasks have left; no other task is running."""
     for folder in (paths.tmp, paths.blob_locks):
         with path_errors("readdir", folder):
             left = os.listdir(folder)
         for name in left:
-            files.remove(f"{folder}/{name}")
+            sweep.remove(f"{folder}/{name}")
 
 
 def _undecided(records: RecordStore, fault: StoreError) -> UndecidedRecord:

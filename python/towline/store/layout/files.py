@@ -129,10 +129,14 @@ def open_regular(path: str) -> int | None:
             if error.errno == errno.ELOOP:  # a symbolic link
                 return None
             raise
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return descriptor
-    os.close(descriptor)
-    return None
+        kept = -1
+        try:
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                kept = descriptor
+        finally:
+            if kept < 0:
+                os.close(descriptor)
+    return None if kept < 0 else kept
 
 
 def read(path: str) -> bytes | None:

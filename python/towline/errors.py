@@ -163,7 +163,7 @@ class PathError(TowlineError):
 class ConfigurationError(TowlineError):
     """A configuration file or an option is invalid."""
 
-    areas = ("registries_conf", "policy_json", "auth", "certs", "option")
+    areas = ("registries_conf", "policy_json", "auth", "certs", "option", "proxy")
 
 
 class SourceError(TowlineError):

@@ -62,11 +62,10 @@ class Deadline:
             self._until = _NEVER
             _current.reset(token)
 
-    def attach(self, sock: Any) -> None:
+    def attach(self, sock: socket.socket | None) -> None:
         """Replace the socket that `cut` shuts down."""
         with self._lock:
-            # TLS inside TLS (an https proxy) has no socket that could be shut down.
-            self._socket = sock if isinstance(sock, socket.socket) else None
+            self._socket = sock
             cut = self._cut
         if cut:
             self.cut()
@@ -197,7 +196,7 @@ class _WatchedBody(SocketBody):
             deadline.body = self
 
 
-class _HttpConnection(HTTPConnection):
+class HttpConnection(HTTPConnection):
     """A connection that attaches its socket to the deadline of the current request."""
 
     response_class = _WatchedBody
@@ -220,10 +219,9 @@ class _HttpConnection(HTTPConnection):
         finally:
             if deadline is not None:
                 deadline.fresh = True
-                deadline.attach(self.sock)
-            if self._duplicate is not None:
-                self._duplicate.close()
-                self._duplicate = None
+                deadline.attach(self._shutdown_socket)
+            if self.sock is None or isinstance(self.sock, socket.socket):
+                self._close_duplicate()
 
     def putrequest(
         self,
@@ -234,20 +232,35 @@ class _HttpConnection(HTTPConnection):
     ) -> None:
         deadline = _current.get()
         if deadline is not None and self.sock is not None:
-            deadline.attach(self.sock)
+            deadline.attach(self._shutdown_socket)
         super().putrequest(method, url, skip_host, skip_accept_encoding)
 
+    def close(self) -> None:
+        super().close()
+        self._close_duplicate()
 
-class _HttpsConnection(_HttpConnection, HTTPSConnection):
+    @property
+    def _shutdown_socket(self) -> socket.socket | None:
+        """The socket of the connection; TLS inside TLS (an https proxy) hides it."""
+        sock: object = self.sock
+        return sock if isinstance(sock, socket.socket) else self._duplicate
+
+    def _close_duplicate(self) -> None:
+        if self._duplicate is not None:
+            self._duplicate.close()
+            self._duplicate = None
+
+
+class HttpsConnection(HttpConnection, HTTPSConnection):
     """The same with TLS."""
 
 
-class _HttpPool(HTTPConnectionPool):
-    ConnectionCls = _HttpConnection
+class HttpPool(HTTPConnectionPool):
+    ConnectionCls: type[HTTPConnection] = HttpConnection
 
 
-class _HttpsPool(HTTPSConnectionPool):
-    ConnectionCls = _HttpsConnection
+class HttpsPool(HTTPSConnectionPool):
+    ConnectionCls: type[HTTPSConnection] = HttpsConnection
 
     def _validate_conn(self, conn: Any) -> None:
         # Overridden to avoid urllib3's warning about unverified TLS, which the user has chosen.
@@ -257,4 +270,4 @@ class _HttpsPool(HTTPSConnectionPool):
 
 def use_deadlines(manager: PoolManager) -> None:
     """Make a pool manager create connections that a `Deadline` can cut."""
-    manager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+    manager.pool_classes_by_scheme = {"http": HttpPool, "https": HttpsPool}

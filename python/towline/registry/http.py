@@ -6,6 +6,7 @@ as long as a server demands, keep some secrets on a redirect, and change the byt
 
 from __future__ import annotations
 
+import os
 from http.client import HTTPException
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urljoin, urlsplit
@@ -21,7 +22,8 @@ from towline.registry.deadline import Watchdog
 from towline.registry.error_body import parse_web_url, redact_url
 from towline.registry.host_backoff import HOST_BACKOFF
 from towline.registry.network_error import network_error
-from towline.registry.proxy import new_manager, proxy_for
+from towline.registry.proxy import new_manager
+from towline.registry.proxy_rules import Proxy, proxy_for
 from towline.registry.response import Response
 from towline.registry.retry import TRANSIENT_STATUSES, Retries
 from towline.registry.tls import context
@@ -75,7 +77,7 @@ class HttpClient:
         self._watchdog = Watchdog(
             min(1.0, options.timeouts.stall_window / 4, options.timeouts.response / 4)
         )
-        self._managers: dict[tuple[bool, str | None], PoolManager] = {}
+        self._managers: dict[tuple[str, bool, Proxy | None], PoolManager] = {}
         self._unregister = options.cancel.on_cancel(self._watchdog.cut_all)
 
     def request(
@@ -234,17 +236,28 @@ class HttpClient:
         raise problem
 
     def _manager(self, url: str) -> PoolManager:
+        """The pool manager for a URL; the proxy is chosen for each URL, also of a redirect.
+
+        Raises:
+            ConfigurationError: ``proxy.*``, ``certs.unusable``.
+        """
         parts = urlsplit(url)
         own = parts.netloc == self.options.host
-        proxy = proxy_for(parts.scheme, parts.hostname or "")
-        manager = self._managers.get((own, proxy))
+        proxy = proxy_for(url, os.environ)
+        key = (parts.scheme, own, proxy)
+        manager = self._managers.get(key)
         if manager is None:
-            secure = context(
-                self.options.certificates, verify=not self.options.insecure, own_host=own
-            )
-            manager = new_manager(proxy, self.options.connections, secure)
+            certificates = self.options.certificates
+            secure = context(certificates, verify=not self.options.insecure, own_host=own)
+            to_proxy = None
+            if proxy is not None and proxy.scheme == "https":
+                # It may get the password of the proxy, so it is verified in any case.
+                to_proxy = context(certificates, verify=True, own_host=False)
+                if parts.scheme == "http":  # urllib3 then uses the other context for the proxy
+                    secure = to_proxy
+            manager = new_manager(proxy, self.options.connections, secure, to_proxy)
             # If two threads create a manager at the same time, both use the first one stored.
-            manager = self._managers.setdefault((own, proxy), manager)
+            manager = self._managers.setdefault(key, manager)
         return manager
 
 

@@ -30,6 +30,7 @@ _NOT_TLS = (
     "RECORD_LAYER_FAILURE",
     "WRONG_VERSION_NUMBER",
 )
+_TUNNEL_REFUSED = "Tunnel connection failed: "  # of http.client, for an answer to CONNECT
 _RESETS = (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ENOTCONN)
 
 
@@ -58,6 +59,8 @@ def network_error(error: Exception, url: str, *, late: bool, body: bool) -> Regi
 def _classify(error: Exception) -> tuple[str, dict[str, str]]:
     """Code and facts, by the most specific error of the chain."""
     chain = list(_chain(error))
+    if (reason := _proxy_reason(chain)) is not None:
+        return _unreachable("proxy", reason)
     for each in chain:
         if isinstance(each, ssl.SSLError):
             return _tls(each)
@@ -65,8 +68,6 @@ def _classify(error: Exception) -> tuple[str, dict[str, str]]:
             return "registry.tls", {"reason": printable(str(each))}
     for each in chain:
         match each:
-            case exceptions.ProxyError():
-                return _unreachable("proxy", "the proxy cannot be reached")
             case exceptions.LocationParseError():  # a port above 65535, a label that is too long
                 return _unreachable("refused", "no valid host and port")
             case exceptions.NameResolutionError():
@@ -87,6 +88,23 @@ def _classify(error: Exception) -> tuple[str, dict[str, str]]:
             case _:
                 pass
     return _unreachable("broken", printable(type(chain[-1]).__name__))
+
+
+def _proxy_reason(chain: list[BaseException]) -> str | None:
+    """Why the proxy cannot be used; None if it was used, or is not the cause."""
+    for each in chain:
+        if str(each).startswith(_TUNNEL_REFUSED):
+            return printable(f"it answers {str(each).removeprefix(_TUNNEL_REFUSED)}")
+        if type(each).__module__ == "socks" and isinstance(each, OSError):  # PySocks
+            return printable(str(each))
+    if not any(isinstance(each, exceptions.ProxyError) for each in chain):
+        return None
+    last = chain[-1]
+    if isinstance(last, ssl.SSLCertVerificationError):
+        return printable(last.verify_message)
+    if isinstance(last, OSError) and last.errno is not None and last.strerror:
+        return printable(last.strerror.lower())
+    return "no connection"
 
 
 def _unreachable(cause: str, reason: str) -> tuple[str, dict[str, str]]:

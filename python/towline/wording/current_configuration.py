@@ -94,6 +94,18 @@ CONFIGURATION: Mapping[str, Template] = {
         + ", ".join(facts["known"])
     ),
     "policy_json.wrong_type": "{place}: must be {wanted}, not {got}",
+    "proxy.invalid": (
+        "the proxy in the variable {variable} cannot be used: {reason}; write it as"
+        " http://USER:PASSWORD@HOST:PORT"
+    ),
+    "proxy.scheme": (
+        "the proxy in the variable {variable} has the scheme {scheme!q}; use http, https, socks5 or"
+        " socks5h"
+    ),
+    "proxy.socks": (
+        "the proxy in the variable {variable} has the scheme {scheme!q}, which needs the package"
+        " PySocks; install it with pip install towline[socks]"
+    ),
     "registries_conf.alias": lambda facts: (
         f"{facts['where']}: in the alias {quote(facts['key'])}, {quote(facts['name'])} "
         + {

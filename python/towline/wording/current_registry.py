@@ -62,8 +62,8 @@ def _unreachable(facts: Mapping[str, Any]) -> str:
     host, reason = facts["host"], facts["reason"]
     sentences = {
         "proxy": (
-            f"cannot reach {host} through the proxy of the environment; check HTTP_PROXY,"
-            " HTTPS_PROXY and NO_PROXY"
+            f"cannot reach {host} through the proxy of the environment: {reason}; check"
+            f" {facts['url'].partition(':')[0].upper()}_PROXY and NO_PROXY"
         ),
         "refused": f"cannot connect to {host}: {reason}; check its name and port",
         "silent": f"{host} did not respond to the request for {facts['url']} in time",

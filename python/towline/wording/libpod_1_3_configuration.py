@@ -68,6 +68,9 @@ CONFIGURATION: Mapping[str, Template] = {
     "policy_json.unknown_key": 'Unknown key "{key}"',
     "policy_json.unknown_requirement": 'Unknown policy requirement type "{type}"',
     "policy_json.wrong_type": "json: cannot use {got} as {wanted}",
+    "proxy.invalid": "invalid proxy address in {variable}: {reason}",
+    "proxy.scheme": "proxyconnect tcp: unknown scheme: {scheme}",
+    "proxy.socks": "proxyconnect tcp: unsupported scheme: {scheme}",
     "registries_conf.alias": "invalid alias {key!q}",
     "registries_conf.conflict": (
         "registry '{location}' is defined multiple times with conflicting '{setting}' setting"

@@ -36,14 +36,22 @@ def issue(
     `alternative` is the subject alternative name as openssl writes it: `IP:127.0.0.1`,
     `DNS:localhost`.
     """
+    lines = f"subjectAltName={alternative}\nbasicConstraints=CA:FALSE\n"
+    return issue_with(lines, signer, directory, stem)
+
+
+def issue_with(extensions: str, signer: KeyPair | None, directory: Path, stem: str) -> KeyPair:
+    """Create a certificate with exactly these extensions, signed by `signer` or by itself."""
     made = _pair(directory, stem)
     openssl, request = tools.require("openssl"), directory / f"{stem}.csr"
     out = ("-out", request, "-keyout", made.key)
     tools.run(openssl, "req", *_KEY, "-subj", f"/CN={stem}", *out)
-    extensions = directory / f"{stem}.ext"
-    extensions.write_text(f"subjectAltName={alternative}\nbasicConstraints=CA:FALSE\n")
-    signing = ("-CA", signer.certificate, "-CAkey", signer.key, "-CAcreateserial", "-days", "30")
-    out = ("-extfile", extensions, "-out", made.certificate)
+    file = directory / f"{stem}.ext"
+    file.write_text(extensions)
+    signing: tuple[str | Path, ...] = ("-signkey", made.key)
+    if signer is not None:
+        signing = ("-CA", signer.certificate, "-CAkey", signer.key, "-CAcreateserial")
+    out = ("-days", "30", "-extfile", file, "-out", made.certificate)
     tools.run(openssl, "x509", "-req", "-in", request, *signing, *out)
     return made
 

@@ -216,7 +216,13 @@ class HttpClient:
                     response = None
                     problem = network_error(TimeoutError(), url, late=True, body=False)
             except (HTTPError, HTTPException, OSError, ValueError) as error:
-                problem = network_error(error, url, late=deadline.late, body=False)
+                problem = network_error(
+                    error,
+                    url,
+                    late=deadline.late,
+                    body=False,
+                    certificates=self.options.certificates,
+                )
             finally:
                 if response is None:
                     self._watchdog.end(deadline)

@@ -10,7 +10,7 @@ import errno
 import os
 import ssl
 from http.client import BadStatusLine, IncompleteRead, LineTooLong, RemoteDisconnected
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from urllib3 import exceptions
@@ -21,6 +21,8 @@ from towline.registry.error_body import printable, redact_url
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from towline.registry.certificates import Certificates
+
 __all__ = ["network_error"]
 
 # OpenSSL's reasons for data that is not TLS at all; they differ between its versions.
@@ -30,11 +32,24 @@ _NOT_TLS = (
     "RECORD_LAYER_FAILURE",
     "WRONG_VERSION_NUMBER",
 )
+# The faults of a certificate that the user can do something about, by the codes of OpenSSL.
+_FAULTS = {
+    **dict.fromkeys((2, 18, 19, 20, 21), "authority"),
+    **dict.fromkeys((9, 10), "time"),
+    **dict.fromkeys((62, 64), "name"),
+}
 _TUNNEL_REFUSED = "Tunnel connection failed: "  # of http.client, for an answer to CONNECT
 _RESETS = (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ENOTCONN)
 
 
-def network_error(error: Exception, url: str, *, late: bool, body: bool) -> RegistryError:
+def network_error(
+    error: Exception,
+    url: str,
+    *,
+    late: bool,
+    body: bool,
+    certificates: Certificates | None = None,
+) -> RegistryError:
     """The `RegistryError` for an error that urllib3 or a socket raised.
 
     Args:
@@ -42,18 +57,31 @@ def network_error(error: Exception, url: str, *, late: bool, body: bool) -> Regi
         url: of the request.
         late: the request was cut because its deadline passed.
         body: the error occurred while a body was read.
+        certificates: that were trusted in addition to those of the system.
     """
     where = {"url": redact_url(url), "host": urlsplit(url).netloc.rpartition("@")[2]}
     if late or isinstance(error, exceptions.ReadTimeoutError):
         cause, reason = ("stalled" if body else "silent"), "timed out"
     else:
         code, facts = _classify(error)
+        if code == "registry.tls":
+            facts = {"fault": "", **facts, **_trusted(certificates)}
         if code != "registry.unreachable":
             return RegistryError(code, **where, **facts)
         cause, reason = facts["cause"], facts["reason"]
     if body:
         return RegistryError("registry.broken", cause=cause, reason=reason, **where)
     return RegistryError("registry.unreachable", cause=cause, reason=reason, **where)
+
+
+def _trusted(certificates: Certificates | None) -> dict[str, Any]:
+    """The facts about the certificates that were trusted, and are not those of the server."""
+    if certificates is None:
+        return {"authorities": (), "without_certificates": ()}
+    from towline.registry.tls import files_without_certificates
+
+    empty = files_without_certificates(certificates)
+    return {"authorities": certificates.authorities, "without_certificates": empty}
 
 
 def _classify(error: Exception) -> tuple[str, dict[str, str]]:
@@ -65,7 +93,7 @@ def _classify(error: Exception) -> tuple[str, dict[str, str]]:
         if isinstance(each, ssl.SSLError):
             return _tls(each)
         if isinstance(each, ssl.CertificateError):
-            return "registry.tls", {"reason": printable(str(each))}
+            return "registry.tls", {"reason": printable(str(each)), "fault": "name"}
     for each in chain:
         match each:
             case exceptions.LocationParseError():  # a port above 65535, a label that is too long
@@ -113,7 +141,8 @@ def _unreachable(cause: str, reason: str) -> tuple[str, dict[str, str]]:
 
 def _tls(error: ssl.SSLError) -> tuple[str, dict[str, str]]:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return "registry.tls", {"reason": printable(error.verify_message)}
+        fault = _FAULTS.get(error.verify_code, "")
+        return "registry.tls", {"reason": printable(error.verify_message), "fault": fault}
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return _unreachable("closed", "EOF")
     if error.reason in _NOT_TLS:

@@ -58,6 +58,33 @@ def _not_found(facts: Mapping[str, Any]) -> str:
     )
 
 
+def _tls(facts: Mapping[str, Any]) -> str:
+    text = f"cannot connect securely to {facts['host']}: {facts['reason']}"
+    if facts["fault"] == "name":
+        return (
+            f"{text}; use a name that its certificate has as a subject alternative name, or"
+            " renew the certificate with this one"
+        )
+    if facts["fault"] == "time":
+        return f"{text}; check the clock of this machine, or renew the certificate"
+    if facts["fault"] != "authority":
+        return text
+    if empty := facts["without_certificates"]:
+        return (
+            f"{text}, and {quote(empty[0])} has no readable certificate; write it in PEM, with a"
+            " line BEGIN CERTIFICATE"
+        )
+    if files := facts["authorities"]:
+        folder = files[0].rpartition("/")[0]
+        return (
+            f"{text}, and none in {quote(folder)} is of its CA; put the certificate of its CA there"
+        )
+    return (
+        f"{text}; if you trust it, add the certificate of its CA to certs.d, or give a directory"
+        " with it as the option cert-dir"
+    )
+
+
 def _unreachable(facts: Mapping[str, Any]) -> str:
     host, reason = facts["host"], facts["reason"]
     sentences = {
@@ -112,10 +139,7 @@ REGISTRY: Mapping[str, Template] = {
     ),
     "registry.redirects": "{host} redirected more than {limit} times, last from {url}",
     "registry.stalled": "{host} stopped sending {url}; the received data is kept, so pull again",
-    "registry.tls": (
-        "cannot connect securely to {host}: {reason}; if you trust it, add the certificate of its"
-        " CA to certs.d, or give a directory with it as the option cert-dir"
-    ),
+    "registry.tls": _tls,
     "registry.token_insecure": (
         "{host} requires a token from {url}, which is not protected by TLS; set the option"
         " tls-verify to false to request it"

@@ -51,8 +51,8 @@ def issue_with(extensions: str, signer: KeyPair | None, directory: Path, stem: s
     signing: tuple[str | Path, ...] = ("-signkey", made.key)
     if signer is not None:
         signing = ("-CA", signer.certificate, "-CAkey", signer.key, "-CAcreateserial")
-    out = ("-days", "30", "-extfile", file, "-out", made.certificate)
-    tools.run(openssl, "x509", "-req", "-in", request, *signing, *out)
+    written = ("-days", "30", "-extfile", file, "-out", made.certificate)
+    tools.run(openssl, "x509", "-req", "-in", request, *signing, *written)
     return made
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
@@ -12,7 +12,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
 from towline.errors import LimitExceededError, RegistryError
-from towline.registry.error_body import redact_url
+from towline.registry.error_body import printable, redact_url
 from towline.registry.network_error import network_error
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from towline.cancel import CancelToken
     from towline.core import ByteWriter
+    from towline.registry.content_coding import Decoder
     from towline.registry.deadline import Deadline, Watchdog
     from towline.timeouts import Timeouts
 
@@ -27,6 +28,8 @@ __all__ = ["Response"]
 
 _DRAIN_MAX = 64 * 1024  # bytes that are read to keep a connection; beyond, it is closed
 _READ_MAX = 1 << 20
+_ENCODED_MAX = 64 * 1024  # bytes that are read at once to be decoded
+_CODING_MAX = 80  # characters of a coding in messages
 _LENGTH_DIGITS = 20  # of a Content-Length; a longer one is ignored
 _NEVER = float("inf")
 
@@ -50,6 +53,7 @@ class Response:
         self._cancel = cancel
         self._waited = 0.0
         self._arrived = 0
+        self._decoder: Decoder | None = None
         #: Seconds spent waiting for the network.
         self.idle = 0.0
         self.status = response.status
@@ -67,11 +71,36 @@ class Response:
 
     @property
     def length(self) -> int | None:
-        """The length of the body, None if the server does not state it."""
+        """The length of the body, None if the server does not state it, or if it is decoded."""
+        if self._decoder is not None:
+            return None
         text = (self.header("Content-Length") or "").strip()
         chunked = "chunked" in (self.header("Transfer-Encoding") or "").lower()
         valid = text.isascii() and text.isdigit() and len(text) < _LENGTH_DIGITS
         return int(text) if valid and not chunked else None
+
+    @property
+    def coding(self) -> str:
+        """The content codings of the body, which were not requested; ``""`` if there are none."""
+        listed = (self.header("Content-Encoding") or "").lower().split(",")
+        return ", ".join(each.strip() for each in listed if each.strip() not in ("", "identity"))
+
+    def decode(self, limit: int) -> None:
+        """Decode the body while it is read, if it is encoded (REG-053).
+
+        Args:
+            limit: the most bytes of data.
+
+        Raises:
+            RegistryError: ``registry.encoding``: the coding is not supported.
+        """
+        if not self.coding:
+            return
+        from towline.registry.content_coding import CODINGS, Decoder
+
+        if self.coding not in CODINGS:
+            raise self._coding_error("it is not supported")
+        self._decoder = Decoder(limit)
 
     def read_batch(self, most: int) -> bytes:
         """Read as `read1`, but larger batches, of the bytes that arrive within 0.1 s.
@@ -81,7 +110,7 @@ class Response:
             PullCancelledError: the caller cancelled.
         """
         body = self._deadline.body
-        if body is None or not body.sized:
+        if body is None or not body.sized or self._decoder is not None:
             return self.read1(most)
         data = self._timed(body.read_batch, most)
         self._http_response.length_remaining = body.length
@@ -93,10 +122,39 @@ class Response:
         """Read the bytes that have arrived, at least one; empty at the end of the body.
 
         Raises:
-            RegistryError: ``registry.stalled``, ``registry.broken``.
+            RegistryError: ``registry.stalled``, ``registry.broken``, ``registry.encoding``.
             PullCancelledError: the caller cancelled.
         """
+        if self._decoder is not None:
+            return self._read_decoded(self._decoder, most)
         return self._timed(self._http_response.read1, most)
+
+    def _read_decoded(self, decoder: Decoder, most: int) -> bytes:
+        from towline.registry.content_coding import CodingError
+
+        try:
+            while not (data := decoder.take(most)):
+                encoded = self._timed(self._http_response.read1, _ENCODED_MAX)
+                if not encoded:
+                    if decoder.complete:
+                        return b""
+                    raise CodingError("it is incomplete")
+                decoder.feed(encoded)
+        except CodingError as error:
+            reason = str(error)
+        else:
+            return data
+        raise self._coding_error(reason)
+
+    def _coding_error(self, reason: str) -> RegistryError:
+        self.close()
+        return RegistryError(
+            "registry.encoding",
+            coding=printable(self.coding[:_CODING_MAX]),
+            reason=reason,
+            url=redact_url(self.url),
+            host=urlsplit(self.url).netloc.rpartition("@")[2],
+        )
 
     def _timed(self, read: Callable[[int], bytes], most: int) -> bytes:
         """Read once, and account for the time that was spent waiting."""
@@ -124,7 +182,7 @@ class Response:
             CoreError: of the writer.
         """
         body = self._deadline.body
-        if body is None or not body.direct:
+        if body is None or not body.direct or self._decoder is not None:
             data = self.read_batch(min(most, _READ_MAX))
             if data:
                 writer.write(data)
@@ -184,7 +242,7 @@ class Response:
         self._waited, self._arrived = 0.0, 0
 
     def read_all(self, limit: int, what: str) -> bytes:
-        """Read the whole body, and close the response.
+        """Read the whole body, decoded if it is encoded, and close the response.
 
         Args:
             limit: the most bytes.
@@ -194,6 +252,7 @@ class Response:
             LimitExceededError: ``limit.document`` if it is longer than `limit`.
             RegistryError: as `read1`.
         """
+        self.decode(limit)
         parts: list[bytes] = []
         size = 0
         while data := self.read1(min(_READ_MAX, limit + 1 - size)):
@@ -210,6 +269,7 @@ class Response:
     def read_some(self, most: int) -> bytes:
         """Read the beginning of the body for a message, and close; errors end it early."""
         try:
+            self.decode(most)
             return self._read_up_to(most)
         except RegistryError:
             return b""
@@ -219,7 +279,8 @@ class Response:
     def finish(self) -> None:
         """Close the response, after reading a short rest so that the connection can be reused."""
         if (self.length or 0) <= _DRAIN_MAX:
-            self.read_some(_DRAIN_MAX)
+            with suppress(RegistryError):
+                self._read_up_to(_DRAIN_MAX)
         self.close()
 
     def close(self) -> None:

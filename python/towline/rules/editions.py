@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Rules"]
 
 _REQUIREMENTS = ("insecureAcceptAnything", "reject", "signedBy", "signedBaseLayer")
+_UNSIZED_BLOBS = 10 << 30  # Docker Hub and ghcr.io accept no larger layer
 _IDENTITIES = (
     "matchExact",
     "matchRepoDigestOrExact",
@@ -155,6 +156,7 @@ Rules.CURRENT = Rules(
     limits=TransferLimits(
         retries=3,
         document_size=4 << 20,
+        unsized_blobs=_UNSIZED_BLOBS,
     ),
 )
 
@@ -220,5 +222,6 @@ Rules.LIBPOD_1_3 = Rules(
     limits=TransferLimits(
         retries=0,
         document_size=16 << 20,
+        unsized_blobs=_UNSIZED_BLOBS,
     ),
 )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import threading
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from towline.errors import RegistryError
+from towline.errors import LimitExceededError, RegistryError
 from towline.registry.error_body import (
     parse_web_url,
     reason_phrase,
@@ -68,6 +69,8 @@ class BlobRequests:
         self.cancel = cancel
         self._divides = rules.parallel_ranges
         self._divided: set[str] = set()
+        self._unsized: dict[str, int] = {}
+        self._lock = threading.Lock()
         self._client = client
         self._name = name
         self._repository = repository
@@ -111,6 +114,20 @@ class BlobRequests:
         if suspect:
             self.stop_dividing()
         return suspect
+
+    def count_unsized(self, digest: str, size: int) -> None:
+        """Count the bytes of a blob whose size the manifest does not state (REG-054).
+
+        Raises:
+            LimitExceededError: ``limit.unsized_blobs``.
+        """
+        with self._lock:
+            self._unsized[digest] = max(size, self._unsized.get(digest, 0))
+            total = sum(self._unsized.values())
+        if total > self.limits.unsized_blobs:
+            raise LimitExceededError(
+                "limit.unsized_blobs", digest=digest, limit=self.limits.unsized_blobs
+            )
 
     def request_range(self, digest: Digest, first: int, last: int, size: int) -> Response | None:
         """Request a range of a blob; None if the server sends something else.
@@ -191,7 +208,7 @@ def _is_range(
         size: of the whole blob; None if it is unknown: then the range must extend to its end.
     """
     match = _RANGE.fullmatch((response.header("Content-Range") or "").strip())
-    if match is None or len(match[0]) > _RANGE_MAX:
+    if match is None or len(match[0]) > _RANGE_MAX or response.coding:
         return False
     begun, ended = int(match[1]), int(match[2])
     total = None if match[3] == "*" else int(match[3])

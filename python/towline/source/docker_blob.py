@@ -11,7 +11,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
-from towline.errors import RegistryError
+from towline.errors import RegistryError, TowlineError
 from towline.registry.error_body import redact_url
 from towline.registry.retry import Retries
 from towline.source.docker_ranges import ParallelRanges
@@ -27,6 +27,7 @@ __all__ = ["DockerBlob", "open_blob"]
 
 _READ_MAX = 1 << 20
 _PROGRESS = 1 << 20  # bytes after which the retries are counted from zero again
+_SURPLUS = 1 << 20  # bytes beyond the size in the manifest that are read if the response decides
 _STEP = 256 << 10  # bytes of the first step
 _STEP_SECONDS = 0.1  # the step after one that took less time is twice as long
 
@@ -58,16 +59,20 @@ class DockerBlob:
         self._undivided = bool(descriptor.urls)  # ranges are requested only from the registry
         self._closed = False
         self.offset = offset
-        length = response.length
-        self.size: int | None = None if length is None else length + offset
         by_manifest = descriptor.size if descriptor.size >= 0 else None
-        if requests.rules.blob_size == "answer":  # REG-027
-            self._end = self.size
-            return
-        self._end = by_manifest if by_manifest is not None else self.size
-        if self.size is not None and by_manifest is not None and self.size != by_manifest:
+        try:
+            self._decode()
+            length = response.length
+            self.size: int | None = None if length is None else length + offset
+            if by_manifest is None:
+                requests.count_unsized(descriptor.digest_text, self.size or 0)
+            elif self.size is not None and not self._may_have(self.size):
+                raise self._wrong_size(self.size)
+        except TowlineError:
             response.close()
-            raise self._wrong_size(self.size)
+            raise
+        answer = requests.rules.blob_size == "answer"  # REG-027
+        self._end = self.size if answer or by_manifest is None else by_manifest
 
     def deliver(self, writer: ByteWriter) -> None:
         """Write the blob's bytes from `offset` on; the caller checks the digest.
@@ -102,6 +107,26 @@ class DockerBlob:
             self._closed = True
             self._requests.slots.end_layer()
 
+    def _may_have(self, size: int) -> bool:
+        """Whether the blob may have this size, by that in the manifest (REG-027)."""
+        if self._requests.rules.blob_size == "answer":
+            return size <= self._descriptor.size + _SURPLUS
+        return size == self._descriptor.size
+
+    def _decode(self) -> None:
+        """Decode the response if it is encoded, and not of the size of the blob (REG-053)."""
+        response, size = self._response, self._descriptor.size
+        stated = response.length
+        if stated is None or size not in (-1, stated):
+            response.decode(size if size >= 0 else self._requests.limits.unsized_blobs)
+
+    def _check_size(self, received: int) -> None:
+        """Check the number of bytes that were received (REG-054)."""
+        if self._descriptor.size < 0:
+            self._requests.count_unsized(self._descriptor.digest_text, received)
+        elif received > self._descriptor.size and not self._may_have(received):
+            raise self._wrong_size(received)
+
     def _write_body(self, writer: ByteWriter, start: int) -> None:
         """Write the body to the end of the blob, which begins at offset `start` of the writer."""
         end = self._end
@@ -117,6 +142,7 @@ class DockerBlob:
                 if end is None:
                     break
                 raise self._short()
+            self._check_size(writer.offset - start)
             steps.count()
         # One more read receives the end of a chunked body, so that the connection can be reused.
         if self._response.length is None and end is not None and self._response.read1(1):
@@ -188,6 +214,8 @@ class DockerBlob:
         """Request the rest of the blob, and skip the bytes that were received before (REG-024)."""
         self._response.close()
         self._response, at = self._requests.request(self._descriptor, position, retries=0)
+        if not at:  # a range is never encoded
+            self._decode()
         length = self._response.length
         if length is not None and self._end is not None and length + at != self._end:
             self._response.close()

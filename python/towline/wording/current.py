@@ -174,6 +174,10 @@ _OWN: Mapping[str, Template] = {
     ),
     "limit.archive": "the archive {path!q} exceeds a limit: {detail}",
     "limit.document": ("the {what} from {origin} is longer than {limit:byte}, the maximum size"),
+    "limit.unsized_blobs": (
+        "the manifest has no size for the layer {digest}, and the layers without a size exceed"
+        " {limit:byte} in total; the data was removed, so push the image again with sizes"
+    ),
     "manifest.ambiguous": (
         "the manifest is ambiguous: it also has the field {fields[0]} of another format, so other"
         " tools may read a different image from it"

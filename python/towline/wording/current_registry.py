@@ -112,6 +112,10 @@ REGISTRY: Mapping[str, Template] = {
         "{host} redirects {url} to {to}, which is not protected by TLS; set the option tls-verify"
         " to false to follow it"
     ),
+    "registry.encoding": (
+        "{host} sent {url} in the content encoding {coding!q}, which was not requested: {reason};"
+        " switch it off at the registry or the proxy in front of it"
+    ),
     "registry.forbidden": _forbidden,
     "registry.foreign_blob": (
         "the layer {digest} is outside the registry, at {url}, which responded with {status}"

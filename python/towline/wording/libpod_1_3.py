@@ -86,6 +86,7 @@ _OWN: Mapping[str, Template] = {
     "layout.no_such_image": "no descriptor found for reference {image!q}",
     "limit.archive": "{path}: {detail}",
     "limit.document": "exceeded maximum allowed size of {limit} bytes",
+    "limit.unsized_blobs": "blob {digest} exceeds the maximum size of {limit} bytes",
     "manifest.ambiguous": "ambiguous manifest",
     "manifest.nested": "manifest lists are nested too deeply",
     "manifest.not_json": "{reason}",

@@ -77,6 +77,7 @@ REGISTRY: Mapping[str, Template] = {
     "registry.blocked": "registry {prefix} is blocked in {path}",
     "registry.broken": "{reason}",
     "registry.downgrade": "Get {url}: redirected to {to}",
+    "registry.encoding": "Get {url}: content encoding {coding}: {reason}",
     "registry.forbidden": _refused,
     "registry.foreign_blob": "error fetching external blob from {url!q}: {status} ({reason})",
     "registry.foreign_nowhere": "error fetching external blob {digest}",

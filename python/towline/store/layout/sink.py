@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
 from towline.core import BlobWriter, CoreError
-from towline.errors import StoreError, VerificationError, path_errors
+from towline.errors import LimitExceededError, StoreError, VerificationError, path_errors
 from towline.frozen import field, frozen
 from towline.name.digest import Digest, parse_digest
 from towline.store.layout import files, locks
@@ -177,6 +177,10 @@ class LayoutSink:
         failed = None
         if isinstance(error, CoreError) and self._has_failed():
             failed = self._failed(error)
+        # REG-054: the rest of these bytes may never come, and they would fill the disk
+        endless = failed is not None and self._descriptor.size < 0
+        if (endless or isinstance(error, LimitExceededError)) and self._pid == os.getpid():
+            self._drop()
         self.close()
         if failed is not None:
             raise failed from None

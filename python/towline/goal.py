@@ -177,7 +177,7 @@ def goal_from_possibly_unqualified_name(name: str, facts: Facts, rules: NameRule
             ambiguous and registries.conf requires short names to be unambiguous.
         ConfigurationError: registries.conf is invalid; it is read for short names only.
     """
-    parts = decompose(name)
+    parts = decompose(name, addresses=rules.address_hosts)
     if parts.has_registry:
         with step("parsing-source", name=name):
             source = docker.parse(f"//{name}", facts, rules)
@@ -241,9 +241,10 @@ def _pair(source: ImageReference, destination: str, facts: Facts) -> PullRefPair
     """A pair whose destination needs no registry."""
     source_name = source.docker_reference
     with step("parsing-destination", name=destination):
-        stored = parse_store_reference(
-            destination if source_name is None else str(source_name), facts
-        )
+        if source_name is None:
+            stored = parse_store_reference(destination, facts)
+        else:
+            stored = StoreReference(facts.store, source_name.tagged(), None)
     return PullRefPair(destination, source, stored)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from towline import Options
 from towline.core import BlobWriter
 from towline.errors import LimitExceededError, PullFailedError, TowlineError
 from towline.rules import Rules
+from towline.source.blob_requests import BlobRequests
 from towline.source.docker import DockerSource
 
 LIMIT = 1 << 20
@@ -34,9 +36,17 @@ EDITIONS = pytest.mark.parametrize(
 )
 
 
-def limited(edition: Rules) -> Rules:
-    """An edition with a small budget."""
-    return changed(changed(edition, "unsized_blobs", LIMIT), "retries", 0)
+@pytest.fixture(autouse=True, scope="module")
+def small_budget() -> Iterator[None]:
+    """The blobs without a size have a small budget."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BlobRequests, "unsized_max", LIMIT)
+        yield
+
+
+def once(edition: Rules) -> Rules:
+    """An edition without retries."""
+    return changed(edition, "retries", 0)
 
 
 def chunk(data: bytes) -> bytes:
@@ -108,7 +118,7 @@ def test_a_body_without_an_end_does_not_fill_the_disk(
     """The layers without a size have a budget in total, and their bytes are removed."""
     manifest = manifest_without_sizes(LAYER, b"1", b"2", b"3")
     with scripted(registry_with(manifest, body)) as server:
-        error = pull_error(server.host, tmp_path, limited(edition))
+        error = pull_error(server.host, tmp_path, once(edition))
     assert isinstance(error, LimitExceededError)
     assert error.code == "limit.unsized_blobs"
     assert files_below(tmp_path) < LIMIT
@@ -128,7 +138,7 @@ def test_a_layer_without_a_size_is_pulled(chunked: bool, edition: Rules, tmp_pat
             connection.reply(200, LAYER)
 
     assert len(LAYER) < LIMIT
-    rules = changed(limited(edition), "layers_must_apply", False)
+    rules = changed(once(edition), "layers_must_apply", False)
     with scripted(registry_with(manifest_without_sizes(LAYER), whole)) as server:
         options = Options(tls_verify=False, rules=rules)
         towline.pull(f"{server.host}/r", root=tmp_path, options=options)
@@ -143,7 +153,7 @@ def test_a_body_without_an_end_for_a_known_size(
 ) -> None:
     """Little is read beyond the size in the manifest, also if the response decides."""
     with scripted(registry_with(MANIFEST, body)) as server:
-        error = pull_error(server.host, tmp_path, limited(edition))
+        error = pull_error(server.host, tmp_path, once(edition))
     assert error.code in ("registry.wrong_size", "verify.digest")
     assert files_below(tmp_path) < len(LAYER) + (3 << 20)
 
@@ -178,7 +188,7 @@ def test_the_budget_is_for_the_sum(
     folder, total = tmp_path_factory.mktemp("budget"), 0
     with (
         scripted(registry_with(MANIFEST, send)) as server,
-        source(server.host, rules=limited(Rules.CURRENT)) as image,
+        source(server.host, rules=once(Rules.CURRENT)) as image,
     ):
         for data in blobs.values():
             total += len(data)

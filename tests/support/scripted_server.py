@@ -93,11 +93,17 @@ class ScriptedServer:
 
 @contextlib.contextmanager
 def scripted(
-    handler: Handler, tls: ssl.SSLContext | None = None, *, plain: bool = False
+    handler: Handler,
+    tls: ssl.SSLContext | None = None,
+    *,
+    plain: bool = False,
+    address: str = "127.0.0.1",
 ) -> Iterator[ScriptedServer]:
     """Run a server until the context ends; with `plain` it accepts plain HTTP besides TLS."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = ScriptedServer(f"127.0.0.1:{listener.getsockname()[1]}")
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.create_server((address, 0), family=family) as listener:
+        host = f"[{address}]" if ":" in address else address
+        server = ScriptedServer(f"{host}:{listener.getsockname()[1]}")
         threads: list[threading.Thread] = []
         sockets: list[socket.socket] = []
 

@@ -208,7 +208,7 @@ def _location(table: Table, text: str) -> str:
 def _search_entry(top: Table, text: str) -> str:
     name = _location(top, text)
     try:
-        if parse_reference(f"{name}/x").domain == name != "":
+        if parse_reference(f"{name}/x", addresses=False).domain == name != "":
             return name
     except InvalidNameError:
         pass  # reported below, with the position in the file

@@ -35,7 +35,7 @@ class ImageParts:
         """The normalised reference of a short name under a registry (NAME-035).
 
         The registry is not validated on its own: it may contain a namespace, and one without a dot
-        or colon is parsed as a namespace of Docker Hub.
+        or colon is parsed as a namespace of Docker Hub.  It is no address in brackets (NAME-007).
 
         Raises:
             InvalidNameError: ``name.has_registry`` if the parts have a registry already, or an
@@ -45,7 +45,7 @@ class ImageParts:
             raise InvalidNameError("name.has_registry", parts=self)
         joined = f"{registry}/{self.unnormalized}"
         with step("completing-name", name=joined):
-            return parse_normalized(joined)
+            return parse_normalized(joined, addresses=False)
 
     def normalized_reference(self) -> Reference:
         """The normalised reference of a name that has a registry (NAME-036).
@@ -60,11 +60,15 @@ class ImageParts:
             return parse_normalized(text)
 
 
-def decompose(name: str) -> ImageParts:
+def decompose(name: str, *, addresses: bool = True) -> ImageParts:
     """Decompose a name without normalising it (NAME-030).
+
+    Args:
+        name: as the user typed it.
+        addresses: as in `towline.name.reference.parse_reference`.
 
     Raises:
         InvalidNameError: as `towline.name.reference.parse_reference`.
     """
-    reference = parse_reference(name)
+    reference = parse_reference(name, addresses=addresses)
     return ImageParts(reference, has_registry=is_registry(reference.domain))

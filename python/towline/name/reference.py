@@ -28,7 +28,8 @@ NAME_MAX = 255  # bytes of domain and path together
 # Every repetition below ends in a character that the next part cannot begin with, so a match takes
 # time linear in the input.  ``-+`` replaces the grammar's ``[-]*``, which would be exponential.
 _DOMAIN_PART = r"[a-zA-Z0-9]+(?:-+[a-zA-Z0-9]+)*"
-_DOMAIN = rf"{_DOMAIN_PART}(?:\.{_DOMAIN_PART})*(?::[0-9]+)?"
+_ADDRESS = r"\[[0-9a-fA-F:]+\]"  # of IPv6
+_DOMAIN = rf"(?:{_DOMAIN_PART}(?:\.{_DOMAIN_PART})*|{_ADDRESS})(?::[0-9]+)?"
 _PATH_PART = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
 _PATH = rf"{_PATH_PART}(?:/{_PATH_PART})*"
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
@@ -92,8 +93,12 @@ class Reference:
         return self.name + self._suffix
 
 
-def parse_reference(text: str) -> Reference:
+def parse_reference(text: str, *, addresses: bool = True) -> Reference:
     """Parse a name as written: text before the first slash is the domain if it fits (NAME-001).
+
+    Args:
+        text: the name.
+        addresses: the domain may be an IPv6 address in brackets (NAME-007).
 
     Raises:
         InvalidNameError: ``name.empty``, ``name.uppercase`` (it would match in lower case),
@@ -106,14 +111,21 @@ def parse_reference(text: str) -> Reference:
         if _REFERENCE.fullmatch(_to_lower(text)):
             raise InvalidNameError("name.uppercase", name=text)
         raise InvalidNameError("name.invalid", name=text)
+    domain = match["domain"] or ""
+    if domain.startswith("[") and not (addresses and _is_address(domain)):
+        raise InvalidNameError("name.invalid", name=text)
     if len(match["name"]) > NAME_MAX:
         raise InvalidNameError("name.too_long", name=text, limit=NAME_MAX)
     digest = parse_digest(match["digest"]) if match["digest"] else None
-    return Reference(match["domain"] or "", match["path"], match["tag"], digest)
+    return Reference(domain, match["path"], match["tag"], digest)
 
 
-def parse_normalized(text: str) -> Reference:
+def parse_normalized(text: str, *, addresses: bool = True) -> Reference:
     """Parse a name as Docker does: ``docker.io`` and ``library/`` are added (NAME-010).
+
+    Args:
+        text: the name.
+        addresses: as in `parse_reference`.
 
     Raises:
         InvalidNameError: ``name.identifier`` for 64 hex digits alone, ``name.uppercase_path`` if
@@ -125,7 +137,7 @@ def parse_normalized(text: str) -> Reference:
     repository = path.partition(":")[0]
     if _to_lower(repository) != repository:
         raise InvalidNameError("name.uppercase_path", name=text)
-    return parse_reference(f"{domain}/{path}")
+    return parse_reference(f"{domain}/{path}", addresses=addresses)
 
 
 def _split_domain(text: str) -> tuple[str, str]:
@@ -139,6 +151,17 @@ def _split_domain(text: str) -> tuple[str, str]:
     if domain == DEFAULT_DOMAIN and "/" not in path:
         path = f"library/{path}"
     return domain, path
+
+
+def _is_address(domain: str) -> bool:
+    """Whether a domain in brackets, perhaps with a port, has a valid address."""
+    from ipaddress import AddressValueError, IPv6Address  # slow to import and rarely needed
+
+    try:
+        IPv6Address(domain[1:].partition("]")[0])
+    except AddressValueError:
+        return False
+    return True
 
 
 def _to_lower(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socks  # type: ignore[import-untyped]  # first, since urllib3 warns if it is missing
+import socks  # before urllib3's module, which warns if it is missing
 from urllib3.contrib.socks import SOCKSConnection, SOCKSHTTPSConnection
 
 from towline.registry.deadline import HttpConnection, HttpPool, HttpsConnection, HttpsPool

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["Rules"]
 
 _REQUIREMENTS = ("insecureAcceptAnything", "reject", "signedBy", "signedBaseLayer")
-_UNSIZED_BLOBS = 10 << 30  # Docker Hub and ghcr.io accept no larger layer
 _IDENTITIES = (
     "matchExact",
     "matchRepoDigestOrExact",
@@ -99,6 +98,7 @@ Rules.CURRENT = Rules(
     wording=CURRENT,
     names=NameRules(
         tag_and_digest="digest",
+        address_hosts=True,
         transport_error="reported",
         aliases=True,
         layout_names="annotation",
@@ -156,7 +156,6 @@ Rules.CURRENT = Rules(
     limits=TransferLimits(
         retries=3,
         document_size=4 << 20,
-        unsized_blobs=_UNSIZED_BLOBS,
     ),
 )
 
@@ -165,6 +164,7 @@ Rules.LIBPOD_1_3 = Rules(
     wording=LIBPOD_1_3,
     names=NameRules(
         tag_and_digest="refuse",
+        address_hosts=False,
         transport_error="lost",
         aliases=False,
         layout_names="whole-string",
@@ -222,6 +222,5 @@ Rules.LIBPOD_1_3 = Rules(
     limits=TransferLimits(
         retries=0,
         document_size=16 << 20,
-        unsized_blobs=_UNSIZED_BLOBS,
     ),
 )

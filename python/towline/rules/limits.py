@@ -14,10 +14,7 @@ class TransferLimits:
     Attributes:
         retries: how often a request is repeated after a transient failure (REG-020).
         document_size: maximum size of a manifest or config, in bytes (REG-007).
-        unsized_blobs: maximum size, in bytes, of all blobs of an image whose sizes its manifest
-            does not state (REG-054).
     """
 
     retries: int
     document_size: int
-    unsized_blobs: int

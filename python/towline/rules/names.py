@@ -15,6 +15,7 @@ class NameRules:
 
     Attributes:
         tag_and_digest: refuse a registry name with both, or use the digest (TRANS-012).
+        address_hosts: a registry may be an IPv6 address in brackets (NAME-007).
         transport_error: for text that is not a valid name either, report the error of the name
             ("lost") or of the transport ("reported") (GOAL-002).
         aliases: a short name may be an alias, and may have to be unambiguous (CONF-043, CONF-046).
@@ -27,6 +28,7 @@ class NameRules:
     """
 
     tag_and_digest: Literal["refuse", "digest"]
+    address_hosts: bool
     transport_error: Literal["lost", "reported"]
     aliases: bool
     layout_names: Literal["whole-string", "annotation"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import urlsplit
 
 from towline.errors import LimitExceededError, RegistryError
@@ -37,7 +37,11 @@ class BlobRequests:
 
     Attributes:
         slots: limits the connections for blobs; shared by all sources of one image.
+        unsized_max: the most bytes of all blobs whose sizes the manifest does not state
+            (REG-054); Docker Hub and ghcr.io accept no larger layer.
     """
+
+    unsized_max: ClassVar[int] = 10 << 30
 
     def __init__(
         self,
@@ -124,10 +128,8 @@ class BlobRequests:
         with self._lock:
             self._unsized[digest] = max(size, self._unsized.get(digest, 0))
             total = sum(self._unsized.values())
-        if total > self.limits.unsized_blobs:
-            raise LimitExceededError(
-                "limit.unsized_blobs", digest=digest, limit=self.limits.unsized_blobs
-            )
+        if total > self.unsized_max:
+            raise LimitExceededError("limit.unsized_blobs", digest=digest, limit=self.unsized_max)
 
     def request_range(self, digest: Digest, first: int, last: int, size: int) -> Response | None:
         """Request a range of a blob; None if the server sends something else.

@@ -118,7 +118,7 @@ class DockerBlob:
         response, size = self._response, self._descriptor.size
         stated = response.length
         if stated is None or size not in (-1, stated):
-            response.decode(size if size >= 0 else self._requests.limits.unsized_blobs)
+            response.decode(size if size >= 0 else self._requests.unsized_max)
 
     def _check_size(self, received: int) -> None:
         """Check the number of bytes that were received (REG-054)."""

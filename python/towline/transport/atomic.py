@@ -64,7 +64,7 @@ def parse(text: str, facts: Facts, rules: NameRules) -> AtomicReference:
             the name.
     """
     with step("parsing-atomic", text=text):
-        reference = parse_normalized(text)
+        reference = parse_normalized(text, addresses=rules.address_hosts)
     if reference.tag is None:
         raise InvalidNameError("transport.atomic_untagged", text=text)
     if reference.path.count("/") != 1:

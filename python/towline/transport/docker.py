@@ -69,7 +69,7 @@ def parse(text: str, facts: Facts, rules: NameRules) -> DockerReference:
     """
     if not text.startswith("//"):
         raise InvalidNameError("transport.docker_slashes", text=text)
-    return from_reference(parse_normalized(text[2:]), rules)
+    return from_reference(parse_normalized(text[2:], addresses=rules.address_hosts), rules)
 
 
 def from_reference(reference: Reference, rules: NameRules) -> DockerReference:

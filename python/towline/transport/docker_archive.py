@@ -77,7 +77,7 @@ def parse(text: str, facts: Facts, rules: NameRules) -> DockerArchiveReference:
     if name.startswith("@") and rules.archive_images == "all":  # TRANS-023
         return DockerArchiveReference(path, index=_index(name[1:], text), counted=True)
     with step("parsing-archive-name", name=name):
-        reference = parse_normalized(name).tagged()
+        reference = parse_normalized(name, addresses=rules.address_hosts).tagged()
     if reference.digest is not None:
         raise InvalidNameError("reference.archive_digest", text=text)
     return DockerArchiveReference(path, reference)

@@ -63,7 +63,7 @@ def parse(text: str, facts: Facts, rules: NameRules) -> DockerDaemonReference:
         if image_id.algorithm != "sha256":
             raise InvalidNameError("transport.daemon_algorithm", text=text)
         return DockerDaemonReference(image_id, None)
-    reference = parse_normalized(text)
+    reference = parse_normalized(text, addresses=rules.address_hosts)
     if reference.familiar_name == "sha256":
         raise InvalidNameError("transport.daemon_reserved", text=text)
     if reference.tag is None and reference.digest is None:

@@ -17,7 +17,7 @@ __all__ = ["OPERATIONS"]
 
 
 def _decompose(session: Session, given: Input) -> dict[str, Any]:
-    parts = decompose(text(given, "name"))
+    parts = decompose(text(given, "name"), addresses=session.rules.names.address_hosts)
     return {
         "has_registry": parts.has_registry,
         "unnormalized": str(parts.unnormalized),
@@ -26,16 +26,16 @@ def _decompose(session: Session, given: Input) -> dict[str, Any]:
 
 
 def _reference_with_registry(session: Session, given: Input) -> dict[str, Any]:
-    return _named(_decomposed(given).reference_with_registry(text(given, "registry")))
+    return _named(_decomposed(session, given).reference_with_registry(text(given, "registry")))
 
 
 def _normalized_reference(session: Session, given: Input) -> dict[str, Any]:
-    return _named(_decomposed(given).normalized_reference())
+    return _named(_decomposed(session, given).normalized_reference())
 
 
-def _decomposed(given: Input) -> ImageParts:
+def _decomposed(session: Session, given: Input) -> ImageParts:
     try:
-        return decompose(text(given, "name"))
+        return decompose(text(given, "name"), addresses=session.rules.names.address_hosts)
     except TowlineError as error:
         raise PartError("decompose", error) from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["ProgressView", "progress_view"]
 
 _DIGEST_SHOWN = 12  # hex digits of a digest next to its bar
+_PLAIN_TERMINALS = ("", "dumb", "unknown")  # the values of TERM
 
 
 class _Plain:
@@ -36,23 +38,51 @@ class _Plain:
 class _Bars:
     """One bar for each blob in transfer; the bars are removed after the pull."""
 
-    def __init__(self, bars: Progress) -> None:
-        self._bars = bars
+    def __init__(self) -> None:
+        self._shown: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
 
     def report(self, blob: BlobProgress) -> None:
-        self._bars.start()  # idempotent
+        if self._shown is None:
+            self._shown = _new_bars()
+            self._shown.start()
         if blob.digest not in self._tasks:
             shown = blob.digest.partition(":")[2][:_DIGEST_SHOWN]
             total = blob.total if blob.total >= 0 else None
-            self._tasks[blob.digest] = self._bars.add_task(shown, total=total)
-        self._bars.update(self._tasks[blob.digest], completed=blob.held)
+            self._tasks[blob.digest] = self._shown.add_task(shown, total=total)
+        self._shown.update(self._tasks[blob.digest], completed=blob.held)
 
     def end(self) -> None:
-        self._bars.stop()
-        for task in self._tasks.values():
-            self._bars.remove_task(task)
-        self._tasks.clear()
+        # A stopped display is not started again: it would erase as many lines as it had.
+        shown, self._shown = self._shown, None
+        if shown is not None:
+            # Removed before the stop, which shows all bars, also those below the last row.
+            for task in self._tasks.values():
+                shown.remove_task(task)
+            self._tasks.clear()
+            shown.stop()
+
+
+def _new_bars() -> Progress:
+    from rich.console import Console  # a slow import, needed for a terminal only
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+    from rich.progress import TransferSpeedColumn as Speed
+
+    class ConsoleWithCursor(Console):
+        """A console that never hides the cursor, which a killed process could not show again."""
+
+        def show_cursor(self, show: bool = True) -> bool:
+            return False
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), Speed())
+    # Without redirection, other output is written unchanged to its own stream.
+    return Progress(
+        *columns,
+        console=ConsoleWithCursor(stderr=True),
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
 
 
 @frozen
@@ -74,24 +104,10 @@ class ProgressView:
 @contextmanager
 def progress_view(kind: str) -> Iterator[ProgressView]:
     """A view of the kind ``auto``, ``bar``, ``plain``, ``json`` or ``none``."""
-    if kind == "auto":
-        kind = "bar" if sys.stderr.isatty() else "plain"
+    if kind in ("auto", "bar"):
+        kind = "bar" if _can_move_cursor() else "plain"
     if kind == "bar":
-        from rich.console import Console  # a slow import, needed for a terminal only
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
-        from rich.progress import TransferSpeedColumn as Speed
-
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), Speed())
-        # Without redirection, other output is written unchanged to its own stream.
-        bars = _Bars(
-            Progress(
-                *columns,
-                console=Console(stderr=True),
-                transient=True,
-                redirect_stdout=False,
-                redirect_stderr=False,
-            )
-        )
+        bars = _Bars()
         try:
             yield ProgressView(report=bars.report, clear=bars.end)
         finally:
@@ -102,6 +118,11 @@ def progress_view(kind: str) -> Iterator[ProgressView]:
         yield ProgressView(writer=_Plain())
     else:
         yield ProgressView()
+
+
+def _can_move_cursor() -> bool:
+    """Whether stderr is a terminal that has more than plain lines."""
+    return sys.stderr.isatty() and os.environ.get("TERM", "").lower() not in _PLAIN_TERMINALS
 
 
 def _report_json(blob: BlobProgress) -> None:

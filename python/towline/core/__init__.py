@@ -6,6 +6,7 @@ Both give the same results.  ``TOWLINE_CORE=twin`` selects the twin; ``NAME`` is
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from towline.core.byte_writer import ByteWriter
@@ -29,6 +30,23 @@ __all__ = [
 ]
 
 NAME = os.environ.get("TOWLINE_CORE") or "native"
+
+
+def _in_subinterpreter() -> bool:
+    for module in ("_interpreters", "_xxsubinterpreters"):  # the second is Python 3.12 and older
+        try:
+            interpreters = import_module(module)
+        except ImportError:
+            continue
+        return bool(interpreters.get_current() != interpreters.get_main())
+    return False
+
+
+if _in_subinterpreter():
+    # The types of the extension would be shared with other interpreters.
+    raise ImportError(
+        "towline cannot be used in a subinterpreter; use a thread or a process of its own instead"
+    )
 
 if TYPE_CHECKING or NAME == "native":
     from towline.core._native import (

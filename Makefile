@@ -8,6 +8,7 @@ MAKEFLAGS += --no-builtin-rules
 
 PYTHON ?= python3
 ROOT ?= images
+PYTHONS ?= 3.11 3.12 3.13
 BENCH_CACHE ?= /var/tmp/towline-benchmarks
 
 # The active virtual environment, else one in the checkout.
@@ -82,6 +83,10 @@ test-plan:
 .PHONY: test-twin
 test-twin: $(STAMPS)/build $(STAMPS)/dev tools ## run every Python test with the Python twin instead of the Rust core
 	TOWLINE_CORE=twin $(PY) -m pytest --numprocesses 2 --dist worksteal $(PYTEST_ARGS)
+
+.PHONY: test-pythons
+test-pythons: $(STAMPS)/build $(STAMPS)/dev tools ## run the tests of the library on each Python of PYTHONS (3.11 3.12 3.13)
+	@PATH="$(BIN):$$PATH" tests/support/test_pythons.sh $(PYTHONS)
 
 .PHONY: bench
 bench: $(STAMPS)/build $(STAMPS)/dev tools ## measure towline and its peers, and write benchmarks/RESULTS.md

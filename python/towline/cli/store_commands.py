@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -11,6 +10,7 @@ import click
 from towline.cli.flags import FORMAT, ROOT
 from towline.cli.show import print_error, print_json, print_lines, print_warning, size_text
 from towline.errors import StoreError, TowlineError
+from towline.go import json_depth
 from towline.go.go_quote import quote
 from towline.runtime.stores import open_store
 from towline.store.layout.gc import Collected
@@ -104,11 +104,9 @@ def inspect(name: str, root: Path) -> int:
 def _config_json(data: bytes) -> Any:
     """The config as a JSON value; a config that is not valid JSON as a string."""
     try:
-        config = json.loads(data or b"null", parse_constant=_refused)
-        json.dumps([[[[config]]]], indent=2)  # a readable document may be too deep to write
-    except (ValueError, RecursionError):
+        return json_depth.loads(data or b"null", _refused)
+    except ValueError:
         return data.decode("utf-8", "backslashreplace")
-    return config
 
 
 def _refused(constant: str) -> NoReturn:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from towline.errors import ConfigurationError
 from towline.frozen import field, frozen
+from towline.go.json_depth import DEPTH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -160,12 +161,31 @@ def parse_table(text: str, source: str, path: str) -> Table:
         ConfigurationError: ``registries_conf.not_toml``.
     """
     try:
-        return Table(path, tomllib.loads(text), source)
+        table = tomllib.loads(text)
     except RecursionError:
         reason = "it is nested too deeply"
     except ValueError as fault:  # TOMLDecodeError, or int() for very long numbers
         reason = str(fault)
+    else:
+        if not _is_too_deep(table):
+            return Table(path, table, source)
+        reason = "it is nested too deeply"
     raise ConfigurationError("registries_conf.not_toml", path=path, reason=reason)
+
+
+def _is_too_deep(table: Any) -> bool:
+    """Whether it has more levels than a JSON document may have; see `towline.go.json_depth`."""
+    level = [table]
+    for _ in range(DEPTH):
+        level = [inner for outer in level for inner in _inner(outer)]
+        if not level:
+            return False
+    return True
+
+
+def _inner(outer: Any) -> list[Any]:
+    values = outer.values() if isinstance(outer, dict) else outer
+    return [value for value in values if isinstance(value, dict | list)]
 
 
 def _fold(key: str) -> str:

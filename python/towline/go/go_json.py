@@ -11,6 +11,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+from towline.go.json_depth import is_too_deep
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -233,6 +235,8 @@ def _scan(text: str) -> tuple[Any, int]:
     start = len(text) - len(text.lstrip(" \t\r\n"))
     if start == len(text):
         raise GoJsonError("unexpected end of JSON input")
+    if is_too_deep(text, start):
+        raise GoJsonError("nested too deeply")
     try:
         value, end = _DECODER.raw_decode(text, start)
         return _clean_value(value), end
@@ -240,7 +244,7 @@ def _scan(text: str) -> tuple[Any, int]:
         if fault.pos >= len(text.rstrip(" \t\r\n")):
             raise GoJsonError("unexpected end of JSON input") from None
         raise GoJsonError(f"invalid character {text[fault.pos]!r} at byte {fault.pos}") from None
-    except RecursionError:
+    except RecursionError:  # the caller's stack is deep
         raise GoJsonError("nested too deeply") from None
     except ValueError as fault:  # a number with more digits than Python converts
         if isinstance(fault, GoJsonError):

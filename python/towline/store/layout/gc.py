@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import time
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from towline.cancel import CancelToken
 from towline.errors import PathError, StoreError, path_errors
 from towline.frozen import frozen
+from towline.go import json_depth
 from towline.name.digest import Digest, is_digest, parse_digest
 from towline.store.layout import files, locks
 from towline.store.layout.oci_index import INDEX_ATTEMPTS, is_own_line
@@ -252,8 +252,8 @@ def _named_in(path: str) -> Iterator[Digest]:
     data = files.read(path) or b""
     if data[:1].isspace() or data[:1] == b"{":
         try:
-            document = json.loads(data)
-        except (ValueError, RecursionError):  # not a manifest
+            document = json_depth.loads(data)
+        except ValueError:  # not a manifest
             return
         if isinstance(document, dict):
             for key in ("config", "layers", "blobs", "manifests", "subject", "fsLayers"):

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from towline.cancel import CancelToken
 from towline.errors import PathError, StoreError, path_errors
 from towline.frozen import frozen
+from towline.go import json_depth
 from towline.image.manifest import OCI_INDEX
 from towline.image.oci_layout import REF_NAME, is_layout_name
 from towline.name.digest import sha256_of
@@ -289,8 +290,8 @@ class OciIndex:
 
     def _parse(self, data: bytes) -> dict[str, Any]:
         try:
-            document = json.loads(data)
-        except (ValueError, RecursionError) as fault:
+            document = json_depth.loads(data)
+        except ValueError as fault:
             raise StoreError(
                 "store.index_damaged", path=self.paths.index, reason=str(fault)
             ) from None
@@ -311,8 +312,8 @@ def _split(data: bytes) -> _Document:
 
 def _entry_of(line: bytes) -> Any:
     try:
-        return json.loads(line)
-    except (ValueError, RecursionError):  # possible only with a forged checksum
+        return json_depth.loads(line)
+    except ValueError:  # possible only with a forged checksum
         return None
 
 

@@ -1,0 +1,53 @@
+"""The limit on the nesting of JSON documents (ARCH-023).
+
+Without it, the version of Python and the depth of the caller's stack would decide which documents
+are accepted.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["DEPTH", "is_too_deep", "loads"]
+
+DEPTH = 200  # levels that Python 3.11 can also process with functions that call themselves
+# A string, also one without an end, or a bracket.
+_STRING_OR_BRACKET = r'(?s)"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[][{}]'
+
+
+def is_too_deep(text: str, start: int = 0) -> bool:
+    """Whether the first JSON document from a position on has more than `DEPTH` levels."""
+    if text.count("[", start) + text.count("{", start) <= DEPTH:
+        return False
+    depth = 0
+    for found in re.compile(_STRING_OR_BRACKET).finditer(text, start):
+        token = found[0]
+        if token in ("[", "{"):
+            depth += 1
+            if depth > DEPTH:
+                return True
+        elif token in ("]", "}"):
+            depth -= 1
+            if depth <= 0:
+                return False
+    return False
+
+
+def loads(data: bytes, parse_constant: Callable[[str], Any] | None = None) -> Any:
+    """Decode a JSON document as `json.loads`.
+
+    Raises:
+        ValueError: not JSON, or nested too deeply.
+    """
+    text = data.decode(json.detect_encoding(data), "surrogatepass")
+    if is_too_deep(text):
+        raise ValueError("nested too deeply")
+    try:
+        return json.loads(text, parse_constant=parse_constant)
+    except RecursionError:  # the caller's stack is deep
+        raise ValueError("nested too deeply") from None

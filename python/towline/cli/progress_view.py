@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import os
 import sys
-from contextlib import contextmanager
+import threading
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
+from towline.cli.show import print_warning
 from towline.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from logging import Handler, LogRecord
 
     from rich.progress import Progress, TaskID
 
@@ -39,28 +43,31 @@ class _Bars:
     """One bar for each blob in transfer; the bars are removed after the pull."""
 
     def __init__(self) -> None:
+        self.lock = threading.RLock()
         self._shown: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
 
     def report(self, blob: BlobProgress) -> None:
-        if self._shown is None:
-            self._shown = _new_bars()
-            self._shown.start()
-        if blob.digest not in self._tasks:
-            shown = blob.digest.partition(":")[2][:_DIGEST_SHOWN]
-            total = blob.total if blob.total >= 0 else None
-            self._tasks[blob.digest] = self._shown.add_task(shown, total=total)
-        self._shown.update(self._tasks[blob.digest], completed=blob.held)
+        with self.lock:
+            if self._shown is None:
+                self._shown = _new_bars()
+                self._shown.start()
+            if blob.digest not in self._tasks:
+                shown = blob.digest.partition(":")[2][:_DIGEST_SHOWN]
+                total = blob.total if blob.total >= 0 else None
+                self._tasks[blob.digest] = self._shown.add_task(shown, total=total)
+            self._shown.update(self._tasks[blob.digest], completed=blob.held)
 
     def end(self) -> None:
-        # A stopped display is not started again: it would erase as many lines as it had.
-        shown, self._shown = self._shown, None
-        if shown is not None:
-            # Removed before the stop, which shows all bars, also those below the last row.
-            for task in self._tasks.values():
-                shown.remove_task(task)
-            self._tasks.clear()
-            shown.stop()
+        with self.lock:
+            # A stopped display is not started again: it would erase as many lines as it had.
+            shown, self._shown = self._shown, None
+            if shown is not None:
+                # Removed before the stop, which shows all bars, also those below the last row.
+                for task in self._tasks.values():
+                    shown.remove_task(task)
+                self._tasks.clear()
+                shown.stop()
 
 
 def _new_bars() -> Progress:
@@ -92,6 +99,7 @@ class ProgressView:
     writer: TextWriter | None = None
     report: Callable[[BlobProgress], None] | None = None
     clear: Callable[[], None] | None = None
+    lock: AbstractContextManager[object] = nullcontext()
 
     def prepare_output(self) -> None:
         """Remove the bars and end an incomplete line before other output is printed."""
@@ -100,16 +108,51 @@ class ProgressView:
         if isinstance(self.writer, _Plain) and self.writer.open_line:
             self.writer.write("\n")
 
+    def print_warning(self, sentence: str) -> None:
+        """Print a warning during a pull, from any thread."""
+        with self.lock:
+            self.prepare_output()
+            print_warning(sentence)
+
 
 @contextmanager
 def progress_view(kind: str) -> Iterator[ProgressView]:
-    """A view of the kind ``auto``, ``bar``, ``plain``, ``json`` or ``none``."""
+    """A view of the kind ``auto``, ``bar``, ``plain``, ``json`` or ``none``.
+
+    It also prints the warnings that are logged while it is open.
+    """
+    from logging import WARNING, getLogger
+
+    with _view(kind) as view:
+        handler = _log_handler(view.print_warning)
+        log = getLogger("towline")
+        # Errors are printed by the command.
+        handler.addFilter(lambda record: record.levelno == WARNING)
+        log.addHandler(handler)
+        try:
+            yield view
+        finally:
+            log.removeHandler(handler)
+
+
+def _log_handler(print_message: Callable[[str], None]) -> Handler:
+    from logging import Handler
+
+    class Printing(Handler):
+        def emit(self, record: LogRecord) -> None:
+            print_message(record.getMessage())
+
+    return Printing()
+
+
+@contextmanager
+def _view(kind: str) -> Iterator[ProgressView]:
     if kind in ("auto", "bar"):
         kind = "bar" if _can_move_cursor() else "plain"
     if kind == "bar":
         bars = _Bars()
         try:
-            yield ProgressView(report=bars.report, clear=bars.end)
+            yield ProgressView(report=bars.report, clear=bars.end, lock=bars.lock)
         finally:
             bars.end()
     elif kind == "json":

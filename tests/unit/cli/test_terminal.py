@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,38 @@ def test_a_terminal_without_control_sequences(line: CommandLine, kind: str) -> N
         assert "\x1b" not in shown.output
         assert shown.screen.lines[-1] == HELLO
         assert len(shown.screen.lines) > 1
+
+
+def test_a_wait_for_another_pull_is_shown(line: CommandLine) -> None:
+    """On a line of its own between the bars; also without progress."""
+    sent = threading.Event()
+
+    def stall(_: Request, connection: Connection) -> None:
+        connection.head(200, Content_Length=str(len(LAYER)))
+        sent.wait(60)
+        connection.send(LAYER)
+
+    with (
+        scripted(Registry({BLOB: stall})) as server,
+        terminal(200) as shown,
+        terminal(200) as other,
+    ):
+        command = line.arguments("pull", "--tls-verify=false", f"{server.host}/r")
+        first = shown.start(command, line.environment)
+        shown.read_until(digest_of(LAYER).partition(":")[2][:12])
+        second = other.start([*command, "--quiet"], line.environment)
+        other.read_until("\n")
+        sent.set()
+        shown.read_to_end()
+        other.read_to_end()
+        assert (first.wait(), second.wait()) == (0, 0)
+    name = f"{server.host}/r"
+    waiting = f"waiting for process {first.pid} (pulling {name}:latest), which uses the blob"
+    assert shown.screen.lines == [name]
+    assert other.screen.lines == [
+        f"towline: warning: {waiting} {digest_of(LAYER)}",
+        name,
+    ]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from pathlib import Path
 
 import pytest
@@ -14,11 +18,13 @@ from hypothesis import strategies as st
 
 import towline.store.layout.blobs
 import towline.store.layout.stamps
+from tests.support.privileges import bound_by_file_modes
 from tests.support.store_images import Made, blob_path, make, put, write_missing
 from towline.cancel import CancelToken
 from towline.errors import PathError, PullCancelledError, StoreError, VerificationError
 from towline.frozen import replace
 from towline.name.digest import parse_digest
+from towline.store.layout import locks as store_locks
 from towline.store.layout.locks import acquire
 from towline.store.layout.paths import StorePaths
 from towline.store.layout.store import LayoutStore, open_store
@@ -363,6 +369,69 @@ def test_gc_reports_the_holders_of_the_store(store: LayoutStore) -> None:
     assert (holder.pid, holder.purpose) == (os.getpid(), "pulling localhost/hello:latest")
     assert f"process {os.getpid()}" in str(caught.value)
     assert store.gc().bytes == 0
+
+
+@pytest.mark.clause("STORE-017")
+def test_gc_reports_holders_whose_files_are_closed_to_it(store: LayoutStore) -> None:
+    """The files of another user's pull need not be readable; a file that is left is no holder."""
+    locks = Path(store.root, "towline/locks")
+    with store.begin(make(b"x").plan):
+        (locks / "holders" / "4194304-0123456789abcdef").touch()
+        for file in (locks / "store", *(locks / "holders").iterdir()):
+            file.chmod(0)
+        with bound_by_file_modes(), pytest.raises(PathError):
+            store.gc()
+        (locks / "store").chmod(0o444)
+        (locks / "holders").chmod(0o555)
+        with bound_by_file_modes(), pytest.raises(StoreError) as caught:
+            store.gc()
+        (locks / "holders").chmod(0o755)
+    assert caught.value.code == "store.busy"
+    assert {holder.pid for holder in caught.value.facts["holders"]} == {os.getpid(), 4194304}
+    assert f"is in use by process {os.getpid()}, process 4194304;" in str(caught.value)
+
+
+@pytest.mark.clause("STORE-013")
+def test_a_wait_for_another_process_is_logged(
+    store: LayoutStore, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, with the process and what it does; a wait for a task of this process is not."""
+    monkeypatch.setattr(store_locks, "_SILENT", 0.0)
+    made = make(b"x")
+    digest = made.plan.layers[0].descriptor.digest
+    program = f"""
+import os, signal, sys
+from towline.store.layout.store import open_store
+from tests.support.store_images import make
+made = make(b"x")
+with open_store({store.root!r}).begin(made.plan) as ingest, ingest.sink(made.plan.layers[0]):
+    print("holding", flush=True)
+    sys.stdin.read()
+"""
+    command = [sys.executable, "-c", program]
+    root = Path(__file__).parents[3]
+    with subprocess.Popen(command, stdin=-1, stdout=-1, text=True, cwd=root) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        assert other.stdout.readline() == "holding\n"
+        other.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, other.pid, os.WSTOPPED | os.WNOWAIT)
+        with store.begin(made.plan) as ingest, ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(ingest.sink, made.plan.layers[0])
+            while not caplog.messages:
+                wait_for([waiting], 0.01)
+            other.send_signal(signal.SIGCONT)
+            other.stdin.close()
+            sink = waiting.result(60)
+            assert sink is not None
+            with sink:
+                pass
+    pulling = f"process {other.pid} (pulling localhost/hello:latest)"
+    (message,) = caplog.messages
+    assert message == f"waiting for {pulling}, which uses the blob {digest} and is stopped"
+    with store.begin(made.plan) as first, open_sink(first, made)[0]:
+        assert_waits(lambda token: store.begin(made.plan, cancel=token).sink(made.plan.layers[0]))
+    assert len(caplog.messages) == 1
 
 
 def test_readers_acquire_no_lock(store: LayoutStore) -> None:

@@ -69,7 +69,10 @@ class LayoutIngest:
         paths = blobs.paths
         with ExitStack() as stack:
             # Waits for gc, and holds no other lock meanwhile.
-            stack.enter_context(locks.acquire(paths.store_lock, shared=True, cancel=cancel))
+            lock = locks.acquire(
+                paths.store_lock, shared=True, cancel=cancel, used="the store", folder=paths.holders
+            )
+            stack.enter_context(lock)
             purpose = f"pulling {plan.names[0] if plan.names else plan.id}"
             stack.enter_context(locks.holder_file(paths.holders, purpose))
             _refuse_full_disk(blobs, self.missing())

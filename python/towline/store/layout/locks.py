@@ -2,8 +2,9 @@
 
 A lock is a flock on a file that each task opens separately, so the system releases it when the
 process ends.  A forked process shares the open file, so the lock is released explicitly, and only
-by the process that acquired it.  The holders of the store's lock are recorded in files, for the
-message to others.
+by the process that acquired it.  The process of an exclusive lock is recorded in the file of the
+lock, and the holders of the store's lock are recorded in files of their own, for messages to
+others.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from towline.errors import path_errors
+from towline.errors import PathError, path_errors
 from towline.frozen import frozen
 from towline.store.layout import files
 
@@ -28,6 +29,8 @@ __all__ = ["Holder", "Lock", "acquire", "holder_file", "holders", "try_acquire"]
 
 _OPEN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
+_SILENT = 1.0  # seconds of waiting before it is logged
+_PID_WIDTH = 20  # a shorter number must replace a longer one
 
 
 class Lock:
@@ -76,9 +79,23 @@ def try_acquire(path: str, *, shared: bool = False, temporary: bool = False) -> 
 
 
 def acquire(
-    path: str, *, shared: bool = False, temporary: bool = False, cancel: CancelToken | None = None
+    path: str,
+    *,
+    shared: bool = False,
+    temporary: bool = False,
+    cancel: CancelToken | None = None,
+    used: str | None = None,
+    folder: str = "",
 ) -> Lock:
     """Acquire a lock; wait while other tasks hold it.
+
+    Args:
+        path: the file of the lock, which is created if necessary.
+        shared: acquire a shared lock.
+        temporary: remove the file on release.
+        cancel: ends the wait.
+        used: what the lock is for; a wait for another process is logged if it is given.
+        folder: the folder of the holder files.
 
     Raises:
         PullCancelledError: the caller cancelled during the wait.
@@ -87,10 +104,14 @@ def acquire(
         lock = _acquire(path, shared=shared, temporary=temporary, wait=True)
         assert lock is not None  # None is only returned without wait
         return lock
-    pause = _FIRST_PAUSE
+    pause, silent = _FIRST_PAUSE, _SILENT if used is not None else float("inf")
     while (lock := try_acquire(path, shared=shared, temporary=temporary)) is None:
         cancel.wait(pause)
+        silent -= pause
         pause = min(2 * pause, _LONGEST_PAUSE)
+        if silent <= 0:
+            silent = float("inf")
+            _log_waiting(path, folder, used)
     return lock
 
 
@@ -98,10 +119,12 @@ def _acquire(path: str, *, shared: bool, temporary: bool, wait: bool) -> Lock | 
     operation = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
     with path_errors("open", path):
         while True:
-            descriptor = os.open(path, _OPEN, 0o666)
+            descriptor = _open(path)
             try:
                 fcntl.flock(descriptor, operation)
                 if not temporary or _is_current(descriptor, path):
+                    if not shared:
+                        _record_process(descriptor)
                     kept, descriptor = descriptor, -1
                     return Lock(kept, path, temporary=temporary)
             except BlockingIOError:
@@ -109,6 +132,40 @@ def _acquire(path: str, *, shared: bool, temporary: bool, wait: bool) -> Lock | 
             finally:
                 if descriptor >= 0:
                     os.close(descriptor)
+
+
+def _open(path: str) -> int:
+    try:
+        return os.open(path, _OPEN, 0o666)
+    except PermissionError:  # the file of another user, which need not be writable for a lock
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def _record_process(descriptor: int) -> None:
+    with suppress(OSError):  # a full disk, or the file of another user
+        os.pwrite(descriptor, b"%-*d" % (_PID_WIDTH, os.getpid()), 0)
+
+
+def _log_waiting(path: str, folder: str, used: str | None) -> None:
+    """Log which other process holds a lock, if it is known."""
+    try:
+        pid = int((files.read(path) or b"")[:_PID_WIDTH])
+    except (PathError, ValueError):
+        return
+    if pid != os.getpid():
+        import logging
+
+        holder = next((each for each in holders(folder) if each.pid == pid), f"process {pid}")
+        stopped = " and is stopped" if _is_stopped(pid) else ""
+        log = logging.getLogger("towline")
+        log.warning("waiting for %s, which uses %s%s", holder, used, stopped)
+
+
+def _is_stopped(pid: int) -> bool:
+    try:
+        return (files.read(f"/proc/{pid}/stat") or b"").rpartition(b") ")[2][:1] in (b"T", b"t")
+    except PathError:
+        return False
 
 
 def _is_current(descriptor: int, path: str) -> bool:
@@ -121,14 +178,20 @@ def _is_current(descriptor: int, path: str) -> bool:
 
 @frozen
 class Holder:
-    """A process that holds the store's lock; ``str()`` gives ``process 42 (pulling x)``."""
+    """A process that holds the store's lock; ``str()`` gives ``process 42 (pulling x)``.
+
+    Attributes:
+        pid: of the process.
+        purpose: of the process; empty if it is unknown, as that of another user may be.
+        since: the time at which it began, in seconds since 1970.
+    """
 
     pid: int
     purpose: str
     since: float
 
     def __str__(self) -> str:
-        return f"process {self.pid} ({self.purpose})"
+        return f"process {self.pid}" + (f" ({self.purpose})" if self.purpose else "")
 
 
 @contextmanager
@@ -153,13 +216,24 @@ def holders(folder: str) -> tuple[Holder, ...]:
         names = sorted(os.listdir(folder))
     for name in names:
         path = f"{folder}/{name}"
-        stale = try_acquire(path, temporary=True)
-        if stale is not None:
-            stale.release()
-            continue
-        with suppress(
-            ValueError, KeyError, TypeError, OverflowError, RecursionError
-        ):  # incompletely written
-            holder = json.loads(files.read(path) or b"")
-            found.append(Holder(int(holder["pid"]), str(holder["purpose"]), float(holder["since"])))
+        try:
+            stale = try_acquire(path, temporary=True)
+            data = files.read(path) if stale is None else None
+        except PathError:  # the file of another user
+            stale, data = None, None
+        if stale is None:
+            found.append(_holder(name, data))
+        else:
+            with suppress(PathError):
+                stale.release()
     return tuple(found)
+
+
+def _holder(name: str, data: bytes | None) -> Holder:
+    """The content of a holder file; if it is unreadable, the process is in its name."""
+    try:
+        holder = json.loads(data or b"")
+        return Holder(int(holder["pid"]), str(holder["purpose"]), float(holder["since"]))
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        pid = name.partition("-")[0]
+        return Holder(int(pid) if pid.isdecimal() else 0, "", 0.0)

@@ -65,7 +65,8 @@ class RecordStore:
             StoreError: ``store.newer``: a newer towline has changed the format meanwhile.
             PullCancelledError: the caller cancelled during the wait.
         """
-        with locks.acquire(self.paths.index_lock, cancel=cancel):
+        path, folder = self.paths.index_lock, self.paths.holders
+        with locks.acquire(path, cancel=cancel, used="index.json", folder=folder):
             self.finish(freeing=freeing)
             yield
 

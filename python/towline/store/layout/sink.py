@@ -69,7 +69,13 @@ def open_sink(
     """
     digest = descriptor.digest
     with ExitStack() as stack:
-        lock = locks.acquire(blobs.paths.blob_lock(digest), temporary=True, cancel=cancel)
+        lock = locks.acquire(
+            blobs.paths.blob_lock(digest),
+            temporary=True,
+            cancel=cancel,
+            used=f"the blob {digest}",
+            folder=blobs.paths.holders,
+        )
         stack.enter_context(lock)
         if (found := blobs.verify_existing(descriptor, cancel)) is not None:
             hashed[digest] = found

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from towline.errors import ConfigurationError
 from towline.frozen import field, frozen
-from towline.go.json_depth import DEPTH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["Table", "load", "parse_table"]
 
+_DEPTH = 200  # fewer than tomllib can parse
 _KINDS: Mapping[type, str] = {
     bool: "a boolean",
     dict: "a table",
@@ -174,9 +174,9 @@ def parse_table(text: str, source: str, path: str) -> Table:
 
 
 def _is_too_deep(table: Any) -> bool:
-    """Whether it has more levels than a JSON document may have; see `towline.go.json_depth`."""
+    """Whether it has more than `_DEPTH` levels (CONF-047)."""
     level = [table]
-    for _ in range(DEPTH):
+    for _ in range(_DEPTH):
         level = [inner for outer in level for inner in _inner(outer)]
         if not level:
             return False

@@ -223,8 +223,14 @@ def _pairs(pairs: list[tuple[str, Any]]) -> Struct:
 def _clean_value(value: Any) -> Any:
     if isinstance(value, str):
         return _clean(value)
-    if isinstance(value, list):
-        return [_clean_value(item) for item in value]
+    lists = [value] if isinstance(value, list) else []
+    while lists:
+        items = lists.pop()
+        for at, item in enumerate(items):
+            if isinstance(item, str):
+                items[at] = _clean(item)
+            elif isinstance(item, list):
+                lists.append(item)
     return value
 
 

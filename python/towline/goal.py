@@ -301,15 +301,17 @@ def _oci_archive_goal(source: OciReference, facts: Facts) -> PullGoal:
 def _goal_named_by_path(source: OciReference | TarballReference, facts: Facts) -> PullGoal:
     from towline.transport.oci import OciReference
 
+    tag = ""
     if isinstance(source, OciReference):
         name = facts.layout_name(source.path, source.image, archive=False)
-        if name:
+        if ":" in name or "/" in name:
             return _single(source, name, facts, _BY_ARCHIVE)
-        path = source.path
+        # A single word, mostly "latest", is a tag: other layouts have the same.
+        path, tag = source.path, f":{name}" if name else ""
     else:
         path = source.files[0]
     try:
-        return _single(source, f"{LOCAL_REGISTRY}/{path.lstrip('/')}", facts)
+        return _single(source, f"{LOCAL_REGISTRY}/{path.lstrip('/')}{tag}", facts)
     except TowlineError:
         # GOAL-021: an image whose path cannot be a name is stored without a name
         return _single(source, f"@{facts.config_hex(source)}", facts)

@@ -215,3 +215,18 @@ def test_a_goal_has_its_reason(name: str, how: How) -> None:
     goal = goal_from_name(name, facts, Rules.CURRENT.names)
     assert goal.how == how
     assert goal.used_search_registries == (how.kind == "search")
+
+
+TAG_WORDS = st.sampled_from(["", "latest", "v1", "3.20", "Release_1"])
+PATHS = st.from_regex(r"/?[a-z0-9]{1,8}(/[a-z0-9]{1,8}){0,3}", fullmatch=True)
+
+
+@pytest.mark.clause("GOAL-020")
+@given(st.lists(PATHS, min_size=2, max_size=5, unique_by=lambda path: path.lstrip("/")), TAG_WORDS)
+def test_layouts_of_one_tag_have_different_names(paths: list[str], tag: str) -> None:
+    """No layout takes the name of another one, whatever single word their annotations are."""
+    facts = FrozenFacts(layouts=dict.fromkeys(paths, tag))
+    found = [goal_from_name(f"oci:{path}", facts, Rules.CURRENT.names).pairs for path in paths]
+    assert [pair.destination.name_and_id for (pair,) in found] == [
+        f"localhost/{path.lstrip('/')}:{tag or 'latest'}" for path in paths
+    ]

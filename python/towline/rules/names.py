@@ -20,7 +20,7 @@ class NameRules:
             ("lost") or of the transport ("reported") (GOAL-002).
         aliases: a short name may be an alias, and may have to be unambiguous (CONF-043, CONF-046).
         layout_names: name an ``oci:`` or ``tarball:`` source by the whole user string, or by its
-            annotation or else its path (GOAL-020).
+            annotation or else its path, with a single word as the tag (GOAL-020).
         scope_wildcards: policy scopes such as ``*.example.com`` match (POLICY-012).
         archive_images: pull the first image of a docker-archive by all its names, or every image
             by all its names (GOAL-011); in the latter case one image can be selected by name or

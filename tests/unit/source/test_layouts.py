@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import towline
 from tests.support.archives import (
     CONTAINERD_NAME,
     REF_NAME,
@@ -35,6 +36,7 @@ from tests.support.layouts import (
     open_layout,
     source_of,
 )
+from tests.support.skopeo import write_policy
 from towline.copying.reading import Reading
 from towline.errors import (
     InvalidNameError,
@@ -379,3 +381,19 @@ def test_layouts_of_real_tools_are_read(real_images: RealImages, tmp_path: Path,
             assert (sha256_of(data), len(data)) == (wanted.digest, wanted.size)
         diff_ids = json.loads(source.config(manifest.config))["rootfs"]["diff_ids"]
     assert len(diff_ids) == len(manifest.layers)
+
+
+@pytest.mark.clause("GOAL-020")
+def test_a_second_layout_leaves_the_first_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The annotation of both is "latest", as skopeo and umoci write it."""
+    monkeypatch.chdir(tmp_path)
+    store = towline.open_store("store")
+    runtime = towline.Runtime(store, towline.Options(policy=write_policy(tmp_path / "policy.json")))
+    write_files(Path("a/small"), layout([named(IMAGE_A, "latest")], BLOBS_A))
+    write_files(Path("other"), layout([named(IMAGE_B, "latest")], BLOBS_B))
+    assert runtime.pull("oci:a/small").images == ("localhost/a/small:latest",)
+    assert runtime.pull("oci:other").images == ("localhost/other:latest",)
+    for name, image in (("a/small", IMAGE_A), ("other", IMAGE_B)):
+        assert str(store.image(name).digest) == image["digest"]

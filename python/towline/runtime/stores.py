@@ -22,18 +22,20 @@ def default_root() -> Path:
     """Return ``$TOWLINE_ROOT``, else ``towline`` in the user's data directory.
 
     Raises:
-        ConfigurationError: ``option.no_home``: neither the environment nor the user has one.
+        ConfigurationError: ``option.no_home``: neither the environment nor the user database has
+            an absolute path.
     """
     from pathlib import Path  # slow to import
 
     if root := os.environ.get("TOWLINE_ROOT"):
         return Path(root)
-    if data := os.environ.get("XDG_DATA_HOME"):
-        return Path(data) / "towline"
-    try:
-        return Path.home() / ".local/share/towline"
-    except RuntimeError:  # HOME is not set, and the user has no entry in the user database
-        raise ConfigurationError("option.no_home") from None
+    # A relative path would be another store in each directory; the XDG specification ignores it.
+    if os.path.isabs(data := os.environ.get("XDG_DATA_HOME", "")):
+        return Path(data, "towline")
+    home = os.environ.get("HOME", os.path.expanduser("~"))  # "~" if the user is unknown
+    if not os.path.isabs(home):
+        raise ConfigurationError("option.no_home")
+    return Path(home, ".local/share/towline")
 
 
 def open_store(

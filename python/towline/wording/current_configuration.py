@@ -44,7 +44,7 @@ CONFIGURATION: Mapping[str, Template] = {
         " ends in .crt)"
     ),
     "certs.unusable": "cannot use the certificate or key {path!q}: {reason}",
-    "option.no_home": "the home directory is unknown; set HOME or TOWLINE_ROOT, or give the store",
+    "option.no_home": "the home directory is unknown; set HOME or TOWLINE_ROOT, or choose a root",
     "option.no_path": "the option {option} is an empty text; give a path, or leave the option out",
     "option.platform": "{text!q} is not a platform; write OS/ARCH or OS/ARCH/VARIANT",
     "option.rules": "{text!q} is no edition of the rules; there are current and libpod-1.3",

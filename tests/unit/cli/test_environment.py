@@ -6,8 +6,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import towline
 from tests.support.towline_cli import CommandLine
@@ -70,6 +73,78 @@ def test_an_unknown_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(caught.value).startswith("the home directory is unknown; set HOME or TOWLINE_ROOT")
     monkeypatch.setenv("TOWLINE_ROOT", "/images")
     assert towline.default_root() == Path("/images")
+
+
+VALUES = st.sampled_from([None, "", ".", "data", "~", "/data"])
+
+
+@given(root=VALUES, data=VALUES, home=VALUES, known=st.booleans())
+def test_no_environment_puts_the_store_into_the_current_directory(
+    root: str | None, data: str | None, home: str | None, known: bool
+) -> None:
+    """Only TOWLINE_ROOT may be relative; everything else is an absolute path, or an error."""
+    given = {"TOWLINE_ROOT": root, "XDG_DATA_HOME": data, "HOME": home}
+    environ = {name: value for name, value in given.items() if value is not None}
+    user = "/home/user" if known else "~"
+    with (
+        mock.patch.dict(os.environ, environ, clear=True),
+        mock.patch("os.path.expanduser", return_value=user),
+    ):
+        try:
+            found = towline.default_root()
+        except towline.ConfigurationError as error:
+            assert error.code == "option.no_home"  # noqa: PT017
+            assert not root
+            assert "/data" not in (data, home)
+            assert home is not None or not known
+        else:
+            assert str(found) == root or found.is_absolute()
+
+
+UNKNOWN_USER = """
+import os
+os.getuid = os.geteuid = lambda: 54321
+from towline.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        ("images", 2),
+        ("pull x", 2),
+        ("gc", 2),
+        ("pull --help", 0),
+        ("images --root ROOT", 0),
+        ("resolve --root ROOT a.example/x", 0),
+        ("resolve --explain-auth --root ROOT a.example/x", 0),
+        ("pull --quiet --root ROOT --policy POLICY EXAMPLE", 0),
+    ],
+)
+def test_an_unknown_user_without_home(line: CommandLine, arguments: str, status: int) -> None:
+    """As in OpenShift: commands say what to set, and work with a root."""
+    values = {
+        "ROOT": str(line.root),
+        "POLICY": str(line.policy),
+        "EXAMPLE": f"oci-archive:{EXAMPLE}",
+    }
+    ended = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            UNKNOWN_USER,
+            *(values.get(each, each) for each in arguments.split()),
+        ],
+        env={name: value for name, value in line.environment.items() if name != "HOME"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == status, ended.stderr
+    assert "Traceback" not in ended.stderr
+    if status == 2:
+        assert ended.stderr.startswith("towline: the home directory is unknown; set HOME or")
 
 
 @pytest.mark.parametrize(

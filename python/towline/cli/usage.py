@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 __all__ = ["no_such_command", "usage_message"]
 
+_LEAST_LIKENESS = 0.7  # of a suggestion; 1 is the same word
+
 
 def usage_message(error: click.UsageError) -> str:
     """The fault of the command line and the ``--help`` command that explains the usage."""
@@ -26,50 +28,94 @@ def no_such_command(name: str, commands: Iterable[str], ctx: click.Context) -> c
     return click.UsageError(f"there is no command {name}{hint}", ctx)
 
 
-#: What podman, skopeo and docker users type; a word that is None has no equivalent yet.
+#: What podman, skopeo, crane and docker users type; a word that is None has no equivalent yet.
+_COPY = "skopeo copy oci:ROOT:NAME, since the store is an OCI layout"
+_INSPECT = "towline inspect, after a towline pull"
 _COMMANDS: Mapping[str, str | None] = {
-    "copy": None,
-    "delete": None,
-    "digest": None,
+    "build": None,
+    "catalog": None,
+    "config": _INSPECT,
+    "copy": "towline pull to fetch an image",
+    "cp": "towline pull to fetch an image",
+    "delete": "towline rm, which removes images from the store only",
+    "df": "towline images",
+    "digest": "towline inspect NAME, which prints the digest of a stored image",
+    "exists": "towline inspect NAME, which fails without the image",
+    "export": _COPY,
+    "fetch": "towline pull",
+    "get": "towline pull",
+    "history": _INSPECT,
     "image": "the command after it, such as towline images",
+    "import": "towline pull tarball:FILE",
+    "info": "towline --version, or towline resolve NAME for the configuration",
     "list": "towline images",
     "list-tags": None,
     "load": "towline pull docker-archive:FILE or towline pull oci-archive:FILE",
     "login": "an auth file of podman or docker, or --creds",
     "logout": "podman logout",
     "ls": "towline images",
+    "manifest": _INSPECT,
+    "mount": _COPY,
     "prune": "towline gc",
-    "push": None,
+    "ps": "towline images",
+    "push": _COPY,
     "remove": "towline rm",
     "rmi": "towline rm",
-    "save": None,
+    "run": "towline pull, and a tool that runs containers",
+    "save": _COPY,
     "search": None,
-    "sync": None,
+    "show": "towline inspect",
+    "sync": "towline pull, which takes several names",
+    "system": "towline gc",
     "tag": None,
+    "tags": None,
+    "untag": "towline rm",
+    "validate": "towline verify",
 }
+_PLATFORM = "--platform OS/ARCH"
 _OPTIONS: Mapping[str, str | None] = {
     "--all": None,
     "--all-platforms": None,
     "--all-tags": None,
-    "--arch": "--platform OS/ARCH",
+    "--arch": _PLATFORM,
+    "--command-timeout": None,
+    "--config": "--authfile FILE for credentials",
     "--debug": None,
     "--dest-creds": None,
-    "--digestfile": None,
+    "--dest-dir": "--root DIR",
+    "--digests": "towline images, which prints the digests",
+    "--digestfile": "--format json, which prints the digest",
+    "--force": "the command without it",
+    "--insecure": "--tls-verify=false",
     "--insecure-policy": "--policy FILE, with a policy that accepts the image",
+    "--json": "--format json",
     "--log-level": None,
-    "--os": "--platform OS/ARCH",
-    "--override-arch": "--platform OS/ARCH",
-    "--override-os": "--platform OS/ARCH",
+    "--multi-arch": _PLATFORM,
+    "--no-creds": "--authfile FILE, with a file without credentials",
+    "--no-trunc": "--format json",
+    "--os": _PLATFORM,
+    "--output": "--root DIR",
+    "--override-arch": _PLATFORM,
+    "--override-os": _PLATFORM,
     "--override-variant": "--platform OS/ARCH/VARIANT",
+    "--password": "--creds USER, which reads the password from standard input",
+    "--raw": "skopeo inspect --raw oci:ROOT:NAME, since the store is an OCI layout",
     "--registries.d": None,
     "--retry": None,
     "--retry-delay": None,
     "--retry-times": None,
+    "--signature-policy": "--policy",
+    "--src-authfile": "--authfile",
     "--src-cert-dir": "--cert-dir",
     "--src-creds": "--creds",
+    "--src-password": "--creds USER, which reads the password from standard input",
     "--src-tls-verify": "--tls-verify",
+    "--src-username": "--creds USER",
     "--storage-driver": None,
+    "--storage-opt": None,
+    "--username": "--creds USER",
     "--variant": "--platform OS/ARCH/VARIANT",
+    "--verbose": "--progress plain",
 }
 
 
@@ -95,7 +141,11 @@ def _fault(error: click.UsageError) -> str:
 
 
 def _no_such_option(name: str, ctx: click.Context) -> str:
-    hint = _equivalent(name, _OPTIONS) or _suggestion(name, _long_options(ctx))
+    options = _long_options(ctx)
+    instead = (_OPTIONS.get(name) or "").partition(" ")[0].partition("=")[0].rstrip(",")
+    of_another_command = instead.startswith("--") and instead not in options
+    hint = "" if of_another_command else _equivalent(name, _OPTIONS)
+    hint = hint or _suggestion(name, options)
     if not hint and isinstance(ctx.command, click.Group):  # podman accepts some options there
         hint = " here: put the options of a command after its name"
     return f"there is no option {name}{hint}"
@@ -109,8 +159,10 @@ def _long_options(ctx: click.Context) -> list[str]:
 def _suggestion(name: str, candidates: Iterable[str]) -> str:
     from difflib import get_close_matches  # imported for a wrong name only
 
-    close = get_close_matches(name, list(candidates), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
+    # Without the dashes, which make all short options alike.
+    bare = {candidate.lstrip("-"): candidate for candidate in candidates}
+    close = get_close_matches(name.lstrip("-"), list(bare), n=1, cutoff=_LEAST_LIKENESS)
+    return f" (did you mean {bare[close[0]]}?)" if close else ""
 
 
 def _name(param: click.Parameter) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 
 import towline
 from tests.support.towline_cli import CommandLine
+from towline.cli.command import _MODULES
+from towline.cli.usage import _COMMANDS, _OPTIONS
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "hello.tar"
 
@@ -151,9 +154,17 @@ def test_an_unknown_user_without_home(line: CommandLine, arguments: str, status:
     ("arguments", "message"),
     [
         ("rmi x", "there is no command rmi; use towline rm"),
-        ("copy a b", "there is no command copy, and nothing like it is available yet"),
+        ("copy a b", "there is no command copy; use towline pull to fetch an image"),
+        ("digest x", "there is no command digest; use towline inspect NAME, which prints the"),
+        ("push x", "there is no command push; use skopeo copy oci:ROOT:NAME"),
+        ("run x", "there is no command run; use towline pull"),
         ("list-tags x", "there is no command list-tags, and nothing like it is available yet"),
         ("pull --os linux x", "there is no option --os; use --platform OS/ARCH"),
+        ("pull --username u x", "there is no option --username; use --creds USER"),
+        ("inspect --os linux x", "there is no option --os; see"),
+        ("images --digests", "there is no option --digests; use towline images, which prints"),
+        ("images --no-trunc", "there is no option --no-trunc; use --format json"),
+        ("inspect --config x", "there is no option --config; see"),
         ("pull --arch arm64 x", "there is no option --arch; use --platform OS/ARCH"),
         ("pull --src-creds u:p x", "there is no option --src-creds; use --creds"),
         ("pull --retry-times 3 x", "there is no option --retry-times, and nothing like it is"),
@@ -165,3 +176,20 @@ def test_words_of_other_tools(line: CommandLine, arguments: str, message: str) -
     ended = line(*arguments.split())
     assert ended.status == 2
     assert ended.stderr.startswith(f"towline: {message}")
+
+
+def test_what_is_suggested_exists(line: CommandLine) -> None:
+    """Each command and option of towline in the tables is one that its help lists."""
+    helps = {name: line.run(name, "--help").stdout for name in _MODULES}
+    top = line.run("--help").stdout
+    for word, instead in _COMMANDS.items():
+        assert word not in helps
+        for command in re.findall(r"towline ([a-z]+)", instead or ""):
+            assert command in helps, word
+        for option in re.findall(r"--[a-z-]+", re.sub("skopeo [^,]*", "", instead or "")):
+            assert any(option in text for text in (top, *helps.values())), word
+    for word, instead in _OPTIONS.items():
+        texts = [text for text in helps.values() if f"{word} " in text]
+        assert not texts, word
+        for option in re.findall(r"--[a-z-]+", re.sub("skopeo [^,]*", "", instead or "")):
+            assert any(option in text for text in helps.values()), word

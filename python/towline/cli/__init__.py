@@ -33,7 +33,8 @@ def _open_closed_streams() -> None:
             closed = closed or fd == 1
     for fd, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(fd, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+            stream = open(fd, mode, encoding="utf-8", closefd=False)  # noqa: SIM115 - kept open
+            setattr(sys, name, stream)
     if closed:
         print("towline: the standard output is closed", file=sys.stderr)
         sys.exit(1)

@@ -6,10 +6,13 @@ no handler catches it.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
-from typing import NoReturn
+
+# Importing typing or contextlib would lengthen the time in which Ctrl-C prints a traceback.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 __all__ = ["INTERRUPTED", "exit_interrupted", "exit_on_interrupt", "raise_on_interrupt"]
 
@@ -19,16 +22,19 @@ _MESSAGE = b"\ntowline: interrupted\n"  # on the line below the ^C of the termin
 
 def exit_interrupted(*_: object) -> NoReturn:
     """Print a message and exit with 130.  The store is consistent at any point."""
-    with contextlib.suppress(OSError):
+    try:
         os.write(2, _MESSAGE)
-    os._exit(INTERRUPTED)
+    finally:
+        os._exit(INTERRUPTED)
 
 
 def exit_on_interrupt() -> None:
     """Make Ctrl-C exit the process; an ignored SIGINT (a shell's background) stays ignored."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        with contextlib.suppress(ValueError):  # only the main thread may set a handler
+        try:
             signal.signal(signal.SIGINT, exit_interrupted)
+        except ValueError:  # only the main thread may set a handler
+            return
 
 
 def raise_on_interrupt() -> None:

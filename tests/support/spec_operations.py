@@ -157,7 +157,7 @@ class Operations:
     # --- names ----------------------------------------------------------------------------------
 
     def op_decompose(self, text: str) -> str:
-        parts = decompose(_plain(text))
+        parts = decompose(_plain(text), addresses=self.rules.names.address_hosts)
         name = parts.unnormalized
         fields = {"domain": name.domain, "path": name.path, "tag": name.tag, "digest": name.digest}
         shown = [f"{key} {value}" for key, value in fields.items() if value]
@@ -174,7 +174,7 @@ class Operations:
 
     def op_complete(self, text: str) -> str:
         name, named, registry = text.partition(" with ")
-        parts = decompose(name)
+        parts = decompose(name, addresses=self.rules.names.address_hosts)
         return str(
             parts.reference_with_registry(registry) if named else parts.normalized_reference()
         )

@@ -9,13 +9,12 @@ import threading
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-from towline.cli.show import print_warning
+from towline.cli.show import print_warning, printed_warnings
 from towline.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
-    from logging import Handler, LogRecord
 
     from rich.progress import Progress, TaskID
 
@@ -121,28 +120,8 @@ def progress_view(kind: str) -> Iterator[ProgressView]:
 
     It also prints the warnings that are logged while it is open.
     """
-    from logging import WARNING, getLogger
-
-    with _view(kind) as view:
-        handler = _log_handler(view.print_warning)
-        log = getLogger("towline")
-        # Errors are printed by the command.
-        handler.addFilter(lambda record: record.levelno == WARNING)
-        log.addHandler(handler)
-        try:
-            yield view
-        finally:
-            log.removeHandler(handler)
-
-
-def _log_handler(print_message: Callable[[str], None]) -> Handler:
-    from logging import Handler
-
-    class Printing(Handler):
-        def emit(self, record: LogRecord) -> None:
-            print_message(record.getMessage())
-
-    return Printing()
+    with _view(kind) as view, printed_warnings(view.print_warning):
+        yield view
 
 
 @contextmanager

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["print_error", "print_json", "print_lines", "print_warning", "size_text"]
+__all__ = [
+    "print_error",
+    "print_json",
+    "print_lines",
+    "print_warning",
+    "printed_warnings",
+    "size_text",
+]
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -34,6 +42,24 @@ def print_error(sentence: str) -> None:
 def print_warning(sentence: str) -> None:
     """Print a warning on stderr."""
     print(f"towline: warning: {_printable(sentence)}", file=sys.stderr)
+
+
+@contextmanager
+def printed_warnings(show: Callable[[str], None] = print_warning) -> Iterator[None]:
+    """Return a context in which the warnings of towline's log are printed, from any thread."""
+    from logging import WARNING, Handler, LogRecord, getLogger  # slow to import
+
+    class Printing(Handler):
+        def emit(self, record: LogRecord) -> None:
+            if record.levelno == WARNING:  # errors are printed by the command
+                show(record.getMessage())
+
+    handler, log = Printing(), getLogger("towline")
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
 
 
 def size_text(size: int) -> str:

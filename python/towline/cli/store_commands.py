@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from towline.cli.flags import FORMAT, ROOT
-from towline.cli.show import print_error, print_json, print_lines, print_warning, size_text
+from towline.cli.show import (
+    print_error,
+    print_json,
+    print_lines,
+    print_warning,
+    printed_warnings,
+    size_text,
+)
 from towline.errors import StoreError, TowlineError
 from towline.go import json_depth
 from towline.go.go_quote import quote
@@ -167,7 +174,8 @@ def remove(names: tuple[str, ...], root: Path) -> int:
     status = 0
     for name in names:
         try:
-            removed = store.remove(name)
+            with printed_warnings():
+                removed = store.remove(name)
         except TowlineError as error:
             print_error(str(error))
             status = 1
@@ -183,7 +191,8 @@ def remove(names: tuple[str, ...], root: Path) -> int:
 def gc(root: Path) -> int:
     """Delete the blobs that no image uses, and partial blobs of interrupted pulls."""
     store = _existing(root)
-    collected = Collected(0, 0, 0) if store is None else store.gc()
+    with printed_warnings():
+        collected = Collected(0, 0, 0) if store is None else store.gc()
     for name in collected.names:
         print_warning(f"the image of the name {name} is unknown, so the name was removed")
     if collected.kept_blobs:

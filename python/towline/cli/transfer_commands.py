@@ -11,7 +11,7 @@ import towline
 from towline.cli.flags import FORMAT, QUIET, ROOT, with_deciding_options, with_options
 from towline.cli.progress_view import progress_view
 from towline.cli.show import print_error, print_json, print_lines, print_warning
-from towline.errors import PullFailedError, TowlineError
+from towline.errors import TowlineError
 from towline.runtime.stores import existing_store
 
 if TYPE_CHECKING:
@@ -61,24 +61,16 @@ def pull(
                 view.prepare_output()
                 if error.code == "cancelled.by_caller":
                     raise
-                if isinstance(error, PullFailedError):
-                    _print_warnings(error.warnings)
                 print_error(str(error))
                 status = 1
                 continue
             view.prepare_output()
-            _print_warnings(result.warnings)
             results.append(result)
             if output == "text":
                 _print_pulled(result)
     if output == "json":
         print_json([result.to_json() for result in results])
     return status
-
-
-def _print_warnings(warnings: tuple[TowlineError, ...]) -> None:
-    for warning in warnings:
-        print_warning(str(warning))
 
 
 def _print_pulled(result: PullResult) -> None:

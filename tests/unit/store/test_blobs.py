@@ -434,6 +434,34 @@ with open_store({store.root!r}).begin(made.plan) as ingest, ingest.sink(made.pla
     assert len(caplog.messages) == 1
 
 
+@pytest.mark.clause("STORE-013")
+def test_a_removal_that_waits_for_another_process_is_logged(
+    store: LayoutStore, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A removal cannot be cancelled, and waits in the same way."""
+    monkeypatch.setattr(store_locks, "_SILENT", 0.0)
+    put(store, make(b"x"))
+    program = f"""
+import sys
+from towline.store.layout.locks import acquire
+with acquire("{store.root}/towline/locks/index"):
+    print("holding", flush=True)
+    sys.stdin.read()
+"""
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdin=-1, stdout=-1, text=True) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        assert other.stdout.readline() == "holding\n"
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(store.remove, "localhost/hello")
+            while not caplog.messages:
+                wait_for([waiting], 0.01)
+            other.stdin.close()
+            assert waiting.result(60).image
+    assert caplog.messages == [f"waiting for process {other.pid}, which uses index.json"]
+
+
 def test_readers_acquire_no_lock(store: LayoutStore) -> None:
     """Images can be listed, looked up and verified while other tasks hold every lock."""
     image = put(store, make(b"x"))

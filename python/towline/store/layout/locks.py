@@ -100,13 +100,16 @@ def acquire(
     Raises:
         PullCancelledError: the caller cancelled during the wait.
     """
-    if cancel is None:
+    if cancel is None and used is None:
         lock = _acquire(path, shared=shared, temporary=temporary, wait=True)
         assert lock is not None  # None is only returned without wait
         return lock
     pause, silent = _FIRST_PAUSE, _SILENT if used is not None else float("inf")
     while (lock := try_acquire(path, shared=shared, temporary=temporary)) is None:
-        cancel.wait(pause)
+        if cancel is None:
+            time.sleep(pause)
+        else:
+            cancel.wait(pause)
         silent -= pause
         pause = min(2 * pause, _LONGEST_PAUSE)
         if silent <= 0:

@@ -86,8 +86,18 @@ class Terminal:
         self._ours, self._theirs = os.openpty()
         size = struct.pack("HHHH", height, width, 0, 0)
         fcntl.ioctl(self._theirs, termios.TIOCSWINSZ, size)
-        self.screen = Screen(width, height)
-        self.output = ""
+        self._size = width, height
+        self._written = b""
+
+    @property
+    def output(self) -> str:
+        """What was written so far, except a character that is incomplete."""
+        return self._written.decode(errors="ignore")
+
+    @property
+    def screen(self) -> Screen:
+        """The screen after all of it; the end of the output must be read before."""
+        return Screen(*self._size).feed(self.output)
 
     def start(
         self,
@@ -131,11 +141,9 @@ class Terminal:
 
     def _read(self) -> bool:
         try:
-            piece = os.read(self._ours, 1 << 16).decode()
+            self._written += os.read(self._ours, 1 << 16)
         except OSError:  # Linux reports the end of a pty as an error
             return False
-        self.output += piece
-        self.screen.feed(piece)
         return True
 
     def close(self) -> None:

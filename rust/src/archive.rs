@@ -18,7 +18,7 @@ use crate::limits::Limits;
 use crate::stop::Stop;
 use crate::stream::{FileRange, MemoryStream, Slice, Stream, for_each_slice};
 use crate::tar::Member;
-use crate::walk::{TarWalk, WalkResult, walk};
+use crate::walk::{Members, TarWalk, WalkResult, walk};
 
 mod decompression;
 mod index;
@@ -111,10 +111,10 @@ impl Archive {
     /// [`Code::Io`]: crate::Code::Io
     /// [`Code::Cancelled`]: crate::Code::Cancelled
     pub fn index(&self, keep: CacheOptions) -> Result<(Vec<Member>, Option<Failure>)> {
-        let mut walker = TarWalk::new(self.options.limits);
+        let mut walker = TarWalk::new(Members::kept(self.options.limits));
         if self.framing.is_empty() {
             let result = walk(&mut self.open_tar()?.stream, &mut walker);
-            return index_result(result, walker.members);
+            return index_result(result, walker.members.into_kept());
         }
         let mut state = self.lock();
         let mut pass = match state.pass.take() {
@@ -132,7 +132,7 @@ impl Archive {
         }
         .run();
         state.cache = cache;
-        let mut members = walker.members;
+        let mut members = walker.members.into_kept();
         match &result {
             WalkResult::StreamFailure(failure)
                 if !failure.is_limit() && !failure.is_transient() =>

@@ -16,6 +16,7 @@ pub enum Code {
     Io,
     LimitBytes,
     LimitEntries,
+    LimitIndex,
     LimitPath,
     LimitRatio,
     NotTar,
@@ -33,6 +34,7 @@ impl Code {
             Self::Io => "io",
             Self::LimitBytes => "limit_bytes",
             Self::LimitEntries => "limit_entries",
+            Self::LimitIndex => "limit_index",
             Self::LimitPath => "limit_path",
             Self::LimitRatio => "limit_ratio",
             Self::NotTar => "not_tar",
@@ -80,7 +82,11 @@ impl Failure {
     pub(crate) fn is_limit(&self) -> bool {
         matches!(
             self.code,
-            Code::LimitBytes | Code::LimitEntries | Code::LimitPath | Code::LimitRatio
+            Code::LimitBytes
+                | Code::LimitEntries
+                | Code::LimitIndex
+                | Code::LimitPath
+                | Code::LimitRatio
         )
     }
 }

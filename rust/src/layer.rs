@@ -10,7 +10,7 @@ use crate::limits::Limits;
 use crate::regular_file;
 use crate::stop::Stop;
 use crate::stream::{FileRange, LimitedStream, PeekStream, Slice, Stream, read_at};
-use crate::walk::{TarWalk, WalkResult, walk};
+use crate::walk::{Members, TarWalk, WalkResult, walk};
 use crate::writer::BlobWriter;
 
 /// The facts about a layer.
@@ -39,7 +39,7 @@ pub fn layer_pass(path: &Path, limits: Limits, stop: Stop) -> Result<LayerFacts>
     let count = read_at(&file, &mut head, 0).map_err(io)?;
     let format = Format::detect(&head[..count], &Format::ALL);
     let [mut stored_digest, mut tar_digest] = [0; 2].map(|_| StreamDigest::new(stored_size));
-    let mut walker = TarWalk::new(limits);
+    let mut walker = TarWalk::new(Members::counted(limits));
     let stored = Tee {
         source: FileRange::new(Arc::new(file), path, 0, None, stop),
         observe: |slice: &Slice| stored_digest.update(slice),
@@ -70,7 +70,7 @@ pub fn layer_pass(path: &Path, limits: Limits, stop: Stop) -> Result<LayerFacts>
         compression: format.map_or("none", Format::name),
         diff_id,
         tar_size,
-        entries: walker.members.len() as u64,
+        entries: walker.members.count(),
     })
 }
 
@@ -93,7 +93,7 @@ pub fn follow(writer: &BlobWriter, size: u64, limits: Limits) -> Result<String> 
         source: LimitedStream::new(plain, limit),
         observe: |slice: &Slice| digest.update(slice),
     };
-    match walk(&mut tar, &mut TarWalk::new(limits)) {
+    match walk(&mut tar, &mut TarWalk::new(Members::counted(limits))) {
         WalkResult::Complete => {}
         WalkResult::TarFailure(failure) | WalkResult::StreamFailure(failure) => {
             return Err(failure);

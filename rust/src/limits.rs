@@ -17,6 +17,9 @@ pub struct Limits {
     pub max_entries: u64,
     /// The maximum length of a name or link name in bytes.
     pub max_path: u64,
+    /// The maximum number of bytes that the index of an archive counts for all members together:
+    /// those of their names and link names, and 256 for each.
+    pub max_index: u64,
 }
 
 impl Default for Limits {
@@ -26,6 +29,7 @@ impl Default for Limits {
             max_ratio: 2000,
             max_entries: 10_000_000,
             max_path: 65_536,
+            max_index: 32 << 20,
         }
     }
 }

@@ -2,11 +2,18 @@
 //!
 //! It supports the old format, ustar, GNU long names and sparse members, and the pax records
 //! `path`, `linkpath` and `size`. It ignores global pax headers.
+//!
+//! * `drive`: walks a tar to the end of its stream;
+//! * `members`: the members that were found, and their limits.
 
 use crate::failure::{Code, Failure, Result};
-use crate::limits::Limits;
-use crate::stream::{Stream, drain};
 use crate::tar::{self, BLOCK, LARGEST_OFFSET, Member, Pax};
+
+mod drive;
+mod members;
+
+pub(crate) use drive::{WalkResult, walk};
+pub(crate) use members::Members;
 
 /// The maximum size of an extended header, which is read into memory.
 const LARGEST_EXTENSION: u64 = 1 << 20;
@@ -30,8 +37,7 @@ enum State {
 /// The tar ends at two zero blocks (the bytes after them are ignored), or at the end of the bytes
 /// after a complete member, with or without its padding and one zero block.
 pub(crate) struct TarWalk {
-    limits: Limits,
-    pub members: Vec<Member>,
+    pub members: Members,
     /// The offset of the next byte.
     position: u64,
     buffer: Vec<u8>,
@@ -52,10 +58,9 @@ pub(crate) struct TarWalk {
 }
 
 impl TarWalk {
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(members: Members) -> Self {
         Self {
-            limits,
-            members: Vec::new(),
+            members,
             position: 0,
             buffer: Vec::new(),
             state: State::Header,
@@ -272,15 +277,7 @@ impl TarWalk {
             size = 0;
         }
         let header = self.first_header.unwrap_or(at);
-        let limits = self.limits;
-        if self.members.len() as u64 >= limits.max_entries {
-            let detail = format!("more than the {} members allowed", limits.max_entries);
-            return Err(Failure::new(Code::LimitEntries, header, detail));
-        }
-        if name.len().max(linkname.len()) as u64 > limits.max_path {
-            let detail = format!("a path longer than {} bytes, at byte {at}", limits.max_path);
-            return Err(Failure::new(Code::LimitPath, header, detail));
-        }
+        self.members.check(&name, &linkname, header, at)?;
         self.first_header = Some(header);
         self.member = Some(Member {
             name,
@@ -345,54 +342,6 @@ fn invalid_size(at: u64) -> Failure {
 fn first_non_empty(names: [Vec<u8>; 3]) -> Vec<u8> {
     let mut names = names.into_iter();
     names.find(|name| !name.is_empty()).unwrap_or_default()
-}
-
-/// The result of a walk.
-pub(crate) enum WalkResult {
-    Complete,
-    /// The tar is damaged or exceeds a limit; reading the stream did not fail.
-    TarFailure(Failure),
-    /// The stream is damaged, exceeds a limit or cannot be read.
-    StreamFailure(Failure),
-}
-
-/// Walk a tar to the end of its stream.
-///
-/// A failure of the stream has precedence over damage of the tar.
-pub(crate) fn walk(stream: &mut dyn Stream, walker: &mut TarWalk) -> WalkResult {
-    match walk_stream(stream, walker) {
-        Err(failure) => WalkResult::StreamFailure(failure),
-        Ok(Some(failure)) => WalkResult::TarFailure(failure),
-        Ok(None) => WalkResult::Complete,
-    }
-}
-
-fn walk_stream(stream: &mut dyn Stream, walker: &mut TarWalk) -> Result<Option<Failure>> {
-    loop {
-        let slice = stream.next_slice()?;
-        let result = if slice.is_empty() {
-            walker.finish()
-        } else {
-            walker.feed(&slice)
-        };
-        if let Err(failure) = result {
-            if !failure.is_limit() {
-                stream.skip(u64::MAX)?;
-                drain(stream)?;
-            }
-            return Ok(Some(failure));
-        }
-        if slice.is_empty() {
-            return Ok(None);
-        }
-        let skippable = walker.skippable();
-        if skippable > 0 {
-            let skipped = stream.skip(skippable)?;
-            if skipped > 0 {
-                walker.skip(skipped);
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ from towline.core.compression import FORMATS, detect
 from towline.core.failure import CoreError
 
 limits = st.dictionaries(
-    st.sampled_from(["max_bytes", "max_entries", "max_path", "max_ratio"]),
+    st.sampled_from(["max_bytes", "max_entries", "max_index", "max_path", "max_ratio"]),
     st.one_of(st.integers(0, 20), st.integers(0, 5000)),
 )
 # Damage can be at many offsets, and an example takes a few milliseconds.

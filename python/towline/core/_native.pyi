@@ -150,6 +150,8 @@ class Limits:
         max_ratio: maximum ratio of such output to the stored input, from 64 MiB of output on.
         max_entries: maximum number of members of the tar.
         max_path: maximum length of a name or link name, in bytes.
+        max_index: maximum number of bytes that the index of an archive counts for all members
+            together: those of their names and link names, and 256 for each.
     """
 
     def __new__(
@@ -159,6 +161,7 @@ class Limits:
         max_ratio: int = 2000,
         max_entries: int = 10_000_000,
         max_path: int = 65_536,
+        max_index: int = ...,
     ) -> Self: ...
     @property
     def max_bytes(self) -> int: ...
@@ -168,6 +171,8 @@ class Limits:
     def max_entries(self) -> int: ...
     @property
     def max_path(self) -> int: ...
+    @property
+    def max_index(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 

@@ -12,25 +12,33 @@ pub(super) struct Limits {
     max_ratio: u64,
     max_entries: u64,
     max_path: u64,
+    max_index: u64,
 }
 
 #[pymethods]
 impl Limits {
     #[new]
-    #[pyo3(signature = (*, max_bytes = 1 << 40, max_ratio = 2000, max_entries = 10_000_000, max_path = 65_536))]
-    fn new(max_bytes: u64, max_ratio: u64, max_entries: u64, max_path: u64) -> Self {
+    #[pyo3(signature = (*, max_bytes = 1 << 40, max_ratio = 2000, max_entries = 10_000_000, max_path = 65_536, max_index = 32 << 20))]
+    fn new(
+        max_bytes: u64,
+        max_ratio: u64,
+        max_entries: u64,
+        max_path: u64,
+        max_index: u64,
+    ) -> Self {
         Self {
             max_bytes,
             max_ratio,
             max_entries,
             max_path,
+            max_index,
         }
     }
 
     fn __repr__(&self) -> String {
         format!(
-            "Limits(max_bytes={}, max_ratio={}, max_entries={}, max_path={})",
-            self.max_bytes, self.max_ratio, self.max_entries, self.max_path
+            "Limits(max_bytes={}, max_ratio={}, max_entries={}, max_path={}, max_index={})",
+            self.max_bytes, self.max_ratio, self.max_entries, self.max_path, self.max_index
         )
     }
 }
@@ -42,5 +50,6 @@ pub(super) fn limits_of(limits: Option<&Limits>) -> limits::Limits {
         max_ratio: limits.max_ratio,
         max_entries: limits.max_entries,
         max_path: limits.max_path,
+        max_index: limits.max_index,
     })
 }

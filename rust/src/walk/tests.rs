@@ -1,6 +1,7 @@
 //! Tests with unusual tars, each with one defect or one extension.
 
 use super::*;
+use crate::limits::Limits;
 use crate::testing::{header, member, padded, set_checksum};
 
 const END: [u8; 1024] = [0; 1024];
@@ -12,11 +13,11 @@ fn walked(tar: &[u8]) -> (Vec<Member>, Option<Failure>) {
 
 fn with_limits(tar: &[u8], limits: Limits) -> (Vec<Member>, Option<Failure>) {
     let all = [1, 7, 512, 1000, tar.len().max(1)].map(|size| {
-        let mut walker = TarWalk::new(limits);
+        let mut walker = TarWalk::new(Members::kept(limits));
         let mut results = tar.chunks(size).map(|slice| walker.feed(slice));
         let failure = results.find_map(Result::err);
         let failure = failure.or_else(|| walker.finish().err());
-        (walker.members, failure)
+        (walker.members.into_kept(), failure)
     });
     assert!(
         all.windows(2).all(|pair| pair[0] == pair[1]),

@@ -63,7 +63,7 @@ def layer_pass(path: str, *, limits: Limits | None = None, stop: Stop | None = N
         raw = Tee(FileRange(fd, path, stop=stop or Stop()), digest.update)
         plain: Stream = raw if form is None else Frames(raw, form)
         tar = Tee(LimitedStream(plain, limits.ceiling(stored if form else None)), diff_id.update)
-        walker = TarWalk(limits)
+        walker = TarWalk(limits, keep=False)
         _, failure = walk(tar, walker)
         if failure is not None:
             raise failure
@@ -75,7 +75,7 @@ def layer_pass(path: str, *, limits: Limits | None = None, stop: Stop | None = N
         compression=form or "none",
         diff_id=f"sha256:{diff_id.hexdigest()}",
         tar_size=tar.size,
-        entries=len(walker.members),
+        entries=walker.count,
     )
 
 
@@ -86,7 +86,7 @@ def follow(stored: Stream, size: int, limits: Limits) -> str:
     plain: Stream = stored if form is None else Frames(stored, form)
     diff_id = hashlib.sha256()
     tar = Tee(LimitedStream(plain, limits.ceiling(size if form else None)), diff_id.update)
-    _, failure = walk(tar, TarWalk(limits))
+    _, failure = walk(tar, TarWalk(limits, keep=False))
     if failure is not None:
         raise failure
     return f"sha256:{diff_id.hexdigest()}"

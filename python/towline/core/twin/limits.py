@@ -29,12 +29,15 @@ class Limits:
         max_ratio: maximum ratio of such output to the stored input, from 64 MiB of output on.
         max_entries: maximum number of members of the tar.
         max_path: maximum length of a name or link name, in bytes.
+        max_index: maximum number of bytes that the index of an archive counts for all members
+            together: those of their names and link names, and 256 for each.
     """
 
     max_bytes: int = 1 << 40
     max_ratio: int = 2000
     max_entries: int = 10_000_000
     max_path: int = 65_536
+    max_index: int = 32 << 20
 
     def ceiling(self, stored: int | None) -> SizeLimit:
         """Return the size limit of the output of `stored` bytes; None for an uncompressed input."""

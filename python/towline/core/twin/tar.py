@@ -99,12 +99,13 @@ def pax_records(data: bytes) -> dict[str, bytes] | None:
     A record is ``LENGTH KEY=VALUE`` and a newline; LENGTH is the length of the whole record.
     """
     records: dict[str, bytes] = {}
-    while data:
-        length, space, _ = data[:20].partition(b" ")
+    start = 0
+    while start < len(data):
+        length, space, _ = data[start : start + 20].partition(b" ")
         size = decimal(length)
-        if size is None or not space or not len(length) + 1 < size <= len(data):
+        if size is None or not space or not len(length) + 1 < size <= len(data) - start:
             return None
-        record, data = data[len(length) + 1 : size], data[size:]
+        record, start = data[start + len(length) + 1 : start + size], start + size
         key, equals, value = record[:-1].partition(b"=")
         if record[-1:] != b"\n" or not equals or not key:
             return None

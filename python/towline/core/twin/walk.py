@@ -23,6 +23,9 @@ from towline.core.twin.tar import (
 
 __all__ = ["TarWalk", "finish", "walk"]
 
+# Added to the names of each member of an index, for the memory of its entry.
+MEMBER_COST = 256
+
 
 @final
 class TarWalk:
@@ -32,9 +35,12 @@ class TarWalk:
     with or without one zero block.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, *, keep: bool = True) -> None:
         self.limits = limits
+        self.keep = keep  # else the members are only counted
         self.members: list[Member] = []
+        self.count = 0
+        self.cost = 0  # what the kept members count together
         self.position = 0  # bytes passed so far
         self.buffer = bytearray()  # of the block or extension that is being collected
         self.state = "header"
@@ -65,7 +71,7 @@ class TarWalk:
         """Take the next bytes.
 
         Raises:
-            CoreError: ``not_tar``, ``corrupt``, ``limit_entries`` or ``limit_path``.
+            CoreError: ``not_tar``, ``corrupt``, or a limit of the members.
         """
         rest = memoryview(data)
         while rest:
@@ -208,7 +214,7 @@ class TarWalk:
                 raise CoreError("corrupt", at, f"an old directory with data, at byte {at}")
         if kind in WITHOUT_DATA:
             size = 0
-        if len(self.members) >= self.limits.max_entries:
+        if self.count >= self.limits.max_entries:
             raise CoreError(
                 "limit_entries", first, f"more than the {self.limits.max_entries} members allowed"
             )
@@ -218,6 +224,7 @@ class TarWalk:
                 first,
                 f"a path longer than {self.limits.max_path} bytes, at byte {at}",
             )
+        self._charge(len(name) + len(link) + MEMBER_COST, first)
         self.pax, self.long_name, self.long_link = {}, None, None
         self.first = first
         self.member = Member(name, link, kind, size, self.position, first)
@@ -225,6 +232,19 @@ class TarWalk:
             self.state, self.want = "sparse", BLOCK
         else:
             self._member_data()
+
+    def _charge(self, cost: int, first: int) -> None:
+        """Count bytes that the index is about to keep for the member with this first header."""
+        if not self.keep:
+            return
+        self.cost += cost
+        if self.cost > self.limits.max_index:
+            raise CoreError(
+                "limit_index",
+                first,
+                f"the names of the members need more than the {self.limits.max_index} bytes"
+                " allowed",
+            )
 
     def _sparse(self, block: bytes) -> None:
         """Read a further map of a GNU sparse member; the data begins after the last map."""
@@ -247,7 +267,9 @@ class TarWalk:
 
     def _data_ended(self) -> None:
         if self.member is not None:
-            self.members.append(self.member)
+            self.count += 1
+            if self.keep:
+                self.members.append(self.member)
             self.member = self.first = None
         self._open_padding(self.want)
 

@@ -1,0 +1,85 @@
+//! The members that a walk finds: counted only, or kept for an index.
+
+use crate::failure::{Code, Failure, Result};
+use crate::limits::Limits;
+use crate::tar::Member;
+
+/// What each member of an index counts in addition to its names, for the memory of its entry here
+/// and in Python.
+const MEMBER_COST: u64 = 256;
+
+/// The members of a tar, within the limits.
+pub(crate) struct Members {
+    limits: Limits,
+    /// The members; `None` if they are only counted.
+    kept: Option<Vec<Member>>,
+    count: u64,
+    /// What the kept members count together.
+    cost: u64,
+}
+
+impl Members {
+    /// Keep the members; what they count together is limited.
+    pub fn kept(limits: Limits) -> Self {
+        Self {
+            kept: Some(Vec::new()),
+            ..Self::counted(limits)
+        }
+    }
+
+    /// Count the members, and keep none of them.
+    pub fn counted(limits: Limits) -> Self {
+        Self {
+            limits,
+            kept: None,
+            count: 0,
+            cost: 0,
+        }
+    }
+
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Return the kept members.
+    pub fn into_kept(self) -> Vec<Member> {
+        self.kept.unwrap_or_default()
+    }
+
+    /// Check that a member whose header block is at `at` is within the limits.
+    pub fn check(&mut self, name: &[u8], linkname: &[u8], header: u64, at: u64) -> Result<()> {
+        let limits = self.limits;
+        if self.count >= limits.max_entries {
+            let detail = format!("more than the {} members allowed", limits.max_entries);
+            return Err(Failure::new(Code::LimitEntries, header, detail));
+        }
+        if name.len().max(linkname.len()) as u64 > limits.max_path {
+            let detail = format!("a path longer than {} bytes, at byte {at}", limits.max_path);
+            return Err(Failure::new(Code::LimitPath, header, detail));
+        }
+        self.charge((name.len() + linkname.len()) as u64 + MEMBER_COST, header)
+    }
+
+    pub fn push(&mut self, member: Member) {
+        self.count += 1;
+        if let Some(kept) = &mut self.kept {
+            kept.push(member);
+        }
+    }
+
+    /// Count bytes that the index is about to keep for the member with this first header block.
+    fn charge(&mut self, bytes: u64, header: u64) -> Result<()> {
+        if self.kept.is_none() {
+            return Ok(());
+        }
+        self.cost += bytes;
+        if self.cost > self.limits.max_index {
+            let detail = format!(
+                "the names of the members need more than the {} bytes allowed",
+                self.limits.max_index
+            );
+            return Err(Failure::new(Code::LimitIndex, header, detail));
+        }
+        Ok(())
+    }
+}

@@ -122,7 +122,7 @@ impl Archive {
             _ => self.new_pass(self.open_tar()?),
         };
         let limit = self.options.limits.size_limit(Some(self.size()?));
-        let mut cache = MemberCache::new(keep, limit.size);
+        let mut cache = MemberCache::new(keep, limit.size, self.options.limits.max_frames);
         let result = IndexPass {
             pass: &mut pass,
             walker: &mut walker,
@@ -268,6 +268,7 @@ impl Archive {
         Decompression {
             formats: &self.options.formats,
             limits: self.options.limits,
+            stop: &self.options.stop,
         }
     }
 
@@ -279,9 +280,8 @@ impl Archive {
 
     /// Open a stream of the whole tar.
     fn open_tar(&self) -> Result<TarStream> {
-        let stop = self.options.stop.clone();
         self.decompression()
-            .open_tar(&self.file, &self.path, self.options.rounds, stop)
+            .open_tar(&self.file, &self.path, self.options.rounds)
     }
 
     fn new_pass(&self, tar: TarStream) -> Pass {

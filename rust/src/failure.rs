@@ -16,6 +16,7 @@ pub enum Code {
     Io,
     LimitBytes,
     LimitEntries,
+    LimitFrames,
     LimitIndex,
     LimitPath,
     LimitRatio,
@@ -34,6 +35,7 @@ impl Code {
             Self::Io => "io",
             Self::LimitBytes => "limit_bytes",
             Self::LimitEntries => "limit_entries",
+            Self::LimitFrames => "limit_frames",
             Self::LimitIndex => "limit_index",
             Self::LimitPath => "limit_path",
             Self::LimitRatio => "limit_ratio",
@@ -84,6 +86,7 @@ impl Failure {
             self.code,
             Code::LimitBytes
                 | Code::LimitEntries
+                | Code::LimitFrames
                 | Code::LimitIndex
                 | Code::LimitPath
                 | Code::LimitRatio

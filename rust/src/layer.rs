@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::compression::{Format, Frames, LONGEST_MAGIC};
+use crate::compression::{Format, Frames};
 use crate::failure::{Failure, Result};
 use crate::hashing::StreamDigest;
 use crate::limits::Limits;
 use crate::regular_file;
 use crate::stop::Stop;
-use crate::stream::{FileRange, LimitedStream, PeekStream, Slice, Stream, read_at};
+use crate::stream::{FileRange, LimitedStream, PeekStream, Slice, Stream, read_head};
 use crate::walk::{Members, TarWalk, WalkResult, walk};
 use crate::writer::BlobWriter;
 
@@ -35,19 +35,17 @@ pub fn layer_pass(path: &Path, limits: Limits, stop: Stop) -> Result<LayerFacts>
     let io = |error: std::io::Error| Failure::io(path, 0, &error);
     let file = regular_file::open(path)?;
     let stored_size = file.metadata().map_err(io)?.len();
-    let mut head = vec![0; LONGEST_MAGIC];
-    let count = read_at(&file, &mut head, 0).map_err(io)?;
-    let format = Format::detect(&head[..count], &Format::ALL);
+    let format = Format::detect(&Format::ALL, |count| read_head(&file, count)).map_err(io)?;
     let [mut stored_digest, mut tar_digest] = [0; 2].map(|_| StreamDigest::new(stored_size));
     let mut walker = TarWalk::new(Members::counted(limits));
     let stored = Tee {
-        source: FileRange::new(Arc::new(file), path, 0, None, stop),
+        source: FileRange::new(Arc::new(file), path, 0, None, stop.clone()),
         observe: |slice: &Slice| stored_digest.update(slice),
     };
     let (plain, limit): (Box<dyn Stream>, _) = match format {
         None => (Box::new(stored), limits.size_limit(None)),
         Some(format) => (
-            Box::new(Frames::new(stored, format)),
+            Box::new(Frames::new(stored, format, limits.max_frames, stop)),
             limits.size_limit(Some(stored_size)),
         ),
     };
@@ -80,11 +78,16 @@ pub fn layer_pass(path: &Path, limits: Limits, stop: Stop) -> Result<LayerFacts>
 /// [`Code::Cancelled`](crate::Code::Cancelled) if the writer is closed before it has `size` bytes.
 pub fn follow(writer: &BlobWriter, size: u64, limits: Limits) -> Result<String> {
     let mut stored = PeekStream::new(writer.follow(size));
-    let format = Format::detect(&stored.peek(LONGEST_MAGIC), &Format::ALL);
+    let format = Format::of_stream(&mut stored, &Format::ALL);
     let (plain, limit): (Box<dyn Stream>, _) = match format {
         None => (Box::new(stored), limits.size_limit(None)),
         Some(format) => (
-            Box::new(Frames::new(stored, format)),
+            Box::new(Frames::new(
+                stored,
+                format,
+                limits.max_frames,
+                writer.stop(),
+            )),
             limits.size_limit(Some(size)),
         ),
     };

@@ -20,6 +20,9 @@ pub struct Limits {
     /// The maximum number of bytes that the index of an archive counts for all members together:
     /// those of their names and link names, and 256 for each.
     pub max_index: u64,
+    /// The maximum number of frames of a compressed stream; an xz stream counts as 4, and a bzip2
+    /// stream as 64.
+    pub max_frames: u64,
 }
 
 impl Default for Limits {
@@ -30,6 +33,7 @@ impl Default for Limits {
             max_entries: 10_000_000,
             max_path: 65_536,
             max_index: 32 << 20,
+            max_frames: 1 << 22,
         }
     }
 }

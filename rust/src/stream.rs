@@ -169,6 +169,14 @@ pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> std::io::R
     }
 }
 
+/// Read the first `count` bytes of a file, or all if there are fewer.
+pub(crate) fn read_head(file: &File, count: usize) -> std::io::Result<Vec<u8>> {
+    let mut head = vec![0; count];
+    let filled = read_at(file, &mut head, 0)?;
+    head.truncate(filled);
+    Ok(head)
+}
+
 /// A stream of a range of an open file: from `position` to `end`, or to the end of the file.
 pub(crate) struct FileRange {
     file: Arc<File>,
@@ -243,6 +251,10 @@ impl<S: Stream> LimitedStream<S> {
             position: 0,
             exceeded: false,
         }
+    }
+
+    pub fn source(&self) -> &S {
+        &self.source
     }
 
     fn failure(&self) -> Failure {

@@ -155,6 +155,10 @@ impl BlobWriter {
         Ok(())
     }
 
+    pub(crate) fn stop(&self) -> Stop {
+        self.state.stop.clone()
+    }
+
     /// Return a stream of the file, which follows the writer up to the final `size`.
     pub(crate) fn follow(&self, size: u64) -> Follower {
         Follower::new(Arc::clone(&self.state), size)

@@ -20,6 +20,7 @@ __all__ = [
     "entry",
     "in_pieces",
     "pax",
+    "skippable",
     "tars",
 ]
 
@@ -54,14 +55,19 @@ COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
     "zstd": zstd,
     "zstd-streamed": zstd_streamed,
     "zstd-skippable": lambda data: zstd(data) + skippable(b"some words"),
+    "pzstd": lambda data: skippable(b"\0\0\0\0") + zstd(data),
+    "zstd-skippables": lambda data: skippable(b"") + skippable(b"x" * 300) + zstd_streamed(data),
     "xz-padded": lambda data: xz(data) + bytes(8),
 }
 
 
-def in_pieces(compress: Callable[[bytes], bytes], data: bytes, cuts: Sequence[int]) -> bytes:
-    """Compress the data between each two cuts as a separate frame."""
+def in_pieces(
+    compress: Callable[[bytes], bytes], data: bytes, cuts: Sequence[int], empty: int = 0
+) -> bytes:
+    """Compress the data between each two cuts as a separate frame, after some empty frames."""
     offsets = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    return b"".join(compress(data[a:b]) for a, b in pairwise(offsets))
+    frames = [compress(data[a:b]) for a, b in pairwise(offsets)]
+    return b"".join([frames[0], compress(b"") * empty, *frames[1:]])
 
 
 def octal(value: int, width: int) -> bytes:
@@ -195,9 +201,10 @@ def tars() -> st.SearchStrategy[bytes]:
 def compressions() -> st.SearchStrategy[Callable[[bytes], bytes]]:
     """A compression: as a whole, or in several frames."""
     return st.builds(
-        lambda name, cuts: lambda data: in_pieces(COMPRESSIONS[name], data, cuts),
+        lambda name, cuts, empty: lambda data: in_pieces(COMPRESSIONS[name], data, cuts, empty),
         st.sampled_from(sorted(COMPRESSIONS)),
         st.lists(st.integers(0, 1 << 20), max_size=3),
+        st.one_of(st.just(0), st.integers(0, 60)),
     )
 
 

@@ -30,13 +30,16 @@ from tests.support.twin_strategies import (
     compressions,
     damaged,
     entry,
+    skippable,
     tars,
 )
 from towline.core.compression import FORMATS, detect
 from towline.core.failure import CoreError
 
 limits = st.dictionaries(
-    st.sampled_from(["max_bytes", "max_entries", "max_index", "max_path", "max_ratio"]),
+    st.sampled_from(
+        ["max_bytes", "max_entries", "max_frames", "max_index", "max_path", "max_ratio"]
+    ),
     st.one_of(st.integers(0, 20), st.integers(0, 5000)),
 )
 # Damage can be at many offsets, and an example takes a few milliseconds.
@@ -141,7 +144,9 @@ def test_ranges(
         return together, single, measured
 
     results = both(read)
-    if detect(tar, FORMATS) is not None:  # the tar begins like compressed data
+    if (
+        detect(lambda count: tar[:count], FORMATS) is not None
+    ):  # the tar begins like compressed data
         return
     if all(offset + size <= len(tar) for offset, size in wanted):
         assert results[0] == [tar[offset : offset + size] for offset, size in wanted]
@@ -247,6 +252,66 @@ def test_the_ratio_is_limited_from_64_mib_on(
     bomb = write_file(COMPRESSIONS["zstd"](block(b"a", size=b"00500000000\0") + bytes(80 << 20)))
     found = result_of(lambda: layer_facts(core, bomb, {"max_ratio": 3}))
     assert found == ("failed", "limit_ratio", 64 << 20)
+
+
+@pytest.mark.clause("CORE-012")
+@pytest.mark.parametrize("name", ["gzip", "bzip2", "xz", "zstd", "zstd-streamed"])
+@pytest.mark.parametrize("content", [b"", b"\0"])
+def test_many_frames_end_at_the_limit(
+    write_file: Callable[[bytes], str], name: str, content: bytes
+) -> None:
+    """Frames that give nothing or little are limited in number, with or without a tar before."""
+    cost = {"gzip": 1, "bzip2": 64, "xz": 4}.get(name, 1)
+    tar, frame = COMPRESSIONS[name](entry(b"a") + bytes(1024)), COMPRESSIONS[name](content)
+    path = write_file(tar + 20 * frame)
+    assert both(lambda core: layer_facts(core, path, {"max_frames": 21 * cost}))[-1] == 1
+    failure = ("failed", "limit_frames", len(tar) + 19 * len(frame))
+    limits = {"max_frames": 21 * cost - 1}
+    assert both(lambda core: layer_facts(core, path, limits)) == failure
+    assert both(lambda core: archive_facts(core, path, limits))[2] == failure
+    alone = write_file(20 * frame)
+    failure = ("failed", "limit_frames", 10 * len(frame))
+    assert both(lambda core: layer_facts(core, alone, {"max_frames": 10 * cost})) == failure
+
+
+@pytest.mark.clause("CORE-004")
+@pytest.mark.parametrize("before", [[b""], [b"\0" * 4], [b"x" * 700_000, b"y"] * 2])
+def test_zstd_may_begin_with_skippable_frames(
+    write_file: Callable[[bytes], str], before: list[bytes]
+) -> None:
+    """pzstd writes one before each frame; a skippable frame alone is not zstd."""
+    prefix = b"".join(map(skippable, before))
+    tar = entry(b"a", COMPRESSIONS["gzip"](b"hello")) + bytes(1024)
+    path = write_file(prefix + COMPRESSIONS["zstd"](tar))
+    facts = both(lambda core: layer_facts(core, path))
+    assert (facts[2], facts[4], facts[5]) == ("zstd", len(tar), 1)
+    for noting in (None, {"sizes": True, "keep": 10}):
+        facts = both(lambda core, noting=noting: archive_facts(core, path, noting=noting))
+        assert (facts[0], len(facts[1]), facts[2], facts[4]) == (("zstd",), 1, None, [5])
+    for rest in (b"", prefix, COMPRESSIONS["gzip"](tar), tar):
+        alone = write_file(prefix + rest)
+        assert both(lambda core: layer_facts(core, alone))[1] in ("not_tar", "corrupt")
+    member = entry(b"a", prefix + COMPRESSIONS["zstd"](b"hello")) + bytes(1024)
+    inside = write_file(COMPRESSIONS["gzip"](member))
+    assert both(lambda core: archive_facts(core, inside, noting={"sizes": True}))[4] == [5]
+
+
+@pytest.mark.clause("CORE-012")
+@pytest.mark.parametrize("core", CORES)
+def test_frames_of_members_are_limited_together(
+    write_file: Callable[[bytes], str], core: Core
+) -> None:
+    """An index measures members only as long as their frames together are within the limit."""
+    gzip = COMPRESSIONS["gzip"]
+    members = b"".join(entry(b"%d" % at, gzip(b"x") * 5) for at in range(9))
+    path = write_file(gzip(members + bytes(1024)))
+    archive = core.Archive(path, limits=core.Limits(max_frames=12))
+    found, _ = archive.index(sizes=True)
+    inflated = archive.inflated
+    measured = [archive.measure(member.offset, member.size) for member in found[:2]]
+    assert (measured, archive.inflated) == ([5, 5], inflated)
+    assert archive.measure(found[2].offset, found[2].size) == 5
+    assert archive.inflated > inflated
 
 
 @pytest.mark.parametrize("core", CORES)

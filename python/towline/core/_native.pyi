@@ -152,6 +152,8 @@ class Limits:
         max_path: maximum length of a name or link name, in bytes.
         max_index: maximum number of bytes that the index of an archive counts for all members
             together: those of their names and link names, and 256 for each.
+        max_frames: maximum number of frames of a compressed stream; an xz stream counts as 4, and
+            a bzip2 stream as 64, for the time that it takes to make its decoder.
     """
 
     def __new__(
@@ -162,6 +164,7 @@ class Limits:
         max_entries: int = 10_000_000,
         max_path: int = 65_536,
         max_index: int = ...,
+        max_frames: int = ...,
     ) -> Self: ...
     @property
     def max_bytes(self) -> int: ...
@@ -173,6 +176,8 @@ class Limits:
     def max_path(self) -> int: ...
     @property
     def max_index(self) -> int: ...
+    @property
+    def max_frames(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 

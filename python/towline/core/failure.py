@@ -24,6 +24,7 @@ CODES = (
     "io",
     "limit_bytes",
     "limit_entries",
+    "limit_frames",
     "limit_index",
     "limit_path",
     "limit_ratio",
@@ -53,6 +54,7 @@ class CoreError(Exception):
     ``io``             error of the operating system            position in it; 0 at its opening
     ``limit_bytes``    more tar bytes than the limit            the limit
     ``limit_entries``  more members than the limit              first header block of that member
+    ``limit_frames``   more frames than the limit               first byte of that frame
     ``limit_index``    members that count more bytes in an      first header block of that member
                        index than the limit
     ``limit_path``     a path longer than the limit             first header block of that member

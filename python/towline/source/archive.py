@@ -15,7 +15,7 @@ import stat
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from towline.core import TRANSIENT, Archive, CoreError, Member, Stop
-from towline.core.compression import LONGEST_MAGIC, detect
+from towline.core.compression import detect
 from towline.errors import (
     LimitExceededError,
     PathError,
@@ -196,8 +196,9 @@ class ArchiveMembers:
 
     def compressed(self, member: Member) -> bool:
         """Whether the member itself is compressed, by its first bytes."""
-        head = self._read(member, min(LONGEST_MAGIC, self.size_of(member)))
-        return detect(head, self._formats) is not None
+        size = self.size_of(member)
+        found = detect(lambda count: self._read(member, min(count, size)), self._formats)
+        return found is not None
 
     def measure(self, member: Member) -> int:
         """The size of a member, decompressed once if it is compressed.
@@ -290,8 +291,7 @@ class ArchiveMembers:
 
     def _outermost(self) -> tuple[str, ...]:
         with path_errors("read", self.path), open(self.path, "rb") as file:
-            head = file.read(LONGEST_MAGIC)
-        found = detect(head, self._formats)
+            found = detect(lambda count: os.pread(file.fileno(), count, 0), self._formats)
         return () if found is None else (found,)
 
 

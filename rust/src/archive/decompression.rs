@@ -4,17 +4,18 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::compression::{Format, FrameStatus, Frames, LONGEST_MAGIC};
+use crate::compression::{Format, FrameStatus, Frames};
 use crate::failure::{Failure, Result};
 use crate::limits::Limits;
 use crate::stop::Stop;
-use crate::stream::{FileRange, LimitedStream, PeekStream, Stream, read_at};
+use crate::stream::{FileRange, LimitedStream, PeekStream, Stream, read_head};
 
 /// The formats that are detected, and the limits of decompressed streams.
 #[derive(Clone, Copy)]
 pub(super) struct Decompression<'a> {
     pub formats: &'a [Format],
     pub limits: Limits,
+    pub stop: &'a Stop,
 }
 
 /// A stream of the whole tar, and its compressions.
@@ -32,31 +33,21 @@ pub(super) type MemberStream<S> =
 
 impl Decompression<'_> {
     /// Open the tar in a file, with up to `rounds` compressions.
-    pub fn open_tar(
-        &self,
-        file: &Arc<File>,
-        path: &Path,
-        rounds: usize,
-        stop: Stop,
-    ) -> Result<TarStream> {
+    pub fn open_tar(&self, file: &Arc<File>, path: &Path, rounds: usize) -> Result<TarStream> {
         let io = |error: std::io::Error| Failure::io(path, 0, &error);
-        let mut head = vec![0; LONGEST_MAGIC];
-        let count = read_at(file, &mut head, 0).map_err(io)?;
-        head.truncate(count);
+        let head = |count| read_head(file, count);
+        let mut detected = Format::detect(self.formats, head).map_err(io)?;
         let stored = file.metadata().map_err(io)?.len();
         let limit = self.limits.size_limit(Some(stored));
-        let source = FileRange::new(Arc::clone(file), path, 0, None, stop);
+        let source = FileRange::new(Arc::clone(file), path, 0, None, self.stop.clone());
         let mut stream: Box<dyn Stream> = Box::new(source);
         let mut framing = Vec::new();
         let mut innermost = None;
-        while framing.len() < rounds {
-            let Some(format) = Format::detect(&head, self.formats) else {
-                break;
-            };
-            let frames = Frames::new(stream, format);
+        while let Some(format) = detected.filter(|_| framing.len() < rounds) {
+            let frames = self.frames(stream, format);
             innermost = Some(frames.status());
             let mut plain = PeekStream::new(LimitedStream::new(frames, limit));
-            head = plain.peek(LONGEST_MAGIC);
+            detected = Format::of_stream(&mut plain, self.formats);
             framing.push(format);
             stream = Box::new(plain);
         }
@@ -70,13 +61,17 @@ impl Decompression<'_> {
         })
     }
 
+    fn frames<S: Stream>(&self, stream: S, format: Format) -> Frames<S> {
+        Frames::new(stream, format, self.limits.max_frames, self.stop.clone())
+    }
+
     /// Decompress a member of `size` stored bytes once, if it is compressed.
     pub fn open_member<S: Stream>(&self, stream: S, size: u64) -> MemberStream<S> {
         let mut stored = PeekStream::new(stream);
-        match Format::detect(&stored.peek(LONGEST_MAGIC), self.formats) {
+        match Format::of_stream(&mut stored, self.formats) {
             None => Err(stored),
             Some(format) => Ok(LimitedStream::new(
-                Frames::new(stored, format),
+                self.frames(stored, format),
                 self.limits.size_limit(Some(size)),
             )),
         }

@@ -6,7 +6,7 @@ use crate::archive::decompression::Decompression;
 use crate::archive::member_cache::MemberCache;
 use crate::archive::pass::{Pass, PassRange};
 use crate::compression::{Format, LONGEST_MAGIC};
-use crate::failure::Result;
+use crate::failure::{Code, Result};
 use crate::stream::{MemoryStream, PeekStream, Slice, Stream, for_each_slice};
 use crate::walk::{TarWalk, WalkResult};
 
@@ -72,6 +72,9 @@ impl IndexPass<'_> {
         let mut stream = PeekStream::new(range);
         let head = stream.peek(LONGEST_MAGIC);
         self.cache.add_head(offset, &head);
+        let formats = self.decompression.formats;
+        let compressed =
+            self.cache.wants_sizes() && Format::of_stream(&mut stream, formats).is_some();
         let mut source: Box<dyn Stream + '_> = Box::new(stream);
         if self.cache.make_room(size) {
             let mut bytes = Vec::with_capacity(size as usize);
@@ -82,8 +85,7 @@ impl IndexPass<'_> {
             self.cache.add_content(offset, bytes.clone());
             source = Box::new(MemoryStream::new(bytes));
         }
-        let compressed = Format::detect(&head, self.decompression.formats).is_some();
-        if !compressed || !self.cache.wants_sizes() {
+        if !compressed {
             return;
         }
         let found = decompressed_size(source, size, self.decompression, self.cache);
@@ -93,20 +95,22 @@ impl IndexPass<'_> {
     }
 }
 
-/// Return the size of a decompressed member or its failure; `None` if the cache's byte limit is
-/// used up.
+/// Return the size of a decompressed member or its failure; `None` if the cache's limit of bytes or
+/// frames is used up.
 fn decompressed_size<S: Stream>(
     stream: S,
     size: u64,
-    decompression: Decompression<'_>,
+    mut decompression: Decompression<'_>,
     cache: &mut MemberCache,
 ) -> Option<Result<u64>> {
+    let max_frames = decompression.limits.max_frames;
+    decompression.limits.max_frames = cache.frames_left;
     let mut plain = decompression.open_member(stream, size).ok()?;
     let mut total = 0;
-    loop {
+    let result = loop {
         match plain.next_slice() {
-            Err(failure) => return Some(Err(failure)),
-            Ok(slice) if slice.is_empty() => return Some(Ok(total)),
+            Err(failure) => break Err(failure),
+            Ok(slice) if slice.is_empty() => break Ok(total),
             Ok(slice) => {
                 total += slice.len() as u64;
                 cache.bytes_left = cache.bytes_left.saturating_sub(slice.len() as u64);
@@ -115,5 +119,11 @@ fn decompressed_size<S: Stream>(
                 }
             }
         }
+    };
+    let whole = cache.frames_left == max_frames;
+    cache.frames_left -= plain.source().status().cost();
+    match result {
+        Err(failure) if failure.code == Code::LimitFrames && !whole => None,
+        result => Some(result),
     }
 }

@@ -40,6 +40,8 @@ pub(super) struct MemberCache {
     sizes: HashMap<(u64, u64), Result<u64>>,
     /// The number of bytes that may still be decompressed to find sizes.
     pub bytes_left: u64,
+    /// The frames that may still be decompressed to find sizes.
+    pub frames_left: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -49,16 +51,20 @@ struct Head {
 }
 
 impl MemberCache {
-    pub fn new(options: CacheOptions, max_bytes: u64) -> Self {
+    pub fn new(options: CacheOptions, max_bytes: u64, max_frames: u64) -> Self {
         Self {
             options,
             bytes_left: max_bytes,
+            frames_left: max_frames,
             ..Self::default()
         }
     }
 
     pub fn wants_sizes(&self) -> bool {
-        self.options.sizes && self.bytes_left > 0 && self.sizes.len() < MAX_SIZES
+        self.options.sizes
+            && self.bytes_left > 0
+            && self.frames_left > 0
+            && self.sizes.len() < MAX_SIZES
     }
 
     pub fn wants_data(&self) -> bool {

@@ -51,15 +51,21 @@ impl Decoder {
     pub fn needs_input(&self) -> bool {
         match self {
             Self::Gzip(_, full) | Self::Bzip2(_, full) | Self::Xz(_, full) => !full,
-            Self::Zstd(frame) => frame.needs_input(),
+            Self::Zstd(_) => true,
         }
     }
 
-    /// Return the consumed input after the end of the frame.
-    pub fn into_unused_input(self) -> Vec<u8> {
+    /// Return the decoder of the next frame.
+    ///
+    /// That of zstd keeps its memory. The other libraries can only make a new decoder; that is
+    /// expensive for bzip2, so its frames have a higher [cost](Format::frame_cost).
+    pub fn next_frame(self, format: Format) -> Result<Self, DecodeError> {
         match self {
-            Self::Zstd(frame) => frame.into_unused_input(),
-            _ => Vec::new(),
+            Self::Zstd(mut frame) => {
+                frame.restart()?;
+                Ok(Self::Zstd(frame))
+            }
+            _ => Self::new(format),
         }
     }
 
@@ -101,10 +107,7 @@ impl Decoder {
                 let finished = status == liblzma::stream::Status::StreamEnd;
                 ((inner.total_in() - before.0) as usize, produced, finished)
             }
-            Self::Zstd(frame) => {
-                let (produced, finished) = frame.step(input, out)?;
-                (input.len(), produced, finished)
-            }
+            Self::Zstd(frame) => return frame.step(input, out),
         };
         Ok(Step {
             consumed,

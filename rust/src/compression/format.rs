@@ -1,9 +1,15 @@
 //! The compression formats, their detection, and the error of a frame.
 
+use std::convert::Infallible;
+
 use crate::failure::{Code, Failure, Result};
+use crate::stream::{PeekStream, Stream};
 
 /// The length of the longest magic number.
 pub(crate) const LONGEST_MAGIC: usize = 6;
+/// The maximum length of the skippable frames before the first zstd frame, which are kept in memory
+/// to detect the format.
+const LONGEST_PREFIX: usize = 4 << 20;
 
 /// A compression format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +44,16 @@ impl Format {
         }
     }
 
+    /// Return what a frame counts against [`Limits::max_frames`](crate::limits::Limits), for the
+    /// time that it takes to make its decoder.
+    pub(crate) fn frame_cost(self) -> u64 {
+        match self {
+            Self::Gzip | Self::Zstd => 1,
+            Self::Xz => 4,
+            Self::Bzip2 => 64,
+        }
+    }
+
     /// Return the magic number with which each frame begins.
     pub(crate) fn magic(self) -> &'static [u8] {
         match self {
@@ -48,13 +64,51 @@ impl Format {
         }
     }
 
-    /// Return the first of `formats` whose magic number `head` begins with.
-    pub(crate) fn detect(head: &[u8], formats: &[Self]) -> Option<Self> {
-        formats
-            .iter()
-            .copied()
-            .find(|format| head.starts_with(format.magic()))
+    /// Return the first of `formats` whose magic number a stream begins with.
+    ///
+    /// Before the first zstd frame there may be skippable frames, as pzstd writes them. `read`
+    /// returns at least as many of the first bytes as it is asked for, or all if there are fewer.
+    pub(crate) fn detect<E>(
+        formats: &[Self],
+        mut read: impl FnMut(usize) -> std::result::Result<Vec<u8>, E>,
+    ) -> std::result::Result<Option<Self>, E> {
+        let head = read(LONGEST_MAGIC)?;
+        let mut formats = formats.iter().copied();
+        let found = formats.clone().find(|it| head.starts_with(it.magic()));
+        if found.is_some() || !is_skippable(&head) || !formats.any(|it| it == Self::Zstd) {
+            return Ok(found);
+        }
+        let head = read(LONGEST_PREFIX)?;
+        let is_zstd = without_skippable_frames(&head).starts_with(Self::Zstd.magic());
+        Ok(is_zstd.then_some(Self::Zstd))
     }
+
+    /// Return the format of a stream, as [`detect`](Self::detect).
+    pub(crate) fn of_stream<S: Stream>(
+        stream: &mut PeekStream<S>,
+        formats: &[Self],
+    ) -> Option<Self> {
+        let peek = |count| Ok::<_, Infallible>(stream.peek(count));
+        Self::detect(formats, peek).unwrap_or_else(|never| match never {})
+    }
+}
+
+/// Return whether bytes begin with the magic number of a skippable zstd frame: 0x184D2A50 to
+/// 0x184D2A5F, little-endian.
+pub(crate) fn is_skippable(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
+}
+
+/// Return the bytes after the skippable frames at the beginning; none if one is not complete.
+fn without_skippable_frames(mut bytes: &[u8]) -> &[u8] {
+    while is_skippable(bytes) {
+        let Some(size) = bytes.get(4..8).and_then(|size| size.try_into().ok()) else {
+            return &[];
+        };
+        let end = 8 + u32::from_le_bytes(size) as usize;
+        bytes = bytes.get(end..).unwrap_or_default();
+    }
+    bytes
 }
 
 /// The reason why a frame cannot be decoded.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::compression::decoder::Decoder;
 use crate::compression::format::{Format, LONGEST_MAGIC};
 use crate::failure::{Code, Failure, Result};
+use crate::stop::Stop;
 use crate::stream::{BufferPool, Slice, Stream, drain};
 
 /// The status of [`Frames`], shared with other threads.
@@ -13,6 +14,7 @@ use crate::stream::{BufferPool, Slice, Stream, drain};
 pub(crate) struct FrameStatus {
     verified: AtomicU64,
     failed: AtomicBool,
+    cost: AtomicU64,
 }
 
 impl FrameStatus {
@@ -24,13 +26,29 @@ impl FrameStatus {
         let failed = self.failed.load(Ordering::Acquire);
         failed.then(|| self.verified.load(Ordering::Acquire))
     }
+
+    /// Return the cost of all frames up to now.
+    pub fn cost(&self) -> u64 {
+        self.cost.load(Ordering::Acquire)
+    }
 }
+
+/// The length of the magic number and level of a bzip2 stream.
+const BZIP2_HEADER: usize = 4;
+/// The rest of an empty bzip2 stream: its end mark, and the checksum of no blocks.
+const EMPTY_BZIP2: &[u8] = b"\x17\x72\x45\x38\x50\x90\0\0\0\0";
 
 /// Decompresses a stream, one frame after another, to its end.
 pub(crate) struct Frames<S> {
     source: S,
     format: Format,
+    /// The maximum cost of all frames together.
+    max_cost: u64,
+    stop: Stop,
+    /// The decoder of the current frame.
     decoder: Option<Decoder>,
+    /// The decoder of the previous frame.
+    previous: Option<Decoder>,
     /// Bytes that were read and not yet decoded.
     input: Slice,
     /// The number of bytes read from the source.
@@ -44,11 +62,15 @@ pub(crate) struct Frames<S> {
 }
 
 impl<S: Stream> Frames<S> {
-    pub fn new(source: S, format: Format) -> Self {
+    /// Decompress `source`; `max_frames` is that of [`Limits`](crate::limits::Limits).
+    pub fn new(source: S, format: Format, max_frames: u64, stop: Stop) -> Self {
         Self {
             source,
             format,
+            max_cost: max_frames,
+            stop,
             decoder: None,
+            previous: None,
             input: Slice::default(),
             read: 0,
             frame: 0,
@@ -78,10 +100,7 @@ impl<S: Stream> Frames<S> {
         self.input.split_to(step.consumed);
         self.produced += step.produced as u64;
         if step.finished {
-            let unused = decoder.into_unused_input();
-            if !unused.is_empty() {
-                self.input = unused.into();
-            }
+            self.previous = Some(decoder);
             self.status.verified.store(self.produced, Ordering::Release);
         } else {
             self.decoder = Some(decoder);
@@ -100,9 +119,9 @@ impl<S: Stream> Frames<S> {
         self.read - self.input.len() as u64
     }
 
-    /// Read until the input has enough bytes for any magic number, or the source ends.
-    fn read_magic(&mut self) -> Result<()> {
-        while self.input.len() < LONGEST_MAGIC {
+    /// Read until the input has `count` bytes, or the source ends.
+    fn read_head(&mut self, count: usize) -> Result<()> {
+        while self.input.len() < count {
             let slice = self.read_slice()?;
             if slice.is_empty() {
                 break;
@@ -117,14 +136,16 @@ impl<S: Stream> Frames<S> {
         if self.format == Format::Xz && self.read > 0 {
             self.skip_xz_padding()?;
         }
-        self.read_magic()?;
+        if self.format == Format::Bzip2 {
+            self.skip_empty_bzip2()?;
+        }
+        self.read_head(LONGEST_MAGIC)?;
         self.frame = self.position();
         let Some(first) = self.input.first() else {
             return Ok(None);
         };
         let magic = self.format.magic();
         let head = &self.input[..self.input.len().min(magic.len())];
-        // The magic numbers of zstd's skippable frames are 0x184D2A50 to 0x184D2A5F, little-endian.
         let skippable = self.format == Format::Zstd
             && (0x50..=0x5f).contains(first)
             && b"\x2a\x4d\x18".starts_with(&head[1..]);
@@ -135,9 +156,46 @@ impl<S: Stream> Frames<S> {
         if head.len() < magic.len() {
             return Err(self.truncated());
         }
-        match Decoder::new(self.format) {
+        self.charge_frame()?;
+        let decoder = match self.previous.take() {
+            Some(previous) => previous.next_frame(self.format),
+            None => Decoder::new(self.format),
+        };
+        match decoder {
             Ok(decoder) => Ok(Some(decoder)),
             Err(error) => Err(self.failure(error.code, self.frame, &error.detail)),
+        }
+    }
+
+    /// Count a frame; fail if there are too many.
+    fn charge_frame(&self) -> Result<()> {
+        let cost = self.status.cost() + self.format.frame_cost();
+        if cost > self.max_cost {
+            let detail = format!(
+                "too many {} frames, in the frame at byte {}",
+                self.format.name(),
+                self.frame
+            );
+            return Err(Failure::new(Code::LimitFrames, self.frame, detail));
+        }
+        self.status.cost.store(cost, Ordering::Release);
+        Ok(())
+    }
+
+    /// Skip empty bzip2 streams, because a decoder for each of them would take 70 µs to make.
+    fn skip_empty_bzip2(&mut self) -> Result<()> {
+        loop {
+            self.read_head(BZIP2_HEADER + EMPTY_BZIP2.len())?;
+            let is_empty = self.input.starts_with(Format::Bzip2.magic())
+                && matches!(self.input.get(BZIP2_HEADER - 1), Some(b'1'..=b'9'))
+                && self.input[BZIP2_HEADER..].starts_with(EMPTY_BZIP2);
+            if !is_empty {
+                return Ok(());
+            }
+            self.stop.check(self.position())?;
+            self.frame = self.position();
+            self.charge_frame()?;
+            self.input.split_to(BZIP2_HEADER + EMPTY_BZIP2.len());
         }
     }
 
@@ -181,6 +239,7 @@ impl<S: Stream> Frames<S> {
 impl<S: Stream> Stream for Frames<S> {
     fn next_slice(&mut self) -> Result<Slice> {
         loop {
+            self.stop.check(self.position())?;
             let decoder = match self.decoder.take() {
                 Some(decoder) => decoder,
                 None => match self.open_frame()? {

@@ -1,11 +1,12 @@
-//! The decoder of one zstd frame.
+//! The decoder of zstd frames.
 //!
-//! This module parses the headers of the frame and its blocks (RFC 8878, section 3.1) and passes
+//! This module parses the headers of a frame and its blocks (RFC 8878, section 3.1) and passes
 //! one block at a time to the zstd library. It so finds the end of the frame, and limits the output
 //! of each step.
 
-use zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer};
+use zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer, ResetDirective};
 
+use crate::compression::decoder::Step;
 use crate::compression::format::DecodeError;
 
 /// The largest window that the zstd tools accept by default.
@@ -13,6 +14,8 @@ const LARGEST_WINDOW: u64 = 128 << 20;
 const LARGEST_WINDOW_LOG: u32 = 27;
 
 const LARGEST_BLOCK: usize = 128 << 10;
+/// The first byte of a frame; those of skippable frames are different.
+const FIRST_OF_MAGIC: u8 = 0x28;
 const SKIPPABLE_HEADER: usize = 8;
 const BLOCK_HEADER: usize = 3;
 const CHECKSUM: usize = 4;
@@ -21,83 +24,95 @@ const RESERVED: u8 = 3;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    Magic,
-    Skippable,
+    /// At the header of a frame or a skippable frame.
+    Start,
     /// The number of remaining bytes of a skippable frame.
     Skip(u64),
-    Header,
     Block,
     Checksum,
     Ended,
 }
 
-/// Decodes a zstd frame or a skippable frame.
+/// Decodes zstd frames and skippable frames, one at a time.
 pub(crate) struct ZstdFrame {
     context: DCtx<'static>,
-    /// The input; the bytes before `start` are decoded.
-    buffer: Vec<u8>,
-    start: usize,
+    /// The beginning of an element that is not complete yet.
+    partial: Vec<u8>,
     state: State,
     has_checksum: bool,
 }
 
 impl ZstdFrame {
     pub fn new() -> Result<Self, DecodeError> {
-        let no_memory = || DecodeError::corrupt("no memory for a zstd decoder");
         let mut context = DCtx::try_create().ok_or_else(no_memory)?;
         context
             .set_parameter(DParameter::WindowLogMax(LARGEST_WINDOW_LOG))
             .map_err(|_| no_memory())?;
         Ok(Self {
             context,
-            buffer: Vec::new(),
-            start: 0,
-            state: State::Magic,
+            partial: Vec::new(),
+            state: State::Start,
             has_checksum: false,
         })
     }
 
-    pub fn needs_input(&self) -> bool {
-        self.input().len() < self.needed()
+    /// Prepare for the next frame; this keeps the memory of the decoder.
+    pub fn restart(&mut self) -> Result<(), DecodeError> {
+        let reset = self.context.reset(ResetDirective::SessionOnly);
+        reset.map_err(|_| no_memory())?;
+        self.partial.clear();
+        self.state = State::Start;
+        Ok(())
     }
 
-    pub fn into_unused_input(mut self) -> Vec<u8> {
-        self.buffer.split_off(self.start)
-    }
-
-    /// Consume all of `input` and decode one element of the frame.
+    /// Decode up to one element of the frame from the beginning of `input`.
     ///
-    /// Return the number of bytes produced, and whether the frame is complete. The output has one
-    /// byte more than the largest block, so that the decoder never runs out of space.
-    pub fn step(&mut self, input: &[u8], out: &mut [u8]) -> Result<(usize, bool), DecodeError> {
-        if !input.is_empty() {
-            self.buffer.drain(..self.start);
-            self.start = 0;
-            self.buffer.extend_from_slice(input);
-        }
-        let mut produced = 0;
-        if !self.needs_input() {
-            produced = self.advance(out)?;
-        }
-        Ok((produced, self.state == State::Ended))
+    /// The output has one byte more than the largest block, so that the decoder never runs out of
+    /// space.
+    pub fn step(&mut self, input: &[u8], out: &mut [u8]) -> Result<Step, DecodeError> {
+        let (consumed, produced) = self.advance(input, out)?;
+        Ok(Step {
+            consumed,
+            produced,
+            finished: self.state == State::Ended,
+        })
     }
 
-    /// Return the input that is not decoded yet.
-    fn input(&self) -> &[u8] {
-        &self.buffer[self.start..]
+    /// Return the numbers of bytes consumed and produced.
+    fn advance(&mut self, input: &[u8], out: &mut [u8]) -> Result<(usize, usize), DecodeError> {
+        if let State::Skip(left) = self.state {
+            let skipped = (input.len() as u64).min(left);
+            self.skip(left - skipped);
+            return Ok((skipped as usize, 0));
+        }
+        if self.partial.is_empty() {
+            let size = self.element_size(input);
+            if size <= input.len() {
+                return Ok((size, self.decode_element(&input[..size], out)?));
+            }
+        }
+        let missing = self.element_size(&self.partial) - self.partial.len();
+        let consumed = missing.min(input.len());
+        self.partial.extend_from_slice(&input[..consumed]);
+        if self.partial.len() < self.element_size(&self.partial) {
+            return Ok((consumed, 0));
+        }
+        let mut element = std::mem::take(&mut self.partial);
+        let produced = self.decode_element(&element, out)?;
+        element.clear();
+        self.partial = element;
+        Ok((consumed, produced))
     }
 
-    /// Return the number of bytes that the next step needs, as far as it is known from the input.
-    fn needed(&self) -> usize {
-        let input = self.input();
+    /// Return the size of the element that begins with `bytes`, as far as it is known from them.
+    fn element_size(&self, bytes: &[u8]) -> usize {
         match self.state {
-            State::Magic => 5,
-            State::Skippable => SKIPPABLE_HEADER,
-            State::Skip(_) => 1,
-            State::Header => header_size(input[4]),
+            State::Start if bytes.len() < 5 => 5,
+            State::Start if bytes[0] == FIRST_OF_MAGIC => header_size(bytes[4]),
+            State::Start => SKIPPABLE_HEADER,
             State::Checksum => CHECKSUM,
-            State::Ended => 0,
-            State::Block => match parse_block_header(input) {
+            State::Skip(_) | State::Ended => 0,
+            State::Block => match parse_block_header(bytes) {
                 Some((_, RLE, _)) => BLOCK_HEADER + 1,
                 // A larger block is an error, so its content is not needed.
                 Some((_, _, size)) if size <= LARGEST_BLOCK => BLOCK_HEADER + size,
@@ -106,35 +121,21 @@ impl ZstdFrame {
         }
     }
 
-    fn advance(&mut self, out: &mut [u8]) -> Result<usize, DecodeError> {
+    /// Decode a complete element; return the number of bytes produced.
+    fn decode_element(&mut self, element: &[u8], out: &mut [u8]) -> Result<usize, DecodeError> {
         match self.state {
-            State::Magic => {
-                self.state = if self.input()[0] == 0x28 {
-                    State::Header
-                } else {
-                    State::Skippable
-                };
+            State::Start if element[0] == FIRST_OF_MAGIC => self.decode_header(element, out),
+            State::Start => {
+                self.skip(little_endian(&element[4..]));
+                Ok(0)
             }
-            State::Skippable => {
-                let input = self.input();
-                let size = little_endian(&input[4..SKIPPABLE_HEADER]);
-                self.start += SKIPPABLE_HEADER;
-                self.skip(size);
-            }
-            State::Skip(left) => {
-                let skipped = (self.input().len() as u64).min(left);
-                self.start += skipped as usize;
-                self.skip(left - skipped);
-            }
-            State::Header => return self.decode_header(out),
-            State::Block => return self.decode_block(out),
+            State::Block => self.decode_block(element, out),
             State::Checksum => {
                 self.state = State::Ended;
-                return self.decode(CHECKSUM, out);
+                self.decode(element, out)
             }
-            State::Ended => {}
+            State::Skip(_) | State::Ended => Ok(0),
         }
-        Ok(0)
     }
 
     /// Continue a skippable frame with `left` remaining bytes.
@@ -146,9 +147,7 @@ impl ZstdFrame {
         };
     }
 
-    fn decode_header(&mut self, out: &mut [u8]) -> Result<usize, DecodeError> {
-        let size = self.needed();
-        let head = &self.input()[..size];
+    fn decode_header(&mut self, head: &[u8], out: &mut [u8]) -> Result<usize, DecodeError> {
         if head[4] & 0x08 != 0 {
             return Err(DecodeError::corrupt("a zstd frame with a reserved bit"));
         }
@@ -163,17 +162,17 @@ impl ZstdFrame {
         }
         self.has_checksum = head[4] & 0x04 != 0;
         self.state = State::Block;
-        self.decode(size, out)
+        self.decode(head, out)
     }
 
-    fn decode_block(&mut self, out: &mut [u8]) -> Result<usize, DecodeError> {
-        let Some((last, kind, size)) = parse_block_header(self.input()) else {
+    fn decode_block(&mut self, block: &[u8], out: &mut [u8]) -> Result<usize, DecodeError> {
+        let Some((last, kind, size)) = parse_block_header(block) else {
             return Ok(0);
         };
         if kind == RESERVED || size > LARGEST_BLOCK {
             return Err(DecodeError::corrupt("a zstd block of no kind"));
         }
-        let produced = self.decode(self.needed(), out)?;
+        let produced = self.decode(block, out)?;
         if last {
             self.state = if self.has_checksum {
                 State::Checksum
@@ -184,11 +183,11 @@ impl ZstdFrame {
         Ok(produced)
     }
 
-    /// Decode the next `count` bytes completely; return the number of bytes produced.
-    fn decode(&mut self, count: usize, out: &mut [u8]) -> Result<usize, DecodeError> {
-        let mut input = InBuffer::around(&self.buffer[self.start..self.start + count]);
+    /// Decode all of `bytes`; return the number of bytes produced.
+    fn decode(&mut self, bytes: &[u8], out: &mut [u8]) -> Result<usize, DecodeError> {
+        let mut input = InBuffer::around(bytes);
         let mut output = OutBuffer::around(out);
-        while input.pos() < count {
+        while input.pos() < bytes.len() {
             let (consumed, produced) = (input.pos(), output.pos());
             self.context
                 .decompress_stream(&mut output, &mut input)
@@ -197,10 +196,12 @@ impl ZstdFrame {
                 return Err(DecodeError::corrupt("damaged zstd data"));
             }
         }
-        let produced = output.pos();
-        self.start += count;
-        Ok(produced)
+        Ok(output.pos())
     }
+}
+
+fn no_memory() -> DecodeError {
+    DecodeError::corrupt("no memory for a zstd decoder")
 }
 
 /// Parse a block header; return whether the block is the last one, its type and its size.

@@ -104,7 +104,7 @@ class Archive:
             if running is None or running.position or running.failure:
                 running = self._new_pass()
             ceiling = self._limits.ceiling(os.fstat(self._fd).st_size)
-            cache = MemberCache(keep, sizes, ceiling.size)
+            cache = MemberCache(keep, sizes, ceiling.size, self._limits.max_frames)
             stream_failed, failure = self._survey(running, walker, cache)
             self._cache = cache
         members = walker.members
@@ -212,18 +212,18 @@ class Archive:
     def _open(self) -> tuple[Stream, Frames | None, tuple[str, ...]]:
         """Open a stream of the tar; also return its innermost round, and the framing."""
         try:
-            head = os.pread(self._fd, LONGEST_MAGIC, 0)
+            form = detect(lambda count: os.pread(self._fd, count, 0), self._formats)
             stored = os.fstat(self._fd).st_size
         except OSError as error:
             raise io_error(error, 0, self._path) from error
         stream: Stream = FileRange(self._fd, self._path, stop=self._stop)
         innermost: Frames | None = None
         framing: tuple[str, ...] = ()
-        while len(framing) < self._rounds and (form := detect(head, self._formats)):
-            innermost = Frames(stream, form)
+        while form is not None and len(framing) < self._rounds:
+            innermost = Frames(stream, form, self._limits.max_frames, self._stop)
             stream = ahead = PeekStream(LimitedStream(innermost, self._limits.ceiling(stored)))
-            head = ahead.peek(LONGEST_MAGIC)
             framing += (form,)
+            form = detect(ahead.peek, self._formats)
         if not framing:
             stream = LimitedStream(stream, self._limits.ceiling(None))
         return stream, innermost, framing
@@ -263,13 +263,14 @@ class Archive:
             self._pass = self._new_pass()
         return PassRange(self._path, self._pass, offset, size)
 
-    def _decompressed(self, stream: Stream, size: int) -> Stream:
+    def _decompressed(self, stream: Stream, size: int, frames: int | None = None) -> Stream:
         """A stream after one round of decompression, or as it is if it is not compressed."""
+        frames = self._limits.max_frames if frames is None else frames
         ahead = PeekStream(stream)
-        form = detect(ahead.peek(LONGEST_MAGIC), self._formats)
+        form = detect(ahead.peek, self._formats)
         if form is None:
             return ahead
-        return LimitedStream(Frames(ahead, form), self._limits.ceiling(size))
+        return LimitedStream(Frames(ahead, form, frames, self._stop), self._limits.ceiling(size))
 
     def _survey(
         self, running: Pass, walker: TarWalk, cache: MemberCache
@@ -298,6 +299,7 @@ class Archive:
         ahead = PeekStream(PassRange(self._path, running, offset, size))
         head = ahead.peek(LONGEST_MAGIC)
         cache.note_head(offset, head)
+        compressed = cache.wants_sizes and detect(ahead.peek, self._formats) is not None
         source: Stream = ahead
         if cache.make_room(size):
             try:
@@ -306,7 +308,7 @@ class Archive:
                 return
             cache.keep(offset, data)
             source = MemoryStream(data)
-        if detect(head, self._formats) and cache.wants_sizes:
+        if compressed:
             found = self._inflated_size(source, size, cache)
             if found is not None and not running.failure:
                 cache.note_size(offset, size, found)
@@ -314,14 +316,22 @@ class Archive:
     def _inflated_size(
         self, source: Stream, size: int, cache: MemberCache
     ) -> int | CoreError | None:
-        """The size of a decompressed member, or its error; None if the budget is used up."""
-        plain, total = self._decompressed(source, size), 0
+        """The size of a decompressed member, or its error; None if a budget is used up."""
+        plain, total = self._decompressed(source, size, cache.frames), 0
+        assert isinstance(plain, LimitedStream)
+        assert isinstance(plain.source, Frames)
+        whole = cache.frames == self._limits.max_frames
+        found: int | CoreError
         try:
             while piece := plain.next_slice():
                 total += len(piece)
                 cache.budget -= len(piece)
                 if cache.budget <= 0:
                     return None
+            found = total
         except CoreError as failure:
-            return failure
-        return total
+            found = failure
+        cache.frames -= plain.source.cost
+        if isinstance(found, CoreError) and found.code == "limit_frames" and not whole:
+            return None
+        return found

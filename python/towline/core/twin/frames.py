@@ -13,7 +13,7 @@ from typing import Protocol
 
 from towline.core.compression import LONGEST_MAGIC, MAGIC
 from towline.core.failure import CoreError
-from towline.core.twin.streams import SLICE, Stream, drain
+from towline.core.twin.streams import SLICE, Stop, Stream, drain
 from towline.core.twin.zstd import ZstdFrame
 
 __all__ = ["Frames"]
@@ -106,6 +106,9 @@ DECODERS: dict[str, type[Decoder]] = {
     "zstd": ZstdFrame,
 }
 
+# What a frame counts against the limit, for the time that it takes to make its decoder.
+FRAME_COST = {"gzip": 1, "bzip2": 64, "xz": 4, "zstd": 1}
+
 
 class Frames:
     """The decompressed form of a stream.
@@ -113,11 +116,15 @@ class Frames:
     Attributes:
         verified: the number of bytes that came from complete and valid frames.
         failed: whether the error was found here, not in an outer round.
+        cost: what the frames up to now count against the limit.
     """
 
-    def __init__(self, source: Stream, form: str) -> None:
+    def __init__(self, source: Stream, form: str, max_frames: int, stop: Stop) -> None:
         self.source = source
         self.form = form
+        self.max_cost = max_frames
+        self.stop = stop
+        self.cost = 0
         self.decoder: Decoder | None = None
         self.input = b""  # read, and not yet passed to a decoder
         self.taken = 0  # bytes read from the source
@@ -129,6 +136,7 @@ class Frames:
     def next_slice(self) -> bytes:
         """The next decompressed bytes, none at the end."""
         while True:
+            self.stop.check(self.taken - len(self.input))
             if self.decoder is None and not self._open_frame():
                 return b""
             out = self._step()
@@ -186,6 +194,10 @@ class Frames:
             )
         if len(head) < len(magic):
             raise self._failure("truncated", self.frame, f"{self.form} data is cut short")
+        if self.cost + FRAME_COST[self.form] > self.max_cost:
+            detail = f"too many {self.form} frames, in the frame at byte {self.frame}"
+            raise CoreError("limit_frames", self.frame, detail)
+        self.cost += FRAME_COST[self.form]
         self.decoder = DECODERS[self.form]()
         return True
 

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import final
 
-from towline.core.compression import FORMATS, LONGEST_MAGIC, detect
+from towline.core.compression import FORMATS, detect
 from towline.core.twin.frames import Frames
 from towline.core.twin.limits import Limits
 from towline.core.twin.streams import (
@@ -51,17 +51,17 @@ def layer_pass(path: str, *, limits: Limits | None = None, stop: Stop | None = N
     Raises:
         CoreError: the layer is invalid or cannot be read.
     """
-    limits = limits or Limits()
+    limits, stop = limits or Limits(), stop or Stop()
     fd = open_regular(path)
     try:
         try:
             stored = os.fstat(fd).st_size
-            form = detect(os.pread(fd, LONGEST_MAGIC, 0), FORMATS)
+            form = detect(lambda count: os.pread(fd, count, 0), FORMATS)
         except OSError as error:
             raise io_error(error, 0, path) from error
         digest, diff_id = hashlib.sha256(), hashlib.sha256()
-        raw = Tee(FileRange(fd, path, stop=stop or Stop()), digest.update)
-        plain: Stream = raw if form is None else Frames(raw, form)
+        raw = Tee(FileRange(fd, path, stop=stop), digest.update)
+        plain: Stream = raw if form is None else Frames(raw, form, limits.max_frames, stop)
         tar = Tee(LimitedStream(plain, limits.ceiling(stored if form else None)), diff_id.update)
         walker = TarWalk(limits, keep=False)
         _, failure = walk(tar, walker)
@@ -79,11 +79,13 @@ def layer_pass(path: str, *, limits: Limits | None = None, stop: Stop | None = N
     )
 
 
-def follow(stored: Stream, size: int, limits: Limits) -> str:
+def follow(stored: Stream, size: int, limits: Limits, stop: Stop) -> str:
     """Return the diff ID of a layer that is read from a stream; `size` is the size of its blob."""
     stored = PeekStream(stored)
-    form = detect(stored.peek(LONGEST_MAGIC), FORMATS)
-    plain: Stream = stored if form is None else Frames(stored, form)
+    form = detect(stored.peek, FORMATS)
+    plain: Stream = stored
+    if form is not None:
+        plain = Frames(stored, form, limits.max_frames, stop)
     diff_id = hashlib.sha256()
     tar = Tee(LimitedStream(plain, limits.ceiling(size if form else None)), diff_id.update)
     _, failure = walk(tar, TarWalk(limits, keep=False))

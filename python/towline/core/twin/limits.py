@@ -31,6 +31,8 @@ class Limits:
         max_path: maximum length of a name or link name, in bytes.
         max_index: maximum number of bytes that the index of an archive counts for all members
             together: those of their names and link names, and 256 for each.
+        max_frames: maximum number of frames of a compressed stream; an xz stream counts as 4, and
+            a bzip2 stream as 64, for the time that it takes to make its decoder.
     """
 
     max_bytes: int = 1 << 40
@@ -38,6 +40,7 @@ class Limits:
     max_entries: int = 10_000_000
     max_path: int = 65_536
     max_index: int = 32 << 20
+    max_frames: int = 1 << 22
 
     def ceiling(self, stored: int | None) -> SizeLimit:
         """Return the size limit of the output of `stored` bytes; None for an uncompressed input."""

@@ -20,10 +20,14 @@ class MemberCache:
 
     Attributes:
         budget: how many more bytes may be decompressed to measure sizes.
+        frames: how many more frames.
     """
 
-    def __init__(self, keep: int = 0, sizes: bool = False, budget: int = 0) -> None:
+    def __init__(
+        self, keep: int = 0, sizes: bool = False, budget: int = 0, frames: int = 0
+    ) -> None:
         self.budget = budget
+        self.frames = frames
         self._keep = keep
         self._sizes = sizes
         self._heads: dict[int, bytes] = {}
@@ -36,7 +40,8 @@ class MemberCache:
     @property
     def wants_sizes(self) -> bool:
         """Whether further members should be measured."""
-        return self._sizes and self.budget > 0 and len(self._found) < _SIZES
+        budget = self.budget > 0 and self.frames > 0
+        return self._sizes and budget and len(self._found) < _SIZES
 
     @property
     def wants_anything(self) -> bool:

@@ -142,7 +142,7 @@ class BlobWriter:
         except OSError:
             raise CoreError("cancelled", self._offset, "the writer is closed") from None
         try:
-            return follow(_Follower(self, fd, size), size, limits or Limits())
+            return follow(_Follower(self, fd, size), size, limits or Limits(), self._stop)
         finally:
             os.close(fd)
 

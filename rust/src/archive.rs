@@ -15,6 +15,7 @@ use std::sync::atomic::AtomicU64;
 use crate::compression::Format;
 use crate::failure::{Failure, Result};
 use crate::limits::Limits;
+use crate::sparse::ExpandedStream;
 use crate::stop::Stop;
 use crate::stream::{FileRange, MemoryStream, Slice, Stream, for_each_slice};
 use crate::tar::Member;
@@ -111,17 +112,19 @@ impl Archive {
     /// [`Code::Io`]: crate::Code::Io
     /// [`Code::Cancelled`]: crate::Code::Cancelled
     pub fn index(&self, keep: CacheOptions) -> Result<(Vec<Member>, Option<Failure>)> {
-        let mut walker = TarWalk::new(Members::kept(self.options.limits));
+        let limit = self.options.limits.size_limit(Some(self.size()?));
+        let mut walker = TarWalk::new(Members::kept(self.options.limits, limit));
         if self.framing.is_empty() {
             let result = walk(&mut self.open_tar()?.stream, &mut walker);
-            return index_result(result, walker.members.into_kept());
+            let (members, sparse) = walker.members.into_kept();
+            self.lock().sparse = sparse;
+            return index_result(result, members);
         }
         let mut state = self.lock();
         let mut pass = match state.pass.take() {
             Some(pass) if pass.position == 0 && !pass.failed() => pass,
             _ => self.new_pass(self.open_tar()?),
         };
-        let limit = self.options.limits.size_limit(Some(self.size()?));
         let mut cache = MemberCache::new(keep, limit.size, self.options.limits.max_frames);
         let result = IndexPass {
             pass: &mut pass,
@@ -132,13 +135,18 @@ impl Archive {
         }
         .run();
         state.cache = cache;
-        let mut members = walker.members.into_kept();
+        let (mut members, sparse) = walker.members.into_kept();
+        state.sparse = sparse;
         match &result {
             WalkResult::StreamFailure(failure)
                 if !failure.is_limit() && !failure.is_transient() =>
             {
                 let verified = pass.verified();
-                members.retain(|member| member.offset + member.size <= verified);
+                let sparse = &state.sparse;
+                members.retain(|member| {
+                    let end = sparse.end_of_data(member.offset);
+                    end.unwrap_or(member.offset + member.size) <= verified
+                });
                 state.damage = Some((verified, failure.clone()));
             }
             _ => {}
@@ -153,6 +161,10 @@ impl Archive {
         let mut state = self.lock();
         for &(offset, size) in ranges {
             state.check(offset, size)?;
+        }
+        let is_sparse = |range: &(u64, u64)| state.sparse.end_of_data(range.0).is_some();
+        if ranges.iter().any(is_sparse) {
+            return self.read_each(&mut state, ranges);
         }
         let mut contents = vec![Vec::new(); ranges.len()];
         if self.framing.is_empty() {
@@ -214,7 +226,7 @@ impl Archive {
         let mut state = self.lock();
         state.check(offset, size)?;
         let decompression = self.decompression();
-        if self.framing.is_empty() {
+        if self.framing.is_empty() && state.sparse.end_of_data(offset).is_none() {
             let stored = self.file_range(offset, size);
             if decompress {
                 if let Ok(mut plain) = decompression.open_member(stored, size) {
@@ -253,6 +265,17 @@ impl Archive {
         Ok(total)
     }
 
+    /// Read ranges one after another; some of them are in sparse files.
+    fn read_each(&self, state: &mut State, ranges: &[(u64, u64)]) -> Result<Vec<Vec<u8>>> {
+        let read = |&(offset, size): &(u64, u64)| {
+            let mut content = Vec::new();
+            let mut stream = self.member(state, offset, size)?;
+            for_each_slice(&mut stream, |slice| content.extend_from_slice(slice))?;
+            Ok(content)
+        };
+        ranges.iter().map(read).collect()
+    }
+
     fn lock(&self) -> StateGuard<'_> {
         self.state.lock()
     }
@@ -288,8 +311,23 @@ impl Archive {
         Pass::new(tar.stream, tar.innermost, Arc::clone(&self.inflated))
     }
 
-    /// Return a range of the tar: from the file, the cache or a pass.
+    /// Return a range of the tar or of a sparse file.
     fn member<'a>(
+        &'a self,
+        state: &'a mut State,
+        offset: u64,
+        size: u64,
+    ) -> Result<Box<dyn Stream + 'a>> {
+        let Some(range) = state.sparse.range(offset, size) else {
+            return self.stored(state, offset, size);
+        };
+        let range = range.map_err(|end| too_short(&self.path, end))?;
+        let stored = self.stored(state, range.data.0, range.data.1)?;
+        Ok(Box::new(ExpandedStream::new(stored, range)))
+    }
+
+    /// Return a range of the tar: from the file, the cache or a pass.
+    fn stored<'a>(
         &'a self,
         state: &'a mut State,
         offset: u64,

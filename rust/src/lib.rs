@@ -10,7 +10,7 @@
 //! * `stream`: the `Stream` trait, which is the interface between the others, and its basic
 //!   implementations;
 //! * `compression`: gzip, bzip2, xz and zstd; `compression/frames` decompresses a stream;
-//! * [`tar`] and `walk`: parsing of header blocks, and the tar walk;
+//! * [`tar`], `sparse` and `walk`: parsing of header blocks, sparse files, and the tar walk;
 //! * `hashing`: background hashing; it uses `sha256` and `sha256_pair` through [`digest`], and
 //!   `in_flight` limits the bytes that wait;
 //! * `file_copy`, `receive` and `preallocation`: the file operations of the writer;
@@ -43,6 +43,7 @@ mod receive;
 mod regular_file;
 mod sha256;
 mod sha256_pair;
+mod sparse;
 mod stop;
 mod stream;
 pub mod tar;

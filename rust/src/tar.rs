@@ -1,5 +1,7 @@
 //! Parsing of tar header blocks and pax headers.
 
+use crate::sparse::SparseRecords;
+
 /// The size of a block.
 pub(crate) const BLOCK: usize = 512;
 /// The maximum offset in a tar.
@@ -14,9 +16,10 @@ pub struct Member {
     pub linkname: Vec<u8>,
     /// The type flag. The old flag NUL is replaced by `5` if the name ends in a slash, else by `0`.
     pub kind: u8,
-    /// The size of the data in the tar.
+    /// The size of the data; that of a sparse file includes its holes.
     pub size: u64,
-    /// The offset of the data in the decompressed tar.
+    /// The offset of the data in the decompressed tar. That of a sparse file is after the end of
+    /// any tar, where its content can be read with the holes filled.
     pub offset: u64,
     /// The offset of the first header block, including extended headers.
     pub header: u64,
@@ -28,6 +31,7 @@ pub(crate) struct Pax {
     pub path: Vec<u8>,
     pub linkpath: Vec<u8>,
     pub size: Vec<u8>,
+    pub sparse: SparseRecords,
 }
 
 /// Return whether the checksum of a header block is correct.
@@ -130,7 +134,12 @@ pub(crate) fn pax_records(mut data: &[u8]) -> Option<Pax> {
             b"path" => &mut pax.path,
             b"linkpath" => &mut pax.linkpath,
             b"size" => &mut pax.size,
-            _ => continue,
+            _ => {
+                if let Some(key) = key.strip_prefix(b"GNU.sparse.") {
+                    pax.sparse.add(key, value);
+                }
+                continue;
+            }
         };
         if value.contains(&0) {
             return None;

@@ -1,15 +1,18 @@
 //! The tar walk: a strict parser that finds the members of a tar and their offsets.
 //!
-//! It supports the old format, ustar, GNU long names and sparse members, and the pax records
-//! `path`, `linkpath` and `size`. It ignores global pax headers.
+//! It supports the old format, ustar, GNU long names, sparse files, and the pax records `path`,
+//! `linkpath`, `size` and those of sparse files. It ignores global pax headers.
 //!
 //! * `drive`: walks a tar to the end of its stream;
+//! * `maps`: the maps of sparse files;
 //! * `members`: the members that were found, and their limits.
 
 use crate::failure::{Code, Failure, Result};
+use crate::sparse::{FIRST_EXPANDED, SparseMap};
 use crate::tar::{self, BLOCK, LARGEST_OFFSET, Member, Pax};
 
 mod drive;
+mod maps;
 mod members;
 
 pub(crate) use drive::{WalkResult, walk};
@@ -24,8 +27,10 @@ enum State {
     Header,
     /// Reads the data of an extended header with this offset and type.
     Extension(u64, u8),
-    /// Reads a further sparse map of a GNU sparse member.
+    /// Reads a further map of a sparse file in the old GNU format.
     Sparse,
+    /// Reads a block of the map before the data of a sparse file.
+    Map,
     Data,
     Padding,
     /// Ignores the bytes after the end mark.
@@ -50,6 +55,10 @@ pub(crate) struct TarWalk {
     member: Option<Member>,
     /// The offset of the first header block of the member, including extended headers.
     first_header: Option<u64>,
+    /// The map of the sparse file whose header was read, if the members are kept.
+    map: Option<SparseMap>,
+    /// The offset of the header block of that file.
+    map_at: u64,
     pax: Pax,
     long_name: Vec<u8>,
     long_link: Vec<u8>,
@@ -68,6 +77,8 @@ impl TarWalk {
             left: 0,
             member: None,
             first_header: None,
+            map: None,
+            map_at: 0,
             pax: Pax::default(),
             long_name: Vec::new(),
             long_link: Vec::new(),
@@ -86,7 +97,8 @@ impl TarWalk {
     /// Return the size of the file whose data begins at the next byte.
     pub fn next_file_size(&self) -> Option<u64> {
         let member = self.member.as_ref()?;
-        let is_file = matches!(member.kind, b'0' | b'7') && member.size > 0;
+        let is_sparse = member.offset >= FIRST_EXPANDED;
+        let is_file = matches!(member.kind, b'0' | b'7') && !is_sparse && member.size > 0;
         (is_file && self.state == State::Data && self.left == member.size).then_some(member.size)
     }
 
@@ -112,7 +124,7 @@ impl TarWalk {
                 self.skip(count);
                 count
             }
-            State::Header | State::Extension(..) | State::Sparse => {
+            State::Header | State::Extension(..) | State::Sparse | State::Map => {
                 let count = (self.wanted - self.buffer.len() as u64).min(available);
                 self.position += count;
                 self.read_element(&data[..count as usize])?;
@@ -173,7 +185,8 @@ impl TarWalk {
     fn parse_element(&mut self, data: &[u8]) -> Result<()> {
         match self.state {
             State::Extension(at, kind) => self.parse_extension(at, kind, data),
-            State::Sparse => self.parse_sparse_map(data),
+            State::Sparse => self.parse_sparse_block(data),
+            State::Map => self.parse_map_block(data),
             _ => self.parse_header(data),
         }
     }
@@ -249,9 +262,11 @@ impl TarWalk {
     }
 
     fn open_member(&mut self, block: &[u8], kind: u8, size: u64, at: u64) -> Result<()> {
-        let pax = std::mem::take(&mut self.pax);
+        let mut pax = std::mem::take(&mut self.pax);
         let (name, linkname) = tar::names(block);
-        let name = first_non_empty([std::mem::take(&mut self.long_name), pax.path, name]);
+        let long_name = std::mem::take(&mut self.long_name);
+        let sparse_name = std::mem::take(&mut pax.sparse.name);
+        let name = first_non_empty([long_name, sparse_name, pax.path, name]);
         let linkname =
             first_non_empty([std::mem::take(&mut self.long_link), pax.linkpath, linkname]);
         let mut size = size;
@@ -287,27 +302,7 @@ impl TarWalk {
             offset: self.position,
             header,
         });
-        if kind == b'S' && block[482] != 0 {
-            (self.state, self.wanted) = (State::Sparse, BLOCK as u64);
-        } else {
-            self.open_data(size);
-        }
-        Ok(())
-    }
-
-    /// Parse a sparse map; the data begins after the last one.
-    fn parse_sparse_map(&mut self, block: &[u8]) -> Result<()> {
-        if block[504] != 0 {
-            return Ok(());
-        }
-        let mut size = 0;
-        if let Some(member) = &mut self.member {
-            member.offset = self.position;
-            size = member.size;
-        }
-        self.check_extent(size, self.position - BLOCK as u64)?;
-        self.open_data(size);
-        Ok(())
+        self.open_map(block, kind, &pax.sparse, at)
     }
 
     fn open_data(&mut self, size: u64) {
@@ -339,7 +334,7 @@ fn invalid_size(at: u64) -> Failure {
     Failure::new(Code::Corrupt, at, detail)
 }
 
-fn first_non_empty(names: [Vec<u8>; 3]) -> Vec<u8> {
+fn first_non_empty<const N: usize>(names: [Vec<u8>; N]) -> Vec<u8> {
     let mut names = names.into_iter();
     names.find(|name| !name.is_empty()).unwrap_or_default()
 }

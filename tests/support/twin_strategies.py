@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 __all__ = [
     "COMPRESSIONS",
+    "SPARSE_FORMS",
     "block",
     "compressed",
     "compressions",
@@ -21,6 +22,9 @@ __all__ = [
     "in_pieces",
     "pax",
     "skippable",
+    "sparse_content",
+    "sparse_entry",
+    "sparse_files",
     "tars",
 ]
 
@@ -102,8 +106,13 @@ def entry(name: bytes, data: bytes = b"", kind: bytes = b"0", link: bytes = b"")
 
 def pax(**records: bytes) -> bytes:
     """A pax header."""
+    return pax_of(list(records.items()))
+
+
+def pax_of(records: Sequence[tuple[str, bytes]]) -> bytes:
+    """A pax header whose records may have the same key."""
     data = b""
-    for key, value in records.items():
+    for key, value in records:
         rest = b" %s=%s\n" % (key.encode(), value)
         length = len(rest) + 1
         while len(b"%d" % length) + len(rest) != length:
@@ -111,6 +120,80 @@ def pax(**records: bytes) -> bytes:
         data += b"%d" % length + rest
     return entry(b"pax", data, b"x")
 
+
+def sparse_entry(
+    form: str, size: int, segments: Sequence[tuple[int, bytes]], *, name: bytes = b"sparse"
+) -> bytes:
+    """A sparse file of `size` bytes in a format of GNU tar; segments are offsets and bytes."""
+    stored = b"".join(data for _, data in segments)
+    pairs = [(offset, len(data)) for offset, data in segments]
+    if form == "old":
+        return old_sparse_entry(name, size, pairs, stored)
+    records: list[tuple[str, bytes]] = [("GNU.sparse.name", name)]
+    if form == "1.0":
+        records += [("GNU.sparse.major", b"1"), ("GNU.sparse.minor", b"0")]
+        records += [("GNU.sparse.realsize", b"%d" % size)]
+        lines = b"%d\n" % len(pairs) + b"".join(b"%d\n%d\n" % pair for pair in pairs)
+        return pax_of(records) + entry(
+            b"GNUSparseFile.0/x", lines + bytes(-len(lines) % 512) + stored
+        )
+    records += [("GNU.sparse.size", b"%d" % size), ("GNU.sparse.numblocks", b"%d" % len(pairs))]
+    if form == "0.1":
+        records += [("GNU.sparse.map", b",".join(b"%d,%d" % pair for pair in pairs))]
+    else:
+        for offset, count in pairs:
+            records += [("GNU.sparse.offset", b"%d" % offset)]
+            records += [("GNU.sparse.numbytes", b"%d" % count)]
+    return pax_of(records) + entry(b"GNUSparseFile.0/x", stored)
+
+
+def old_sparse_entry(
+    name: bytes, size: int, pairs: Sequence[tuple[int, int]], stored: bytes
+) -> bytes:
+    fields = [octal(offset, 12) + octal(count, 12) for offset, count in pairs]
+    head = bytearray(block(name, b"S", octal(len(stored), 12), magic=b"ustar  \0"))
+    head[386:482] = b"".join(fields[:4]).ljust(96, b"\0")
+    blocks = [fields[at : at + 21] for at in range(4, len(fields), 21)]
+    head[482:495] = bytes([bool(blocks)]) + octal(size, 12)
+    head[148:156] = b" " * 8
+    head[148:156] = b"%06o\0 " % sum(head)
+    more = b"".join(
+        b"".join(each).ljust(504, b"\0") + bytes([at + 1 < len(blocks)]) + bytes(7)
+        for at, each in enumerate(blocks)
+    )
+    return bytes(head) + more + stored + bytes(-len(stored) % 512)
+
+
+SPARSE_FORMS = ("old", "0.0", "0.1", "1.0")
+
+
+def sparse_content(size: int, segments: Sequence[tuple[int, bytes]]) -> bytes:
+    """The content of a sparse file with its holes."""
+    content = bytearray(size)
+    for offset, data in segments:
+        content[offset : offset + len(data)] = data
+    return bytes(content)
+
+
+@st.composite
+def sparse_files(draw: st.DrawFn) -> tuple[int, list[tuple[int, bytes]]]:
+    """The size and the segments of a sparse file; the end may be a segment without bytes."""
+    segments, end = [], 0
+    for hole, data in draw(st.lists(st.tuples(holes, st.binary(max_size=40)), max_size=30)):
+        segments.append((end + hole, data))
+        end += hole + len(data)
+    size = end + draw(st.one_of(holes, st.just(200_000)))
+    at_end = [(size, b"")]  # a map in format 0.0 has at least one segment
+    return size, segments + at_end * draw(st.integers(0 if segments else 1, 1))
+
+
+holes = st.one_of(st.integers(0, 5), st.integers(0, 3000))
+sparse_entries = st.builds(
+    lambda form, file, change: sparse_entry(form, file[0] + change, file[1]),
+    st.sampled_from(SPARSE_FORMS),
+    sparse_files(),
+    st.sampled_from([0, 0, 0, 0, 1, -1, 1 << 20, 1 << 32]),
+)
 
 names = st.one_of(
     st.sampled_from([b"a", b"d/", b"dir/file", b"", b"n" * 100, b"\xff\xe9", b"x\0y"]),
@@ -165,14 +248,31 @@ long_names = st.builds(
     st.sampled_from([b"", b"\0", b"\0\0more"]),
 )
 pax_values = st.one_of(
-    st.sampled_from([b"", b"7", b"600", b"-1", b"9223372036854775807", b"99999999999999999999"]),
+    st.sampled_from(
+        [
+            b"",
+            b"0",
+            b"1",
+            b"7",
+            b"0,7",
+            b"3,4,7,0",
+            b"600",
+            b"-1",
+            b"9223372036854775807",
+            b"99999999999999999999",
+        ]
+    ),
     st.binary(max_size=200),
 )
+sparse_keys = st.sampled_from(
+    ["name", "major", "minor", "realsize", "size", "map", "offset", "numbytes", "numblocks"]
+).map("GNU.sparse.".__add__)
 pax_headers = st.one_of(
     st.builds(
         lambda records: pax(**records),
         st.dictionaries(st.sampled_from(["path", "linkpath", "size", "atime", "a.b"]), pax_values),
     ),
+    st.builds(pax_of, st.lists(st.tuples(sparse_keys, pax_values), max_size=7)),
     st.builds(lambda data: entry(b"pax", data, b"x"), st.binary(max_size=60)),
     st.builds(lambda data: entry(b"pax", data, b"g"), st.binary(max_size=600)),
 )
@@ -182,6 +282,7 @@ parts = st.one_of(
     plain_entries,
     long_names,
     pax_headers,
+    sparse_entries,
     odd_headers,
     st.sampled_from([bytes(512), b"j" * 512]),
 )
@@ -192,7 +293,9 @@ def tars() -> st.SearchStrategy[bytes]:
     """Tars, valid and invalid."""
     return st.one_of(
         st.builds(
-            lambda blocks, end: b"".join(blocks) + end, st.lists(plain_entries, max_size=6), ends
+            lambda blocks, end: b"".join(blocks) + end,
+            st.lists(st.one_of(plain_entries, sparse_entries), max_size=6),
+            ends,
         ),
         st.builds(lambda blocks, end: b"".join(blocks) + end, st.lists(parts, max_size=8), ends),
     )

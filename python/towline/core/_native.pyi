@@ -25,6 +25,10 @@ class Stop:
     def set(self) -> None:
         """Stop: running operations end soon, with ``cancelled``."""
 
+    @property
+    def is_set(self) -> bool:
+        """Whether it was set."""
+
 def hash_file(path: str, algorithm: str = "sha256", *, stop: Stop | None = None) -> tuple[str, int]:
     """Return the digest (``sha256:<hex>``) and size of a file.
 
@@ -118,8 +122,9 @@ class Member:
         name, linkname: as stored, with extensions applied.
         type: the type flag; NUL of the old format becomes ``0``, or ``5`` if the name ends in a
             slash.
-        size: the size of the data, in bytes.
-        offset: the offset of the data in the decompressed tar.
+        size: the size of the data, in bytes; that of a sparse file includes its holes.
+        offset: the offset of the data in the decompressed tar; that of a sparse file is after the
+            end of any tar, where its content can be read with the holes filled.
         header: the offset of the first header block, extensions included.
     """
 

@@ -8,6 +8,7 @@ use super::end;
 use super::member_cache::MemberCache;
 use super::pass::Pass;
 use crate::failure::{Failure, Result};
+use crate::sparse::SparseFiles;
 
 /// The state that is kept between calls.
 #[derive(Default)]
@@ -18,15 +19,17 @@ pub(super) struct State {
     pub cache: MemberCache,
     /// The damage of the compression that `index` found, and the number of verified bytes.
     pub damage: Option<(u64, Failure)>,
+    /// The sparse files that `index` found.
+    pub sparse: SparseFiles,
 }
 
 impl State {
     /// Fail if a range is not within the verified bytes.
     pub fn check(&self, offset: u64, size: u64) -> Result<()> {
+        let data_end = self.sparse.end_of_data(offset);
+        let end = data_end.unwrap_or_else(|| end((offset, size)));
         match &self.damage {
-            Some((verified, failure)) if size > 0 && end((offset, size)) > *verified => {
-                Err(failure.clone())
-            }
+            Some((verified, failure)) if size > 0 && end > *verified => Err(failure.clone()),
             _ => Ok(()),
         }
     }

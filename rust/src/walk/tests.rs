@@ -13,11 +13,11 @@ fn walked(tar: &[u8]) -> (Vec<Member>, Option<Failure>) {
 
 fn with_limits(tar: &[u8], limits: Limits) -> (Vec<Member>, Option<Failure>) {
     let all = [1, 7, 512, 1000, tar.len().max(1)].map(|size| {
-        let mut walker = TarWalk::new(Members::kept(limits));
+        let mut walker = TarWalk::new(Members::kept(limits, limits.size_limit(None)));
         let mut results = tar.chunks(size).map(|slice| walker.feed(slice));
         let failure = results.find_map(Result::err);
         let failure = failure.or_else(|| walker.finish().err());
-        (walker.members.into_kept(), failure)
+        (walker.members.into_kept().0, failure)
     });
     assert!(
         all.windows(2).all(|pair| pair[0] == pair[1]),
@@ -26,7 +26,7 @@ fn with_limits(tar: &[u8], limits: Limits) -> (Vec<Member>, Option<Failure>) {
     all[0].clone()
 }
 
-fn failure(tar: &[u8]) -> (Code, u64) {
+fn failure_at(tar: &[u8]) -> (Code, u64) {
     let failure = walked(tar).1.expect("a failure");
     (failure.code, failure.offset)
 }
@@ -101,10 +101,10 @@ fn base_256_sizes() {
     assert_eq!(walked(&tar).0[0].size, 600);
     block[124..136].copy_from_slice(&[0xff; 12]);
     set_checksum(&mut block);
-    assert_eq!(failure(&block), (Code::Corrupt, 0));
+    assert_eq!(failure_at(&block), (Code::Corrupt, 0));
     block[124..136].copy_from_slice(b"\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff");
     set_checksum(&mut block);
-    assert_eq!(failure(&block), (Code::Corrupt, 0));
+    assert_eq!(failure_at(&block), (Code::Corrupt, 0));
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn old_type_flag() {
     let tar = [member(b"a", 0, b"x"), member(b"d/", 0, b"")].concat();
     let kinds: Vec<u8> = walked(&tar).0.iter().map(|member| member.kind).collect();
     assert_eq!(kinds, b"05");
-    assert_eq!(failure(&member(b"d/", 0, b"x")), (Code::Corrupt, 0));
+    assert_eq!(failure_at(&member(b"d/", 0, b"x")), (Code::Corrupt, 0));
 }
 
 #[test]
@@ -154,15 +154,25 @@ fn sparse_maps_precede_the_data() {
     let mut block = header(b"s", b'S', 5);
     block[257..265].copy_from_slice(b"ustar  \0");
     block[482] = 1;
+    block[483..494].copy_from_slice(b"00000000144");
     set_checksum(&mut block);
     let mut more = vec![0; 512];
+    more[..24].copy_from_slice(b"00000000012\000000000005\0");
     more[504] = 1;
-    let tar = [block, more, vec![0; 512], padded(b"hello"), END.to_vec()].concat();
+    let data = padded(b"hello");
+    let tar = [&block[..], &more, &[0; 512], &data, &END].concat();
     let (members, failure) = walked(&tar);
     assert_eq!(
         (members[0].offset, members[0].size, failure),
-        (1536, 5, None)
+        (FIRST_EXPANDED, 100, None)
     );
+    let mut walker = TarWalk::new(Members::counted(Limits::default()));
+    walker.feed(&tar).unwrap();
+    walker.finish().unwrap();
+    assert_eq!(walker.members.count(), 1);
+    more[0] = b'x';
+    let damaged = [&block[..], &more, &[0; 512], &data, &END].concat();
+    assert_eq!(failure_at(&damaged), (Code::Corrupt, 0));
 }
 
 #[test]
@@ -195,14 +205,14 @@ fn valid_ends() {
 #[test]
 fn truncated_tars() {
     let tar = [member(b"a", b'0', b"hello"), pax(b"14 path=pax/a\n")].concat();
-    assert_eq!(failure(&tar[..100]), (Code::NotTar, 0));
-    assert_eq!(failure(&tar[..514]), (Code::Truncated, 514));
+    assert_eq!(failure_at(&tar[..100]), (Code::NotTar, 0));
+    assert_eq!(failure_at(&tar[..514]), (Code::Truncated, 514));
     // The padding of the last member may be missing.
     for end in 517..=1024 {
         assert_eq!(walked(&tar[..end]).1, None);
     }
-    assert_eq!(failure(&tar[..1025]), (Code::Truncated, 1025));
-    assert_eq!(failure(&tar), (Code::Truncated, 2048));
+    assert_eq!(failure_at(&tar[..1025]), (Code::Truncated, 1025));
+    assert_eq!(failure_at(&tar), (Code::Truncated, 2048));
     // The member is complete when its data is.
     assert_eq!(walked(&tar[..516]).0.len(), 0);
     assert_eq!(walked(&tar[..517]).0.len(), 1);
@@ -212,16 +222,19 @@ fn truncated_tars() {
 fn damaged_tars() {
     let one = member(b"a", b'0', b"x");
     let junk = vec![b'j'; 512];
-    assert_eq!(failure(&junk), (Code::NotTar, 0));
-    assert_eq!(failure(&[&one[..], &junk].concat()), (Code::Corrupt, 1024));
+    assert_eq!(failure_at(&junk), (Code::NotTar, 0));
+    assert_eq!(
+        failure_at(&[&one[..], &junk].concat()),
+        (Code::Corrupt, 1024)
+    );
     let gap = [&one[..], &[0; 512], &one].concat();
-    assert_eq!(failure(&gap), (Code::Corrupt, 1536));
+    assert_eq!(failure_at(&gap), (Code::Corrupt, 1536));
     let malformed = [pax(b"nonsense"), one.clone()].concat();
-    assert_eq!(failure(&malformed), (Code::Corrupt, 0));
+    assert_eq!(failure_at(&malformed), (Code::Corrupt, 0));
     let at_end = [pax(b""), END.to_vec()].concat();
-    assert_eq!(failure(&at_end), (Code::Corrupt, 512));
+    assert_eq!(failure_at(&at_end), (Code::Corrupt, 512));
     let size = [pax(b"11 size=-1\n"), one].concat();
-    assert_eq!(failure(&size), (Code::Corrupt, 1024));
+    assert_eq!(failure_at(&size), (Code::Corrupt, 1024));
 }
 
 #[test]

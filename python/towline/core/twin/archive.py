@@ -9,10 +9,12 @@ from typing import final
 from towline.core.byte_writer import ByteWriter
 from towline.core.compression import FORMATS, LONGEST_MAGIC, detect
 from towline.core.failure import TRANSIENT, CoreError
+from towline.core.twin.drive import finish, walk
 from towline.core.twin.frames import Frames
 from towline.core.twin.limits import Limits
 from towline.core.twin.member_cache import MemberCache
 from towline.core.twin.passes import Pass, PassLock, PassRange, too_short
+from towline.core.twin.sparse import ExpandedStream, SparseFiles
 from towline.core.twin.streams import (
     FileRange,
     LimitedStream,
@@ -25,7 +27,7 @@ from towline.core.twin.streams import (
     open_file,
 )
 from towline.core.twin.tar import Member
-from towline.core.twin.walk import TarWalk, finish, walk
+from towline.core.twin.walk import TarWalk
 
 __all__ = ["Archive"]
 
@@ -60,6 +62,7 @@ class Archive:
         self._damage: tuple[int, CoreError] | None = None
         self._pass_lock = PassLock()  # one pass at a time
         self._cache = MemberCache()  # filled by index()
+        self._sparse = SparseFiles()  # found by index()
         self._inflated = [0]  # by all passes together
         stream, innermost, self._framing = self._open()
         # Its first bytes were read to detect the framing, and are not read again.
@@ -93,9 +96,11 @@ class Archive:
             CoreError: ``io``, ``cancelled``.
         """
         self._check()
-        walker = TarWalk(self._limits)
+        ceiling = self._limits.ceiling(os.fstat(self._fd).st_size)
+        walker = TarWalk(self._limits, ceiling)
         if not self._framing:
             _, failure = walk(self._open()[0], walker)
+            self._sparse = walker.sparse
             if failure is not None and failure.code in TRANSIENT:
                 raise failure
             return walker.members, failure
@@ -103,17 +108,20 @@ class Archive:
             running, self._pass = self._pass, None
             if running is None or running.position or running.failure:
                 running = self._new_pass()
-            ceiling = self._limits.ceiling(os.fstat(self._fd).st_size)
             cache = MemberCache(keep, sizes, ceiling.size, self._limits.max_frames)
             stream_failed, failure = self._survey(running, walker, cache)
             self._cache = cache
+            self._sparse = walker.sparse
         members = walker.members
         if failure is None:
             return members, None
         if failure.code in TRANSIENT:
             raise failure
         if stream_failed and not failure.code.startswith("limit"):
-            members = [each for each in members if each.offset + each.size <= running.verified]
+            ends = [self._sparse.end_of_data(each.offset, each.size) for each in members]
+            members = [
+                each for each, end in zip(members, ends, strict=True) if end <= running.verified
+            ]
             self._damage = (running.verified, failure)
         return members, failure
 
@@ -130,6 +138,10 @@ class Archive:
         self._check()
         for offset, size in ranges:
             self._check_range(offset, size)
+        if any(self._sparse.at(offset) for offset, _ in ranges):
+            with self._pass_lock:
+                each = (self._member(offset, size) for offset, size in ranges)
+                return [b"".join(iter(stream.next_slice, b"")) for stream in each]
         if not self._framing:
             size = os.fstat(self._fd).st_size
             for offset, length in ranges:
@@ -159,7 +171,8 @@ class Archive:
             stream = self._member(offset, size)
             if decompress:
                 stream = self._decompressed(stream, size)
-            if self._framing or (decompress and not isinstance(stream, PeekStream)):
+            sparse = self._sparse.at(offset) is not None
+            if self._framing or sparse or (decompress and not isinstance(stream, PeekStream)):
                 while piece := stream.next_slice():
                     writer.write(piece)
                 return
@@ -206,7 +219,8 @@ class Archive:
     def _check_range(self, offset: int, size: int) -> None:
         if offset < 0 or size < 0:
             raise OverflowError("a range has no negative numbers")
-        if size and self._damage is not None and offset + size > self._damage[0]:
+        end = self._sparse.end_of_data(offset, size)
+        if size and self._damage is not None and end > self._damage[0]:
             raise self._damage[1]
 
     def _open(self) -> tuple[Stream, Frames | None, tuple[str, ...]]:
@@ -251,6 +265,17 @@ class Archive:
         return FileRange(self._fd, self._path, offset, offset + size, stop=self._stop)
 
     def _member(self, offset: int, size: int) -> Stream:
+        """A range of the tar or of a sparse file."""
+        found = self._sparse.at(offset)
+        if found is None:
+            return self._stored(offset, size)
+        if offset + size > found.start + found.map.size:
+            raise too_short(self._path, found.start + found.map.size)
+        start = offset - found.start
+        data, count, parts = found.parts(start, start + size)
+        return ExpandedStream(self._stored(data, count), parts)
+
+    def _stored(self, offset: int, size: int) -> Stream:
         """A range of the tar, from the file, the cache or a pass."""
         if not self._framing:
             return self._range(offset, size)

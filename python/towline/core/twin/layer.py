@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import final
 
 from towline.core.compression import FORMATS, detect
+from towline.core.twin.drive import walk
 from towline.core.twin.frames import Frames
 from towline.core.twin.limits import Limits
 from towline.core.twin.streams import (
@@ -20,7 +21,7 @@ from towline.core.twin.streams import (
     io_error,
     open_regular,
 )
-from towline.core.twin.walk import TarWalk, walk
+from towline.core.twin.walk import TarWalk
 
 __all__ = ["LayerFacts", "follow", "layer_pass"]
 
@@ -63,7 +64,7 @@ def layer_pass(path: str, *, limits: Limits | None = None, stop: Stop | None = N
         raw = Tee(FileRange(fd, path, stop=stop), digest.update)
         plain: Stream = raw if form is None else Frames(raw, form, limits.max_frames, stop)
         tar = Tee(LimitedStream(plain, limits.ceiling(stored if form else None)), diff_id.update)
-        walker = TarWalk(limits, keep=False)
+        walker = TarWalk(limits)
         _, failure = walk(tar, walker)
         if failure is not None:
             raise failure
@@ -88,7 +89,7 @@ def follow(stored: Stream, size: int, limits: Limits, stop: Stop) -> str:
         plain = Frames(stored, form, limits.max_frames, stop)
     diff_id = hashlib.sha256()
     tar = Tee(LimitedStream(plain, limits.ceiling(size if form else None)), diff_id.update)
-    _, failure = walk(tar, TarWalk(limits, keep=False))
+    _, failure = walk(tar, TarWalk(limits))
     if failure is not None:
         raise failure
     return f"sha256:{diff_id.hexdigest()}"

@@ -1,7 +1,7 @@
 """Strict parsing of tar headers, which are blocks of 512 bytes.
 
-Supports the old format, ustar, GNU long names and sparse members, and the pax records ``path``,
-``linkpath`` and ``size``. Global pax headers are skipped.
+Supports the old format, ustar, GNU long names, sparse files, and the pax records ``path``,
+``linkpath``, ``size`` and those of sparse files. Global pax headers are skipped.
 """
 
 from __future__ import annotations
@@ -30,6 +30,10 @@ ZEROS = bytes(BLOCK)
 LARGEST_EXTENSION = 1 << 20
 LARGEST_OFFSET = (1 << 63) - 1
 
+SPARSE_RECORDS = frozenset(
+    b"GNU.sparse." + key for key in (b"name", b"major", b"minor", b"size", b"realsize", b"map")
+)
+
 # Links, devices, directories and fifos have no data, even if their size field is not zero.
 WITHOUT_DATA = frozenset("123456")
 
@@ -43,8 +47,9 @@ class Member:
         name, linkname: as stored, with extensions applied.
         type: the type flag; NUL of the old format becomes ``0``, or ``5`` if the name ends in a
             slash.
-        size: the size of the data, in bytes.
-        offset: the offset of the data in the decompressed tar.
+        size: the size of the data, in bytes; that of a sparse file includes its holes.
+        offset: the offset of the data in the decompressed tar; that of a sparse file is after the
+            end of any tar, where its content can be read with the holes filled.
         header: the offset of the first header block, extensions included.
     """
 
@@ -99,7 +104,7 @@ def pax_records(data: bytes) -> dict[str, bytes] | None:
     A record is ``LENGTH KEY=VALUE`` and a newline; LENGTH is the length of the whole record.
     """
     records: dict[str, bytes] = {}
-    start = 0
+    start, after_offset = 0, False
     while start < len(data):
         length, space, _ = data[start : start + 20].partition(b" ")
         size = decimal(length)
@@ -113,4 +118,12 @@ def pax_records(data: bytes) -> dict[str, bytes] | None:
             if b"\0" in value:
                 return None
             records[key.decode()] = value
+        elif key in SPARSE_RECORDS:
+            records[key.decode()] = value
+        elif key in (b"GNU.sparse.offset", b"GNU.sparse.numbytes"):
+            # Format 0.0 repeats these two, which are joined to the map of format 0.1.
+            in_order = (key == b"GNU.sparse.numbytes") == after_offset
+            after_offset = not after_offset
+            joined = [records["GNU.sparse.map"]] if "GNU.sparse.map" in records else []
+            records["GNU.sparse.map"] = b",".join([*joined, value if in_order else b"?"])
     return records

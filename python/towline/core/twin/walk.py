@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import final
 
 from towline.core.failure import CoreError
-from towline.core.twin.limits import Limits
-from towline.core.twin.streams import LimitedStream, Stream, drain
+from towline.core.twin.limits import Limits, SizeLimit
+from towline.core.twin.sparse import (
+    FIRST_EXPANDED,
+    SEGMENT_COST,
+    MapError,
+    SparseFiles,
+    SparseMap,
+    map_in_header,
+    map_in_records,
+    map_is_before_data,
+)
 from towline.core.twin.tar import (
     BLOCK,
     LARGEST_EXTENSION,
@@ -21,7 +31,7 @@ from towline.core.twin.tar import (
     pax_records,
 )
 
-__all__ = ["TarWalk", "finish", "walk"]
+__all__ = ["TarWalk"]
 
 # Added to the names of each member of an index, for the memory of its entry.
 MEMBER_COST = 256
@@ -35,9 +45,15 @@ class TarWalk:
     with or without one zero block.
     """
 
-    def __init__(self, limits: Limits, *, keep: bool = True) -> None:
+    def __init__(self, limits: Limits, max_expanded: SizeLimit | None = None) -> None:
+        """Count the members; with a limit of the size of all sparse files, keep them."""
         self.limits = limits
-        self.keep = keep  # else the members are only counted
+        self.max_expanded = max_expanded or limits.ceiling(None)
+        self.keep = max_expanded is not None
+        self.sparse = SparseFiles()
+        self.expanded = 0  # the size of all sparse files with their holes
+        self.map: SparseMap | None = None  # of the member, if it is sparse and kept
+        self.map_at = 0  # header block of that member
         self.members: list[Member] = []
         self.count = 0
         self.cost = 0  # what the kept members count together
@@ -64,6 +80,8 @@ class TarWalk:
         """The size of the file whose data starts with the next byte; else 0."""
         member = self.member
         if member is None or member.type not in "07" or self.state != "data":
+            return 0
+        if member.offset >= FIRST_EXPANDED:
             return 0
         return member.size if self.left == member.size else 0
 
@@ -133,6 +151,8 @@ class TarWalk:
             self._header(block)
         elif self.state == "sparse":
             self._sparse(block)
+        elif self.state == "map":
+            self._map_block(block)
         else:
             self._extended(block)
 
@@ -200,6 +220,7 @@ class TarWalk:
         first = at if self.first is None else self.first
         name, link = header_names(block)
         name, link = self.pax.get("path") or name, self.pax.get("linkpath") or link
+        name = self.pax.get("GNU.sparse.name") or name
         name, link = self.long_name or name, self.long_link or link
         if self.pax.get("size"):
             stated = decimal(self.pax["size"])
@@ -225,13 +246,10 @@ class TarWalk:
                 f"a path longer than {self.limits.max_path} bytes, at byte {at}",
             )
         self._charge(len(name) + len(link) + MEMBER_COST, first)
-        self.pax, self.long_name, self.long_link = {}, None, None
+        records, self.pax, self.long_name, self.long_link = self.pax, {}, None, None
         self.first = first
         self.member = Member(name, link, kind, size, self.position, first)
-        if kind == "S" and block[482]:
-            self.state, self.want = "sparse", BLOCK
-        else:
-            self._member_data()
+        self._open_map(block, kind, records, at)
 
     def _charge(self, cost: int, first: int) -> None:
         """Count bytes that the index is about to keep for the member with this first header."""
@@ -242,23 +260,97 @@ class TarWalk:
             raise CoreError(
                 "limit_index",
                 first,
-                f"the names of the members need more than the {self.limits.max_index} bytes"
+                f"the index of the members needs more than the {self.limits.max_index} bytes"
                 " allowed",
             )
 
+    def _open_map(self, block: bytes, kind: str, records: dict[str, bytes], at: int) -> None:
+        """Begin the map of a sparse file, or the data of another member."""
+        before_data = map_is_before_data(records)
+        sparse = kind == "S" or (kind in "07" and (before_data or "GNU.sparse.map" in records))
+        if self.keep and sparse:
+            self.map_at = at
+            try:
+                self.map = map_in_header(block) if kind == "S" else map_in_records(records)
+            except MapError:
+                raise self._damaged_map() from None
+            self._charge_segments(0)
+            if kind != "S" and before_data:
+                self._await_map_block()
+                return
+        if kind == "S" and block[482]:
+            self.state, self.want = "sparse", BLOCK
+        else:
+            self._member_data()
+
     def _sparse(self, block: bytes) -> None:
-        """Read a further map of a GNU sparse member; the data begins after the last map."""
+        """Read a further map of the old format; the data begins after the last one."""
+        if self.map is not None:
+            before = len(self.map.segments)
+            try:
+                self.map.read_fields(block[:504])
+            except MapError:
+                raise self._damaged_map() from None
+            self._charge_segments(before)
+        if not block[504]:
+            self._member_data()
+
+    def _map_block(self, block: bytes) -> None:
+        """Read a block of the map before the data."""
+        assert self.map is not None
+        before = len(self.map.segments)
+        try:
+            ended = self.map.read_block(block)
+        except MapError:
+            raise self._damaged_map() from None
+        self._charge_segments(before)
+        if ended:
+            self._member_data()
+        else:
+            self._await_map_block()
+
+    def _await_map_block(self) -> None:
         assert self.member is not None
-        if block[504]:
-            return
-        old = self.member
-        self.member = Member(old.name, old.linkname, old.type, old.size, self.position, old.header)
-        self._check_extent(old.size, self.position - BLOCK)
-        self._member_data()
+        if self.member.size < BLOCK:
+            raise self._damaged_map()
+        self.member = replace(self.member, size=self.member.size - BLOCK)
+        self.state, self.want = "map", BLOCK
 
     def _member_data(self) -> None:
         assert self.member is not None
-        self._open_data(self.member.size)
+        stored = self.member.size
+        self.member = replace(self.member, offset=self.position)
+        if self.map is not None:
+            found, self.map = self.map, None
+            if found.stored != stored:
+                raise self._damaged_map()
+            offset = self._add_sparse(found)
+            self.member = replace(self.member, offset=offset, size=found.size)
+        self._check_extent(stored, self.position - BLOCK)
+        self._open_data(stored)
+
+    def _add_sparse(self, found: SparseMap) -> int:
+        """Add a sparse file whose data begins here; return the offset of its content."""
+        limit = self.max_expanded
+        self.expanded += found.size
+        if self.expanded > limit.size:
+            raise CoreError(
+                limit.code, limit.size, f"sparse files of more than the {limit.size} bytes allowed"
+            )
+        offset = self.sparse.add(self.position, found)
+        if offset is None:
+            raise self._damaged_map()
+        return offset
+
+    def _charge_segments(self, before: int) -> None:
+        assert self.map is not None
+        assert self.first is not None
+        self._charge(SEGMENT_COST * (len(self.map.segments) - before), self.first)
+
+    def _damaged_map(self) -> CoreError:
+        return CoreError(
+            "corrupt", self.map_at, f"the map of the sparse file at byte {self.map_at} is damaged"
+        )
 
     def _open_data(self, size: int) -> None:
         self.state, self.left, self.want = "data", size, size
@@ -277,44 +369,3 @@ class TarWalk:
         self.state, self.left = "padding", -size % BLOCK
         if not self.left:
             self._await_header()
-
-
-def walk(stream: Stream, walker: TarWalk) -> tuple[bool, CoreError | None]:
-    """Walk a tar to the end of its stream; return whether the stream failed, and the error.
-
-    An error of the stream has precedence over an error of the tar in it.
-    """
-    found: CoreError | None = None
-    try:
-        while piece := stream.next_slice():
-            found = _fed(walker, piece)
-            if isinstance(stream, LimitedStream) and found is None and walker.skippable:
-                walker.skip(stream.skip(walker.skippable))
-            if found is not None:
-                break
-        else:
-            found = finish(walker)
-        if found is not None and not found.code.startswith("limit"):
-            if isinstance(stream, LimitedStream):
-                stream.skip(1 << 62)
-            drain(stream)
-    except CoreError as failure:
-        return True, failure
-    return False, found
-
-
-def _fed(walker: TarWalk, piece: bytes) -> CoreError | None:
-    try:
-        walker.feed(piece)
-    except CoreError as failure:
-        return failure
-    return None
-
-
-def finish(walker: TarWalk) -> CoreError | None:
-    """End a walk; return the error if the tar is not complete."""
-    try:
-        walker.finish()
-    except CoreError as failure:
-        return failure
-    return None

@@ -20,11 +20,16 @@ impl Stop {
         self.0.store(true, Ordering::Release);
     }
 
+    /// Return whether the flag is set.
+    pub fn was_set(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
     /// Return whether the flag is set or this thread is interrupted.
     ///
     /// The caller must not hold a lock, because a signal handler can run in this call.
     pub(crate) fn is_set(&self) -> bool {
-        self.0.load(Ordering::Acquire) || interrupted()
+        self.was_set() || interrupted()
     }
 
     /// Fail with [`Code::Cancelled`] at `offset` if the flag is set.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import closing
 from typing import TYPE_CHECKING, cast
@@ -75,7 +76,13 @@ class DiskFacts:
 
     def open_file(self, path: str) -> None:
         """Require that the file can be opened for reading; PathError if not."""
+        from towline.source.files import is_stream
+
         with path_errors("open", path):
+            if is_stream(path):  # closing a pipe would end its writer
+                if not os.access(path, os.R_OK):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+                return
             os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
 
     def image_id(self, prefix: str) -> str | None:
@@ -169,5 +176,7 @@ def _resolved(path: str) -> str:
     try:
         return os.path.realpath(absolute, strict=True)
     except OSError as error:
+        if os.path.exists(absolute):  # a link of /proc to a pipe, whose target is no path
+            return absolute
         failed = absolute if error.filename is None else os.fsdecode(error.filename)
         raise PathError.of("lstat", failed, error) from None

@@ -12,6 +12,8 @@ import errno
 import os
 import posixpath
 import stat
+from contextlib import ExitStack
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from towline.core import TRANSIENT, Archive, CoreError, Member, Stop
@@ -24,7 +26,7 @@ from towline.errors import (
     path_errors,
     step,
 )
-from towline.source.files import raise_writer_error
+from towline.source.files import is_stream, raise_writer_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +42,9 @@ _KEPT = 8 << 20  # bytes of a compressed archive that are kept in memory
 _LINKS = 40  # as many as Linux follows
 _PATH_MAX = 4096  # bytes; and no longer path than Linux opens
 
-_FILE = ("0", "7")
+_UNCHECKED = 4096  # members between two checks of the stop
+
+_FILE = ("0", "7", "S")  # S: a sparse file in the old format of GNU tar
 _HARD_LINK = "1"
 _SYMLINK = "2"
 
@@ -64,7 +68,7 @@ class ArchiveMembers:
         """Open and index an archive.
 
         Args:
-            path: the archive.
+            path: the archive; a pipe or ``-``, the standard input, is copied first (ARCH-023).
             formats: the compressions to detect, of the archive and of its members.
             sizes: also determine the decompressed size of compressed members.
             stop: cancels all operations.
@@ -74,30 +78,25 @@ class ArchiveMembers:
             SourceError: ``archive.compression``, ``archive.unreadable``.
             LimitExceededError: ``limit.archive``.
         """
-        _check_file(path)
         self.path = path
         self._formats = formats
+        self._stop = stop
         self._measured: dict[int, int] = {}
         self._cache: dict[str, Any] = {}
         self.framing: tuple[str, ...] = ()
-        try:
-            self._archive = Archive(path, formats=formats, rounds=_ROUNDS, stop=stop)
-            self.framing = self._archive.framing
-            members, failure = self._archive.index(keep=_KEPT, sizes=sizes)
-        except CoreError as error:
-            raise self._damage_error(error, self.framing or self._outermost()) from None
+        with ExitStack() as resources:
+            try:
+                opened = self._seekable(resources)
+                self._archive = Archive(opened, formats=formats, rounds=_ROUNDS, stop=stop)
+                self.framing = self._archive.framing
+                members, failure = self._archive.index(keep=_KEPT, sizes=sizes)
+            except CoreError as error:
+                raise self._damage_error(error, self.framing) from None
         if failure is not None and _is_fatal(failure, self.framing):
             self._archive.close()
             raise self._damage_error(failure, self.framing)
         self._failure = failure
         self.members = members
-        self._by_name: dict[bytes, Member] = {}
-        self._by_path: dict[bytes, Member] = {}
-        self._last_by_path: dict[bytes, Member] = {}
-        for member in members:
-            self._by_name.setdefault(member.name, member)
-            self._by_path.setdefault(_clean(member.name), member)
-            self._last_by_path[_clean(member.name)] = member
 
     def __repr__(self) -> str:
         return f"ArchiveMembers({self.path!r})"
@@ -289,10 +288,40 @@ class ArchiveMembers:
             return SourceError("archive.compression", format=framing[0], **facts)
         return SourceError("archive.damaged", **facts)
 
-    def _outermost(self) -> tuple[str, ...]:
-        with path_errors("read", self.path), open(self.path, "rb") as file:
-            found = detect(lambda count: os.pread(file.fileno(), count, 0), self._formats)
-        return () if found is None else (found,)
+    def _seekable(self, resources: ExitStack) -> str:
+        """The path of the archive, or of a temporary copy if it can be read only once."""
+        if not is_stream(self.path):
+            _check_file(self.path)
+            return self.path
+        from towline.source.spool import path_of, spooled
+
+        # The archive opens the copy again, which exists as long as it is open.
+        return path_of(resources.enter_context(spooled(self.path, self._stop)))
+
+    @cached_property
+    def _by_name(self) -> dict[bytes, Member]:
+        return self._members_by(lambda name: name)
+
+    @cached_property
+    def _by_path(self) -> dict[bytes, Member]:
+        return self._members_by(_clean)
+
+    @cached_property
+    def _last_by_path(self) -> dict[bytes, Member]:
+        return self._members_by(_clean, last=True)
+
+    def _members_by(
+        self, key: Callable[[bytes], bytes], *, last: bool = False
+    ) -> dict[bytes, Member]:
+        """The first or the last member with each key, which is made of its name."""
+        found: dict[bytes, Member] = {}
+        for at, member in enumerate(self.members):
+            if at % _UNCHECKED == 0 and self._stop is not None and self._stop.is_set:
+                raise self._damage_error(CoreError("cancelled", 0, "stopped"), ())
+            name = key(member.name)
+            if last or name not in found:
+                found[name] = member
+        return found
 
 
 def _check_file(path: str) -> None:

@@ -6,6 +6,8 @@ import os
 import threading
 from typing import TYPE_CHECKING, Self
 
+from towline.source.files import is_stream
+
 if TYPE_CHECKING:
     from towline.core import ByteWriter, Member, Stop
     from towline.source.archive import ArchiveMembers
@@ -106,6 +108,8 @@ class MemberBlob:
 
 
 def _signature(path: str) -> tuple[int, ...]:
+    if is_stream(path):
+        return ()  # it is read only once
     try:
         status = os.stat(path)
     except (OSError, ValueError):

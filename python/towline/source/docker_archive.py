@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["ArchiveItem", "DockerArchiveSource", "open_source", "read_items"]
 
 _MANIFEST = "manifest.json"
+_LAYERS_MAX = 10_000  # of one image
 _PAIRS_MAX = 10_000  # images and names in one archive; each becomes a pair
 
 
@@ -160,7 +161,7 @@ class DockerArchiveSource:
 
     def in_order(self, wanted: Sequence[Descriptor]) -> Sequence[Descriptor]:
         """The order of the archive, so that one pass delivers all of them."""
-        return sorted(wanted, key=lambda descriptor: self._member(descriptor).offset)
+        return sorted(wanted, key=lambda descriptor: self._member(descriptor).header)
 
     def open_blob(self, descriptor: Descriptor, offset: int = 0) -> MemberBlob:
         """A layer, decompressed if it is compressed in the archive (ARCH-022).
@@ -263,7 +264,7 @@ def _read_contents(
     if missing:
         raise SourceError("archive.layers_missing", path=members.path, members=missing)
     present = [(diff_id, member) for diff_id, member in found.items() if member is not None]
-    present.sort(key=lambda pair: pair[1].offset)  # so that measuring takes one pass
+    present.sort(key=lambda pair: pair[1].header)  # so that measuring takes one pass
     sizes = {diff_id: _size(members, member) for diff_id, member in present}
     return _Contents(config, diff_ids, layers, sizes)
 
@@ -286,6 +287,9 @@ def _rootfs(raw: object) -> Struct | None:
 
 def _layers(members: ArchiveMembers, item: ArchiveItem, diff_ids: Sequence[str]) -> dict[str, str]:
     """The names of the layers' members by diff ID, in the order of the image."""
+    if len(diff_ids) > _LAYERS_MAX:
+        detail = f"an image has more than {_LAYERS_MAX} layers"
+        raise LimitExceededError("limit.archive", path=members.path, detail=detail)
     if len(item.layers) != len(diff_ids):
         raise SourceError(
             "archive.layer_count",

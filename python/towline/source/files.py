@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from towline.core import ByteWriter
 
 __all__ = [
+    "STDIN",
     "FileBlob",
+    "is_stream",
     "joined",
     "open_file",
     "raise_writer_error",
     "read_document",
 ]
+
+STDIN = "-"  # the path of the standard input
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # opening a FIFO must not block
 
@@ -29,6 +33,17 @@ def joined(folder: str, name: str) -> str:
     """The normalized path of a file in a folder."""
     path = posixpath.normpath(f"{folder}/{name}" if folder else name)
     return path[1:] if path.startswith("//") else path
+
+
+def is_stream(path: str) -> bool:
+    """Whether a path is that of a pipe, a socket or the standard input, which is read only once."""
+    if path == STDIN:
+        return True
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return False  # opening it raises the error
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
 def open_file(path: str) -> int:

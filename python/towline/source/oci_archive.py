@@ -55,7 +55,7 @@ class ArchiveFiles:
     def position(self, name: str) -> int:
         """The offset in the archive; missing members come last."""
         member = self.members.resolved(name, last=True)
-        return 1 << 63 if member is None else member.offset
+        return 1 << 63 if member is None else member.header
 
     def close(self) -> None:
         """Close the archive, unless others use it; idempotent."""

@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from towline.core import CoreError, Stop, layer_pass
-from towline.errors import SourceError, path_errors
+from towline.errors import SourceError
 from towline.frozen import frozen
 from towline.image.manifest import OCI_CONFIG, OCI_MANIFEST, RawManifest
 from towline.image.platform import Platform, host_platform
 from towline.name.digest import Digest, sha256_of
 from towline.source.checks import check_config
-from towline.source.files import FileBlob, open_file
+from towline.source.files import FileBlob, is_stream, open_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TarballSource", "open_source"]
 
-_STDIN = "-"
 _LATEST = 253_402_300_799  # the last second of the year 9999
 _LAYER = "application/vnd.oci.image.layer.v1.tar"
 _LAYER_TYPES = {"none": _LAYER, "gzip": f"{_LAYER}+gzip", "zstd": f"{_LAYER}+zstd"}
@@ -126,7 +124,7 @@ class TarballSource:
 
 
 def _read_layer(name: str, resources: ExitStack, stop: Stop | None) -> _Layer:
-    path = _save_stdin(resources) if name == _STDIN else name
+    path = _saved(name, resources, stop) if is_stream(name) else name
     fd = open_file(path)
     modified = os.fstat(fd).st_mtime
     os.close(fd)
@@ -146,17 +144,16 @@ def _read_layer(name: str, resources: ExitStack, stop: Stop | None) -> _Layer:
     return _Layer(name, path, media_type, found.digest, found.size, found.diff_id, modified)
 
 
-def _save_stdin(resources: ExitStack) -> str:
-    # It can be read only once, but its digest must be known before its bytes are delivered.
-    import shutil  # both are slow to import and rarely needed
-    import tempfile
+def _saved(name: str, resources: ExitStack, stop: Stop | None) -> str:
+    """The path of a copy of a stream, since its digest must be known before it is delivered."""
+    from towline.source.spool import path_of, spooled
 
-    with path_errors("read", _STDIN):
-        folder = resources.enter_context(tempfile.TemporaryDirectory(prefix="towline-"))
-        path = f"{folder}/stdin"
-        with open(path, "wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file)
-    return path
+    try:
+        return path_of(resources.enter_context(spooled(name, stop)))
+    except CoreError as error:
+        raise SourceError(
+            "core.file", path=name, reason=error.code, offset=error.offset, detail=error.detail
+        ) from None
 
 
 def _make_config(layers: Sequence[_Layer], platform: Platform) -> bytes:

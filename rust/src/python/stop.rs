@@ -19,6 +19,12 @@ impl Stop {
     fn set(&self) {
         self.0.set();
     }
+
+    /// Whether it was set.
+    #[getter]
+    fn is_set(&self) -> bool {
+        self.0.was_set()
+    }
 }
 
 /// Return the flag, or a new one that is never set.

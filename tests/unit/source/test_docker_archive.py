@@ -28,6 +28,7 @@ from tests.support.archives import (
 )
 from tests.support.docker_archives import BOTH, IMAGE, A, B, fault, listed, source_of
 from tests.support.images import RealImages
+from tests.support.twin_strategies import SPARSE_FORMS, sparse_entry
 from towline.errors import SourceError
 from towline.image.descriptor import Descriptor
 from towline.image.manifest import DOCKER_SCHEMA2, parse_manifest
@@ -360,3 +361,24 @@ def test_pax_names_are_read(tmp_path: Path) -> None:
             archive.addfile(member, io.BytesIO(data))
     with source_of(buffer.getvalue(), tmp_path) as source:
         assert layers_of(source, tmp_path) == [A]
+
+
+@pytest.mark.clause("CORE-013")
+@BOTH
+@pytest.mark.parametrize("form", SPARSE_FORMS)
+def test_sparse_members(tmp_path: Path, rules: Rules, form: str) -> None:
+    """An archive repacked with `tar -S` has the same manifest and layers."""
+    entries = docker_archive((["x:1"], [A, B]))
+    with source_of(tar(entries), tmp_path, rules) as source:
+        raw = source.manifest()
+
+    def sparse(name: str, data: bytes) -> bytes:
+        pieces = [(at, data[at : at + 64]) for at in range(0, len(data), 64)]
+        segments = [(at, piece) for at, piece in pieces if piece.strip(b"\0")]
+        return sparse_entry(form, len(data), segments, name=name.encode())
+
+    packed = b"".join(sparse(str(name), bytes(data)) for name, data in entries[::-1])
+    for outer in (bytes, gzip.compress):
+        with source_of(outer(packed + bytes(1024)), tmp_path, rules) as source:
+            assert source.manifest() == raw
+            assert layers_of(source, tmp_path) == [A, B]

@@ -41,6 +41,11 @@ class Stop:
         """Stop: running operations end soon, with ``cancelled``."""
         self._set = True
 
+    @property
+    def is_set(self) -> bool:
+        """Whether it was set."""
+        return self._set
+
     def check(self, offset: int) -> None:
         """Raise ``cancelled`` at `offset` if it was set."""
         if self._set:

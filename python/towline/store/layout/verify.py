@@ -93,6 +93,7 @@ class _Check:
         )
 
     def image(self, record: Record) -> None:
+        self.cancel.raise_if_cancelled()
         for manifest in record.manifests:
             for digest in (*manifest.documents(), *manifest.empty):
                 self.blob(record, digest)
@@ -192,18 +193,19 @@ def _unreadable(digest: Digest, path: str, error: CoreError) -> StoreError:
 
 def _index_and_lookup_faults(records: RecordStore, cancel: CancelToken) -> Sequence[TowlineError]:
     """The errors in lookup files and index.json."""
-    faults = (*_lookup_faults(records), *_index_faults(records))
+    faults = (*_lookup_faults(records, cancel), *_index_faults(records))
     if not faults:
         return ()
     try:
         with records.locked(cancel):  # a change may have been in progress
-            return (*_lookup_faults(records), *_index_faults(records))
+            return (*_lookup_faults(records, cancel), *_index_faults(records))
     except PathError:  # a read-only store, which has no changes in progress
         return faults
 
 
-def _lookup_faults(records: RecordStore) -> Iterator[TowlineError]:
+def _lookup_faults(records: RecordStore, cancel: CancelToken) -> Iterator[TowlineError]:
     for record in records.reader.all()[0]:
+        cancel.raise_if_cancelled()
         for key in record.lookup_keys():
             if record.id not in (name_index.ids(records.paths, key) or ()):
                 yield StoreError("store.lookup_wrong", key=key, id=record.id)

@@ -24,7 +24,7 @@ from towline.source import archive
 from towline.source.archive import ArchiveMembers
 from towline.source.spool import spooled
 
-pytestmark = pytest.mark.clause("ARCH-023")
+pytestmark = pytest.mark.clause("ARCH-024")
 
 LAYER = tar([("name", bytes(300_000))])
 BLOBS, IMAGE = oci_image(LAYER)

@@ -68,7 +68,7 @@ class ArchiveMembers:
         """Open and index an archive.
 
         Args:
-            path: the archive; a pipe or ``-``, the standard input, is copied first (ARCH-023).
+            path: the archive; a pipe or ``-``, the standard input, is copied first (ARCH-024).
             formats: the compressions to detect, of the archive and of its members.
             sizes: also determine the decompressed size of compressed members.
             stop: cancels all operations.

@@ -1,7 +1,7 @@
 """Copies what can be read only once, a pipe or the standard input, to a temporary file.
 
 Archives are read in several places, and the digest of a layer is needed before its bytes.
-(ARCH-023)
+(ARCH-024)
 """
 
 from __future__ import annotations

@@ -16,6 +16,8 @@ from towline.transport import ImageReference, docker, image_name, parse_image_na
 from towline.transport.containers_storage import StoreReference, parse_store_reference
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from towline.rules.names import NameRules
     from towline.transport.docker_archive import DockerArchiveReference
     from towline.transport.facts import ConfigEntry, Facts
@@ -290,28 +292,36 @@ def _counted_goal(source: DockerArchiveReference, facts: Facts) -> PullGoal:
 
 def _oci_archive_goal(source: OciReference, facts: Facts) -> PullGoal:
     with step("loading-layout-name", source=image_name(source)):
-        name = facts.layout_name(source.path, source.image, archive=True)
-    if name:
-        return _single(source, name, facts, _BY_ARCHIVE)
+        names = facts.layout_names(source.path, source.image, archive=True)
+    if names:
+        return _named_by_layout(source, names, facts)
     with step("hashing-unnamed"):
         image_id = facts.config_hex(source)
     return _single(source, f"@{image_id}", facts)  # GOAL-015
 
 
+def _named_by_layout(source: OciReference, names: Sequence[str], facts: Facts) -> PullGoal:
+    pairs = tuple(pull_ref_pair(source, name, facts) for name in names)
+    return PullGoal(pairs, _BY_ARCHIVE, pull_all_pairs=len(pairs) > 1)  # GOAL-023
+
+
 def _goal_named_by_path(source: OciReference | TarballReference, facts: Facts) -> PullGoal:
     from towline.transport.oci import OciReference
 
-    tag = ""
+    words: Sequence[str] = ()
     if isinstance(source, OciReference):
-        name = facts.layout_name(source.path, source.image, archive=False)
-        if ":" in name or "/" in name:
-            return _single(source, name, facts, _BY_ARCHIVE)
-        # A single word, mostly "latest", is a tag: other layouts have the same.
-        path, tag = source.path, f":{name}" if name else ""
+        words = facts.layout_names(source.path, source.image, archive=False)
+        if full := [name for name in words if ":" in name or "/" in name]:
+            return _named_by_layout(source, full, facts)
+        path = source.path
     else:
         path = source.files[0]
+    local = f"{LOCAL_REGISTRY}/{path.lstrip('/')}"
+    # A single word, mostly "latest", is a tag: other layouts have the same.
+    destinations = [f"{local}:{word}" for word in words] or [local]
     try:
-        return _single(source, f"{LOCAL_REGISTRY}/{path.lstrip('/')}{tag}", facts)
+        pairs = tuple(pull_ref_pair(source, each, facts) for each in destinations)
+        return PullGoal(pairs, _BY_TRANSPORT, pull_all_pairs=len(pairs) > 1)
     except TowlineError:
         # GOAL-021: an image whose path cannot be a name is stored without a name
         return _single(source, f"@{facts.config_hex(source)}", facts)

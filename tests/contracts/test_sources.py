@@ -144,7 +144,7 @@ def test_what_only_some_sources_can_do(real_images: RealImages, form: str) -> No
             assert [each.index for each in listed] == list(range(len(listed)))
             assert (NAME in listed[0].names) == (form != "docker_archive_unnamed")
         if isinstance(source, NamesImage) and image.name:
-            assert source.annotated_name() == image.name
+            assert source.annotated_names() == ((image.name,) if image.name else ())
         if isinstance(source, Announcing):
             announced = source.announcement()
             assert announced is not None

@@ -146,10 +146,10 @@ def test_an_index_chooses_one_image_of_an_archive(archive: list[list[str]], inde
         ("docker://x", []),
         ("x", ["alias x", "search_registries"]),
         ("dir:/a/b", ["resolve_path /a/b"]),
-        ("oci:l:name", ["resolve_path l", "layout_name l:name"]),
+        ("oci:l:name", ["resolve_path l", "layout_names l:name"]),
         (
             "oci-archive:a.tar",
-            ["resolve_path a.tar", "layout_name a.tar:", "config_hex oci-archive:a.tar:"],
+            ["resolve_path a.tar", "layout_names a.tar:", "config_hex oci-archive:a.tar:"],
         ),
         ("docker-archive:a.tar", ["archive_images a.tar", "config_hex docker-archive:a.tar"]),
         ("tarball:a:b", ["open_file a", "open_file b"]),

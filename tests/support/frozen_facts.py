@@ -65,9 +65,10 @@ class FrozenFacts:
             for index, names in enumerate(self.archives.get(path, ()))
         )
 
-    def layout_name(self, path: str, image: str, *, archive: bool) -> str:
-        self.questions.append(f"layout_name {path}:{image}")
-        return str(_value_or_raise(self.layouts.get(path, image)))
+    def layout_names(self, path: str, image: str, *, archive: bool) -> tuple[str, ...]:
+        self.questions.append(f"layout_names {path}:{image}")
+        names = str(_value_or_raise(self.layouts.get(path, image)))
+        return tuple(names.split())
 
     def config_hex(self, source: object) -> str:
         name = image_name(cast(ImageReference, source))

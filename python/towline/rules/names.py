@@ -19,6 +19,8 @@ class NameRules:
         transport_error: for text that is not a valid name either, report the error of the name
             ("lost") or of the transport ("reported") (GOAL-002).
         aliases: a short name may be an alias, and may have to be unambiguous (CONF-043, CONF-046).
+        layout_numbers: ``@N`` selects an image of a layout or an oci-archive by its number
+            (TRANS-036).
         layout_names: name an ``oci:`` or ``tarball:`` source by the whole user string, or by its
             annotation or else its path, with a single word as the tag (GOAL-020).
         scope_wildcards: policy scopes such as ``*.example.com`` match (POLICY-012).
@@ -32,5 +34,6 @@ class NameRules:
     transport_error: Literal["lost", "reported"]
     aliases: bool
     layout_names: Literal["whole-string", "annotation"]
+    layout_numbers: bool
     scope_wildcards: bool
     archive_images: Literal["first", "all"]

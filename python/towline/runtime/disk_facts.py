@@ -130,8 +130,8 @@ class DiskFacts:
             with step("retrieving-manifest"):
                 return source.listed_images()
 
-    def layout_name(self, path: str, image: str, *, archive: bool) -> str:
-        """Return the name of the selected image of an OCI layout or oci-archive, or ``""``.
+    def layout_names(self, path: str, image: str, *, archive: bool) -> tuple[str, ...]:
+        """Return the names of the selected image of an OCI layout or oci-archive.
 
         Raises:
             PathError, SourceError: the image cannot be selected.
@@ -143,7 +143,7 @@ class DiskFacts:
         reference = (OciArchiveReference if archive else OciReference)(path, image, path)
         with closing(self._sources.open_local(reference)) as source:
             assert isinstance(source, NamesImage)
-            return source.annotated_name()
+            return source.annotated_names()
 
     def config_hex(self, source: object) -> str:
         """Return the hex of the config digest of a source's image.

@@ -1,4 +1,4 @@
-"""Choosing and reading an image in an OCI layout, for ``oci:`` and ``oci-archive:``.
+"""Reading an image in an OCI layout, for ``oci:`` and ``oci-archive:``.
 
 Source: the OCI image layout specification.  (LAYOUT-001 to LAYOUT-020)
 """
@@ -7,24 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from towline.errors import SourceError, step
-from towline.frozen import frozen
-from towline.go.go_json import GoJsonError, decode_first, list_of, struct
-from towline.image.descriptor import Descriptor, read_descriptor
-from towline.image.manifest import (
-    DOCKER_LIST,
-    DOCKER_SCHEMA2,
-    OCI_INDEX,
-    OCI_MANIFEST,
-    RawManifest,
-    Typeless,
-    typed,
-)
-from towline.image.oci_layout import CONTAINERD_NAME, REF_NAME
-from towline.source.checks import BlobSize, check_config, check_manifest, check_size
+from towline.errors import step
+from towline.image.descriptor import Descriptor
+from towline.image.manifest import OCI_INDEX, RawManifest, Typeless, typed
+from towline.source.checks import check_config, check_manifest, check_size
+from towline.source.layout_choice import blob_name, choose
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from towline.name.digest import Digest
     from towline.rules.archives import ArchiveRules
@@ -32,11 +22,7 @@ if TYPE_CHECKING:
     from towline.transport import ImageReference
     from towline.transport.oci import OciReference
 
-__all__ = ["INDEX", "Choice", "LayoutFiles", "LayoutSource", "choose", "image_name_in", "names_of"]
-
-INDEX = "index.json"
-
-_IMAGE_TYPES = (OCI_MANIFEST, OCI_INDEX, DOCKER_SCHEMA2, DOCKER_LIST, "")
+__all__ = ["LayoutFiles", "LayoutSource"]
 
 
 class LayoutFiles(Protocol):
@@ -63,87 +49,6 @@ class LayoutFiles(Protocol):
         """Close all files; idempotent."""
 
 
-@frozen
-class Choice:
-    """The image that was chosen in a layout.
-
-    Attributes:
-        descriptor: of its manifest; None if index.json itself is the index of the image.
-        index: the bytes of index.json.
-        name: the image's name in the layout, ``""`` if it has none.
-    """
-
-    descriptor: Descriptor | None
-    index: bytes
-    name: str
-
-
-def choose(files: LayoutFiles, image: str, rules: ArchiveRules) -> Choice:
-    """Choose an image of a layout (LAYOUT-005).
-
-    Args:
-        files: the layout.
-        image: its name, ``""`` for the only image in the layout.
-        rules: which images can be chosen.
-
-    Raises:
-        SourceError: ``layout.index_not_json``, ``layout.choose_image``, ``layout.no_such_image``.
-    """
-    data = files.document(INDEX, "index")
-    try:
-        document = struct(decode_first(data))
-        empty: list[Descriptor] = []
-        entries = document.get("manifests", list_of(read_descriptor, Descriptor("", "", 0)), empty)
-    except GoJsonError as fault:
-        raise SourceError("layout.index_not_json", path=files.origin, reason=str(fault)) from None
-    matching = [entry for entry in entries if not image or image in _names(entry, rules)]
-    if rules.layout_images == "any" and _is_one_image(entries) and len(matching) == len(entries):
-        return Choice(None, data, image_name_in(entries[0].annotations, rules))  # LAYOUT-008
-    if image and not matching:
-        raise SourceError(
-            "layout.no_such_image", path=files.origin, image=image, names=names_of(entries, rules)
-        )
-    if not image and len(entries) != 1:
-        raise SourceError(
-            "layout.choose_image",
-            path=files.origin,
-            count=len(entries),
-            names=names_of(entries, rules),
-        )
-    return Choice(matching[0], data, image_name_in(matching[0].annotations, rules))
-
-
-def image_name_in(annotations: Mapping[str, str], rules: ArchiveRules) -> str:
-    """The image name in the annotations of a descriptor, ``""`` if none (LAYOUT-007)."""
-    if rules.layout_images == "any" and annotations.get(CONTAINERD_NAME):
-        return annotations[CONTAINERD_NAME]
-    return annotations.get(REF_NAME, "")
-
-
-def names_of(entries: Sequence[Descriptor], rules: ArchiveRules) -> list[str]:
-    """The names in a layout, for messages."""
-    return [name for entry in entries if (name := image_name_in(entry.annotations, rules))]
-
-
-def _names(entry: Descriptor, rules: ArchiveRules) -> tuple[str, ...]:
-    """The names by which an entry can be chosen."""
-    if rules.layout_images == "oci":  # LAYOUT-006: only OCI manifests can be chosen by name
-        usable = entry.media_type == OCI_MANIFEST
-        return (entry.annotations.get(REF_NAME, ""),) if usable else ()
-    if entry.media_type not in _IMAGE_TYPES:
-        return ()
-    names = (entry.annotations.get(key, "") for key in (REF_NAME, CONTAINERD_NAME))
-    return tuple(name for name in names if name)
-
-
-def _is_one_image(entries: Sequence[Descriptor]) -> bool:
-    # LAYOUT-008: several manifests with one name, or all without, each for another platform
-    names = {entry.annotations.get(REF_NAME, "") for entry in entries}
-    platforms = {entry.platform for entry in entries}
-    several = len(entries) > 1 and len(names) == 1
-    return several and None not in platforms and len(platforms) == len(entries)
-
-
 class LayoutSource:
     """One image of a layout.  Safe in any number of threads."""
 
@@ -154,12 +59,10 @@ class LayoutSource:
         files: LayoutFiles,
         *,
         typeless: Typeless,
-        blob_size: BlobSize,
     ) -> None:
         """Choose the image; raises as `choose`."""
         self.reference: ImageReference = reference
         self._typeless: Typeless = typeless
-        self._blob_size: BlobSize = blob_size
         self.parallel = files.parallel
         self._files = files
         self._choice = choose(files, reference.image, rules)
@@ -167,9 +70,13 @@ class LayoutSource:
     def __repr__(self) -> str:
         return f"LayoutSource({self.reference.within_transport!r})"
 
-    def annotated_name(self) -> str:
-        """The name of the image in the layout, ``""`` if it has none."""
-        return self._choice.name
+    def annotated_names(self) -> tuple[str, ...]:
+        """The names of the image in the layout."""
+        return self._choice.names
+
+    def listed_manifest(self) -> Descriptor | None:
+        """The chosen entry of index.json; None if index.json is the index of the image."""
+        return self._choice.descriptor
 
     def manifest(self, instance: Digest | None = None) -> RawManifest:
         """The chosen manifest or index, or an instance of the index.
@@ -203,9 +110,7 @@ class LayoutSource:
             PathError, SourceError: the blob is missing.
             VerificationError: ``verify.size``.
         """
-        return check_size(
-            self._files.blob(_blob_name(descriptor), offset), descriptor, self._blob_size
-        )
+        return check_size(self._files.blob(_blob_name(descriptor), offset), descriptor)
 
     def close(self) -> None:
         """Close the files; idempotent."""
@@ -219,7 +124,5 @@ class LayoutSource:
 
 
 def _blob_name(descriptor: Descriptor) -> str:
-    # `digest` raises unless it is valid, so the path stays in the layout.
     with step("reading-descriptor", digest=descriptor.digest_text):
-        digest = descriptor.digest
-    return f"blobs/{digest.algorithm}/{digest.hex}"
+        return blob_name(descriptor)

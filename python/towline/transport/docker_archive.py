@@ -5,12 +5,12 @@ TRANS-020 to TRANS-023.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, ClassVar
 
 from towline.errors import InvalidNameError, step
 from towline.frozen import frozen
 from towline.name.reference import Reference, parse_normalized
+from towline.transport.reference import image_number
 
 if TYPE_CHECKING:
     from towline.rules.names import NameRules
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["NAME", "DockerArchiveReference", "parse", "valid_scope"]
 
 NAME = "docker-archive"
-
-_NUMBER = re.compile(r"[+-]?[0-9]+")
-_LARGEST = (1 << 63) - 1
 
 
 @frozen
@@ -84,10 +81,10 @@ def parse(text: str, facts: Facts, rules: NameRules) -> DockerArchiveReference:
 
 
 def _index(digits: str, text: str) -> int:
-    # the length first: Python converts long numbers slowly and rejects very long ones
-    if len(digits) <= 40 and _NUMBER.fullmatch(digits) and 0 <= int(digits) <= _LARGEST:
-        return int(digits)
-    raise InvalidNameError("transport.docker_archive_index", text=text)
+    number = image_number(digits)
+    if number is None:
+        raise InvalidNameError("transport.docker_archive_index", text=text)
+    return number
 
 
 def valid_scope(scope: str) -> bool:

@@ -86,8 +86,8 @@ class Facts(Protocol):
     def archive_images(self, path: str) -> tuple[ArchiveImage, ...]:
         """The items of a docker-archive's manifest.json."""
 
-    def layout_name(self, path: str, image: str, *, archive: bool) -> str:
-        """The name annotation of an image in a layout or oci-archive, ``""`` if it has none."""
+    def layout_names(self, path: str, image: str, *, archive: bool) -> tuple[str, ...]:
+        """The names in the annotations of an image in a layout or oci-archive."""
 
     def config_hex(self, source: object) -> str:
         """The hex of the config digest of the image that a source reference names."""

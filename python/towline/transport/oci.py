@@ -1,4 +1,4 @@
-"""``oci:path[:image]``: an OCI image layout.
+"""``oci:path[:image]`` and ``oci:path:@N``: an OCI image layout.
 
 TRANS-030 to TRANS-036.
 """
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from towline.errors import InvalidNameError
 from towline.frozen import frozen
 from towline.image.oci_layout import is_layout_name
-from towline.transport.reference import path_namespaces, valid_path_scope
+from towline.transport.reference import image_number, path_namespaces, valid_path_scope
 
 if TYPE_CHECKING:
     from towline.rules.names import NameRules
@@ -23,7 +23,7 @@ NAME = "oci"
 
 @frozen
 class OciReference:
-    """A layout, and the name of the image in it; ``""`` for its only image."""
+    """A layout, and the name of the image in it; ``""`` for its only image, ``@N`` for a number."""
 
     transport: ClassVar[str] = NAME
     path: str
@@ -51,15 +51,20 @@ class OciReference:
         return (*own, *path_namespaces(self.resolved))
 
 
-def split(text: str, facts: Facts) -> tuple[str, str, str]:
+def split(text: str, facts: Facts, rules: NameRules) -> tuple[str, str, str]:
     """Path, image and resolved path of ``path[:image]`` (TRANS-031).
 
     Raises:
-        InvalidNameError: ``transport.oci_image``.
+        InvalidNameError: ``transport.oci_image``, ``transport.oci_index``.
         PathError: the path's parent does not exist.
     """
     path, _, image = text.partition(":")
     resolved = facts.resolve_path(path)
+    if image.startswith("@") and rules.layout_numbers:  # TRANS-036
+        number = image_number(image[1:])
+        if number is None:
+            raise InvalidNameError("transport.oci_index", image=image)
+        return path, f"@{number}", resolved
     if image and not is_layout_name(image):  # TRANS-033
         raise InvalidNameError("transport.oci_image", image=image)
     return path, image, resolved
@@ -67,7 +72,7 @@ def split(text: str, facts: Facts) -> tuple[str, str, str]:
 
 def parse(text: str, facts: Facts, rules: NameRules) -> OciReference:
     """Parse ``path[:image]``; raises as `split`."""
-    return OciReference(*split(text, facts))
+    return OciReference(*split(text, facts, rules))
 
 
 def valid_scope(scope: str) -> bool:

@@ -1,4 +1,4 @@
-"""``oci-archive:path[:image]``: a tar of an OCI image layout.
+"""``oci-archive:path[:image]`` and ``oci-archive:path:@N``: a tar of an OCI image layout.
 
 TRANS-030 to TRANS-036.
 """
@@ -29,7 +29,7 @@ class OciArchiveReference(oci.OciReference):
 
 def parse(text: str, facts: Facts, rules: NameRules) -> OciArchiveReference:
     """Parse ``path[:image]``; raises as `towline.transport.oci.split`."""
-    return OciArchiveReference(*oci.split(text, facts))
+    return OciArchiveReference(*oci.split(text, facts, rules))
 
 
 def valid_scope(scope: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -9,7 +10,17 @@ if TYPE_CHECKING:
     from towline.rules.names import NameRules
     from towline.transport.facts import Facts
 
-__all__ = ["ImageReference", "Transport", "image_name", "path_namespaces", "valid_path_scope"]
+__all__ = [
+    "ImageReference",
+    "Transport",
+    "image_name",
+    "image_number",
+    "path_namespaces",
+    "valid_path_scope",
+]
+
+_NUMBER = re.compile(r"[+-]?[0-9]+")
+_LARGEST = (1 << 63) - 1
 
 
 class ImageReference(Protocol):
@@ -54,6 +65,14 @@ class Transport(Protocol):
 def image_name(reference: ImageReference) -> str:
     """Format a reference as ``transport:rest``."""
     return f"{reference.transport}:{reference.within_transport}"
+
+
+def image_number(digits: str) -> int | None:
+    """The number of an image in an archive or layout, None if the text is not one."""
+    # the length first: Python converts long numbers slowly and rejects very long ones
+    if len(digits) <= 40 and _NUMBER.fullmatch(digits) and 0 <= int(digits) <= _LARGEST:
+        return int(digits)
+    return None
 
 
 def path_namespaces(resolved: str) -> tuple[str, ...]:

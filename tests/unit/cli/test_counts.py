@@ -38,7 +38,7 @@ def test_counted(number: int, noun: str, text: str) -> None:
         ("archive.layer_count", {"path": "x", "in_manifest": 1, "in_config": 2}, "1 layer and"),
         ("manifest.schema1_counts", {"layers": 2, "history": 1}, "2 layers and 1 entry of"),
         ("manifest.schema1_counts", {"layers": 1, "history": 2}, "1 layer and 2 entries of"),
-        ("layout.choose_image", {"path": "x", "count": 1, "names": ["a"]}, "has 1 image;"),
+        ("layout.choose_image", {"path": "x", "count": 1, "entries": []}, "has 1 image"),
         ("registry.wrong_size", {"host": "h", "got": 1, "digest": "d", "want": 2}, "1 byte as"),
     ],
 )

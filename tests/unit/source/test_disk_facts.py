@@ -182,10 +182,10 @@ def test_the_name_in_a_layout(working_directory: Path) -> None:
     write_files(Path("layout"), files)
     Path("layout.tar").write_bytes(tar(list(files.items())))
     for path, archive in (("layout", False), ("layout.tar", True)):
-        assert facts().layout_name(path, "", archive=archive) == "docker.io/library/x:1"
-        assert facts(OLD).layout_name(path, "", archive=archive) == "1"
+        assert facts().layout_names(path, "", archive=archive) == ("docker.io/library/x:1",)
+        assert facts(OLD).layout_names(path, "", archive=archive) == ("1",)
     write_files(Path("unnamed"), layout([image], blobs))
-    assert facts().layout_name("unnamed", "", archive=False) == ""
+    assert facts().layout_names("unnamed", "", archive=False) == ()
 
 
 def test_the_digest_of_the_config(working_directory: Path) -> None:

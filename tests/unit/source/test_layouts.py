@@ -58,7 +58,7 @@ from towline.image.manifest import (
 from towline.image.platform import Platform
 from towline.name.digest import parse_digest, sha256_of
 from towline.rules import Rules
-from towline.source.layout import choose
+from towline.source.layout_choice import choose
 from towline.source.oci import FolderFiles
 from towline.transport.oci import OciReference
 from towline.transport.oci_archive import OciArchiveReference
@@ -100,6 +100,67 @@ CHOICES: dict[str, Case] = {
     "of two with one name the first": (
         [named(IMAGE_A, "x:1"), named(IMAGE_B, "x:1")],
         "x:1",
+        "layout.ambiguous",
+        A,
+    ),
+    "one with two names": (
+        [named(IMAGE_A, "x:1"), named(IMAGE_A, "y:2")],
+        "",
+        A,
+        "layout.choose_image",
+    ),
+    "of one with two names the second": (
+        [named(IMAGE_A, "x:1"), named(IMAGE_A, "y:2"), named(IMAGE_B, "z")],
+        "y:2",
+        A,
+        A,
+    ),
+    "by number": ([named(IMAGE_A, "x:1"), IMAGE_B], "@1", B, "layout.no_such_image"),
+    "by a number that is too large": (
+        [IMAGE_A, IMAGE_B],
+        "@2",
+        "layout.no_such_number",
+        "layout.no_such_image",
+    ),
+    "two tags of containerd": (
+        [
+            {**IMAGE_A, "annotations": {REF_NAME: "1", CONTAINERD_NAME: "docker.io/library/x:1"}},
+            {**IMAGE_B, "annotations": {REF_NAME: "1", CONTAINERD_NAME: "docker.io/library/y:1"}},
+        ],
+        "1",
+        "layout.ambiguous",
+        A,
+    ),
+    "an image and its signature": (
+        [named(IMAGE_A, "x:1"), named(IMAGE_B, "sha256-" + "0" * 64 + ".sig")],
+        "",
+        A,
+        "layout.choose_image",
+    ),
+    "a signature by its name": (
+        [named(IMAGE_A, "x:1"), named(IMAGE_B, "sha256-" + "0" * 64 + ".sig")],
+        "sha256-" + "0" * 64 + ".sig",
+        B,
+        B,
+    ),
+    "as cosign saves it": (
+        [
+            {**IMAGE_A, "annotations": {"kind": "dev.cosignproject.cosign/image"}},
+            {**IMAGE_B, "annotations": {"kind": "dev.cosignproject.cosign/sigs"}},
+        ],
+        "",
+        A,
+        "layout.choose_image",
+    ),
+    "an image and an attestation": (
+        [IMAGE_A, {**IMAGE_B, "platform": {"os": "unknown", "architecture": "unknown"}}],
+        "",
+        A,
+        "layout.choose_image",
+    ),
+    "nothing but attachments": (
+        [{**IMAGE_A, "artifactType": "application/x-sbom"}],
+        "",
         A,
         A,
     ),
@@ -124,7 +185,7 @@ CHOICES: dict[str, Case] = {
 }
 
 
-@pytest.mark.clause("LAYOUT-006", "LAYOUT-007")
+@pytest.mark.clause("LAYOUT-005", "LAYOUT-006", "LAYOUT-007", "LAYOUT-009")
 @pytest.mark.parametrize(("entries", "image", "current", "libpod"), CHOICES.values(), ids=CHOICES)
 @FORMS
 def test_an_image_is_chosen(
@@ -159,7 +220,8 @@ def test_errors_of_choosing_list_the_names(tmp_path: Path) -> None:
     ):
         with pytest.raises(SourceError) as caught, source_of(files, tmp_path, image=image):
             pass
-        assert '"x:1", "y:2"' in str(caught.value)
+        for told in ('@0 "x:1" (', '@1 "y:2" (', IMAGE_A["digest"], IMAGE_B["digest"]):
+            assert told in str(caught.value)
         assert caught.value.render(Rules.LIBPOD_1_3.wording) == libpod
 
 

@@ -262,10 +262,9 @@ def error_entries() -> list[dict[str, Any]]:
     areas = {
         area: kind.__name__ for kind in errors.TowlineError.__subclasses__() for area in kind.areas
     }
-    expressions = {
-        current: _expressions(current, current_configuration, current_registry, current_store),
-        libpod_1_3: _expressions(libpod_1_3, libpod_1_3_configuration, libpod_1_3_registry),
-    }
+    own = _expressions(current, current_configuration, current_registry, current_store)
+    libpod = _expressions(libpod_1_3, libpod_1_3_configuration, libpod_1_3_registry)
+    expressions = {current: own, libpod_1_3: {**own, **libpod}}
     entries = []
     for code in sorted(current.ERRORS.keys() | libpod_1_3.ERRORS.keys()):
         sentences: dict[str, Any] = {}

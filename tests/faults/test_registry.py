@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.support.archives import read_blob
 from tests.support.docker_images import (
     BLOB,
     CONFIG,
@@ -230,16 +232,72 @@ def chunks(*data: bytes) -> Handler:
     return odd
 
 
-@pytest.mark.parametrize(
-    "odd", [reply_with(LAYER + b"x"), reply_with(LAYER[:-1]), reply_with(b""), chunks(LAYER, b"x")]
-)
-def test_a_blob_of_another_size_is_refused(odd: Handler, tmp_path: Path) -> None:
-    """It is longer or shorter than in the manifest, and is not requested again."""
+def until_close(*pieces: bytes) -> Handler:
+    """Send bodies without a length, one for each request; the last one repeatedly."""
+
+    def odd(request: Request, connection: Connection) -> None:
+        connection.head(200, Connection="close")
+        connection.send(pieces[min(request.number, len(pieces) - 1)])
+        connection.shutdown()
+
+    return odd
+
+
+@pytest.mark.clause("REG-027")
+@pytest.mark.parametrize("size", [0, len(LAYER) - 1, len(LAYER) + 1, 1 << 62, -5])
+@pytest.mark.parametrize("odd", [whole, chunks(LAYER), until_close(LAYER)])
+def test_a_blob_of_another_size_than_listed_is_read(
+    odd: Handler, size: int, tmp_path: Path
+) -> None:
+    """The response states where the blob ends, and not the manifest."""
+    with (
+        scripted(Registry({BLOB: odd})) as server,
+        source(server.host) as image,
+        image.open_blob(replace(descriptor(), size=size)) as blob,
+    ):
+        assert read_blob(blob, tmp_path) == LAYER
+
+
+@pytest.mark.clause("REG-027")
+def test_a_body_without_a_length_that_is_too_short_is_continued(tmp_path: Path) -> None:
+    """It may have broken off; it has ended if nothing follows."""
+    odd = until_close(LAYER[:HALF], LAYER)
     with scripted(Registry({BLOB: odd})) as server, source(server.host) as image:
+        assert deliver(image, tmp_path / "whole") == LAYER
+    with scripted(Registry({BLOB: until_close(LAYER[:HALF])})) as server:
+        with source(server.host) as image:
+            assert deliver(image, tmp_path / "half") == LAYER[:HALF]
+        assert server.targets().count(BLOB) == 2
+
+
+@pytest.mark.clause("REG-027")
+@pytest.mark.parametrize("stated", [True, False])
+def test_a_blob_that_is_much_too_large_is_refused(
+    stated: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the first byte, or as soon as too many bytes were received."""
+    monkeypatch.setattr("towline.source.checks._SURPLUS", 1 << 20)
+    sent = 0
+
+    def flood(request: Request, connection: Connection) -> None:
+        nonlocal sent
+        if stated:
+            connection.head(200, Content_Length=str(1 << 40))
+        else:
+            connection.head(200, Transfer_Encoding="chunked")
+        with contextlib.suppress(OSError):
+            while sent < 1 << 28:
+                piece = b"x" * (1 << 16)
+                connection.send(piece if stated else b"10000\r\n%s\r\n" % piece)
+                sent += len(piece)
+
+    with scripted(Registry({BLOB: flood})) as server, source(server.host) as image:
         with pytest.raises(RegistryError) as caught:
             deliver(image, tmp_path / "blob")
         assert caught.value.code == "registry.wrong_size"
-    assert server.targets().count(BLOB) == 1
+    assert sent < 1 << 28
+    written = tmp_path / "blob"
+    assert not written.exists() or written.stat().st_size < 4 << 20
 
 
 def test_libpod_uses_the_size_of_the_response(tmp_path: Path) -> None:

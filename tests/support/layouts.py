@@ -37,14 +37,10 @@ def open_layout(
     reference: OciReference | OciArchiveReference, rules: Rules = Rules.CURRENT
 ) -> LayoutSource:
     """The source of a layout in a folder or an archive, under an edition."""
-    typeless, blob_size = rules.copying.typeless, rules.registry.blob_size
+    typeless = rules.copying.typeless
     if isinstance(reference, OciArchiveReference):
-        return oci_archive.open_source(
-            reference, rules.archives, rules.limits, typeless=typeless, blob_size=blob_size
-        )
-    return oci.open_source(
-        reference, rules.archives, rules.limits, typeless=typeless, blob_size=blob_size
-    )
+        return oci_archive.open_source(reference, rules.archives, rules.limits, typeless=typeless)
+    return oci.open_source(reference, rules.archives, rules.limits, typeless=typeless)
 
 
 @contextmanager

@@ -429,8 +429,8 @@ class _Config:
     def parsed(self, source: object, raw: object) -> None:
         return None
 
-    def config(self, source: object, manifest: object) -> tuple[bytes, _Config]:
-        return b"", self
+    def image_config(self, source: object, manifest: object) -> _Config:
+        return self
 
 
 def _names_in(folder: Path, manifest: str, rules: Rules) -> tuple[str, ...]:

@@ -7,11 +7,13 @@ first layer is fetched, and only `Ingest.publish` makes anything visible.  (PULL
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from towline.copying.layers import LayerFetch
-from towline.errors import PlatformMismatchError, VerificationError, step
-from towline.frozen import frozen
+from towline.errors import PlatformMismatchError, StoreError, TowlineError, VerificationError, step
+from towline.frozen import frozen, replace
+from towline.image.config import ImageConfig, require_config
 from towline.image.instances import runs_on
 from towline.image.manifest import Manifest, RawManifest
 from towline.image.schema1 import Schema1, manifest_digest
@@ -22,9 +24,7 @@ if TYPE_CHECKING:
 
     from towline.cancel import CancelToken
     from towline.copying.reading import Reading
-    from towline.errors import TowlineError
     from towline.goal import PullRefPair
-    from towline.image.config import ImageConfig
     from towline.image.descriptor import Descriptor
     from towline.name.digest import Digest
     from towline.progress import Progress
@@ -90,7 +90,7 @@ class Copying:
         # The diff IDs of schema 1 are computed by `publish`, which makes the config of them.
         required = self.verify_diff_ids or self.rules.layers_must_apply  # STORE-011
         diff_ids = required and not isinstance(manifest, Schema1)
-        with self.destination.begin(plan, diff_ids=diff_ids, cancel=self.cancel) as ingest:
+        with self._begin(source, plan, diff_ids=diff_ids) as ingest:
             LayerFetch(
                 pair.image,
                 source,
@@ -98,6 +98,7 @@ class Copying:
                 self.rules,
                 self.progress,
                 self.cancel,
+                self.warn,
             ).run(plan.layers)
             if manifest.config.digest_text:  # TEXT-009
                 self.progress.say("copying-config", digest=manifest.config.digest_text)
@@ -112,7 +113,25 @@ class Copying:
         compared = self.verify_diff_ids and isinstance(manifest, Manifest)
         return CopiedImage(image, ("blobs", "diff-ids") if compared else ("blobs",))
 
-    def _check_platform(self, config: ImageConfig, listed: RawManifest | None) -> None:
+    def _begin(self, source: Source, plan: ImagePlan, *, diff_ids: bool) -> Ingest:
+        """Begin to store the image; whether it fits may depend on sizes that are listed wrongly."""
+        begin = partial(self.destination.begin, diff_ids=diff_ids, cancel=self.cancel)
+        try:
+            return begin(plan)
+        except StoreError as error:
+            if error.code != "store.no_space" or self.rules.listed_size == "exact":
+                raise
+            full = error
+        try:
+            layers = tuple(_sized_by(source, layer) for layer in plan.layers)  # REG-027
+        except TowlineError:
+            self.cancel.raise_if_cancelled()
+            raise full from None
+        return begin(replace(plan, layers=layers))
+
+    def _check_platform(self, config: ImageConfig | None, listed: RawManifest | None) -> None:
+        if config is None:  # an artifact is for every platform
+            return
         if self.rules.foreign_platform == "refuse-windows":  # PULL-016
             host = "windows" if sys.platform == "win32" else "linux"
             if (config.os == "windows") != (host == "windows"):
@@ -150,9 +169,9 @@ class Copying:
                     )
 
 
-def _require_diff_ids(manifest: Manifest, config: ImageConfig) -> None:
+def _require_diff_ids(manifest: Manifest, config: ImageConfig | None) -> None:
     """Require a diff ID for each layer (PULL-025); a config of schema 1 is made of the diff IDs."""
-    layers, listed = len(manifest.layers), config.diff_ids
+    layers, listed = len(manifest.layers), require_config(manifest, config).diff_ids
     if layers and not listed:
         raise VerificationError("verify.no_diff_ids")
     if len(listed or ()) != layers:
@@ -164,7 +183,7 @@ def _plan(
     raw: RawManifest,
     manifest: Manifest | Schema1,
     config: bytes,
-    parsed: ImageConfig,
+    parsed: ImageConfig | None,
     listed: RawManifest | None,
 ) -> ImagePlan:
     destination = pair.destination
@@ -173,10 +192,17 @@ def _plan(
         id=destination.id or known,
         manifest=RawManifest(raw.data, manifest.media_type),
         config=config,
-        layers=_layer_plans(manifest.layers, parsed.diff_ids),
+        layers=_layer_plans(manifest.layers, None if parsed is None else parsed.diff_ids),
         names=() if destination.reference is None else (str(destination.reference),),
         listed=listed,
     )
+
+
+def _sized_by(source: Source, layer: LayerPlan) -> LayerPlan:
+    """The layer with the size that its source states, or without one."""
+    with source.open_blob(layer.descriptor) as blob:
+        size = -1 if blob.size is None else blob.size
+    return replace(layer, descriptor=replace(layer.descriptor, size=size))
 
 
 def _layer_plans(

@@ -21,6 +21,6 @@ def check_label(image: str, label: str, source: Source, reading: Reading) -> Non
         TowlineError: the image cannot be read.
     """
     raw, _ = reading.manifest(source)
-    _, config = reading.config(source, reading.parsed(source, raw))
+    config = reading.image_config(source, reading.parsed(source, raw))
     if label.lower() not in (key.lower() for key in config.labels):
         raise LabelMissingError("label.missing", image=image, label=label)

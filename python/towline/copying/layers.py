@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from towline.copying.reading import other_size
 from towline.errors import RegistryError, TowlineError, VerificationError, step
 from towline.frozen import field, frozen
 from towline.progress import BlobProgress, BlobState, Progress
@@ -15,11 +16,11 @@ from towline.source.protocol import Alternatives, OpenBlob, Source
 from towline.transport import image_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from towline.cancel import CancelToken
     from towline.rules.copying import CopyingRules
-    from towline.store.protocol import BlobSink, Ingest, LayerPlan
+    from towline.store.protocol import BlobSink, Ingest, LayerPlan, StoredBlob
 
 __all__ = ["LayerFetch"]
 
@@ -30,6 +31,7 @@ class LayerFetch:
 
     Attributes:
         image: the image name of the pair, for progress.
+        warn: takes the errors that do not prevent the copy.
         listed: how often the manifest lists each layer that is fetched.
     """
 
@@ -39,6 +41,7 @@ class LayerFetch:
     rules: CopyingRules
     progress: Progress
     cancel: CancelToken
+    warn: Callable[[TowlineError], None]
     listed: dict[str, int] = field(default_factory=dict)
 
     def run(self, layers: Sequence[LayerPlan]) -> None:
@@ -111,11 +114,14 @@ class LayerFetch:
                     announced, mixed = True, sink.writer.offset > 0
                     continue
                 announced = True
-                if self._commit(layer, sink, again=mixed):
+                stored = self._commit(layer, sink, again=mixed)
+                if stored is not None:
                     break
                 mixed = False
                 sink.restart()
-        self._report(layer, "done", layer.descriptor.size)
+        if layer.descriptor.size not in (stored.size, -1):
+            self.warn(other_size("layer", layer.descriptor, stored.size))
+        self._report(layer, "done", stored.size, stored.size)
 
     def _has_alternative(self, layer: LayerPlan, error: TowlineError) -> bool:
         """Give up the present endpoint; whether another one is left for the blob (CONF-045)."""
@@ -125,11 +131,11 @@ class LayerFetch:
     def _take(self, layer: LayerPlan, sink: BlobSink, *, announced: bool) -> None:
         with self._open(layer, sink) as blob:
             if not announced:
-                self._announce(layer, "begun", blob.offset)
+                self._announce(layer, "begun", blob.offset, blob.size)
             writer = sink.writer
             with self.progress.moving(
                 layer.descriptor.digest_text,
-                lambda: self._blob_progress(layer, "moving", writer.offset),
+                lambda: self._blob_progress(layer, "moving", writer.offset, blob.size),
             ):
                 blob.deliver(writer)
 
@@ -140,30 +146,36 @@ class LayerFetch:
             sink.restart()
         return blob
 
-    def _commit(self, layer: LayerPlan, sink: BlobSink, *, again: bool) -> bool:
+    def _commit(self, layer: LayerPlan, sink: BlobSink, *, again: bool) -> StoredBlob | None:
+        """Commit the blob; None if it has to be fetched again."""
         transport = self.source.reference.transport
         try:
-            sink.commit()
+            return sink.commit(any_size=self.rules.listed_size == "advice")  # REG-027
         except VerificationError as error:
             if again or self._has_alternative(layer, error):
-                return False
+                return None
             # TEXT-007: an empty blob is an error of reading, any other one an error of writing
             if error.facts.get("size") == 0:
                 raise error.during("reading-blob", digest=layer.descriptor.digest_text) from None
             error.during("checking-blob", transport=transport, code=error.code)
             source = image_name(self.source.reference)
             raise error.during("writing-blob", source=source) from None
-        return True
 
-    def _announce(self, layer: LayerPlan, state: BlobState, offset: int) -> None:
+    def _announce(
+        self, layer: LayerPlan, state: BlobState, offset: int, size: int | None = None
+    ) -> None:
         digest = layer.descriptor.digest_text
         for _ in range(self.listed.get(digest, 1)):
             self.progress.say("copying-blob", digest=digest)
-        self._report(layer, state, offset)
+        self._report(layer, state, offset, size)
 
-    def _report(self, layer: LayerPlan, state: BlobState, offset: int) -> None:
-        self.progress.blob(self._blob_progress(layer, state, offset))
+    def _report(self, layer: LayerPlan, state: BlobState, offset: int, size: int | None) -> None:
+        self.progress.blob(self._blob_progress(layer, state, offset, size))
 
-    def _blob_progress(self, layer: LayerPlan, state: BlobState, offset: int) -> BlobProgress:
+    def _blob_progress(
+        self, layer: LayerPlan, state: BlobState, offset: int, size: int | None
+    ) -> BlobProgress:
+        """The state of a blob; its listed size is used if the source does not state one."""
         descriptor = layer.descriptor
-        return BlobProgress(self.image, descriptor.digest_text, state, offset, descriptor.size)
+        whole = descriptor.size if size is None else size
+        return BlobProgress(self.image, descriptor.digest_text, state, offset, whole)

@@ -7,11 +7,11 @@ Errors of a copy have steps with the name of the source; errors of the label che
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from towline.errors import SourceError, step
+from towline.errors import SourceError, VerificationError, step
 from towline.frozen import frozen
-from towline.image.config import ImageConfig, parse_config
+from towline.image.config import ImageConfig, config_of, parse_config, require_config
 from towline.image.instances import choose_instance
 from towline.image.manifest import (
     DOCKER_LIST,
@@ -25,10 +25,13 @@ from towline.image.manifest import (
     typed,
 )
 from towline.image.schema1 import Schema1, parse_schema1
-from towline.source.protocol import Announcing, Source
+from towline.source.protocol import Announcing, ListsManifest, Source
 from towline.transport import image_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from towline.errors import TowlineError
     from towline.image.descriptor import Descriptor
     from towline.image.platform import Platform
     from towline.name.digest import Digest
@@ -36,9 +39,23 @@ if TYPE_CHECKING:
     from towline.rules.limits import TransferLimits
     from towline.store.protocol import ImageStore
 
-__all__ = ["Reading"]
+__all__ = ["Reading", "other_size"]
 
 _MAX_NESTING = 4  # of lists in lists
+
+
+def other_size(
+    what: Literal["config", "layer", "manifest"], listed: Descriptor, got: int
+) -> VerificationError:
+    """The warning about a blob that has the listed digest, but not the listed size (REG-027)."""
+    digest = listed.digest_text
+    return VerificationError(
+        "verify.other_size", what=what, digest=digest, want=listed.size, got=got
+    )
+
+
+def _ignore(warning: TowlineError) -> None:
+    """Take a warning that the copy of the image repeats."""
 
 
 @frozen
@@ -49,6 +66,7 @@ class Reading:
         platform: the platform by which an instance of a list is selected.
         name_source: add steps with the name of the source to errors.
         store: documents that it has are not fetched again (REG-052); None to fetch all.
+        warn: takes the errors that do not prevent the reading.
     """
 
     rules: CopyingRules
@@ -56,6 +74,7 @@ class Reading:
     platform: Platform
     name_source: bool = True
     store: ImageStore | None = None
+    warn: Callable[[TowlineError], None] = _ignore
 
     def _step(self, name: str, source: Source | None = None) -> AbstractContextManager[None]:
         if not self.name_source:
@@ -73,6 +92,8 @@ class Reading:
         """
         with self._step("reading-manifest", source):
             raw = self._unchanged(source) or source.manifest()
+        if isinstance(source, ListsManifest) and (entry := source.listed_manifest()) is not None:
+            self._check_size("manifest", entry, raw.data)
         listed = None
         for _ in range(_MAX_NESTING):
             if raw.media_type not in self.rules.indexes:
@@ -87,6 +108,7 @@ class Reading:
                 )
                 stored = self._stored(chosen.digest, chosen.media_type)
                 raw = stored or source.manifest(chosen.digest)
+            self._check_size("manifest", chosen, raw.data)
         if raw.media_type not in self.rules.indexes:
             return raw, listed
         raise SourceError("manifest.nested", limit=_MAX_NESTING)
@@ -99,16 +121,34 @@ class Reading:
                 return parse_schema1(raw)
             return parse_manifest(raw)
 
-    def config(self, source: Source, manifest: Manifest | Schema1) -> tuple[bytes, ImageConfig]:
+    def config(
+        self, source: Source, manifest: Manifest | Schema1
+    ) -> tuple[bytes, ImageConfig | None]:
         """Return the bytes of the config, whose digest was checked, and the parsed config.
 
-        An image of schema 1 has no config blob; its history has the same data (MANIFEST-025).
+        An image of schema 1 has no config blob; its history has the same data (MANIFEST-025).  The
+        config of an artifact is not parsed (MANIFEST-013).
         """
         with self._step("parsing-config"):
             if isinstance(manifest, Schema1):
                 return b"", manifest.partial_config()
             data = self._document(manifest.config) or source.config(manifest.config)
-            return data, parse_config(data)
+            self._check_size("config", manifest.config, data)
+            if self.rules.artifacts == "refuse":
+                return data, parse_config(data)
+            return data, config_of(manifest, data)
+
+    def image_config(self, source: Source, manifest: Manifest | Schema1) -> ImageConfig:
+        """Return the parsed config; SourceError (``config.artifact``) for an artifact."""
+        if isinstance(manifest, Schema1):
+            return manifest.partial_config()
+        return require_config(manifest, self.config(source, manifest)[1])
+
+    def _check_size(
+        self, what: Literal["config", "manifest"], listed: Descriptor, data: bytes
+    ) -> None:
+        if self.rules.listed_size == "advice" and listed.size not in (len(data), -1):
+            self.warn(other_size(what, listed, len(data)))
 
     def _unchanged(self, source: Source) -> RawManifest | None:
         """The stored manifest, if the name of the source still refers to it; else None."""

@@ -11,13 +11,31 @@ from typing import TYPE_CHECKING, Any, Protocol
 from towline.errors import InvalidNameError, SourceError
 from towline.frozen import frozen
 from towline.go.go_json import GoJsonError, Struct, decode, list_of, string, strings_by_key, struct
+from towline.image.manifest import (
+    DOCKER_CONFIG,
+    OCI_CONFIG,
+    SCHEMA1,
+    Manifest,
+    RawManifest,
+    parse_manifest,
+)
 from towline.image.platform import Platform
 from towline.name.digest import Digest, parse_digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ConfigValues", "ImageConfig", "parse_config"]
+__all__ = [
+    "IMAGE_CONFIGS",
+    "ConfigValues",
+    "ImageConfig",
+    "config_of",
+    "parse_config",
+    "require_config",
+]
+
+# A config without a media type is that of an image; some old registries name only bytes.
+IMAGE_CONFIGS = (OCI_CONFIG, DOCKER_CONFIG, "application/octet-stream", "")
 
 
 @frozen
@@ -64,39 +82,78 @@ class ImageConfig:
             return None
 
 
-class _HasRawConfig(Protocol):
+class _HasConfig(Protocol):
+    @property
+    def manifest(self) -> RawManifest: ...
     @property
     def raw_config(self) -> bytes: ...
 
 
 class ConfigValues:
-    """The values of the config of an image, for classes that have its bytes as `raw_config`.
+    """The values of the config of an image, for classes that have `manifest` and `raw_config`.
 
-    Each of them raises SourceError (``config.not_json``) for an artifact whose config is another
+    Each of them raises SourceError (``config.artifact``) for an artifact, whose config is another
     document.
     """
 
     __slots__ = ()
 
     @property
-    def config(self: _HasRawConfig) -> ImageConfig:
+    def config(self: _HasConfig) -> ImageConfig:
         """The parsed config; without values if there is none."""
-        return parse_config(self.raw_config or b"{}")
+        return _parsed(self)
 
     @property
-    def labels(self: _HasRawConfig) -> Mapping[str, str]:
+    def labels(self: _HasConfig) -> Mapping[str, str]:
         """The labels in the config."""
-        return parse_config(self.raw_config or b"{}").labels
+        return _parsed(self).labels
 
     @property
-    def platform(self: _HasRawConfig) -> Platform:
+    def platform(self: _HasConfig) -> Platform:
         """The platform in the config."""
-        return parse_config(self.raw_config or b"{}").platform
+        return _parsed(self).platform
 
     @property
-    def created(self: _HasRawConfig) -> datetime | None:
+    def created(self: _HasConfig) -> datetime | None:
         """When the image was made; None if that is unknown."""
-        return parse_config(self.raw_config or b"{}").created
+        return _parsed(self).created
+
+
+def _parsed(image: _HasConfig) -> ImageConfig:
+    if image.manifest.media_type in SCHEMA1:
+        return parse_config(image.raw_config)
+    manifest = parse_manifest(image.manifest)
+    if not manifest.config.digest_text:
+        return parse_config(b"{}")
+    return require_config(manifest, config_of(manifest, image.raw_config))
+
+
+def config_of(manifest: Manifest, data: bytes) -> ImageConfig | None:
+    """Parse the config of a manifest; None if it is that of an artifact (MANIFEST-013).
+
+    Raises:
+        SourceError: ``config.not_json``, for the config of an image.
+    """
+    if manifest.config.media_type not in IMAGE_CONFIGS:
+        return None
+    try:
+        return parse_config(data)
+    except SourceError:
+        if manifest.artifact_type:
+            return None
+        raise
+
+
+def require_config(manifest: Manifest, config: ImageConfig | None) -> ImageConfig:
+    """Return the config of an image.
+
+    Raises:
+        SourceError: ``config.artifact``: the manifest is that of an artifact.
+    """
+    if config is None:
+        kind = manifest.artifact_type or manifest.config.media_type
+        raise SourceError("config.artifact", media_type=kind)
+    return config
 
 
 def parse_config(data: bytes) -> ImageConfig:

@@ -5,17 +5,20 @@ Source: the OCI image specification, descriptor.md.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from towline.frozen import field, frozen
-from towline.go.go_json import Struct, integer, list_of, string, strings_by_key, struct
+from towline.go.go_json import GoJsonError, Struct, integer, list_of, string, strings_by_key, struct
 from towline.image.platform import Platform
 from towline.name.digest import Digest, parse_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-__all__ = ["Descriptor", "read_descriptor"]
+__all__ = ["Descriptor", "optional", "read_descriptor"]
+
+T = TypeVar("T")
+_LARGEST = (1 << 63) - 1
 
 
 @frozen
@@ -25,9 +28,10 @@ class Descriptor:
     Attributes:
         media_type: as written, ``""`` if absent.
         digest_text: as written; `digest` is the validated value.
-        size: in bytes, as written; -1 if absent.
+        size: in bytes, as written; -1 if absent or not a number.  It is advice: the digest decides.
         urls: other locations of a foreign layer.
         platform: the platform of an entry of an index.
+        artifact_type: of the manifest, if it is that of an artifact.
     """
 
     media_type: str
@@ -36,6 +40,7 @@ class Descriptor:
     urls: tuple[str, ...] = ()
     annotations: Mapping[str, str] = field(default_factory=dict)
     platform: Platform | None = None
+    artifact_type: str = ""
 
     @property
     def attestation(self) -> bool:
@@ -58,19 +63,36 @@ class Descriptor:
 def read_descriptor(raw: object) -> Descriptor:
     """Parse a descriptor; ``null`` gives an empty one.
 
+    The fields that do not decide what the blob is are absent if they are invalid (MANIFEST-012).
+
     Raises:
-        GoJsonError: a field has the wrong type.
+        GoJsonError: the media type or the digest is not a string.
     """
     entry = struct(raw)
-    platform = entry.get("platform", _platform, None)
     return Descriptor(
         media_type=entry.get("mediaType", string, ""),
         digest_text=entry.get("digest", string, ""),
-        size=entry.get("size", integer, -1),
-        urls=tuple(entry.get("urls", list_of(string, ""), [])),
-        annotations=entry.get("annotations", strings_by_key, {}),
-        platform=platform,
+        size=optional(entry, "size", _size, -1),
+        urls=tuple(optional(entry, "urls", list_of(string, ""), [])),
+        annotations=optional(entry, "annotations", strings_by_key, {}),
+        platform=optional(entry, "platform", _platform, None),
+        artifact_type=optional(entry, "artifactType", string, ""),
     )
+
+
+def optional(entry: Struct, field: str, read: Callable[[Any], T], empty: T) -> T:
+    """The value of a field that decides nothing; `empty` if it is absent or invalid."""
+    try:
+        return entry.get(field, read, empty)
+    except GoJsonError:
+        return empty
+
+
+def _size(raw: object) -> int:
+    """A size, limited to 64 bits."""
+    if isinstance(raw, int) and not isinstance(raw, bool):
+        return min(max(raw, -_LARGEST), _LARGEST)
+    return integer(raw)
 
 
 def _platform(raw: object) -> Platform | None:

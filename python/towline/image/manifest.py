@@ -11,7 +11,7 @@ from typing import Literal
 from towline.errors import SourceError
 from towline.frozen import field, frozen
 from towline.go.go_json import GoJsonError, Struct, decode, integer, list_of, string, struct
-from towline.image.descriptor import Descriptor, read_descriptor
+from towline.image.descriptor import Descriptor, optional, read_descriptor
 from towline.name.digest import Digest, sha256_of
 from towline.rules.media_types import (
     DOCKER_LIST,
@@ -71,11 +71,18 @@ class RawManifest:
 
 @frozen
 class Manifest:
-    """An image: its config and its layers, lowest first."""
+    """An image or an artifact: its config and its layers, lowest first.
+
+    Attributes:
+        artifact_type: as written; ``""`` if absent, as in most images.
+        subject: whether it is attached to another manifest, as a signature is.
+    """
 
     media_type: str
     config: Descriptor
     layers: tuple[Descriptor, ...]
+    artifact_type: str = ""
+    subject: bool = False
 
 
 @frozen
@@ -129,6 +136,8 @@ def parse_manifest(raw: RawManifest) -> Manifest:
             raw.media_type,
             document.get("config", read_descriptor, _EMPTY),
             tuple(document.get("layers", list_of(read_descriptor, _EMPTY), [])),
+            optional(document, "artifactType", string, ""),
+            subject=bool(optional(document, "subject", struct, Struct([])).pairs()),
         )
     except GoJsonError as fault:
         raise SourceError("manifest.not_json", reason=str(fault)) from None

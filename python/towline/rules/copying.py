@@ -22,6 +22,10 @@ class CopyingRules:
         foreign_platform: refuse an image for Windows on other systems (PULL-016), or compare the
             platform of the image with the requested one (PLAT-009).
         list_by_digest: accept a list that was pulled by its own digest (PULL-015).
+        artifacts: parse the config of every image, or keep that of an artifact, which is no image,
+            as bytes (MANIFEST-013).
+        listed_size: refuse a layer whose size differs from the size that the manifest lists, or
+            warn about each blob and document with another size (REG-027).
         layers_must_apply: refuse an image with a layer that is not a tar (STORE-011).
         layers_after_failure: fetch the other layers after one has failed (PULL-018).
         known_documents: do not fetch manifests, lists and configs that are in the store, and send
@@ -38,6 +42,8 @@ class CopyingRules:
     variants: bool
     foreign_platform: Literal["refuse-windows", "compare"]
     list_by_digest: bool
+    artifacts: Literal["refuse", "keep"]
+    listed_size: Literal["exact", "advice"]
     layers_must_apply: bool
     layers_after_failure: bool
     known_documents: bool

@@ -17,8 +17,6 @@ class RegistryRules:
         accept: the media types of the Accept header, in this order (REG-003).
         unnamed_blob: a config without a digest is an absent blob, or an invalid digest
             (MANIFEST-027).
-        blob_size: the size of a blob is that of the registry's response, or that of the manifest;
-            in the latter case a response with another size is refused (REG-027).
         downgrade: follow a redirect from HTTPS to plain HTTP (REG-026).
         foreign_urls: try the URLs in a layer's descriptor before the registry, or after the
             registry does not have the layer (REG-028).
@@ -30,7 +28,6 @@ class RegistryRules:
 
     accept: tuple[str, ...]
     unnamed_blob: Literal["absent", "refuse"]
-    blob_size: Literal["answer", "manifest"]
     downgrade: bool
     foreign_urls: Literal["first", "last"]
     parallel_ranges: bool

@@ -195,7 +195,14 @@ class Call:
 
         rules, limits = self.options.rules.copying, self.options.rules.limits
         store = self.store if rules.known_documents else None
-        return Reading(rules, limits, self.platform, name_source=name_source, store=store)
+        return Reading(
+            rules,
+            limits,
+            self.platform,
+            name_source=name_source,
+            store=store,
+            warn=self.warnings.warn,
+        )
 
     def copying(self, allow: Callable[[Source, RawManifest], None]) -> Copying:
         """Return the settings under which the call copies images; `allow` checks the policy."""

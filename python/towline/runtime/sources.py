@@ -85,7 +85,6 @@ class Sources:
                     rules.limits,
                     self.archives,
                     typeless=rules.copying.typeless,
-                    blob_size=rules.registry.blob_size,
                 )
             case OciReference():
                 from towline.source import oci
@@ -95,12 +94,11 @@ class Sources:
                     rules.archives,
                     rules.limits,
                     typeless=rules.copying.typeless,
-                    blob_size=rules.registry.blob_size,
                 )
             case DirReference():
                 from towline.source import dir
 
-                return dir.open_source(reference, rules.limits, blob_size=rules.registry.blob_size)
+                return dir.open_source(reference, rules.limits)
             case TarballReference():
                 from towline.source import tarball
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from towline.image.manifest import RawManifest, recognise
-from towline.source.checks import BlobSize, check_config, check_manifest, check_size
+from towline.source.checks import check_config, check_manifest, check_size
 from towline.source.files import FileBlob, joined, read_document
 
 if TYPE_CHECKING:
@@ -23,11 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["DirSource", "open_source"]
 
 
-def open_source(
-    reference: DirReference, limits: TransferLimits, *, blob_size: BlobSize
-) -> DirSource:
+def open_source(reference: DirReference, limits: TransferLimits) -> DirSource:
     """The source of the image in a folder; reads nothing yet."""
-    return DirSource(reference, limits, blob_size=blob_size)
+    return DirSource(reference, limits)
 
 
 class DirSource:
@@ -35,13 +33,10 @@ class DirSource:
 
     parallel = 4
 
-    def __init__(
-        self, reference: DirReference, limits: TransferLimits, *, blob_size: BlobSize
-    ) -> None:
+    def __init__(self, reference: DirReference, limits: TransferLimits) -> None:
         self.reference: ImageReference = reference
         self._folder = reference.path
         self._limits = limits
-        self._blob_size: BlobSize = blob_size
 
     def __repr__(self) -> str:
         return f"DirSource({self._folder!r})"
@@ -74,8 +69,8 @@ class DirSource:
         return wanted
 
     def open_blob(self, descriptor: Descriptor, offset: int = 0) -> FileBlob:
-        """A layer; PathError if it is missing, VerificationError if it has a wrong size."""
-        return check_size(FileBlob(self._path(descriptor), offset), descriptor, self._blob_size)
+        """A layer; PathError if it is missing, VerificationError if it is much too large."""
+        return check_size(FileBlob(self._path(descriptor), offset), descriptor)
 
     def close(self) -> None:
         """Do nothing: files are open only while they are read."""

@@ -173,8 +173,8 @@ class DockerSource:
         """Request a blob, from `offset` on if the server supports ranges.
 
         Raises:
-            RegistryError: the registry cannot be reached, does not have the blob, or has one of
-                another size (``registry.wrong_size``).
+            RegistryError: the registry cannot be reached, does not have the blob, or has one that
+                is much too large (``registry.wrong_size``).
         """
         from towline.source.docker_blob import open_blob  # not needed if every blob is stored
 

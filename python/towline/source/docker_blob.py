@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from towline.errors import RegistryError, TowlineError
 from towline.registry.error_body import redact_url
 from towline.registry.retry import Retries
+from towline.source.checks import size_limit
 from towline.source.docker_ranges import ParallelRanges
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ __all__ = ["DockerBlob", "open_blob"]
 
 _READ_MAX = 1 << 20
 _PROGRESS = 1 << 20  # bytes after which the retries are counted from zero again
-_SURPLUS = 1 << 20  # bytes beyond the size in the manifest that are read if the response decides
 _STEP = 256 << 10  # bytes of the first step
 _STEP_SECONDS = 0.1  # the step after one that took less time is twice as long
 
@@ -36,8 +36,8 @@ def open_blob(requests: BlobRequests, descriptor: Descriptor, offset: int) -> Do
     """Request a blob, from `offset` on if the server can do that.
 
     Raises:
-        RegistryError: the registry cannot be reached, does not have the blob, or has one of
-            another size (``registry.wrong_size``).
+        RegistryError: the registry cannot be reached, does not have the blob, or has one that is
+            much too large (``registry.wrong_size``).
     """
     requests.slots.begin_layer()
     try:
@@ -59,20 +59,17 @@ class DockerBlob:
         self._undivided = bool(descriptor.urls)  # ranges are requested only from the registry
         self._closed = False
         self.offset = offset
-        by_manifest = descriptor.size if descriptor.size >= 0 else None
+        self._ended_at = -1  # where a body ended that did not state its length
+        self._most = size_limit(descriptor)
         try:
             self._decode()
             length = response.length
             self.size: int | None = None if length is None else length + offset
-            if by_manifest is None:
-                requests.count_unsized(descriptor.digest_text, self.size or 0)
-            elif self.size is not None and not self._may_have(self.size):
-                raise self._wrong_size(self.size)
+            self._check_size(self.size or 0)
         except TowlineError:
             response.close()
             raise
-        answer = requests.rules.blob_size == "answer"  # REG-027
-        self._end = self.size if answer or by_manifest is None else by_manifest
+        self._end = self.size  # REG-027: the size in the descriptor is no more than advice
 
     def deliver(self, writer: ByteWriter) -> None:
         """Write the blob's bytes from `offset` on; the caller checks the digest.
@@ -107,24 +104,17 @@ class DockerBlob:
             self._closed = True
             self._requests.slots.end_layer()
 
-    def _may_have(self, size: int) -> bool:
-        """Whether the blob may have this size, by that in the manifest (REG-027)."""
-        if self._requests.rules.blob_size == "answer":
-            return size <= self._descriptor.size + _SURPLUS
-        return size == self._descriptor.size
-
     def _decode(self) -> None:
         """Decode the response if it is encoded, and not of the size of the blob (REG-053)."""
-        response, size = self._response, self._descriptor.size
-        stated = response.length
-        if stated is None or size not in (-1, stated):
-            response.decode(size if size >= 0 else self._requests.unsized_max)
+        stated, most = self._response.length, self._most
+        if stated is None or self._descriptor.size not in (-1, stated):
+            self._response.decode(self._requests.unsized_max if most is None else most)
 
     def _check_size(self, received: int) -> None:
-        """Check the number of bytes that were received (REG-054)."""
-        if self._descriptor.size < 0:
+        """Check the size of the blob, or the number of bytes that were received (REG-054)."""
+        if self._most is None:
             self._requests.count_unsized(self._descriptor.digest_text, received)
-        elif received > self._descriptor.size and not self._may_have(received):
+        elif received > self._most:
             raise self._wrong_size(received)
 
     def _write_body(self, writer: ByteWriter, start: int) -> None:
@@ -139,7 +129,7 @@ class DockerBlob:
                 steps = _Steps(self._response)
                 continue
             if not self._response.append_to(writer, min(left, steps.size)):
-                if end is None:
+                if end is None and self._is_end(writer.offset - start):
                     break
                 raise self._short()
             self._check_size(writer.offset - start)
@@ -148,6 +138,17 @@ class DockerBlob:
         if self._response.length is None and end is not None and self._response.read1(1):
             raise self._wrong_size(end + 1)
         self._response.close()
+
+    def _is_end(self, position: int) -> bool:
+        """Whether the blob ends where a body without a length ended.
+
+        Such a body may have broken off, so the rest of a blob that is shorter than listed is
+        requested once; if nothing follows, that is the end, and the digest decides.
+        """
+        if position >= self._descriptor.size or position == self._ended_at:
+            return True
+        self._ended_at = position
+        return not self._requests.limits.retries
 
     def _may_divide(self, left: int) -> bool:
         """Whether the server supports ranges of this blob, and enough of it is left."""
@@ -214,8 +215,6 @@ class DockerBlob:
         """Request the rest of the blob, and skip the bytes that were received before (REG-024)."""
         self._response.close()
         self._response, at = self._requests.request(self._descriptor, position, retries=0)
-        if not at:  # a range is never encoded
-            self._decode()
         length = self._response.length
         if length is not None and self._end is not None and length + at != self._end:
             self._response.close()

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from towline.image.manifest import Typeless
     from towline.rules.archives import ArchiveRules
     from towline.rules.limits import TransferLimits
-    from towline.source.checks import BlobSize
     from towline.transport.oci import OciReference
 
 __all__ = ["FolderFiles", "open_source"]
@@ -52,8 +51,7 @@ def open_source(
     limits: TransferLimits,
     *,
     typeless: Typeless,
-    blob_size: BlobSize,
 ) -> LayoutSource:
     """The source of an image in a layout; raises as `towline.source.layout.choose`."""
     files = FolderFiles(reference.path, limits.document_size)
-    return LayoutSource(reference, rules, files, typeless=typeless, blob_size=blob_size)
+    return LayoutSource(reference, rules, files, typeless=typeless)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from towline.rules.archives import ArchiveRules
     from towline.rules.limits import TransferLimits
     from towline.source.archive import ArchiveMembers
-    from towline.source.checks import BlobSize
     from towline.transport.oci_archive import OciArchiveReference
 
 __all__ = ["ArchiveFiles", "open_files", "open_source"]
@@ -102,12 +101,11 @@ def open_source(
     archives: ArchiveCache | None = None,
     *,
     typeless: Typeless,
-    blob_size: BlobSize,
 ) -> LayoutSource:
     """The source of an image in an archive; raises as `open_files` and `layout.choose`."""
     files = open_files(reference.path, rules, limits, archives)
     try:
-        return LayoutSource(reference, rules, files, typeless=typeless, blob_size=blob_size)
+        return LayoutSource(reference, rules, files, typeless=typeless)
     except BaseException:
         files.close()
         raise

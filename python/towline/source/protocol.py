@@ -23,6 +23,7 @@ __all__ = [
     "Announcement",
     "Announcing",
     "ListsImages",
+    "ListsManifest",
     "NamesImage",
     "OpenBlob",
     "Source",
@@ -95,11 +96,19 @@ class ListsImages(Protocol):
 
 
 @runtime_checkable
+class ListsManifest(Protocol):
+    """A source with an index that lists the manifest of the image."""
+
+    def listed_manifest(self) -> Descriptor | None:
+        """The descriptor of the manifest; None if the index is that of the image."""
+
+
+@runtime_checkable
 class NamesImage(Protocol):
     """A source whose archive or layout gives a name to the image."""
 
-    def annotated_name(self) -> str:
-        """The name; ``""`` if the image has none."""
+    def annotated_names(self) -> tuple[str, ...]:
+        """The names; empty if the image has none."""
 
 
 @runtime_checkable

@@ -104,8 +104,11 @@ class BlobSink(AbstractContextManager["BlobSink"], Protocol):
     def restart(self) -> None:
         """Drop the bytes, and start at offset 0, with another writer."""
 
-    def commit(self) -> StoredBlob:
+    def commit(self, *, any_size: bool = False) -> StoredBlob:
         """Verify the size and digest, and store the blob; `restart` is possible after a failure.
+
+        Args:
+            any_size: the size may differ from that in the descriptor.
 
         Raises:
             VerificationError: ``verify.digest`` or ``verify.size``, with the fact ``size``, the
@@ -141,7 +144,7 @@ class Image(Protocol):
         """The parsed config; without values if there is none.
 
         Raises:
-            SourceError: ``config.not_json``, for an artifact whose config is another document.
+            SourceError: ``config.artifact``, for an artifact whose config is another document.
         """
 
     @property

@@ -32,6 +32,20 @@ def _listed(names: Sequence[object]) -> str:
     return f"{listed} and {len(names) - _LISTED} more" if len(names) > _LISTED else listed
 
 
+def _entries(facts: Mapping[str, Any]) -> str:
+    """The entries of an OCI layout, as in ``@0 "x:1" (linux/amd64, sha256:...)``."""
+    entries = [_entry(entry) for entry in facts["entries"]]
+    shown = ", ".join(entries[:_LISTED])
+    return f"{shown} and {len(entries) - _LISTED} more" if len(entries) > _LISTED else shown
+
+
+def _entry(entry: Mapping[str, Any]) -> str:
+    names = "".join(f" {quote(name)}" for name in entry["names"])
+    told = (entry["platform"], entry["artifact_type"], entry["digest"])
+    shown = (text if text.isascii() and text.isprintable() else quote(text) for text in told)
+    return f"@{entry['number']}{names} ({', '.join(filter(None, shown))})"
+
+
 def _attempts(facts: Mapping[str, Any]) -> str:
     pairs = list(zip(facts["images"], facts["errors"], strict=True))
     if len(pairs) == 1:
@@ -148,6 +162,9 @@ _OWN: Mapping[str, Template] = {
     "archive.unknown_layer": "{path!q} has no layer {digest}",
     "archive.unreadable": "cannot read {path!q}: {detail}",
     "cancelled.by_caller": "cancelled",
+    "config.artifact": (
+        "this is an artifact of the type {media_type!q} and not an image, so it has no image config"
+    ),
     "config.not_json": "cannot read the image config: {reason}",
     "core.file": "cannot read {path!q}: {detail} (at byte {offset})",
     "core.layer": "cannot unpack the layer: {detail} (at byte {offset})",
@@ -157,20 +174,24 @@ _OWN: Mapping[str, Template] = {
     "digest.format": "the digest {digest!q} is not of the form algorithm:hex in lower case",
     "digest.length": "the digest {digest!q} does not have the length of its algorithm",
     "label.missing": "{image} has no label {label!q}",
+    "layout.ambiguous": lambda facts: (
+        f"the OCI layout {quote(facts['path'])} has several images named {quote(facts['image'])};"
+        f" select one by its number after the path: {_entries(facts)}"
+    ),
     "layout.choose_image": lambda facts: (
         f"the OCI layout {quote(facts['path'])} has no image"
         if not facts["count"]
-        else f"the OCI layout {quote(facts['path'])} has {counted(facts['count'], 'image')}"
-        + (
-            f"; select one by its name after the path: {_listed(facts['names'])}"
-            if facts["names"]
-            else ", but none of them can be selected by a name"
-        )
+        else f"the OCI layout {quote(facts['path'])} has {counted(facts['count'], 'image')}; select"
+        f" one by its name or number after the path: {_entries(facts)}"
     ),
     "layout.index_not_json": "cannot read index.json of the OCI layout {path!q}: {reason}",
     "layout.no_such_image": lambda facts: (
         f"the OCI layout {quote(facts['path'])} has no image named {quote(facts['image'])}; it has "
-        + (_listed(facts["names"]) or "only images without names")
+        + (_entries(facts) or "no images")
+    ),
+    "layout.no_such_number": lambda facts: (
+        f"the OCI layout {quote(facts['path'])} has no image number {facts['number']}; it has "
+        + (_entries(facts) or "no images")
     ),
     "limit.archive": "the archive {path!q} exceeds a limit: {detail}",
     "limit.document": ("the {what} from {origin} is longer than {limit:byte}, the maximum size"),
@@ -269,6 +290,9 @@ _OWN: Mapping[str, Template] = {
     "transport.docker_slashes": "docker:{text} lacks two slashes; write docker://{text}",
     "transport.missing": "{text!q} has no transport; write transport:reference",
     "transport.oci_image": "{image!q} is not a valid image name inside an OCI layout",
+    "transport.oci_index": (
+        "the @ in {image!q} must be followed by the number of an image in the OCI layout, such as 0"
+    ),
     "transport.store_driver": (
         "{driver!q} is not a storage driver; the usual ones are overlay and vfs"
     ),
@@ -323,6 +347,10 @@ _OWN: Mapping[str, Template] = {
     "verify.no_diff_ids": (
         "the config has no list of valid diff IDs, so the layers cannot be compared with it; pull"
         " without the option verify-diff-ids to store the image"
+    ),
+    "verify.other_size": (
+        "the {what} {digest} has {got:byte}, but {want} are listed for it; its digest is right, so"
+        " it is used"
     ),
     "verify.size": "the blob has {got:byte}, but its manifest lists {want}; it was discarded",
 }

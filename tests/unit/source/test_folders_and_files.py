@@ -57,7 +57,7 @@ A, B = layer("a"), layer("b")
 def folder_source(folder: Path, rules: Rules = Rules.CURRENT) -> dir.DirSource:
     """The source of a `dir:` image."""
     reference = DirReference(str(folder), str(folder))
-    return dir.open_source(reference, rules.limits, blob_size=rules.registry.blob_size)
+    return dir.open_source(reference, rules.limits)
 
 
 # dir:

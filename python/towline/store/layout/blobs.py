@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["BlobFile", "Blobs", "is_same_file"]
 
 T = TypeVar("T")
-_LARGEST_UNKNOWN = 4 << 30  # bytes of a file that is hashed although no size was listed
+_LARGEST_UNKNOWN = 4 << 30  # bytes of a file that is hashed if another size was listed
 
 
 @frozen
@@ -53,16 +53,14 @@ class Blobs:
 
     def has(self, descriptor: Descriptor) -> bool:
         """Whether the blob is stored, was hashed (STORE-025), and is readable (STORE-022)."""
-        found = self.candidate(descriptor)
+        found = self.candidate(descriptor.digest)
         return found is not None and self.stamps.matches(descriptor.digest, found)
 
-    def candidate(self, descriptor: Descriptor) -> os.stat_result | None:
-        """Return the readable file at the path of the blob, if it has the descriptor's size."""
-        path = self.paths.blob(descriptor.digest)
+    def candidate(self, digest: Digest) -> os.stat_result | None:
+        """Return the readable file at the path of the blob; its bytes may be others."""
+        path = self.paths.blob(digest)
         found = files.regular(path)
-        if found is None or descriptor.size not in (found.st_size, -1):
-            return None
-        return found if files.allows(path, os.R_OK) else None
+        return found if found is not None and files.allows(path, os.R_OK) else None
 
     def verify_existing(self, descriptor: Descriptor, cancel: CancelToken) -> os.stat_result | None:
         """Hash the file at the path of the blob, unless its stamp is valid (STORE-025).
@@ -74,17 +72,19 @@ class Blobs:
             PullCancelledError: the caller cancelled.
         """
         digest = descriptor.digest
-        found = self.candidate(descriptor)
-        if found is None or (descriptor.size < 0 and found.st_size > _LARGEST_UNKNOWN):
+        found = self.candidate(descriptor.digest)
+        if found is None:
             return None
         if self.stamps.matches(digest, found):
             return found
+        if _LARGEST_UNKNOWN < found.st_size != descriptor.size:
+            return None
         try:
             got, _ = hash_file(self.paths.blob(digest), digest.algorithm, stop=cancel.stop)
         except CoreError:  # it cannot be read now, so it is fetched and replaced
             cancel.raise_if_cancelled()
             return None
-        after = self.candidate(descriptor)
+        after = self.candidate(descriptor.digest)
         if got != str(digest) or after is None or not is_same_file(found, after):
             return None
         if is_settled(after):

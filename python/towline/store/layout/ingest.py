@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from towline.cancel import CancelToken
+    from towline.image.descriptor import Descriptor
     from towline.store.layout.blobs import Blobs
     from towline.store.layout.record_store import RecordStore
     from towline.store.layout.sink import LayoutSink
@@ -106,7 +107,7 @@ class LayoutIngest:
         )
 
     def _was_hashed(self, layer: LayerPlan) -> bool:
-        found = self._blobs.candidate(layer.descriptor)
+        found = self._blobs.candidate(layer.descriptor.digest)
         known = self._hashed.get(layer.descriptor.digest)
         # A backup with hard links changes the ctime of the file, and so its stamp is not valid.
         if found is not None and known is not None and is_same_file(known, found):
@@ -221,14 +222,18 @@ def _refuse_full_disk(blobs: Blobs, missing: Sequence[LayerPlan]) -> None:
     Raises:
         StoreError: ``store.no_space``.
     """
-    needed = sum(
-        max(0, layer.descriptor.size - blobs.partial_usage(layer.descriptor.digest))
-        for layer in missing
-        if blobs.candidate(layer.descriptor) is None
-    )
+    needed = sum(_needed(blobs, layer.descriptor) for layer in missing)
     if needed:
         with path_errors("statvfs", blobs.paths.root):
             disk = os.statvfs(blobs.paths.root)
         free = disk.f_bavail * disk.f_frsize
         if needed > free:
             raise StoreError("store.no_space", needed=needed, free=free, path=blobs.paths.root)
+
+
+def _needed(blobs: Blobs, listed: Descriptor) -> int:
+    """How many bytes of the disk a missing blob needs."""
+    found = blobs.candidate(listed.digest)
+    if found is not None and found.st_size == listed.size:
+        return 0
+    return max(0, listed.size - blobs.partial_usage(listed.digest))

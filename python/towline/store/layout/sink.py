@@ -122,7 +122,7 @@ class LayoutSink:
         self._follower: Follower | None = None
         self._committed = False
         self._pid = os.getpid()
-        self._open(resume=_resumable(self._path, descriptor.size))
+        self._open(resume=_resumable(self._path))
 
     @property
     def writer(self) -> BlobWriter:
@@ -134,8 +134,11 @@ class LayoutSink:
         self._drop()
         self._open(resume=False)
 
-    def commit(self) -> LayoutBlob:
+    def commit(self, *, any_size: bool = False) -> LayoutBlob:
         """Verify the digest and size, and store the blob; `restart` is possible after a failure.
+
+        Args:
+            any_size: the size may differ from that in the descriptor.
 
         Raises:
             VerificationError: ``verify.digest``, ``verify.size``; the bytes are dropped.
@@ -151,9 +154,12 @@ class LayoutSink:
         if got != want:
             self._drop()
             raise VerificationError("verify.digest", want=want, got=got, size=size)
-        if self._descriptor.size not in (size, -1):
-            self._drop()
-            raise VerificationError("verify.size", want=self._descriptor.size, got=size, size=size)
+        listed = self._descriptor.size
+        if listed not in (size, -1):
+            found = None  # of a part of the blob
+            if not any_size:
+                self._drop()
+                raise VerificationError("verify.size", want=listed, got=size, size=size)
         placed = self._blobs.place(self._path, want)
         self._committed = True
         if placed is not None:
@@ -228,7 +234,7 @@ class LayoutSink:
         return StoreError("store.write_failed", path=self._path, reason=error.detail)
 
 
-def _resumable(path: str, size: int) -> bool:
+def _resumable(path: str) -> bool:
     """Whether a partial blob can be resumed; if not, it is removed.
 
     The writer opens the path by its name and follows links.  So the path must be a regular file
@@ -240,7 +246,7 @@ def _resumable(path: str, size: int) -> bool:
         except FileNotFoundError:
             return False
     unshared = stat.S_ISREG(found.st_mode) and found.st_nlink == 1
-    if unshared and files.allows(path, os.R_OK | os.W_OK) and (size < 0 or found.st_size <= size):
+    if unshared and files.allows(path, os.R_OK | os.W_OK):
         return True
     files.remove(path)
     return False

@@ -1,6 +1,6 @@
 //! Decompression of gzip, bzip2, xz and zstd.
 //!
-//! * `format`: the formats, their detection, and the error of a frame;
+//! * `format`: the formats, their detection, and the result of a decoder;
 //! * `frames`: the decompressed form of a stream of frames;
 //! * `decoder`: the decoder of one frame;
 //! * `zstd`: the decoder of one zstd frame.

@@ -1,7 +1,5 @@
 //! Parsing of tar header blocks and pax headers.
 
-use crate::sparse::SparseRecords;
-
 /// The size of a block.
 pub(crate) const BLOCK: usize = 512;
 /// The maximum offset in a tar.
@@ -32,6 +30,65 @@ pub(crate) struct Pax {
     pub linkpath: Vec<u8>,
     pub size: Vec<u8>,
     pub sparse: SparseRecords,
+}
+
+/// The pax records of a sparse file.
+#[derive(Debug, Default)]
+pub(crate) struct SparseRecords {
+    pub name: Vec<u8>,
+    /// The map of formats 0.0 and 0.1.
+    pub map: Option<Vec<u8>>,
+    version: [Vec<u8>; 2],
+    size: Vec<u8>,
+    real_size: Vec<u8>,
+    /// The next record of format 0.0 is the size of a segment.
+    after_offset: bool,
+}
+
+impl SparseRecords {
+    /// Add a record; `key` is the part after `GNU.sparse.`.
+    pub fn add(&mut self, key: &[u8], value: &[u8]) {
+        match key {
+            b"name" => self.name = value.to_vec(),
+            b"major" => self.version[0] = value.to_vec(),
+            b"minor" => self.version[1] = value.to_vec(),
+            b"size" => self.size = value.to_vec(),
+            b"realsize" => self.real_size = value.to_vec(),
+            b"map" => self.map = Some(value.to_vec()),
+            // Format 0.0 repeats these two, which are joined to the map of format 0.1.
+            b"offset" | b"numbytes" => {
+                let in_order = (key == b"numbytes") == self.after_offset;
+                self.after_offset = !self.after_offset;
+                let is_first = self.map.is_none();
+                let map = self.map.get_or_insert_default();
+                if !is_first {
+                    map.push(b',');
+                }
+                map.extend_from_slice(if in_order { value } else { b"?" });
+            }
+            _ => {}
+        }
+    }
+
+    /// Return whether the map is before the data (format 1.0).
+    pub fn map_is_before_data(&self) -> bool {
+        self.version == [b"1", b"0"]
+    }
+
+    /// Return whether the records are those of a sparse file.
+    pub fn is_sparse(&self) -> bool {
+        self.map.is_some() || self.map_is_before_data()
+    }
+
+    /// Return the size of the file with its holes.
+    pub fn file_size(&self) -> Option<u64> {
+        let size = if self.real_size.is_empty() {
+            &self.size
+        } else {
+            &self.real_size
+        };
+        decimal(size)
+    }
 }
 
 /// Return whether the checksum of a header block is correct.

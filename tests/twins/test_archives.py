@@ -286,7 +286,7 @@ def test_zstd_may_begin_with_skippable_frames(
     facts = both(lambda core: layer_facts(core, path))
     assert (facts[2], facts[4], facts[5]) == ("zstd", len(tar), 1)
     for noting in (None, {"sizes": True, "keep": 10}):
-        facts = both(lambda core, noting=noting: archive_facts(core, path, noting=noting))
+        facts = both(partial(archive_facts, path=path, noting=noting))
         assert (facts[0], len(facts[1]), facts[2], facts[4]) == (("zstd",), 1, None, [5])
     for rest in (b"", prefix, COMPRESSIONS["gzip"](tar), tar):
         alone = write_file(prefix + rest)

@@ -6,8 +6,6 @@ import os
 import threading
 from typing import TYPE_CHECKING, Self
 
-from towline.source.files import is_stream
-
 if TYPE_CHECKING:
     from towline.core import ByteWriter, Member, Stop
     from towline.source.archive import ArchiveMembers
@@ -108,6 +106,8 @@ class MemberBlob:
 
 
 def _signature(path: str) -> tuple[int, ...]:
+    from towline.source.files import is_stream
+
     if is_stream(path):
         return ()  # it is read only once
     try:

@@ -42,7 +42,7 @@ def spooled(path: str, stop: Stop | None) -> IO[bytes]:
     folder = folder if os.path.isdir(folder) else tempfile.gettempdir()
     _LOG.info("copying %s to a temporary file in %s, since it can be read only once", path, folder)
     with path_errors("write", folder):
-        file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (the caller closes it)
+        file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - the caller closes it
     try:
         for piece in _pieces(path, stop):
             with path_errors("write", folder):

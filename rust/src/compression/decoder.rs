@@ -4,22 +4,12 @@ use bzip2::Decompress as Bzip2;
 use flate2::{Decompress as Inflate, FlushDecompress};
 use liblzma::stream::{Action, Stream as Lzma};
 
-use crate::compression::format::{DecodeError, Format};
+use crate::compression::format::{DecodeError, Format, Step};
 use crate::compression::zstd::ZstdFrame;
 use crate::stream::SLICE;
 
 /// The memory limit of an xz decoder in bytes; `xz -9` needs 65 MiB.
 const XZ_MEMORY: u64 = 256 << 20;
-
-/// The result of one decoding step.
-pub(crate) struct Step {
-    /// The number of input bytes consumed.
-    pub consumed: usize,
-    /// The number of output bytes produced: one block with zstd, else at most a slice.
-    pub produced: usize,
-    /// Whether the frame is complete, including its checksum.
-    pub finished: bool,
-}
 
 /// Decompresses one frame.
 ///

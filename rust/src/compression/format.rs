@@ -1,4 +1,4 @@
-//! The compression formats, their detection, and the error of a frame.
+//! The compression formats, their detection, and the result of a decoder.
 
 use std::convert::Infallible;
 
@@ -131,4 +131,14 @@ impl DecodeError {
             detail,
         }
     }
+}
+
+/// The result of one decoding step.
+pub(crate) struct Step {
+    /// The number of input bytes consumed.
+    pub consumed: usize,
+    /// The number of output bytes produced: one block with zstd, else at most a slice.
+    pub produced: usize,
+    /// Whether the frame is complete, including its checksum.
+    pub finished: bool,
 }

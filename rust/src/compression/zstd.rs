@@ -6,8 +6,7 @@
 
 use zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer, ResetDirective};
 
-use crate::compression::decoder::Step;
-use crate::compression::format::DecodeError;
+use crate::compression::format::{DecodeError, Step};
 
 /// The largest window that the zstd tools accept by default.
 const LARGEST_WINDOW: u64 = 128 << 20;

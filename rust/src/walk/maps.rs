@@ -1,10 +1,8 @@
 //! The maps of sparse files, which an index needs to read them.
 
 use crate::failure::{Code, Failure, Result};
-use crate::sparse::{
-    IN_HEADER, SEGMENT_COST, SEGMENTS_IN_BLOCK, SEGMENTS_IN_HEADER, SparseMap, SparseRecords,
-};
-use crate::tar::{BLOCK, number};
+use crate::sparse::{IN_HEADER, SEGMENT_COST, SEGMENTS_IN_BLOCK, SEGMENTS_IN_HEADER, SparseMap};
+use crate::tar::{BLOCK, SparseRecords, number};
 use crate::walk::{State, TarWalk};
 
 impl TarWalk {

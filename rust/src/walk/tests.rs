@@ -157,7 +157,7 @@ fn sparse_maps_precede_the_data() {
     block[483..494].copy_from_slice(b"00000000144");
     set_checksum(&mut block);
     let mut more = vec![0; 512];
-    more[..24].copy_from_slice(b"00000000012\000000000005\0");
+    more[..24].copy_from_slice(b"00000000012 00000000005 ");
     more[504] = 1;
     let data = padded(b"hello");
     let tar = [&block[..], &more, &[0; 512], &data, &END].concat();

@@ -372,12 +372,13 @@ def test_sparse_members(tmp_path: Path, rules: Rules, form: str) -> None:
     with source_of(tar(entries), tmp_path, rules) as source:
         raw = source.manifest()
 
-    def sparse(name: str, data: bytes) -> bytes:
+    def sparse(name: object, data: object) -> bytes:
+        assert isinstance(data, bytes)
         pieces = [(at, data[at : at + 64]) for at in range(0, len(data), 64)]
         segments = [(at, piece) for at, piece in pieces if piece.strip(b"\0")]
-        return sparse_entry(form, len(data), segments, name=name.encode())
+        return sparse_entry(form, len(data), segments, name=str(name).encode())
 
-    packed = b"".join(sparse(str(name), bytes(data)) for name, data in entries[::-1])
+    packed = b"".join(sparse(name, data) for name, data in entries[::-1])
     for outer in (bytes, gzip.compress):
         with source_of(outer(packed + bytes(1024)), tmp_path, rules) as source:
             assert source.manifest() == raw

@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 from towline.errors import RegistryError
 from towline.frozen import frozen
 from towline.go.go_json import GoJsonError, Struct, decode, list_of, string, struct
+from towline.registry.refusal_reason import refusal_reason
 
 __all__ = [
     "ErrorBody",
@@ -68,27 +69,30 @@ class ErrorBody:
         details: a text that old servers send instead of the list.
         fault: why the body is not JSON of the expected shape, ``""`` if it is.
         text: the body itself, bytes that are not UTF-8 as surrogate escapes.
+        reason: the reason that it states, in any common form.
     """
 
     entries: tuple[ErrorEntry, ...] = ()
     details: str = ""
     fault: str = ""
     text: str = ""
+    reason: str = ""
 
 
 def read_error_body(data: bytes) -> ErrorBody:
     """Parse the body of an error response; never raises, whatever the server sent."""
     text = data.decode("utf-8", "surrogateescape")
+    reason = refusal_reason(data)
     try:
         document = struct(decode(data))
         details = _details(document)
         if details:
-            return ErrorBody(details=details, text=text)
+            return ErrorBody(details=details, text=text, reason=reason)
         read_entries = list_of(_entry, ErrorEntry("", "", detail=False))
         entries = document.get("errors", read_entries, list[ErrorEntry]())
     except GoJsonError as fault:
-        return ErrorBody(fault=str(fault), text=text)
-    return ErrorBody(entries=tuple(entries), text=text)
+        return ErrorBody(fault=str(fault), text=text, reason=reason)
+    return ErrorBody(tuple(entries), text=text, reason=reason)
 
 
 def response_error(
@@ -102,7 +106,8 @@ def response_error(
         status_line: status and reason as the server wrote them.
         body: the beginning of the body.
         url: the requested URL; only the parts without secrets become facts.
-        facts: ``repository``, ``reference``, ``credentials`` (whether any were sent).
+        facts: ``repository``, ``reference``, ``credentials`` (whether any were sent), and those of
+            `Login.facts`.
     """
     return RegistryError(
         _CODES.get(status, "registry.unexpected_status"),

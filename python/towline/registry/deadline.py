@@ -19,6 +19,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.poolmanager import PoolManager
 
+from towline.registry.connecting import connect
 from towline.registry.socket_body import SocketBody
 
 if TYPE_CHECKING:
@@ -40,11 +41,12 @@ class Deadline:
         body: the body of the last response.
     """
 
-    __slots__ = ("_cut", "_lock", "_socket", "_until", "body", "fresh", "late")
+    __slots__ = ("_cut", "_lock", "_socket", "_until", "_waiting", "body", "fresh", "late")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
+        self._waiting: threading.Event | None = None
         self._cut = False
         self._until = _NEVER
         self.fresh = False
@@ -70,6 +72,16 @@ class Deadline:
         if cut:
             self.cut()
 
+    def wait(self, event: threading.Event) -> None:
+        """Wait for an event; `cut` sets it too."""
+        with self._lock:
+            self._waiting = event
+            cut = self._cut
+        if not cut:
+            event.wait()
+        with self._lock:
+            self._waiting = None
+
     @property
     def is_cut(self) -> bool:
         """Whether `cut` was called."""
@@ -82,9 +94,11 @@ class Deadline:
             self.cut()
 
     def cut(self) -> None:
-        """Shut down the socket, and any that is attached later: waiting threads continue."""
+        """Shut down the socket, and any that is attached later, and end `wait`."""
         with self._lock:
             self._cut = True
+            if self._waiting is not None:
+                self._waiting.set()
             if self._socket is not None:
                 # The socket may be closed already.  SSLSocket.shutdown would discard the TLS
                 # state that another thread reads with, so the method of the base class is used.
@@ -203,13 +217,14 @@ class HttpConnection(HTTPConnection):
     _duplicate: socket.socket | None = None
 
     def _new_conn(self) -> socket.socket:
-        sock = super()._new_conn()
         deadline = _current.get()
-        if deadline is not None:
-            # During the TLS handshake the socket belongs to an object that is not accessible yet.
-            # A duplicate can be shut down in the meantime.
-            self._duplicate = sock.dup()
-            deadline.attach(self._duplicate)
+        if deadline is None:
+            return super()._new_conn()
+        sock = connect(self, deadline)
+        # During the TLS handshake the socket belongs to an object that is not accessible yet.
+        # A duplicate can be shut down in the meantime.
+        self._duplicate = sock.dup()
+        deadline.attach(self._duplicate)
         return sock
 
     def connect(self) -> None:

@@ -34,7 +34,7 @@ PLATFORM = Platform("linux", "amd64")
 def opened(image: RealImage) -> Source:
     """The source of an image, as a pull opens it."""
     options = towline.Options(locations=Locations(environ={}, etc="/nowhere"), tls_verify=False)
-    access = RegistryAccess(options, CancelToken(), Registries)
+    access = RegistryAccess(options, CancelToken(), Registries, pytest.fail)
     reference = parse_image_name(image.location, FrozenFacts(), RULES.names)
     return Sources(RULES, platform=PLATFORM, docker=access.open).open(reference)
 

@@ -13,7 +13,7 @@ from towline.image.descriptor import Descriptor
 from towline.name.reference import parse_normalized
 from towline.registry.certificates import Certificates
 from towline.registry.connection_slots import ConnectionSlots
-from towline.registry.credentials import Credentials
+from towline.registry.credentials import Credentials, Login
 from towline.rules import Rules
 from towline.source.docker import DockerAccess, DockerSource, open_source
 from towline.timeouts import Timeouts
@@ -107,6 +107,7 @@ def source(
     rules: Rules = Rules.CURRENT,
     insecure: bool | None = True,
     credentials: Credentials | None = None,
+    login: Login | None = None,
     timeouts: Timeouts = SHORT_TIMEOUTS,
     cancel: CancelToken | None = None,
     certificates: Certificates | None = None,
@@ -119,7 +120,7 @@ def source(
         rules.limits,
         rules.copying.typeless,
         insecure=insecure,
-        credentials=credentials,
+        login=login or Login(credentials),
         timeouts=timeouts,
         cancel=cancel or CancelToken(),
         certificates=certificates,

@@ -31,7 +31,9 @@ from towline.image.platform import Platform, parse_platform
 from towline.name.digest import parse_digest
 from towline.name.parts import decompose
 from towline.name.reference import parse_normalized
-from towline.registry.challenge import parse_challenges
+from towline.registry.challenge import choose_challenge, parse_challenges
+from towline.registry.credentials import Credentials
+from towline.registry.refusal_reason import refusal_reason
 from towline.registry.retry import delay
 from towline.rules import Rules
 from towline.runtime.options import Options
@@ -294,6 +296,15 @@ class Operations:
             for each in parse_challenges([text])
         ]
         return "; ".join(shown) or "none"
+
+    def op_answer(self, text: str) -> str:
+        who, _, header = text.partition(": ")
+        credentials = {"password": Credentials("u", ""), "token": Credentials("u", "p", "t")}
+        chosen = choose_challenge(parse_challenges([header]), credentials.get(who))
+        return "none" if chosen is None else chosen.scheme
+
+    def op_reason(self, text: str) -> str:
+        return refusal_reason(text.encode())
 
     def op_wait(self, text: str) -> str:
         return str(delay(0, text, Timeouts()))

@@ -386,11 +386,11 @@ def test_which_options_label_check_and_copy_use(
         with pytest.raises(TowlineError):
             Runtime(world.store, options).pull("a.example/one", label=label)
     copy, check = seen[0], seen[1]
-    assert (copy.insecure, copy.credentials) == (True, secret)
+    assert (copy.insecure, copy.login.credentials) == (True, secret)
     if rules is Rules.CURRENT:
-        assert (check.insecure, check.credentials) == (True, secret)
+        assert (check.insecure, check.login.credentials) == (True, secret)
     else:
-        assert (check.insecure, check.credentials) == (False, None)
+        assert (check.insecure, check.login.credentials) == (False, None)
 
 
 def _accesses(monkeypatch: pytest.MonkeyPatch) -> list[DockerAccess]:

@@ -29,11 +29,21 @@ HUB_ADDRESS = "https://index.docker.io/v1/"
 
 @frozen
 class AuthEntry:
-    """The entry of one key: the encoded name and password, and an identity token."""
+    """The entry of one key.
+
+    Attributes:
+        key: a host, a URL, or a part of a repository's name.
+        auth: the encoded name and password.
+        identity_token: for the token service.
+        username: the name in plain text, used if `auth` is empty.
+        password: the password in plain text.
+    """
 
     key: str
     auth: str = field(repr=False)
     identity_token: str = field(default="", repr=False)
+    username: str = ""
+    password: str = field(default="", repr=False)
 
 
 @frozen
@@ -87,12 +97,16 @@ class AuthFile:
         Raises:
             ConfigurationError: ``auth.not_base64``.
         """
-        username, password = self._decoded(entry)
         if rules.auth_keys == "host":
+            username, password = self._decoded(entry) or ("", "")
             return Credentials(username, password) if username and password else None
-        # AUTH-005: a token counts only together with a valid name and password
-        token = entry.identity_token if username or password else ""
-        return Credentials(username, password, token) if username or password else None
+        plain = rules.plain_passwords and entry.password and not entry.auth
+        pair = (entry.username, entry.password) if plain else self._decoded(entry)
+        if pair is None:  # AUTH-005: a token counts only together with a name, even an empty one
+            return None
+        username, password = pair
+        token = entry.identity_token
+        return Credentials(username, password, token) if username or password or token else None
 
     def _entry(self, name: str, host: str, *, namespaces: bool) -> AuthEntry | None:
         by_key = {entry.key: entry for entry in self.entries}
@@ -107,7 +121,8 @@ class AuthFile:
                 return entry
         return None
 
-    def _decoded(self, entry: AuthEntry) -> tuple[str, str]:
+    def _decoded(self, entry: AuthEntry) -> tuple[str, str] | None:
+        """Name and password; None without a colon, as the entry is invalid then."""
         try:
             decoded = go_base64.decode(entry.auth)
         except go_base64.Base64Error as fault:
@@ -115,8 +130,8 @@ class AuthFile:
                 "auth.not_base64", path=self.path, key=entry.key, offset=fault.offset
             ) from None
         username, colon, password = decoded.decode("utf-8", "surrogateescape").partition(":")
-        # Without a colon the entry is invalid; some tools pad passwords with null characters.
-        return (username, password.strip("\0")) if colon else ("", "")
+        # Some tools pad passwords with null characters.
+        return (username, password.strip("\0")) if colon else None
 
 
 def parse_auth_file(data: bytes, path: str, *, legacy: bool = False) -> AuthFile:
@@ -151,9 +166,19 @@ def _entries(raw: Any) -> tuple[AuthEntry, ...]:
     entries: dict[str, AuthEntry] = {}
     for key, value in struct(raw).pairs():
         fields = struct(value)
-        token = fields.get("identitytoken", string, "")
-        entries[key] = AuthEntry(key, fields.get("auth", string, ""), token)
+        entries[key] = AuthEntry(
+            key,
+            fields.get("auth", string, ""),
+            fields.get("identitytoken", string, ""),
+            fields.get("username", _text, ""),
+            fields.get("password", _text, ""),
+        )
     return tuple(entries.values())
+
+
+def _text(raw: Any) -> str:
+    """A text; ``""`` for other values, since podman does not read the field."""
+    return raw if isinstance(raw, str) else ""
 
 
 def _parents(name: str) -> Iterator[str]:

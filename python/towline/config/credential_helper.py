@@ -8,25 +8,39 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import selectors
 import shutil
 import signal
+import socket
 import subprocess
 import time
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
+from towline.cancel import CancelToken
 from towline.errors import ConfigurationError
 from towline.go.go_json import GoJsonError, decode, string, struct
 from towline.registry.credentials import Credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-__all__ = ["HELPER_SECONDS", "ask_helper", "helper_program"]
+__all__ = ["HELPER_SECONDS", "ask_helper", "helper_missing", "helper_program"]
 
 HELPER_SECONDS = 30.0  # some helpers fetch a token over the network; none prompts the user
 _OUTPUT_MAX = 64 * 1024  # bytes of a response
-_NOT_FOUND = b"credentials not found in native keychain"
+_POLL = 0.002  # seconds between two looks whether a helper has exited
+# How helpers state that they have no credentials, on either output.  The first is that of the
+# protocol; others pass on the words of their keychain.  "no credentials username" is an error.
+_NOT_FOUND = re.compile(
+    rb"credentials? (was |were )?not found"
+    rb"|no (matching |stored |such )?credentials?(?! (server|username))\b"
+    rb"|could not be found in the keychain"
+    rb"|not in the password store"
+    rb"|no such secret"
+    rb"|element not found",
+    re.IGNORECASE,
+)
 _TOKEN_USER = "<token>"  # the user name if the secret is an identity token
 # Helpers need the environment to find their keychain.  They do not get variables that change how
 # programs are loaded, and those of towline.
@@ -41,6 +55,12 @@ def helper_program(name: str, environ: Mapping[str, str]) -> str | None:
     return shutil.which(f"docker-credential-{name}", path=environ.get("PATH", ""))
 
 
+def helper_missing(name: str, server: str, origin: str) -> ConfigurationError:
+    """The error of a helper that is not installed; the arguments are those of `ask_helper`."""
+    helper = f"docker-credential-{name}"
+    return ConfigurationError("auth.helper_missing", helper=helper, server=server, path=origin)
+
+
 def ask_helper(
     name: str,
     server: str,
@@ -48,6 +68,7 @@ def ask_helper(
     *,
     origin: str,
     seconds: float | None = None,
+    cancel: CancelToken | None = None,
 ) -> Credentials | None:
     """Run a helper for the credentials of a host; None if it has none.
 
@@ -57,23 +78,34 @@ def ask_helper(
         environ: of the user; its ``PATH`` is searched for the program.
         origin: the file that names the helper, for messages.
         seconds: the time limit; None for `HELPER_SECONDS`.
+        cancel: ends the helper at once.
 
     Raises:
         ConfigurationError: ``auth.helper_missing``, ``auth.helper_slow``, ``auth.helper_failed``,
             ``auth.helper_output``.
+        PullCancelledError: the caller cancelled.
     """
     facts = {"helper": f"docker-credential-{name}", "server": server, "path": origin}
     program = helper_program(name, environ)
     if program is None:
-        raise ConfigurationError("auth.helper_missing", **facts)
+        raise helper_missing(name, server, origin)
     limit = HELPER_SECONDS if seconds is None else seconds
-    status, output = _run(program, server, environ, limit, facts)
-    if status != 0:
-        if _NOT_FOUND in output:
-            return None
-        raise ConfigurationError("auth.helper_failed", status=status, **facts)
+    cancel = cancel or CancelToken()
+    with _running(program, environ) as process:
+        if process is None:
+            raise helper_missing(name, server, origin)
+        run = _Run(process, time.monotonic() + limit, cancel)
+        ended = run.talk(server)
+    cancel.raise_if_cancelled()
+    if not ended:
+        raise ConfigurationError("auth.helper_slow", seconds=limit, **facts)
+    status, output = process.returncode, bytes(run.output)
     if len(output) > _OUTPUT_MAX:
         raise ConfigurationError("auth.helper_output", **facts)
+    if status != 0:
+        if _NOT_FOUND.search(output) or _NOT_FOUND.search(run.complaint):
+            return None
+        raise ConfigurationError("auth.helper_failed", status=status, **facts)
     username, secret, readable = "", "", True
     try:
         response = struct(decode(output))
@@ -88,67 +120,102 @@ def ask_helper(
     return Credentials(username, secret) if username or secret else None
 
 
-def _run(
-    program: str, server: str, environ: Mapping[str, str], seconds: float, facts: dict[str, str]
-) -> tuple[int, bytes]:
-    """Run the program; returns its exit status and output, at most a byte beyond the limit."""
+@contextlib.contextmanager
+def _running(program: str, environ: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes] | None]:
+    """Start the program, None if that fails; at the end all processes of its group are killed."""
     try:
         process = subprocess.Popen(
             [program, "get"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             env={key: value for key, value in environ.items() if not _is_withheld(key)},
             cwd="/",
-            start_new_session=True,  # so that `_end` also ends the processes that it starts
+            start_new_session=True,  # so that the processes that it starts are killed too
         )
     except (OSError, ValueError):
-        raise ConfigurationError("auth.helper_missing", **facts) from None
-    deadline = time.monotonic() + seconds
+        yield None
+        return
     try:
-        assert process.stdin is not None  # because of PIPE, as stdout
-        assert process.stdout is not None
-        with contextlib.suppress(BrokenPipeError), process.stdin as stdin:
-            stdin.write(server.encode())
-        with process.stdout as stdout:
-            output = _read(stdout, deadline)
-        ended = output is not None and _finishes(process, deadline)
+        yield process
     finally:
-        status = _end(process)
-    if ended and output is not None:
-        return status, output
-    raise ConfigurationError("auth.helper_slow", seconds=seconds, **facts)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
 
 
-def _read(stream: IO[bytes], deadline: float) -> bytes | None:
-    """Read to the end, or a byte beyond the limit; None if the deadline passes."""
-    output = b""
-    with selectors.DefaultSelector() as selector:
-        selector.register(stream, selectors.EVENT_READ)
-        while len(output) <= _OUTPUT_MAX:
-            if not selector.select(max(0.0, deadline - time.monotonic())):
-                return None
-            data = os.read(stream.fileno(), _OUTPUT_MAX + 1 - len(output))
-            if not data:
-                return output
-            output += data
-    return output
+class _Run:
+    """The conversation with one running helper.
+
+    Attributes:
+        output: what it wrote to its standard output, at most a byte beyond the limit.
+        complaint: the beginning of what it wrote to its standard error.
+    """
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], deadline: float, cancel: CancelToken
+    ) -> None:
+        self._process = process
+        self._deadline = deadline
+        self._cancel = cancel
+        self.output = bytearray()
+        self.complaint = bytearray()
+
+    def talk(self, server: str) -> bool:
+        """Write the name of the host and read until the program exits; whether it did in time."""
+        assert self._process.stdin is not None  # because of PIPE, as the outputs
+        with contextlib.suppress(BrokenPipeError), self._process.stdin as stdin:
+            stdin.write(server.encode())
+        woken, waker = socket.socketpair()
+        with woken, waker, selectors.DefaultSelector() as selector:
+            for pipe, received in (
+                (self._process.stdout, self.output),
+                (self._process.stderr, self.complaint),
+            ):
+                assert pipe is not None
+                selector.register(pipe, selectors.EVENT_READ, received)
+            selector.register(woken, selectors.EVENT_READ)
+            unregister = self._cancel.on_cancel(lambda: _wake(waker))
+            try:
+                return self._read(selector)
+            finally:
+                unregister()
+
+    def _read(self, selector: selectors.BaseSelector) -> bool:
+        open_output = True
+        while len(self.output) <= _OUTPUT_MAX and not self._cancel.cancelled:
+            # The end of the output comes first.  What the program has left running may keep its
+            # standard error open, so the exit is polled for; its PID stays reserved until reaped.
+            exited = not open_output and _has_exited(self._process)
+            left = self._deadline - time.monotonic()
+            ready = selector.select(max(0.0, left if open_output else min(left, _POLL)))
+            if exited and not any(key.data is not None for key, _ in ready):
+                return True
+            if left <= 0 and not ready:
+                return False
+            for key, _ in ready:
+                if key.data is None:  # cancelled
+                    continue
+                data = os.read(key.fd, _OUTPUT_MAX + 1 - len(self.output))
+                if not data:
+                    selector.unregister(key.fileobj)
+                    open_output = open_output and key.data is not self.output
+                elif key.data is self.output or len(self.complaint) < _OUTPUT_MAX:
+                    key.data.extend(data)
+        return True
 
 
-def _finishes(process: subprocess.Popen[bytes], deadline: float) -> bool:
-    """Whether the program exits in time; its PID remains reserved until `_end` reaps it."""
-    while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.002)
-    return True
+def _wake(waker: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # the conversation has ended
+        waker.send(b"x")
 
 
-def _end(process: subprocess.Popen[bytes]) -> int:
-    """Kill the program and all processes of its group; returns its exit status."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    return process.wait()
+def _has_exited(process: subprocess.Popen[bytes]) -> bool:
+    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _is_withheld(key: str) -> bool:

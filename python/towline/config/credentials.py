@@ -1,21 +1,23 @@
 """Finds the credentials for a registry in auth files and credential helpers, in order.
 
-(AUTH-001, AUTH-002, AUTH-010 to AUTH-014)
+(AUTH-001, AUTH-002, AUTH-010 to AUTH-015)
 """
 
 from __future__ import annotations
 
+from errno import ENOENT, ENOTDIR
 from typing import TYPE_CHECKING, Any, Literal
 
 from towline.config.load import read_auth_file
 from towline.config.locations import Locations, auth_file_paths
-from towline.errors import TowlineError, step
+from towline.errors import ConfigurationError, PathError, PullCancelledError, TowlineError, step
 from towline.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from towline.cancel import CancelToken
     from towline.config.auth_json import AuthFile
     from towline.registry.credentials import Credentials
     from towline.rules.config import ConfigRules
@@ -26,7 +28,14 @@ AUTH_FILES = "containers-auth.json"  # in credential-helpers, stands for the aut
 _REGISTRIES_CONF = "registries.conf"
 
 Outcome = Literal[
-    "broken", "empty-entry", "found", "helper-empty", "helper-missing", "no-entry", "no-file"
+    "broken",
+    "empty-entry",
+    "found",
+    "helper-empty",
+    "helper-missing",
+    "no-entry",
+    "no-file",
+    "passed-over",
 ]
 
 
@@ -36,7 +45,8 @@ class AuthLookup:
 
     Attributes:
         path: the auth file, or ``registries.conf`` if that names the helper.
-        outcome: the result.
+        outcome: the result; the error of a ``broken`` file or helper ends a pull, and the search
+            continues after one that is ``passed-over``.
         key: the key in the file that matched, ``""`` if none did.
         helper: the helper program, ``""`` if none was used.
         username: of the credentials that were found, ``""`` if none or if they have no name.
@@ -73,6 +83,8 @@ def find_credentials(
     *,
     helpers: Sequence[str] = (),
     lookups: list[AuthLookup] | None = None,
+    warn: Callable[[TowlineError], None] | None = None,
+    cancel: CancelToken | None = None,
 ) -> Credentials | None:
     """Find the credentials for a repository.
 
@@ -83,6 +95,9 @@ def find_credentials(
         explicit: an auth file to use instead of the usual ones.
         helpers: ``credential-helpers`` of registries.conf; if empty, only auth files are used.
         lookups: a list to which each lookup is appended; it has the origin of the credentials.
+        warn: called with the error of each file and helper that cannot be used, and the search
+            continues (AUTH-015); None: the first such error is raised.
+        cancel: ends the helpers.
 
     Returns:
         The credentials; None if there are none.
@@ -90,8 +105,9 @@ def find_credentials(
     Raises:
         PathError: a file cannot be read, or one that must exist is missing.
         ConfigurationError: ``auth.*``.
+        PullCancelledError: the caller cancelled.
     """
-    search = _Search(locations, rules, name, [] if lookups is None else lookups)
+    search = _Search(locations, rules, name, [] if lookups is None else lookups, warn, cancel)
     with step("finding-credentials", name=name):
         for helper in helpers or (AUTH_FILES,):
             if helper == AUTH_FILES:
@@ -110,15 +126,31 @@ def explain_credentials(
     explicit: str | Path | None = None,
     *,
     helpers: Sequence[str] = (),
+    cancel: CancelToken | None = None,
 ) -> tuple[AuthLookup, ...]:
-    """The lookups of `find_credentials`; an error is the last one and is not raised."""
+    """The lookups of a pull; one whose error ends the pull is the last."""
     lookups: list[AuthLookup] = []
+    warn = _ignore if rules.broken_auth == "warn" else None
     try:
-        find_credentials(locations, rules, name, explicit, helpers=helpers, lookups=lookups)
-    except TowlineError as error:
-        path = str(error.facts.get("path", ""))
-        lookups.append(AuthLookup(path, "broken", error=error))
+        find_credentials(
+            locations,
+            rules,
+            name,
+            explicit,
+            helpers=helpers,
+            lookups=lookups,
+            warn=warn,
+            cancel=cancel,
+        )
+    except PullCancelledError:
+        raise
+    except TowlineError:
+        pass  # the last lookup has it
     return tuple(lookups)
+
+
+def _ignore(_: TowlineError) -> None:
+    """Do nothing: the lookups have the errors."""
 
 
 @frozen
@@ -127,43 +159,60 @@ class _Search:
     rules: ConfigRules
     name: str
     lookups: list[AuthLookup]
+    warn: Callable[[TowlineError], None] | None
+    cancel: CancelToken | None
 
     @property
     def host(self) -> str:
         return self.name.partition("/")[0]
 
     def find_in_files(self, explicit: str | Path | None) -> Credentials | None:
+        named = explicit is not None
         for path, legacy, required in auth_file_paths(self.locations, self.rules, explicit):
-            file = read_auth_file(path, legacy=legacy, required=required)
+            dangling = self.warn is not None
+            try:
+                file = read_auth_file(path, legacy=legacy, required=required, dangling=dangling)
+            except (ConfigurationError, PathError) as error:
+                missing = error.facts.get("errno") in (ENOENT, ENOTDIR)
+                self.pass_over(error, path, fatal=missing and named)
+                continue
             if file is None:
                 self.lookups.append(AuthLookup(path, "no-file"))
-                continue
-            found = self.find_in_file(file)
-            if found is not None:
+            elif (found := self.find_in_file(file)) is not None:
                 return found
         return None
 
     def find_in_file(self, file: AuthFile) -> Credentials | None:
         named = file.helper_for(self.host)
         if named is not None:  # AUTH-002: the entries of the file are not used then
-            key, helper = named
-            return self.find_by_helper(helper, key, file.path, key=key)
+            server, helper = named
+            return self.find_by_helper(helper, server, file.path, key=server)
         entry = file.match(self.name, self.rules)
-        credentials = None if entry is None else file.credentials_of(entry, self.rules)
+        key = "" if entry is None else entry.key
+        try:
+            credentials = None if entry is None else file.credentials_of(entry, self.rules)
+        except ConfigurationError as error:
+            self.pass_over(error, file.path, key=key)
+            return None
         if credentials is not None:
-            return self.found(credentials, file.path, key="" if entry is None else entry.key)
+            return self.found(credentials, file.path, key=key)
         if file.store and self.rules.credentials_store:  # AUTH-013
-            server = file.store_server(self.host)
-            from towline.config.credential_helper import helper_program  # see `find_by_helper`
+            return self.find_in_store(file)
+        outcome: Outcome = "no-entry" if entry is None else "empty-entry"
+        self.lookups.append(AuthLookup(file.path, outcome, key))
+        return None
 
-            if helper_program(file.store, self.locations.environ) is not None:
-                return self.find_by_helper(file.store, server, file.path)
-            program = f"docker-credential-{file.store}"
-            self.lookups.append(AuthLookup(file.path, "helper-missing", helper=program))
-        elif entry is not None:
-            self.lookups.append(AuthLookup(file.path, "empty-entry", key=entry.key))
-        else:
-            self.lookups.append(AuthLookup(file.path, "no-entry"))
+    def find_in_store(self, file: AuthFile) -> Credentials | None:
+        from towline.config.credential_helper import helper_missing, helper_program  # rarely needed
+
+        server = file.store_server(self.host)
+        if helper_program(file.store, self.locations.environ) is not None:
+            return self.find_by_helper(file.store, server, file.path)
+        error = helper_missing(file.store, server, file.path)
+        program = str(error.facts["helper"])
+        self.lookups.append(AuthLookup(file.path, "helper-missing", helper=program))
+        if self.warn is not None:
+            self.warn(error)
         return None
 
     def find_by_helper(
@@ -172,11 +221,33 @@ class _Search:
         from towline.config.credential_helper import ask_helper  # rarely needed
 
         program = f"docker-credential-{helper}"
-        credentials = ask_helper(helper, server, self.locations.environ, origin=path)
+        environ = self.locations.environ
+        try:
+            credentials = ask_helper(helper, server, environ, origin=path, cancel=self.cancel)
+        except ConfigurationError as error:
+            self.pass_over(error, path, key=key, helper=program)
+            return None
         if credentials is None:
             self.lookups.append(AuthLookup(path, "helper-empty", key=key, helper=program))
             return None
         return self.found(credentials, path, key=key, helper=program)
+
+    def pass_over(
+        self,
+        error: TowlineError,
+        path: str,
+        *,
+        key: str = "",
+        helper: str = "",
+        fatal: bool = False,
+    ) -> None:
+        """Record the error of a file or helper; raises it unless it is a warning (AUTH-015)."""
+        warn = None if fatal else self.warn
+        outcome: Outcome = "broken" if warn is None else "passed-over"
+        self.lookups.append(AuthLookup(path, outcome, key, helper, error=error))
+        if warn is None:
+            raise error
+        warn(error)
 
     def found(
         self, credentials: Credentials, path: str, *, key: str = "", helper: str = ""

@@ -162,15 +162,23 @@ def read_policy(
 # --- auth files ---------------------------------------------------------------------------------
 
 
-def read_auth_file(path: str, *, legacy: bool, required: bool) -> AuthFile | None:
+def read_auth_file(
+    path: str, *, legacy: bool, required: bool, dangling: bool = False
+) -> AuthFile | None:
     """Read an auth file; None if it does not exist and is not required.
+
+    Args:
+        path: of the file.
+        legacy: it is a ``.dockercfg``.
+        required: it must exist.
+        dangling: the target of a link must exist.
 
     Raises:
         PathError: it cannot be read, or is required and does not exist.
         ConfigurationError: ``auth.not_json``.
     """
     with step("reading-auth-file", path=path):
-        data = _read(path, required=required)
+        data = _read(path, required=required or (dangling and os.path.islink(path)))
         if data is None:
             return None
         from towline.config.auth_json import parse_auth_file

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import urljoin
 
 from towline.frozen import frozen
+from towline.registry.error_body import parse_web_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Challenge", "choose_challenge", "parse_challenges"]
+    from towline.registry.credentials import Credentials
 
-_HEADER_MAX = 4096  # characters that are parsed; real challenges have a few hundred
+__all__ = ["KNOWN_SCHEMES", "Challenge", "choose_challenge", "parse_challenges", "with_realm"]
+
+KNOWN_SCHEMES = ("basic", "bearer")
+_HEADER_MAX = 16 * 1024  # characters that are parsed; those of Kerberos have some thousands
 # Compiled when a registry first asks for authentication.
 _TOKEN = r"([\s,]*)([!#$%&'*+.^_`|~0-9A-Za-z-]+)"
 _VALUE = r'\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))'
 _ESCAPED = r"\\(.)"
-_KNOWN = ("basic", "bearer")
 
 
 @frozen
@@ -38,9 +42,42 @@ def parse_challenges(values: Iterable[str]) -> tuple[Challenge, ...]:
     return tuple(challenge for value in values for challenge in _parse(value[:_HEADER_MAX]))
 
 
-def choose_challenge(challenges: Iterable[Challenge]) -> Challenge | None:
-    """The first challenge whose scheme is known, None if there is none (REG-011)."""
-    return next((each for each in challenges if each.scheme in _KNOWN), None)
+def with_realm(challenge: Challenge, url: str) -> Challenge:
+    """The challenge with a realm that is only a path made absolute, by the URL of the response."""
+    realm = challenge.parameters.get("realm", "")
+    if challenge.scheme != "bearer" or not realm.startswith("/"):
+        return challenge
+    try:
+        absolute = urljoin(url, realm)
+    except ValueError:
+        return challenge
+    return Challenge(challenge.scheme, {**challenge.parameters, "realm": absolute})
+
+
+def choose_challenge(
+    challenges: Iterable[Challenge], credentials: Credentials | None
+) -> Challenge | None:
+    """The challenge to answer: the first that can be answered (REG-011).
+
+    Without a password that is a Bearer challenge, since its token service may give a token to
+    anyone, or for an identity token.  If none can be answered, it is the first with a known scheme,
+    and if there is none of these, None.
+    """
+    password = credentials is not None and credentials.has_password
+    known = [each for each in challenges if each.scheme in KNOWN_SCHEMES]
+    answerable = [
+        each for each in known if (password if each.scheme == "basic" else _has_realm(each))
+    ]
+    if credentials is None or not password or credentials.identity_token:
+        answerable.sort(key=lambda each: each.scheme == "basic")
+    # A request without credentials may succeed; one for a token without a realm cannot be made.
+    known.sort(key=lambda each: each.scheme == "bearer")
+    return next(iter([*answerable, *known]), None)
+
+
+def _has_realm(challenge: Challenge) -> bool:
+    """Whether a Bearer challenge names its token service."""
+    return parse_web_url(challenge.parameters.get("realm", "")) is not None
 
 
 def _parse(text: str) -> list[Challenge]:
@@ -52,7 +89,7 @@ def _parse(text: str) -> list[Challenge]:
         value = a_value.match(text, at)
         if value is None:
             # Directly after a scheme, without a comma, it is the scheme's token68: ignored.
-            if not found or "," in match[1]:
+            if not found or "," in match[1] or found[-1][1]:
                 found.append((token, {}))
         else:
             at = value.end()

@@ -8,21 +8,33 @@ from typing import TYPE_CHECKING, Self
 from urllib3 import HTTPHeaderDict
 
 from towline.cancel import CancelToken
-from towline.errors import RegistryError, TowlineError, step
-from towline.registry.challenge import Challenge, choose_challenge, parse_challenges
+from towline.errors import (
+    PullCancelledError,
+    RegistryError,
+    TowlineError,
+    UnauthorizedError,
+    step,
+)
+from towline.registry.authentication import Authentication, challenges_of
 from towline.registry.connection_slots import PARALLEL_BLOBS
-from towline.registry.credentials import Credentials, basic
+from towline.registry.credentials import Login
 from towline.registry.endpoint_log import RateLimit, read_rate_limit
-from towline.registry.error_body import BODY_MAX, Requested, reason_phrase, response_error
+from towline.registry.error_body import (
+    BODY_MAX,
+    Requested,
+    read_error_body,
+    reason_phrase,
+    response_error,
+)
 from towline.registry.http import HttpClient, HttpOptions, origin
-from towline.registry.tokens import Tokens
+from towline.registry.response import Response
 from towline.timeouts import Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from towline.registry.certificates import Certificates
-    from towline.registry.response import Response
+    from towline.registry.challenge import Challenge
     from towline.rules.limits import TransferLimits
     from towline.rules.registry import RegistryRules
 
@@ -37,11 +49,12 @@ class RegistryClient:
     Args:
         host: as in an image name, with its port; ``docker.io`` is replaced by its real host.
         insecure: do not verify certificates, and use plain HTTP if HTTPS fails; None means no.
-        credentials: for this registry.
+        login: the credentials for this registry.
         certificates: of this host.
         rules: the protocol of the edition.
         limits: of retries.
         cancel: cancels all requests.
+        warn: called with an error that does not end the pull.
         timeouts: of each request.
         connections: how many are kept open for later requests.
     """
@@ -53,17 +66,19 @@ class RegistryClient:
         rules: RegistryRules,
         limits: TransferLimits,
         insecure: bool | None = None,
-        credentials: Credentials | None = None,
+        login: Login | None = None,
         certificates: Certificates | None = None,
         cancel: CancelToken | None = None,
+        warn: Callable[[TowlineError], None] | None = None,
         timeouts: Timeouts | None = None,
         connections: int = PARALLEL_BLOBS,
     ) -> None:
+        self._name = host
         self.host = _HUB[1] if host == _HUB[0] else host
         self.cancel = cancel or CancelToken()
         self._rules = rules
         self._insecure = bool(insecure)
-        self._credentials = credentials
+        self._warn = warn
         self._http = HttpClient(
             HttpOptions(
                 host=self.host,
@@ -76,20 +91,18 @@ class RegistryClient:
                 connections=connections,
             )
         )
-        self._tokens = Tokens(self._http, credentials)
+        self._authentication = Authentication(self._http, login or Login())
+        # Without credentials, for when those of an auth file or helper are refused.
+        droppable = bool(login and login.origin and rules.anonymous_retry)
+        self._anonymous = Authentication(self._http, Login()) if droppable else None
         self._lock = threading.Lock()
         self._base: str | None = None
-        self._challenge: Challenge | None = None
+        self._challenges: tuple[Challenge, ...] = ()
         #: The rate limit that the registry last stated (REG-050).
         self.rate_limit: RateLimit | None = None
 
     def __repr__(self) -> str:
         return f"RegistryClient({self.host!r})"
-
-    @property
-    def has_credentials(self) -> bool:
-        """Whether requests are authenticated."""
-        return self._credentials is not None
 
     def refusal(
         self, wanted: Requested, response: Response, *, repository: str, reference: str
@@ -106,11 +119,13 @@ class RegistryClient:
             wanted,
             status=response.status,
             status_line=response.status_line,
-            body=response.read_some(BODY_MAX),
+            body=self._authentication.without_secrets(response.read_some(BODY_MAX)),
             url=response.url,
             repository=repository,
             reference=reference,
-            credentials=self.has_credentials,
+            registry=self._name,
+            schemes=tuple(each.scheme for each in challenges_of(response, response.url)),
+            **self._authentication.login.facts(sent=response.has_credentials),
         )
 
     def ping(self) -> str:
@@ -182,37 +197,98 @@ class RegistryClient:
         sent: Mapping[str, str] | HTTPHeaderDict,
         retries: int | None,
     ) -> Response:
+        def request(authentication: Authentication) -> Response | UnauthorizedError:
+            try:
+                return self._attempt(authentication, method, base, repository, path, sent, retries)
+            except UnauthorizedError as error:
+                return error
+
+        with self._lock:
+            used, anonymous = self._authentication, self._anonymous
+        got = request(used)
+        if anonymous is not None:
+            if isinstance(got, Response) and got.status < 400:
+                with self._lock:
+                    self._anonymous = None  # the credentials are accepted
+            elif _refuses_credentials(got):
+                got = self._anonymous_response(used.login, anonymous, request, repository) or got
+        if isinstance(got, UnauthorizedError):
+            raise got
+        return got
+
+    def _anonymous_response(
+        self,
+        login: Login,
+        anonymous: Authentication,
+        request: Callable[[Authentication], Response | UnauthorizedError],
+        repository: str,
+    ) -> Response | None:
+        """The response to the same request without credentials; None if it fails (AUTH-016)."""
+        try:
+            got = request(anonymous)
+        except PullCancelledError:
+            raise
+        except TowlineError:
+            return None
+        if isinstance(got, UnauthorizedError) or got.status in (401, 403):
+            with self._lock:
+                self._anonymous = None
+        if isinstance(got, UnauthorizedError):
+            return None
+        if got.status >= 400:
+            got.finish()
+            return None
+        with self._lock:
+            self._authentication, self._anonymous = anonymous, None
+        if self._warn is not None:
+            name = f"{self._name}/{repository}"
+            facts = {"repository": name, "registry": self._name, "origin": login.origin}
+            self._warn(RegistryError("registry.anonymous", host=self.host, **facts))
+        return got
+
+    def _attempt(
+        self,
+        authentication: Authentication,
+        method: str,
+        base: str,
+        repository: str,
+        path: str,
+        sent: Mapping[str, str] | HTTPHeaderDict,
+        retries: int | None,
+    ) -> Response:
         url = f"{base}/v2/{repository}/{path}"
         scopes: tuple[str, ...] = (f"repository:{repository}:pull",)
-        challenge = self._challenge
-        authorization = self._authorization(challenge, scopes)
-        response = self._send(method, url, sent, authorization, retries)
+        challenge = authentication.choose(self._challenges)
+        header = authentication.header(challenge, scopes)
+        response = self._send(method, url, sent, header, authentication, retries)
         if response.status in (200, 401):  # as in a ping: it is a registry
             with self._lock:
                 self._base = base
-        if response.status != 401 or not self._rules.reauthorize:  # REG-014
+        if response.status not in (401, 403) or not self._rules.reauthorize:  # REG-014
             return response
         # The ping may have had no challenge, and a token may have expired early.
-        wanted = _challenge(response, url) or challenge
+        offered = challenges_of(response, url)
+        wanted = authentication.choose(offered) or (challenge if response.status == 401 else None)
         if wanted is None:
             return response
         if wanted.scheme == "bearer":
             if wanted.parameters.get("error") == "insufficient_scope":
                 requested = wanted.parameters.get("scope", "").split()
                 scopes += tuple(scope for scope in requested if scope not in scopes)
-            if authorization is not None:
-                self._tokens.drop(authorization.partition(" ")[2])
+            if header is not None:
+                authentication.drop_token(header)
         try:
-            again = self._authorization(wanted, scopes)
+            again = authentication.header(wanted, scopes)
         except TowlineError:
             response.close()
             raise
-        if again is None or again == authorization:
+        if again is None or again == header:
             return response
         response.finish()
-        with self._lock:
-            self._challenge = wanted
-        return self._send(method, url, sent, again, retries)
+        if offered:
+            with self._lock:
+                self._challenges = offered
+        return self._send(method, url, sent, again, authentication, retries)
 
     def get_foreign(self, url: str) -> Response:
         """Request a blob from another host, without credentials (REG-028)."""
@@ -228,24 +304,19 @@ class RegistryClient:
         url: str,
         headers: Mapping[str, str] | HTTPHeaderDict,
         authorization: str | None,
+        authentication: Authentication,
         retries: int | None,
     ) -> Response:
         response = self._http.request(
             url, headers, authorization=authorization, method=method, retries=retries
         )
+        known = authentication.login.credentials is not None and authorization is not None
+        response.has_credentials = known and origin(response.url) == origin(url)
         limit, left = response.header("RateLimit-Limit"), response.header("RateLimit-Remaining")
         if limit or left:
             source = response.header("Docker-RateLimit-Source")
             self.rate_limit = read_rate_limit(limit, left, source)
         return response
-
-    def _authorization(self, challenge: Challenge | None, scopes: tuple[str, ...]) -> str | None:
-        if challenge is None:
-            return None
-        if challenge.scheme == "bearer":
-            return f"Bearer {self._tokens.get(challenge, scopes)}"
-        credentials = self._credentials
-        return basic(credentials) if credentials is not None and credentials.password else None
 
     @property
     def _schemes(self) -> tuple[str, ...]:
@@ -281,16 +352,19 @@ class RegistryClient:
     def _ping(self, scheme: str, *, retries: int | None) -> str:
         base = f"{scheme}://{self.host}"
         with self._http.request(f"{base}/v2/", {}, retries=retries) as response:
-            response.finish()
-            if response.status not in (200, 401):
+            offered = challenges_of(response, base)
+            asks = response.status == 403 and self._authentication.choose(offered) is not None
+            if response.status not in (200, 401) and not asks:
                 raise RegistryError(
                     "registry.ping_status",
                     url=f"{base}/v2/",
                     host=self.host,
                     status=response.status,
                     reason=reason_phrase(response.status),
+                    answers=read_error_body(response.read_some(BODY_MAX)),
                 )
-            self._challenge = _challenge(response, base)
+            response.finish()
+            self._challenges = offered
         return base
 
     def _is_v1(self, scheme: str) -> bool:
@@ -308,12 +382,7 @@ class RegistryClient:
         self.close()
 
 
-def _challenge(response: Response, requested: str) -> Challenge | None:
-    """The challenge of a registry, None if the response is from another origin (AUTH-010).
-
-    A challenge determines where the password is sent, so a host that the registry redirects to
-    must not set it.
-    """
-    if origin(response.url) != origin(requested):
-        return None
-    return choose_challenge(parse_challenges(response.headers("WWW-Authenticate")))
+def _refuses_credentials(got: Response | UnauthorizedError) -> bool:
+    if isinstance(got, UnauthorizedError):
+        return bool(got.facts.get("credentials"))
+    return got.status in (401, 403) and got.has_credentials

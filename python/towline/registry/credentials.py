@@ -6,10 +6,16 @@ No ``repr`` contains a secret (AUTH-007).
 from __future__ import annotations
 
 import base64
+from typing import TYPE_CHECKING, Any
 
 from towline.frozen import field, frozen
 
-__all__ = ["Credentials", "basic"]
+if TYPE_CHECKING:
+    from towline.errors import TowlineError
+
+__all__ = ["Credentials", "Login", "basic"]
+
+_SECRET_MIN = 4  # characters; shorter ones are parts of usual words
 
 
 @frozen
@@ -36,6 +42,48 @@ class Credentials:
         for name in self.__match_args__:
             if not isinstance(getattr(self, name), str):
                 raise TypeError(f"{name} must be a text")
+
+    @property
+    def has_password(self) -> bool:
+        """Whether they can answer a Basic challenge; an empty password is one."""
+        return bool(self.username or self.password)
+
+
+@frozen
+class Login:
+    """The credentials for a registry, and what an error says about them.
+
+    Attributes:
+        credentials: None if there are none.
+        origin: the auth file or helper that has them, ``""`` if the caller gave them.
+        problems: the errors of the auth files and helpers that could not be used.
+        authfile: the auth file to which credentials can be added.
+    """
+
+    credentials: Credentials | None = None
+    origin: str = ""
+    problems: tuple[TowlineError, ...] = ()
+    authfile: str = ""
+
+    def facts(self, *, sent: bool) -> dict[str, Any]:
+        """The facts of a refusal, without secrets; `sent` is whether the credentials were sent."""
+        return {
+            "credentials": sent,
+            "origin": self.origin if sent else "",
+            "problems": self.problems,
+            "authfile": self.authfile,
+        }
+
+    def without_secrets(self, data: bytes, *others: str) -> bytes:
+        """The bytes with the secrets of the credentials, and others, replaced (AUTH-007)."""
+        secrets = [*others]
+        if self.credentials is not None:
+            own = self.credentials
+            secrets += [own.password, own.identity_token, basic(own).partition(" ")[2]]
+        for secret in sorted(secrets, key=len, reverse=True):
+            if len(secret) >= _SECRET_MIN:
+                data = data.replace(secret.encode("utf-8", "surrogateescape"), b"***")
+        return data
 
 
 def basic(credentials: Credentials) -> str:

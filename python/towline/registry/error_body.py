@@ -14,7 +14,6 @@ from urllib.parse import SplitResult, urlsplit
 from towline.errors import RegistryError
 from towline.frozen import frozen
 from towline.go.go_json import GoJsonError, Struct, decode, list_of, string, struct
-from towline.registry.refusal_reason import refusal_reason
 
 __all__ = [
     "ErrorBody",
@@ -82,6 +81,8 @@ class ErrorBody:
 def read_error_body(data: bytes) -> ErrorBody:
     """Parse the body of an error response; never raises, whatever the server sent."""
     text = data.decode("utf-8", "surrogateescape")
+    from towline.registry.refusal_reason import refusal_reason  # rarely needed
+
     reason = refusal_reason(data)
     try:
         document = struct(decode(data))

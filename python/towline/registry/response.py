@@ -56,6 +56,8 @@ class Response:
         self._decoder: Decoder | None = None
         #: Seconds spent waiting for the network.
         self.idle = 0.0
+        #: The request had credentials, or a token for them, and this is the registry's response.
+        self.has_credentials = False
         self.status = response.status
         self.url = url
         self.status_line = f"{response.status} {response.reason or ''}".strip()

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from towline.errors import RegistryError
-from towline.go.go_json import GoJsonError, decode, integer, string, struct
-from towline.registry.credentials import Credentials, basic
-from towline.registry.error_body import parse_web_url, reason_phrase, redact_url
+from towline.registry.credentials import Login, basic
+from towline.registry.error_body import (
+    BODY_MAX,
+    parse_web_url,
+    read_error_body,
+    reason_phrase,
+    redact_url,
+)
 
 if TYPE_CHECKING:
     from towline.registry.challenge import Challenge
@@ -21,8 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["Tokens"]
 
 _TOKEN_MAX = 1 << 20  # bytes of a response of the token service
-_LIFETIME_MIN = 60  # seconds; shorter lifetimes are raised to it
+_LIFETIME_MIN = 60.0  # seconds; shorter lifetimes are raised to it
 _CLIENT_ID = "towline"
+_REFUSALS = (401, 403)  # the statuses by which a token service refuses credentials
 # Characters that are valid in a header; others could end it and begin another one.
 _SAFE = r"[\x21-\x7e]+"
 
@@ -30,9 +37,9 @@ _SAFE = r"[\x21-\x7e]+"
 class Tokens:
     """The tokens of one client, by scope.  Safe in any number of threads."""
 
-    def __init__(self, http: HttpClient, credentials: Credentials | None) -> None:
+    def __init__(self, http: HttpClient, login: Login) -> None:
         self._http = http
-        self._credentials = credentials
+        self._login = login
         self._lock = threading.Lock()
         self._cache: dict[tuple[str, ...], tuple[str, float]] = {}
 
@@ -55,25 +62,32 @@ class Tokens:
         with self._lock:
             self._cache = {key: pair for key, pair in self._cache.items() if pair[0] != token}
 
-    def _request(self, challenge: Challenge, scopes: tuple[str, ...]) -> tuple[str, int]:
+    def known(self) -> list[str]:
+        """The tokens in the cache."""
+        with self._lock:
+            return [token for token, _ in self._cache.values()]
+
+    def _request(self, challenge: Challenge, scopes: tuple[str, ...]) -> tuple[str, float]:
         realm = self._realm(challenge)
         service = challenge.parameters.get("service", "")
-        credentials = self._credentials
+        credentials = self._login.credentials
         if credentials is not None and credentials.identity_token:
             form = [
                 ("client_id", _CLIENT_ID),
                 ("grant_type", "refresh_token"),
                 ("refresh_token", credentials.identity_token),
-                *(("scope", scope) for scope in scopes),
-                ("service", service),
+                ("scope", " ".join(scopes)),
             ]
+            if service:
+                form.append(("service", service))
             response = self._http.request(
                 realm,
                 {"Content-Type": "application/x-www-form-urlencoded"},
                 method="POST",
                 body=urlencode(form).encode(),
             )
-            return self._parse(response)
+            # OAuth 2.0 has the status 400 for a token that is not valid.
+            return self._parse(response, sent=True, refusals=(400, *_REFUSALS))
         parts = urlsplit(realm)
         query = parse_qsl(parts.query, keep_blank_values=True)
         if credentials is not None and credentials.username:
@@ -83,9 +97,9 @@ class Tokens:
             query.append(("service", service))
         query.sort(key=lambda pair: pair[0])
         url = urlunsplit(parts._replace(query=urlencode(query, errors="surrogateescape")))
-        usable = credentials is not None and credentials.username and credentials.password
-        authorization = basic(credentials) if credentials is not None and usable else None
-        return self._parse(self._http.request(url, {}, authorization=authorization))
+        sent = credentials is not None and credentials.has_password
+        authorization = basic(credentials) if credentials is not None and sent else None
+        return self._parse(self._http.request(url, {}, authorization=authorization), sent=sent)
 
     def _realm(self, challenge: Challenge) -> str:
         realm = challenge.parameters.get("realm", "")
@@ -98,31 +112,57 @@ class Tokens:
             raise RegistryError("registry.token_insecure", host=options.host, url=redact_url(realm))
         return urlunsplit(parts._replace(fragment=""))
 
-    def _parse(self, response: Response) -> tuple[str, int]:
-        options = self._http.options
-        facts = {"url": redact_url(response.url), "host": options.host}
+    def _parse(
+        self, response: Response, *, sent: bool, refusals: tuple[int, ...] = _REFUSALS
+    ) -> tuple[str, float]:
+        """Token and lifetime in a response; `sent` is whether credentials were sent for it."""
+        facts = {"url": redact_url(response.url), "host": self._http.options.host}
         with response:
             if response.status != 200:
-                response.finish()
-                refused = response.status in (401, 403)
-                raise RegistryError(
-                    "registry.token_refused" if refused else "registry.token_status",
-                    status=response.status,
-                    reason=reason_phrase(response.status),
-                    credentials=self._credentials is not None,
-                    **facts,
-                )
+                refused = response.status in refusals
+                raise self._refusal(response, sent=sent, refused=refused)
             data = response.read_all(_TOKEN_MAX, "token")
-        token, lifetime, fault = "", 0, ""
-        try:
-            document = struct(decode(data))
-            token = document.get("token", string, "") or document.get("access_token", string, "")
-            lifetime = document.get("expires_in", integer, 0)
-        except GoJsonError as error:
-            fault = str(error)
-        if fault:  # AUTH-007: not raised above, since the decoder's error contains the whole text
-            raise RegistryError("registry.token_unusable", reason=fault, **facts)
+        document = _object(data)
+        if document is None:
+            raise RegistryError("registry.token_unusable", reason="it is no JSON object", **facts)
+        token = _text(document.get("token")) or _text(document.get("access_token"))
         if not re.fullmatch(_SAFE, token):
             reason = "there is no token in it" if not token else "the token has odd characters"
             raise RegistryError("registry.token_unusable", reason=reason, **facts)
-        return token, max(lifetime, _LIFETIME_MIN)
+        return token, _lifetime(document.get("expires_in"))
+
+    def _refusal(self, response: Response, *, sent: bool, refused: bool) -> RegistryError:
+        body = self._login.without_secrets(response.read_some(BODY_MAX))
+        return RegistryError(
+            "registry.token_refused" if refused else "registry.token_status",
+            status=response.status,
+            reason=reason_phrase(response.status),
+            answers=read_error_body(body),
+            url=redact_url(response.url),
+            host=self._http.options.host,
+            **self._login.facts(sent=sent),
+        )
+
+
+def _object(data: bytes) -> dict[str, Any] | None:
+    """The members of a JSON object, with keys in lower case; None for anything else."""
+    try:  # numbers of any size, and NaN, are read, because none of them matters
+        document = json.loads(data, parse_int=float)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(document, dict):
+        return None
+    return {key.lower(): value for key, value in document.items()}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _lifetime(seconds: object) -> float:
+    """The seconds for which a token is used; what is not a number counts as none (REG-012)."""
+    try:
+        lifetime = float(seconds) if isinstance(seconds, int | float | str) else 0.0
+    except ValueError:
+        lifetime = 0.0
+    return max(_LIFETIME_MIN, lifetime)  # in this order, since NaN is not larger

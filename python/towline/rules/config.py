@@ -20,6 +20,10 @@ class ConfigRules:
         registries_conf_home: read registries.conf in the home directory of root too (CONF-011).
         mirrors: registries.conf can block a registry, relocate it and list mirrors (CONF-040 to
             CONF-045).
+        broken_auth: an auth file or helper that cannot be used ends the pull, or gives a warning
+            (AUTH-015).
+        plain_passwords: an entry of an auth file may have ``username`` and ``password``
+            (AUTH-005).
         credentials_store: an auth file may name one helper for all hosts (AUTH-013).
         registries_cached: registries.conf is read once per process (CONF-009).
         missing_policy: without a policy.json, refuse, or use the built-in policy, which accepts
@@ -36,6 +40,8 @@ class ConfigRules:
     registries_conf_variables: tuple[str, ...]
     registries_conf_home: bool
     mirrors: bool
+    broken_auth: Literal["refuse", "warn"]
+    plain_passwords: bool
     credentials_store: bool
     registries_cached: bool
     missing_policy: Literal["refuse", "accept"]

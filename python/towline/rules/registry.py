@@ -22,6 +22,8 @@ class RegistryRules:
             registry does not have the layer (REG-028).
         parallel_ranges: fetch the rest of a large blob over several connections (REG-029).
         ping_v1: ping the v1 API of a registry that does not have the v2 API (REG-004).
+        anonymous_retry: if credentials from an auth file or a helper are refused, send the request
+            once without them (AUTH-016).
         reauthorize: after a 401 response, authenticate once more with its challenge or a new
             token (REG-014).
     """
@@ -32,4 +34,5 @@ class RegistryRules:
     foreign_urls: Literal["first", "last"]
     parallel_ranges: bool
     ping_v1: bool
+    anonymous_retry: bool
     reauthorize: bool

@@ -155,7 +155,9 @@ class Call:
         """Opens the sources of images in registries."""
         from towline.runtime.registry_access import RegistryAccess
 
-        return RegistryAccess(self.options, self.cancel, lambda: self.registries)
+        return RegistryAccess(
+            self.options, self.cancel, lambda: self.registries, self.warnings.warn
+        )
 
     @cached_property
     def sources(self) -> Sources:

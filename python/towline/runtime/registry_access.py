@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from towline.config.credentials import AuthLookup, explain_credentials, find_credentials
 from towline.config.endpoints import Endpoint, endpoints_of
 from towline.config.load import find_certificates
-from towline.errors import step
+from towline.config.locations import auth_file_paths
+from towline.errors import TowlineError, step
 from towline.frozen import frozen
 from towline.registry.connection_slots import ConnectionSlots
+from towline.registry.credentials import Login
 from towline.source.mirrored import MirroredSource
 
 if TYPE_CHECKING:
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
     from towline.cancel import CancelToken
     from towline.config.registries import Registries
-    from towline.registry.credentials import Credentials
     from towline.registry.endpoint_log import EndpointLog
     from towline.runtime.options import Options
     from towline.source.docker import DockerSource
@@ -38,11 +39,13 @@ class RegistryAccess:
         options: the options of the call.
         cancel: ends every request.
         registries: returns the parsed registries.conf.
+        warn: called with the errors of auth files and helpers that do not end the call.
     """
 
     options: Options
     cancel: CancelToken
     registries: Callable[[], Registries]
+    warn: Callable[[TowlineError], None]
 
     def open(self, reference: DockerReference, log: EndpointLog) -> Source:
         """Return the source of an image; no request is sent yet.
@@ -83,7 +86,12 @@ class RegistryAccess:
         helpers = self.registries().credential_helpers if options.rules.config.mirrors else ()
         name = endpoint.reference.name
         return explain_credentials(
-            options.locations, options.rules.config, name, options.authfile, helpers=helpers
+            options.locations,
+            options.rules.config,
+            name,
+            options.authfile,
+            helpers=helpers,
+            cancel=self.cancel,
         )
 
     def _open_endpoint(
@@ -101,7 +109,7 @@ class RegistryAccess:
         location = endpoint.reference
         access = docker.DockerAccess(
             insecure=insecure,
-            credentials=self._credentials(reference, endpoint, helpers),
+            login=self._login(reference, endpoint, helpers),
             certificates=find_certificates(
                 options.locations, options.rules.config, location.domain, options.cert_dir
             ),
@@ -109,25 +117,41 @@ class RegistryAccess:
             limits=options.rules.limits,
             typeless=options.rules.copying.typeless,
             cancel=self.cancel,
+            warn=self.warn,
             location=None if location == reference.reference else location,
             timeouts=options.timeouts,
             slots=slots or ConnectionSlots(),
         )
         return docker.open_source(reference, access)
 
-    def _credentials(
+    def _login(
         self, reference: DockerReference, endpoint: Endpoint, helpers: tuple[str, ...]
-    ) -> Credentials | None:
-        options = self.options
+    ) -> Login:
+        options, rules = self.options, self.options.rules.config
         if self._given_for(reference, endpoint):
-            return options.auth
-        return find_credentials(
+            return Login(options.auth)
+        lookups: list[AuthLookup] = []
+        problems: list[TowlineError] = []
+
+        def pass_over(problem: TowlineError) -> None:
+            problems.append(problem)
+            self.warn(problem)
+
+        credentials = find_credentials(
             options.locations,
-            options.rules.config,
+            rules,
             endpoint.reference.name,
             options.authfile,
             helpers=helpers,
+            lookups=lookups,
+            warn=pass_over if rules.broken_auth == "warn" else None,
+            cancel=self.cancel,
         )
+        origin = ""
+        if credentials is not None:
+            origin = lookups[-1].helper or lookups[-1].path
+        authfile = auth_file_paths(options.locations, rules, options.authfile)[0][0]
+        return Login(credentials, origin, tuple(problems), authfile)
 
     def _given_for(self, reference: DockerReference, endpoint: Endpoint) -> bool:
         # AUTH-010: the caller's credentials are for the host in the name, not for mirrors

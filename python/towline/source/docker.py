@@ -14,6 +14,7 @@ from towline.image.schema1 import manifest_digest
 from towline.name.digest import Digest, parse_digest
 from towline.registry.client import RegistryClient
 from towline.registry.connection_slots import PARALLEL_BLOBS, ConnectionSlots
+from towline.registry.credentials import Login
 from towline.registry.error_body import (
     Requested,
     redact_url,
@@ -26,12 +27,11 @@ from towline.source.protocol import Announcement
 from towline.timeouts import Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from towline.image.descriptor import Descriptor
     from towline.name.reference import Reference
     from towline.registry.certificates import Certificates
-    from towline.registry.credentials import Credentials
     from towline.registry.endpoint_log import RateLimit
     from towline.registry.response import Response
     from towline.rules.limits import TransferLimits
@@ -51,9 +51,10 @@ class DockerAccess:
         limits: of retries and documents.
         typeless: how a manifest of unknown media type is read (REG-006).
         insecure: from ``--tls-verify`` and registries.conf, None if neither sets it.
-        credentials: for the registry; their repr shows no secret.
+        login: the credentials for the registry; their repr shows no secret.
         certificates: of the host, from certs.d.
         cancel: cancels all requests.
+        warn: called with an error that does not end the pull.
         location: the name of the image at a mirror or at the ``location`` of registries.conf, None
             if it is the name in the reference.
         timeouts: of each request.
@@ -64,9 +65,10 @@ class DockerAccess:
     limits: TransferLimits
     typeless: Typeless
     insecure: bool | None = None
-    credentials: Credentials | None = None
+    login: Login = field(default_factory=Login)
     certificates: Certificates | None = None
     cancel: CancelToken = field(default_factory=CancelToken)
+    warn: Callable[[TowlineError], None] | None = None
     location: Reference | None = None
     timeouts: Timeouts = field(default_factory=Timeouts)
     slots: ConnectionSlots = field(default_factory=ConnectionSlots)
@@ -96,9 +98,10 @@ class DockerSource:
             rules=access.rules,
             limits=access.limits,
             insecure=access.insecure,
-            credentials=access.credentials,
+            login=access.login,
             certificates=access.certificates,
             cancel=access.cancel,
+            warn=access.warn,
             timeouts=access.timeouts,
             connections=self.parallel,
         )
@@ -227,7 +230,7 @@ class DockerSource:
             url=f"https://{name.domain}/v2/{name.path}/blobs/",
             repository=name.name,
             reference="",
-            credentials=self._client.has_credentials,
+            credentials=False,
         )
 
     def _refusal(self, wanted: Requested, target: str, response: Response) -> RegistryError:

@@ -20,8 +20,8 @@ CONFIGURATION: Mapping[str, Template] = {
         " it to see why, or log in without it"
     ),
     "auth.helper_missing": (
-        "the credential helper {helper} for {server} (from {path}) is not in the PATH; install it,"
-        " or remove it from the file and log in again"
+        "the credential helper {helper} for {server} (from {path}) is not an executable"
+        " program in the PATH; install it, or remove it from the file and log in again"
     ),
     "auth.helper_output": (
         "the credential helper {helper} for {server} (from {path}) printed invalid output; it is"

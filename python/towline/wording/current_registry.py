@@ -14,34 +14,60 @@ if TYPE_CHECKING:
 __all__ = ["REGISTRY"]
 
 
+_SCHEMES = ("basic", "bearer")  # those that towline supports
+
+
 def _reason(facts: Mapping[str, Any]) -> str:
     """The reason in the registry's error response; ``""`` if there is none."""
-    body = facts["answers"]
-    reasons = [": ".join(filter(None, (entry.code, entry.message))) for entry in body.entries[:3]]
-    if not reasons and (body.details or body.fault):
-        reasons = [body.details or body.text]
-    text = ", ".join(filter(None, reasons))
-    return f" (the registry says {quote(text[:200])})" if text else ""
+    body = facts.get("answers")
+    return f" (the registry says {quote(body.reason)})" if body is not None and body.reason else ""
+
+
+def _credentials(facts: Mapping[str, Any]) -> str:
+    """The credentials that were sent, with their origin."""
+    origin = facts.get("origin")
+    return f"the credentials from {quote(origin)}" if origin else "the credentials"
+
+
+def _remedy(facts: Mapping[str, Any]) -> str:
+    """How to give credentials, and why those of the usual places are not used."""
+    registry = facts.get("registry") or facts["host"]
+    if facts["credentials"]:
+        return f"log in again (podman login {registry}), or give other credentials"
+    schemes = facts.get("schemes", ())
+    if schemes and not set(schemes) & set(_SCHEMES):
+        return f"it asks for authentication by {', '.join(schemes)}, which towline does not support"
+    authfile = f", the auth file {quote(facts['authfile'])}" if facts.get("authfile") else ""
+    give = f"log in (podman login {registry}{authfile}), or give credentials or an authfile"
+    problems = "; ".join(str(problem) for problem in facts.get("problems", ()))
+    return f"{give} (there are no credentials: {problems})" if problems else give
 
 
 def _unauthorized(facts: Mapping[str, Any]) -> str:
     if facts["credentials"]:
         return (
-            f"{facts['host']} rejects the credentials for {facts['repository']}, or they do not"
-            f" allow a pull{_reason(facts)}; log in again, or give other credentials"
+            f"{facts['host']} rejects {_credentials(facts)} for {facts['repository']}, or they do"
+            f" not allow a pull{_reason(facts)}; {_remedy(facts)}"
         )
     return (
         f"{facts['host']} does not allow access to {facts['repository']} without credentials: it"
-        f" is private or does not exist{_reason(facts)}; check the name, and log in or give"
-        " credentials"
+        f" is private or does not exist{_reason(facts)}; check the name, and {_remedy(facts)}"
     )
 
 
 def _forbidden(facts: Mapping[str, Any]) -> str:
-    credentials = "with these credentials" if facts["credentials"] else "without credentials"
+    sent = f"with {_credentials(facts)}" if facts["credentials"] else "without credentials"
     return (
-        f"{facts['host']} denies access to {facts['repository']} {credentials}: it is not allowed"
-        f" or does not exist{_reason(facts)}"
+        f"{facts['host']} denies access to {facts['repository']} {sent}: it is not allowed"
+        f" or does not exist{_reason(facts)}; {_remedy(facts)}"
+    )
+
+
+def _token_refused(facts: Mapping[str, Any]) -> str:
+    sent = f"with {_credentials(facts)}" if facts["credentials"] else "without credentials"
+    return (
+        f"{facts['url']} refuses a token for {facts['host']} {sent} ({facts['status']}"
+        f" {facts['reason']}){_reason(facts)}; {_remedy(facts)}"
     )
 
 
@@ -102,6 +128,10 @@ def _unreachable(facts: Mapping[str, Any]) -> str:
 
 
 REGISTRY: Mapping[str, Template] = {
+    "registry.anonymous": (
+        "{host} refuses the credentials from {origin!q}, so {repository} is read without"
+        " credentials; log in again (podman login {registry}), or remove them"
+    ),
     "registry.bad_answer": "{host} sent a response to {url} that is not HTTP: {reason}",
     "registry.blocked": ("{name} is blocked: {path} has blocked = true for the prefix {prefix!q}"),
     "registry.broken": (
@@ -129,9 +159,10 @@ REGISTRY: Mapping[str, Template] = {
         " valid image name"
     ),
     "registry.not_found": _not_found,
-    "registry.ping_status": (
-        "{url} responded with {status} {reason}, which is not a response of a registry; check the"
-        " name of the registry and the proxies in front of it"
+    "registry.ping_status": lambda facts: (
+        f"{facts['url']} responded with {facts['status']} {facts['reason']}{_reason(facts)}, which"
+        " is not a response of a registry; check the name of the registry and the proxies in front"
+        " of it"
     ),
     "registry.plain_http": (
         "{host} uses plain HTTP, but TLS was expected; allow it by setting the option tls-verify"
@@ -151,13 +182,10 @@ REGISTRY: Mapping[str, Template] = {
     "registry.token_realm": (
         "{host} gives {realm!q} as the realm of its tokens, which is not a URL"
     ),
-    "registry.token_refused": lambda facts: (
-        f"{facts['url']} refuses a token for {facts['host']}"
-        + (" with these credentials" if facts["credentials"] else " without credentials")
-        + f" ({facts['status']} {facts['reason']}); log in, or give credentials"
-    ),
-    "registry.token_status": (
-        "{url} responded with {status} {reason} to a request for a token for {host}"
+    "registry.token_refused": _token_refused,
+    "registry.token_status": lambda facts: (
+        f"{facts['url']} responded with {facts['status']} {facts['reason']} to a request for a"
+        f" token for {facts['host']}{_reason(facts)}"
     ),
     "registry.token_unusable": "{url} returned no usable token for {host}: {reason}",
     "registry.unauthorized": _unauthorized,

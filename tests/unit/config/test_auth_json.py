@@ -108,6 +108,30 @@ def test_an_identity_token_needs_a_name() -> None:
     assert credentials(with_name, "e.x/x", OLD) == Credentials("u", "p")
 
 
+@pytest.mark.clause("AUTH-005")
+@pytest.mark.parametrize(
+    ("entry", "new"),
+    [
+        ({"username": "u", "password": "p"}, Credentials("u", "p")),
+        ({"username": "u", "password": "p", "auth": ""}, Credentials("u", "p")),
+        ({"username": "u", "password": "p", "identitytoken": "t"}, Credentials("u", "p", "t")),
+        ({"password": "p"}, Credentials("", "p")),
+        ({"username": "u"}, None),
+        ({"username": 5, "password": ["p"]}, None),
+        ({"username": "other", "password": "q", **encoded("u:p")}, Credentials("u", "p")),
+        ({"identitytoken": "t", **encoded(":")}, Credentials("", "", "t")),
+        (encoded(":p"), Credentials("", "p")),
+    ],
+)
+def test_entries_with_plain_or_empty_fields(entry: dict[str, Any], new: Credentials | None) -> None:
+    """`username` and `password` count without `auth`; libpod-1.3 ignores them."""
+    file = auths(**{"e.x": entry})
+    assert credentials(file, "e.x/x", NEW) == new
+    old = Credentials("u", "p") if entry.get("auth") == encoded("u:p")["auth"] else None
+    assert credentials(file, "e.x/x", OLD) == old
+    assert "'p'" not in repr(file)
+
+
 @BOTH
 def test_the_helper_of_a_host(rules: Rules) -> None:
     """It is found by host or URL, and is not used for other hosts."""

@@ -232,11 +232,14 @@ def test_explain_credentials(machine: Machine) -> None:
         (".dockercfg", "no-file", "", ""),
     ]
     machine.helper("h", f"echo {SECRET}; exit 9")
-    last = explain_credentials(machine.locations, NEW.config, "e.x/a")[-1]
-    assert isinstance(last, AuthLookup)
-    assert last.outcome == "broken"
-    assert last.error is not None
-    assert "status 9" in str(last.error)
+    failed, last = explain_credentials(machine.locations, NEW.config, "e.x/a")[-2:]
+    assert failed.outcome == "passed-over"
+    assert "status 9" in str(failed.error)
+    assert last.outcome == "no-file"
+    machine.auth(auths={})
+    broken = explain_credentials(machine.locations, OLD.config, "e.x/a")[-1]
+    assert broken.outcome == "broken"
+    assert "status 9" in str(broken.error)
 
 
 def test_the_time_limit_of_helpers(machine: Machine) -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from towline.registry.challenge import Challenge, choose_challenge, parse_challenges
+from towline.registry.challenge import choose_challenge, parse_challenges, with_realm
+from towline.registry.credentials import Credentials
 
 
 @pytest.mark.parametrize(
@@ -45,11 +46,101 @@ def test_one_header_is_parsed(value: str, challenges: list[tuple[str, dict[str, 
     assert found == challenges
 
 
-def test_the_first_known_scheme_is_chosen() -> None:
-    """The first challenge with a known scheme is chosen, whichever header it is in."""
-    challenges = parse_challenges(["Negotiate", 'Bearer realm="b"', 'Basic realm="a"'])
-    assert choose_challenge(challenges) == Challenge("bearer", {"realm": "b"})
-    assert choose_challenge(parse_challenges(["Digest x=y"])) is None
+PASSWORD, EMPTY_PASSWORD = Credentials("u", "p"), Credentials("u", "")
+TOKEN, TOKEN_AND_PASSWORD = Credentials("", "", "t"), Credentials("u", "p", "t")
+BEARER, BASIC = 'Bearer realm="https://a.b/t"', 'Basic realm="r"'
+
+
+@pytest.mark.clause("REG-011")
+@pytest.mark.parametrize(
+    ("values", "credentials", "scheme"),
+    [
+        (["Negotiate", BEARER, BASIC], PASSWORD, "bearer"),
+        (["Negotiate", f"{BASIC}, {BEARER}"], PASSWORD, "basic"),
+        ([f"NTLM, {BASIC}, {BEARER}"], None, "bearer"),
+        ([BASIC, BEARER], None, "bearer"),
+        ([BASIC, BEARER], EMPTY_PASSWORD, "basic"),
+        ([BASIC, BEARER], TOKEN, "bearer"),
+        ([BASIC, BEARER], TOKEN_AND_PASSWORD, "bearer"),
+        ([BASIC], TOKEN_AND_PASSWORD, "basic"),
+        ([BASIC], None, "basic"),
+        (["Bearer", BASIC], PASSWORD, "basic"),
+        (['Bearer service="s"', BASIC], None, "basic"),
+        (['Bearer realm="ftp://a.b"'], None, "bearer"),
+        ([BASIC.upper(), BEARER.upper()], TOKEN, "bearer"),
+        (['Digest realm="x", nonce="a, b", qop="auth"', BEARER], None, "bearer"),
+        (['Digest realm="x", nonce="Basic y"'], PASSWORD, None),
+        (["Negotiate " + "A" * 6000 + "==, " + BEARER], None, "bearer"),
+        ([f"{BASIC} {BEARER}"], None, "bearer"),
+    ],
+)
+def test_the_challenge_that_can_be_answered_is_chosen(
+    values: list[str], credentials: Credentials | None, scheme: str | None
+) -> None:
+    """Whichever header it is in, and whatever stands before it."""
+    chosen = choose_challenge(parse_challenges(values), credentials)
+    assert (None if chosen is None else chosen.scheme) == scheme
+
+
+_OTHER = st.sampled_from(
+    [
+        "Negotiate",
+        "Negotiate YII/+a==",
+        "NTLM",
+        'Digest realm="a, \\"b", qop="auth,auth-int"',
+        "Bearer",
+    ]
+)
+
+
+@st.composite
+def _headers(draw: st.DrawFn, wanted: str) -> list[str]:
+    """Headers with a challenge somewhere among others that cannot be answered."""
+    challenges = draw(st.permutations([wanted, *draw(st.lists(_OTHER, max_size=4))]))
+    headers: list[str] = []
+    for challenge in challenges:
+        if headers and draw(st.booleans()):
+            headers[-1] += draw(st.sampled_from([",", ", ", " , ,"])) + challenge
+        else:
+            headers.append(challenge)
+    return headers
+
+
+@st.composite
+def _bearers(draw: st.DrawFn) -> tuple[str, dict[str, str]]:
+    """A Bearer challenge in any notation, and its parameters."""
+    text = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=12)
+    extra = draw(st.dictionaries(st.sampled_from(["service", "scope", "error"]), text))
+    values = {"realm": "https://a.example/token?a=b", **extra}
+    parts = []
+    for name, value in draw(st.permutations(list(values.items()))):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        equals = draw(st.sampled_from(["=", " = "]))
+        parts.append(f'{draw(st.sampled_from([name, name.upper()]))}{equals}"{escaped}"')
+    scheme = draw(st.sampled_from(["Bearer", "bearer", "BEARER"]))
+    return f"{scheme} {draw(st.sampled_from([',', ', ', ' ,'])).join(parts)}", values
+
+
+@pytest.mark.clause("REG-010", "REG-011")
+@given(st.data(), _bearers())
+def test_a_bearer_challenge_is_found_anywhere(
+    data: st.DataObject, bearer: tuple[str, dict[str, str]]
+) -> None:
+    """Wherever it stands among others, with its parameters; without credentials."""
+    text, values = bearer
+    chosen = choose_challenge(parse_challenges(data.draw(_headers(text))), None)
+    assert chosen is not None
+    assert (chosen.scheme, dict(chosen.parameters)) == ("bearer", values)
+    with_basic = parse_challenges(data.draw(_headers(BASIC)))
+    assert getattr(choose_challenge(with_basic, PASSWORD), "scheme", None) == "basic"
+
+
+def test_a_realm_that_is_a_path() -> None:
+    """It is at the registry itself."""
+    (challenge,) = parse_challenges(['Bearer realm="/jwt/auth?x=y",service="s"'])
+    absolute = with_realm(challenge, "https://e.x:5000/v2/")
+    assert absolute.parameters["realm"] == "https://e.x:5000/jwt/auth?x=y"
+    assert absolute.parameters["service"] == "s"
 
 
 @given(st.lists(st.text(alphabet='Bb ="\\,\t/x\x00é', max_size=80), max_size=3))

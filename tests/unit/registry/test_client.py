@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import base64
+import json
+import sys
 from urllib.parse import parse_qs
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.support.docker_images import CONFIG, MANIFEST, Registry, descriptor, source
 from tests.support.scripted_server import Connection, Request, scripted
-from towline.errors import RegistryError, TowlineError
-from towline.registry.credentials import Credentials
+from towline.errors import RegistryError, TowlineError, UnauthorizedError
+from towline.registry.credentials import Credentials, Login
 from towline.rules import Rules
 from towline.wording import LIBPOD_1_3
 
@@ -136,6 +140,8 @@ def test_invalid_realms(realm: str, code: str) -> None:
         (200, b"{}", "registry.token_unusable"),
         (200, b'{"token":"a\\r\\nX-Evil: 1"}', "registry.token_unusable"),
         (200, b'{"token":["x"]}', "registry.token_unusable"),
+        (200, b'["x"]', "registry.token_unusable"),
+        (200, b'{"a":' * 5000, "registry.token_unusable"),
         (200, b" " * ((1 << 20) + 1), "limit.document"),
     ],
 )
@@ -151,6 +157,142 @@ def test_bad_responses_of_token_services(status: int, body: bytes, code: str) ->
             error = caught.value
             assert error.code == code
             assert "very secret" not in f"{error}{error!r}{vars(error)}"
+
+
+ADVICE = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=8),
+    st.sampled_from(["300", "-1", "1e400", "NaN", "0", 10**5000, -(10**5000), 1e300]),
+    st.lists(st.integers(), max_size=1),
+)
+
+
+@pytest.mark.clause("REG-012")
+@given(
+    name=st.sampled_from(["token", "access_token"]),
+    advice=st.dictionaries(st.sampled_from(["expires_in", "issued_at", "scope"]), ADVICE),
+)
+def test_advice_besides_a_token_is_never_fatal(name: str, advice: dict[str, object]) -> None:
+    """Whatever the lifetime and the date are, the token is used."""
+    registry = bearer("/token", tokens=("t",))
+    sys.set_int_max_str_digits(0)
+    body = json.dumps({name: "t", **advice}).encode()
+    sys.set_int_max_str_digits(sys.int_info.default_max_str_digits)
+    registry.odd["/token"] = lambda request, connection: connection.reply(200, body)
+    with scripted(registry) as server, source(server.host) as image:
+        assert image.manifest().data == MANIFEST
+        image.config(descriptor(CONFIG))
+    assert sum(request.path == "/token" for request in server.requests) == 1
+
+
+@pytest.mark.clause("REG-011")
+def test_an_empty_password_is_a_password() -> None:
+    """It is sent, in a Basic answer and to a token service."""
+    empty = Credentials("user", "")
+    header = "Basic " + base64.b64encode(b"user:").decode()
+    requests, outcome = run_bearer(Rules.CURRENT, empty)
+    assert outcome == "ok"
+    assert requests[1].headers["authorization"] == header
+    registry = Registry()
+    registry.odd["/v2/"] = lambda request, connection: connection.reply(
+        401, WWW_Authenticate='Basic realm="x"'
+    )
+    with scripted(registry) as server, source(server.host, credentials=empty) as image:
+        image.manifest()
+    assert server.requests[-1].headers["authorization"] == header
+
+
+@pytest.mark.clause("REG-014")
+def test_a_challenge_of_a_403_response() -> None:
+    """It is answered, with the scope that it names."""
+    registry = bearer("/token")
+    wide = 'Bearer realm="/token",error="insufficient_scope",scope="repository:r:pull other:x:y"'
+
+    def manifest(request: Request, connection: Connection) -> None:
+        if request.headers.get("authorization") == "Bearer t2":
+            connection.reply(200, MANIFEST)
+        else:
+            connection.reply(403, WWW_Authenticate=wide)
+
+    registry.odd["/v2/r/manifests/latest"] = manifest
+    with scripted(registry) as server, source(server.host) as image:
+        image.manifest()
+    assert "other%3Ax%3Ay" in [each.target for each in server.requests if each.path == "/token"][1]
+
+
+@pytest.mark.clause("REG-014")
+def test_a_ping_that_is_forbidden_with_a_challenge() -> None:
+    """It is a response of a registry."""
+    registry = bearer("/token", tokens=("t",))
+    registry.odd["/v2/"] = lambda request, connection: connection.reply(
+        403, WWW_Authenticate='Bearer realm="/token"'
+    )
+    with scripted(registry) as server, source(server.host) as image:
+        assert image.manifest().data == MANIFEST
+
+
+@pytest.mark.clause("AUTH-017")
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("challenge", ["", "Negotiate", "NTLM, Digest realm=x"])
+@pytest.mark.parametrize("login", [Login(CREDENTIALS), Login(CREDENTIALS, "auth.json"), Login()])
+def test_credentials_that_were_not_sent_are_not_refused(
+    login: Login, challenge: str, status: int
+) -> None:
+    """The error states that none were sent, and which authentication is not supported."""
+    registry = Registry()
+    for path in ("/v2/", "/v2/r/manifests/latest"):
+        registry.odd[path] = lambda request, connection: connection.reply(
+            401 if request.path == "/v2/" else status, WWW_Authenticate=challenge
+        )
+    with (
+        scripted(registry) as server,
+        source(server.host, login=login) as image,
+        pytest.raises(UnauthorizedError) as caught,
+    ):
+        image.manifest()
+    assert "without credentials" in str(caught.value)
+    assert "rejects" not in str(caught.value)
+    schemes = {"Negotiate": "by negotiate, which", "NTLM, Digest realm=x": "by ntlm, digest, which"}
+    assert schemes.get(challenge, "podman login") in str(caught.value)
+
+
+@pytest.mark.clause("AUTH-017")
+@pytest.mark.parametrize("place", ["/token", "/v2/r/manifests/latest"])
+def test_a_refusal_names_the_origin_and_the_reason(place: str) -> None:
+    """The message has the auth file and the registry's words, but no secret that they repeat."""
+    registry = bearer("/token", tokens=("secret-token", "secret-token"))
+    body = b'{"message":"very secret of secret-token expired"}'
+    registry.odd[place] = lambda request, connection: connection.reply(403, body)
+    with (
+        scripted(registry) as server,
+        source(server.host, login=Login(CREDENTIALS, "/some/auth.json")) as image,
+        pytest.raises(UnauthorizedError) as caught,
+    ):
+        image.manifest()
+    message = str(caught.value)
+    assert 'credentials from "/some/auth.json"' in message
+    assert "expired" in message
+    for text in (message, repr(caught.value.facts)):
+        assert "very secret" not in text
+        assert "secret-token" not in text or place == "/token"
+
+
+def test_an_identity_token_that_oauth_refuses() -> None:
+    """The status is 400."""
+    registry = bearer("/token")
+    registry.odd["/token"] = lambda request, connection: connection.reply(
+        400, b'{"error":"invalid_grant","error_description":"it has expired"}'
+    )
+    identity = Credentials("", "", "identity")
+    with (
+        scripted(registry) as server,
+        source(server.host, credentials=identity) as image,
+        pytest.raises(UnauthorizedError, match="invalid_grant: it has expired"),
+    ):
+        image.manifest()
 
 
 def test_basic_authentication() -> None:

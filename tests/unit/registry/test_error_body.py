@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from towline.errors import RegistryError
+from towline.go.go_quote import quote
 from towline.registry.error_body import (
     parse_web_url,
     read_error_body,
@@ -80,6 +83,85 @@ def test_any_body_gives_a_printable_message(status: int, body: bytes) -> None:
     for message in (error.render(CURRENT), error.render(LIBPOD_1_3)):
         assert "secret" not in message
     assert all(char.isprintable() for char in error.render(CURRENT))
+
+
+@pytest.mark.clause("REG-037")
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ('{"errors":[{"code":"DENIED","message":"a","detail":{"x":1}}]}', "DENIED: a"),
+        ('{"errors":[{"status":403,"message":"read only"}]}', "read only"),
+        ('{"errors":[{"code":"A","message":"a"},{"message":"b"}]}', "A: a, b"),
+        ('{"errors":["one","two"]}', "one, two"),
+        ('{"errors":{"message":"m"}}', "m"),
+        ('{"errors":[],"message":"m"}', "m"),
+        ('{"message":"m"}', "m"),
+        ('{"Message":"m","code":403}', "m"),
+        ('{"error":"e"}', "e"),
+        ('{"error":{"code":"C","message":"m"}}', "C: m"),
+        ('{"error":"e","error_description":"d"}', "e: d"),
+        ('{"detail":"d"}', "d"),
+        ('{"details":"d"}', "d"),
+        ('{"title":"Forbidden","status":403,"detail":"d"}', "d: Forbidden"),
+        ('{"error":"same","message":"same"}', "same"),
+        ('"only a text"', "only a text"),
+        ("plain\n  text\n", "plain text"),
+        ("<html><title>\n 502 Bad &amp; worse</title><h1>x</h1>", "502 Bad & worse"),
+        ("<h1>Nexus</h1><p>y", "Nexus"),
+        ("<script>alert(1)</script><p>Login <b>required</b>", "Login required"),
+        ('{"message":"at https://u:pw@h/x?token=abc#f now"}', "at https://h/x now"),
+        ('{"message":"Bearer abcdefghijkl is old"}', "Bearer *** is old"),
+        ("bad eyJhbGciOiJub25lIn0.eyJzdWIiOiJ1In0.x", "bad ***"),
+        ('{"errors":null}', ""),
+        ("{}", ""),
+        ("[]", ""),
+        ("", ""),
+    ],
+)
+def test_the_reason_in_a_body(body: str, reason: str) -> None:
+    """The forms of the distribution specification, Artifactory, ECR, GitLab, OAuth and proxies."""
+    assert read_error_body(body.encode()).reason == reason
+    if reason:
+        assert f"the registry says {quote(reason)}" in str(error_for(403, body.encode()))
+
+
+_TEXTS = st.text(max_size=300)
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | _TEXTS,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["errors", "error", "message", "detail", "code", "title", "x"]), inner
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@pytest.mark.clause("REG-037")
+@given(st.one_of(_JSON.map(json.dumps), _TEXTS, _TEXTS.map("<title>{}</title>".format)))
+def test_any_reason_is_short(body: str) -> None:
+    """It is one line of at most 200 characters, whatever the body is."""
+    reason = read_error_body(body.encode("utf-8", "surrogatepass")).reason
+    assert len(reason) <= 200
+    assert reason == " ".join(reason.split())
+    message = str(error_for(403, body.encode("utf-8", "surrogatepass")))
+    assert all(char.isprintable() for char in message)
+
+
+@pytest.mark.clause("REG-037")
+@given(st.from_regex(r"[a-zA-Z0-9]{8,30}", fullmatch=True), _TEXTS)
+def test_secrets_in_a_reason_are_not_shown(secret: str, before: str) -> None:
+    """Neither in the query of a URL nor after the name of a token."""
+    for text in (f"https://h/x?signature={secret}", f"Bearer {secret}", f"token={secret}"):
+        body = json.dumps({"message": f"{before[:50]} {text}"})
+        assert secret not in read_error_body(body.encode()).reason
+
+
+@pytest.mark.parametrize("body", ["<" * 60_000, "<title>" * 9_000, "https://" * 8_000])
+def test_long_bodies_are_read_in_linear_time(body: str) -> None:
+    """A body of the maximum length is read within the time limit of a test."""
+    read_error_body(body.encode())
 
 
 def test_secrets_in_a_url_are_not_shown() -> None:

@@ -34,7 +34,9 @@ PLATFORM = Platform("linux", "amd64")
 def opened(image: RealImage) -> Source:
     """The source of an image, as a pull opens it."""
     options = towline.Options(locations=Locations(environ={}, etc="/nowhere"), tls_verify=False)
-    access = RegistryAccess(options, CancelToken(), Registries, pytest.fail)
+    access = RegistryAccess(
+        options, CancelToken(), Registries, lambda error: pytest.fail(str(error))
+    )
     reference = parse_image_name(image.location, FrozenFacts(), RULES.names)
     return Sources(RULES, platform=PLATFORM, docker=access.open).open(reference)
 

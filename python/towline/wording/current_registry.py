@@ -37,10 +37,11 @@ def _remedy(facts: Mapping[str, Any]) -> str:
     schemes = facts.get("schemes", ())
     if schemes and not set(schemes) & set(_SCHEMES):
         return f"it asks for authentication by {', '.join(schemes)}, which towline does not support"
-    authfile = f", the auth file {quote(facts['authfile'])}" if facts.get("authfile") else ""
-    give = f"log in (podman login {registry}{authfile}), or give credentials or an authfile"
+    authfile = facts.get("authfile")
+    add = f"add credentials to {quote(authfile)}" if authfile else "add credentials to an auth file"
+    give = f"log in (podman login {registry}), {add}, or give them as an option"
     problems = "; ".join(str(problem) for problem in facts.get("problems", ()))
-    return f"{give} (there are no credentials: {problems})" if problems else give
+    return f"{give}. No credentials were found: {problems}" if problems else give
 
 
 def _unauthorized(facts: Mapping[str, Any]) -> str:

@@ -99,7 +99,8 @@ def _headers(draw: st.DrawFn, wanted: str) -> list[str]:
     challenges = draw(st.permutations([wanted, *draw(st.lists(_OTHER, max_size=4))]))
     headers: list[str] = []
     for challenge in challenges:
-        if headers and draw(st.booleans()):
+        joined = draw(st.booleans())
+        if headers and joined:
             headers[-1] += draw(st.sampled_from([",", ", ", " , ,"])) + challenge
         else:
             headers.append(challenge)

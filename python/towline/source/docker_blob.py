@@ -215,6 +215,8 @@ class DockerBlob:
         """Request the rest of the blob, and skip the bytes that were received before (REG-024)."""
         self._response.close()
         self._response, at = self._requests.request(self._descriptor, position, retries=0)
+        if not at:  # a range is never encoded
+            self._decode()
         length = self._response.length
         if length is not None and self._end is not None and length + at != self._end:
             self._response.close()

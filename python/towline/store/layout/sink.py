@@ -8,7 +8,13 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
 from towline.core import BlobWriter, CoreError
-from towline.errors import LimitExceededError, StoreError, VerificationError, path_errors
+from towline.errors import (
+    LimitExceededError,
+    RegistryError,
+    StoreError,
+    VerificationError,
+    path_errors,
+)
 from towline.frozen import field, frozen
 from towline.name.digest import Digest, parse_digest
 from towline.store.layout import files, locks
@@ -191,7 +197,10 @@ class LayoutSink:
             failed = self._failed(error)
         # REG-054: the rest of these bytes may never come, and they would fill the disk
         endless = failed is not None and self._descriptor.size < 0
-        if (endless or isinstance(error, LimitExceededError)) and self._pid == os.getpid():
+        too_long = isinstance(error, LimitExceededError) or (
+            isinstance(error, RegistryError) and error.code == "registry.wrong_size"
+        )
+        if (endless or too_long) and self._pid == os.getpid():
             self._drop()
         self.close()
         if failed is not None:

@@ -47,7 +47,7 @@ TABLES = ("CONFIGURATION", "REGISTRY", "STEPS", "STORE", "TEXTS", "_OWN")
 #: What `libpod-1.3` inherits: errors that the original does not have, and its lines of progress.
 INHERITED_ERRORS = {
     *("config.artifact", "layout.ambiguous", "layout.no_such_number", "transport.oci_index"),
-    "registry.anonymous",
+    *("registries_conf.misplaced", "registry.anonymous"),
     *("store.blob_damaged", "store.blob_missing", "store.diff_id_count", "store.index_busy"),
     *("store.index_copies", "store.record_damaged", "verify.other_size"),
 }
@@ -56,7 +56,7 @@ INHERITED_TEXTS = {
     "writing-manifest",
 }
 #: The steps that have no prefix in `libpod-1.3`.
-WITHOUT_PREFIX = {"opening-store", "reading-policy"}
+WITHOUT_PREFIX = {"opening-store", "other-kind", "reading-policy"}
 
 
 @pytest.mark.parametrize("wording", [CURRENT, LIBPOD_1_3], ids=lambda wording: wording.name)

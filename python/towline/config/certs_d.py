@@ -12,13 +12,24 @@ from towline.errors import ConfigurationError
 from towline.registry.certificates import Certificates
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from towline.errors import TowlineError
 
 __all__ = ["certificates_of"]
 
 
-def certificates_of(directory: str, names: Sequence[str]) -> Certificates:
+def certificates_of(
+    directory: str,
+    names: Sequence[str],
+    warn: Callable[[TowlineError], None] | None = None,
+) -> Certificates:
     """The certificates in a directory, by the names of its files.
+
+    Args:
+        directory: in certs.d.
+        names: of its files.
+        warn: takes the error of a file that cannot be used; None to raise it (TLS-008).
 
     Raises:
         ConfigurationError: ``certs.lacks_key``, ``certs.lacks_certificate``.
@@ -31,10 +42,20 @@ def certificates_of(directory: str, names: Sequence[str]) -> Certificates:
             authorities.append(path)
         elif suffix == ".cert":
             if f"{stem}.key" not in names:
-                raise ConfigurationError("certs.lacks_key", path=path, key=f"{stem}.key")
+                lacking = ConfigurationError("certs.lacks_key", path=path, key=f"{stem}.key")
+                _report(lacking, warn)
+                continue
             pairs.append((path, os.path.join(directory, f"{stem}.key")))
         elif suffix == ".key" and f"{stem}.cert" not in names:
-            raise ConfigurationError(
-                "certs.lacks_certificate", path=path, certificate=f"{stem}.cert"
+            certificate = f"{stem}.cert"
+            lacking = ConfigurationError(
+                "certs.lacks_certificate", path=path, certificate=certificate
             )
-    return Certificates(tuple(authorities), tuple(pairs))
+            _report(lacking, warn)
+    return Certificates(tuple(authorities), tuple(pairs), warn)
+
+
+def _report(error: TowlineError, warn: Callable[[TowlineError], None] | None) -> None:
+    if warn is None:
+        raise error
+    warn(error)

@@ -13,11 +13,12 @@ from towline.config.locations import Locations, alias_cache_path, certificate_di
 from towline.errors import PathError, path_errors, step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from towline.config.auth_json import AuthFile
     from towline.config.registries import Registries
+    from towline.errors import TowlineError
     from towline.registry.certificates import Certificates
     from towline.rules.config import ConfigRules
 
@@ -190,7 +191,11 @@ def read_auth_file(
 
 
 def find_certificates(
-    locations: Locations, rules: ConfigRules, host: str, explicit: str | Path | None = None
+    locations: Locations,
+    rules: ConfigRules,
+    host: str,
+    explicit: str | Path | None = None,
+    warn: Callable[[TowlineError], None] | None = None,
 ) -> Certificates | None:
     """The certificates for ``host[:port]``, None if there is no directory for it.
 
@@ -201,6 +206,7 @@ def find_certificates(
         rules: whether the directory of the user is used.
         host: as in image names.
         explicit: a directory to read instead.
+        warn: takes the errors of files that cannot be used, if the edition uses the others.
 
     Raises:
         ConfigurationError: ``certs.lacks_key``, ``certs.lacks_certificate``.
@@ -219,7 +225,8 @@ def find_certificates(
                 continue  # TLS-002: also a directory without read permission is skipped
         from towline.config.certs_d import certificates_of
 
-        return certificates_of(directory, names)
+        usable = rules.certificates == "usable"  # TLS-008
+        return certificates_of(directory, names, warn if usable else None)
     return None
 
 

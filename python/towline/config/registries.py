@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from towline.frozen import field, frozen
+
+if TYPE_CHECKING:
+    from towline.errors import ConfigurationError
 
 __all__ = ["Mirror", "PullFrom", "Registries", "Registry", "ShortNameMode"]
 
@@ -84,6 +87,7 @@ class Registries:
         short_name_mode: how to resolve a short name that is not an alias.
         credential_helpers: the sources of credentials, in order.
         files: the files that were read, the main one first; empty if there are none.
+        misplaced: the errors of keys in a wrong table, which have no effect (CONF-048).
         origins: the file that set each value, by its key, ``registry.PREFIX`` or
             ``aliases.NAME``.
     """
@@ -94,6 +98,7 @@ class Registries:
     short_name_mode: ShortNameMode = "permissive"
     credential_helpers: tuple[str, ...] = ("containers-auth.json",)
     files: tuple[str, ...] = ()
+    misplaced: tuple[ConfigurationError, ...] = field(default=(), compare=False, repr=False)
     origins: tuple[tuple[str, str], ...] = field(default=(), compare=False, repr=False)
 
     def origin(self, key: str) -> str | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from towline.config.registries import Mirror, Registries, Registry, ShortNameMode
 from towline.config.toml_table import Table, load
-from towline.errors import InvalidNameError
+from towline.errors import ConfigurationError, InvalidNameError
 from towline.frozen import frozen, replace
 from towline.name.parts import is_registry
 from towline.name.reference import Reference, parse_reference
@@ -25,6 +25,7 @@ _SHORT_NAME_MODES: dict[str, ShortNameMode] = {
     "permissive": "permissive",
 }
 _NEW_ONLY = ("short-name-mode", "credential-helpers")
+_TOP_ONLY = ("unqualified-search-registries", *_NEW_ONLY)
 
 
 @frozen
@@ -37,6 +38,7 @@ class RegistriesFile:
     aliases: tuple[tuple[str, str], ...] = ()
     short_name_mode: ShortNameMode | None = None
     credential_helpers: tuple[str, ...] | None = None
+    misplaced: tuple[ConfigurationError, ...] = ()
 
 
 def parse(data: bytes, path: str, *, drop_in: bool = False) -> RegistriesFile:
@@ -81,7 +83,29 @@ def parse(data: bytes, path: str, *, drop_in: bool = False) -> RegistriesFile:
         _aliases(aliases),
         mode,
         helpers if top.has("credential-helpers") else None,
+        tuple(_misplaced(top)),
     )
+
+
+def _misplaced(top: Table) -> Iterator[ConfigurationError]:
+    """The keys of the top level that stand in a table: TOML assigns them to the header above."""
+    for table in _tables_below(top):
+        for key in _TOP_ONLY:
+            if table.has(key):
+                yield top.fault("registries_conf.misplaced", key=key, table=table.name)
+
+
+def _tables_below(table: Table) -> Iterator[Table]:
+    for key, value in table.values.items():
+        if isinstance(value, dict):
+            below = [table.table(key)]
+        elif isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+            below = list(table.tables(key))
+        else:
+            continue
+        for each in below:
+            yield each
+            yield from _tables_below(each)
 
 
 def parse_alias_cache(data: bytes, path: str) -> RegistriesFile:
@@ -102,11 +126,13 @@ def merge(files: Sequence[RegistriesFile], alias_cache: RegistriesFile | None = 
     registries: dict[str, Registry] = {}
     aliases: dict[str, str] = {}
     origins: dict[str, str] = {}
+    misplaced: tuple[ConfigurationError, ...] = ()
     merged = Registries(files=tuple(file.path for file in files))
     for file in files:
         registries |= {entry.prefix: entry for entry in file.registries}
         aliases |= dict(file.aliases)
         origins |= dict.fromkeys(_keys_set_by(file), file.path)
+        misplaced += file.misplaced
         if file.search is not None:
             merged = replace(merged, search=file.search)
         if file.short_name_mode is not None:
@@ -118,6 +144,7 @@ def merge(files: Sequence[RegistriesFile], alias_cache: RegistriesFile | None = 
         origins |= dict.fromkeys(_keys_set_by(alias_cache), alias_cache.path)
     return replace(
         merged,
+        misplaced=misplaced,
         origins=tuple(origins.items()),
         registries=tuple(registries[prefix] for prefix in sorted(registries)),
         aliases=tuple((short, full) for short, full in sorted(aliases.items()) if full),
@@ -235,7 +262,9 @@ def _short_name_mode(top: Table) -> ShortNameMode | None:
 
 def _aliases(table: Table) -> tuple[tuple[str, str], ...]:
     aliases = []
-    for short in table.values:
+    for short, value in table.values.items():
+        if short.lower() in _TOP_ONLY and not isinstance(value, str):
+            raise table.fault("registries_conf.misplaced", key=short, table=table.name)
         full = table.text(short)
         key = _parse_bare_name(table, short, short)
         if is_registry(key.domain):

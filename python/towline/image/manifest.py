@@ -125,11 +125,15 @@ def parse_manifest(raw: RawManifest) -> Manifest:
 
     Raises:
         SourceError: ``manifest.schema_version`` for any other media type (MANIFEST-006),
-            ``manifest.not_json``, ``manifest.ambiguous`` (MANIFEST-008).
+            ``manifest.not_json``, ``manifest.ambiguous``, ``manifest.index_as_image``
+            (MANIFEST-008).
     """
     if raw.media_type not in (DOCKER_SCHEMA2, OCI_MANIFEST):
         raise SourceError("manifest.schema_version", **_version(raw))
     document = _document(raw)
+    keys = {key.lower() for key, _ in document.pairs()}
+    if "manifests" in keys and not keys & {"config", "layers", "fslayers"}:
+        raise SourceError("manifest.index_as_image", media_type=raw.media_type)
     _refuse_ambiguity(document, ("manifests", "fsLayers"))
     try:
         return Manifest(

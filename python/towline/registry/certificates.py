@@ -5,7 +5,14 @@ This module does not import ssl, which is slow.
 
 from __future__ import annotations
 
-from towline.frozen import frozen
+from typing import TYPE_CHECKING
+
+from towline.frozen import field, frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from towline.errors import TowlineError
 
 __all__ = ["Certificates"]
 
@@ -17,7 +24,10 @@ class Certificates:
     Attributes:
         authorities: ``*.crt``: trusted in addition to those of the system.
         pairs: ``NAME.cert`` with ``NAME.key``: client certificates and their keys.
+        warn: takes the errors of unusable files, so that the others are used (TLS-008); None to
+            raise them.
     """
 
     authorities: tuple[str, ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
+    warn: Callable[[TowlineError], None] | None = field(default=None, repr=False, compare=False)

@@ -60,9 +60,11 @@ def context(certificates: Certificates | None, *, verify: bool, own_host: bool) 
     if certificates is None:
         return new
     for path in certificates.authorities if verify else ():
-        _trust(new, path)
+        if not _trust(new, path) and certificates.warn is not None:
+            reason = "it has no certificate that can be read"
+            certificates.warn(ConfigurationError("certs.unusable", path=path, reason=reason))
     for certificate, key in certificates.pairs if own_host else ():
-        with _convert_errors(key), _convert_errors(certificate):
+        with _skipping(certificates), _convert_errors(key), _convert_errors(certificate):
             new.load_cert_chain(certificate, key, password="")  # so that OpenSSL does not prompt
     return new
 
@@ -118,6 +120,17 @@ def _trust(new: ssl.SSLContext, path: str) -> bool:
             new.load_verify_locations(cadata=data)
             found = True
     return found
+
+
+@contextlib.contextmanager
+def _skipping(certificates: Certificates) -> Iterator[None]:
+    """Turn the error of an unusable file into a warning, if that is wanted (TLS-008)."""
+    try:
+        yield
+    except ConfigurationError as error:
+        if certificates.warn is None:
+            raise
+        certificates.warn(error)
 
 
 @contextlib.contextmanager

@@ -33,6 +33,8 @@ class ConfigRules:
             exist (AUTH-001).
         auth_keys: the keys of auth files are hosts, or also namespaces and repositories
             (AUTH-003).
+        certificates: require that every file in a directory of certs.d can be used, or use those
+            that can be (TLS-008).
         certs_home: read certs.d in the home directory too (TLS-001).
     """
 
@@ -48,4 +50,5 @@ class ConfigRules:
     policy_home: bool
     authfile: Literal["first", "only"]
     auth_keys: Literal["host", "namespaces"]
+    certificates: Literal["all", "usable"]
     certs_home: bool

@@ -119,6 +119,7 @@ Rules.CURRENT = Rules(
         policy_home=True,
         authfile="only",
         auth_keys="namespaces",
+        certificates="usable",
         certs_home=True,
     ),
     trust=TrustRules(
@@ -140,6 +141,7 @@ Rules.CURRENT = Rules(
         archive_formats=("gzip", "bzip2", "xz", "zstd"),
         archive_members="resolved",
         layout_images="any",
+        no_names=("", "<none>", "<none>:<none>"),
         several_images="select",
     ),
     copying=CopyingRules(
@@ -190,6 +192,7 @@ Rules.LIBPOD_1_3 = Rules(
         policy_home=False,
         authfile="first",
         auth_keys="host",
+        certificates="all",
         certs_home=False,
     ),
     trust=TrustRules(
@@ -211,6 +214,7 @@ Rules.LIBPOD_1_3 = Rules(
         archive_formats=("gzip", "bzip2", "xz"),
         archive_members="literal",
         layout_images="oci",
+        no_names=(),
         several_images="refuse",
     ),
     copying=CopyingRules(

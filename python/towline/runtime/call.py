@@ -132,9 +132,12 @@ class Call:
         from towline.config.load import load_registries
 
         options = self.options
-        return load_registries(
+        registries = load_registries(
             options.locations, options.rules.config, options.registries_conf, self._cache
         )
+        for error in registries.misplaced:
+            self.warnings.warn(error)
+        return registries
 
     @cached_property
     def policy(self) -> tuple[Policy, str]:

@@ -39,7 +39,7 @@ class RegistryAccess:
         options: the options of the call.
         cancel: ends every request.
         registries: returns the parsed registries.conf.
-        warn: called with the errors of auth files and helpers that do not end the call.
+        warn: takes the errors of files and helpers that the call can do without.
     """
 
     options: Options
@@ -111,7 +111,11 @@ class RegistryAccess:
             insecure=insecure,
             login=self._login(reference, endpoint, helpers),
             certificates=find_certificates(
-                options.locations, options.rules.config, location.domain, options.cert_dir
+                options.locations,
+                options.rules.config,
+                location.domain,
+                options.cert_dir,
+                self.warn,
             ),
             rules=options.rules.registry,
             limits=options.rules.limits,

@@ -57,7 +57,7 @@ def run_goal(call: Call, goal: PullGoal, name: str, label: str | None) -> PullRe
                 return PullResult((pair.image,), tuple(attempts), origin)
     images = tuple(attempt.image for attempt in attempts if attempt.stored is not None)
     if not images:
-        raise _nothing_pulled(goal, name, attempts)
+        raise _nothing_pulled(goal, name, attempts, call.warnings.take())
     call.send_event(images[0])
     return PullResult(images, tuple(attempts), origin)
 
@@ -142,13 +142,15 @@ class _Run:
         _LOG.error("%s", error.render(self.call.options.rules.wording))
 
 
-def _nothing_pulled(goal: PullGoal, name: str, attempts: list[Attempt]) -> PullFailedError:
+def _nothing_pulled(
+    goal: PullGoal, name: str, attempts: list[Attempt], warnings: tuple[TowlineError, ...]
+) -> PullFailedError:
     if goal.used_search_registries and not goal.searched_registries:
         transport, colon, _ = name.partition(":")
         # The prefix may be a transport without "//"; docker is also the name of a repository.
         likely = transport if colon and transport in TRANSPORTS and transport != "docker" else ""
         return PullFailedError(
-            "pull.no_search_registries", name=name, transport=likely, errors=[], warnings=()
+            "pull.no_search_registries", name=name, transport=likely, errors=[], warnings=warnings
         )
     errors = [attempt.error for attempt in attempts if attempt.error is not None]
     images = [attempt.image for attempt in attempts]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from towline.image.manifest import RawManifest, recognise
 from towline.source.checks import check_config, check_manifest, check_size
 from towline.source.files import FileBlob, joined, read_document
+from towline.source.other_kinds import recognising
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +54,8 @@ class DirSource:
         """
         name = "manifest.json" if instance is None else f"{instance.hex}.manifest.json"
         path = joined(self._folder, name)
-        data = read_document(path, "manifest", self._limits.document_size)
+        with recognising(self.reference.transport, self._folder):
+            data = read_document(path, "manifest", self._limits.document_size)
         if instance is not None:
             check_manifest(data, instance, path)
         return RawManifest(data, recognise(data))

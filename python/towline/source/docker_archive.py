@@ -10,13 +10,14 @@ import json
 from typing import TYPE_CHECKING
 
 from towline.errors import LimitExceededError, SourceError, TowlineError, step
-from towline.frozen import frozen
+from towline.frozen import frozen, replace
 from towline.go.go_json import GoJsonError, Struct, decode, list_of, string, struct
 from towline.image.manifest import DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_SCHEMA2, RawManifest
 from towline.name.digest import Digest, sha256_of
 from towline.name.reference import parse_normalized
 from towline.source.archive_cache import ArchiveCache, MemberBlob, open_members
 from towline.source.checks import check_config
+from towline.source.other_kinds import recognising
 from towline.transport.facts import ArchiveImage
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ def open_source(
         SourceError: it cannot be decompressed.
     """
     formats = rules.archive_formats
-    members, shared = open_members(reference.path, formats, archives, sizes=True)
+    with recognising(reference.transport, reference.path):
+        members, shared = open_members(reference.path, formats, archives, sizes=True)
     return DockerArchiveSource(reference, rules, limits, members, shared=shared)
 
 
@@ -95,10 +97,12 @@ def read_items(
         SourceError: ``archive.no_member``, ``archive.manifest_not_json``, a damaged archive.
         LimitExceededError: ``limit.document``, ``limit.archive`` for too many images and names.
     """
-    data = _document(members, _MANIFEST, rules, limits)
+    with recognising("docker-archive", members.path):
+        data = _document(members, _MANIFEST, rules, limits)
     try:
         listed = decode(data)
-        items = tuple([] if listed is None else list_of(_item, ArchiveItem())(listed))
+        found = [] if listed is None else list_of(_item, ArchiveItem())(listed)
+        items = tuple(_without_names(item, rules.no_names) for item in found)  # ARCH-025
         if sum(max(1, len(item.names)) for item in items) > _PAIRS_MAX:
             detail = f"manifest.json lists more than {_PAIRS_MAX} images and names"
             raise LimitExceededError("limit.archive", path=members.path, detail=detail)
@@ -203,6 +207,10 @@ def _item(raw: object) -> ArchiveItem:
     )
 
 
+def _without_names(item: ArchiveItem, dropped: Sequence[str]) -> ArchiveItem:
+    return replace(item, names=tuple(name for name in item.names if name not in dropped))
+
+
 def _find(members: ArchiveMembers, name: str, rules: ArchiveRules) -> Member:
     if rules.archive_members == "literal":
         return members.literal(name)
@@ -297,6 +305,8 @@ def _layers(members: ArchiveMembers, item: ArchiveItem, diff_ids: Sequence[str])
             in_manifest=len(item.layers),
             in_config=len(diff_ids),
         )
+    if "" in item.layers:  # ARCH-026
+        raise SourceError("archive.unnamed_layers", path=members.path, count=item.layers.count(""))
     layers: dict[str, str] = {}
     used: set[str] = set()
     for diff_id, name in zip(diff_ids, item.layers, strict=True):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from towline.frozen import frozen
 from towline.source.files import FileBlob, joined, read_document
 from towline.source.layout import LayoutSource
+from towline.source.other_kinds import recognising
 
 if TYPE_CHECKING:
     from towline.image.manifest import Typeless
@@ -54,4 +55,5 @@ def open_source(
 ) -> LayoutSource:
     """The source of an image in a layout; raises as `towline.source.layout.choose`."""
     files = FolderFiles(reference.path, limits.document_size)
-    return LayoutSource(reference, rules, files, typeless=typeless)
+    with recognising(reference.transport, reference.path):
+        return LayoutSource(reference, rules, files, typeless=typeless)

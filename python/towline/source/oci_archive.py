@@ -8,6 +8,7 @@ from towline.errors import SourceError
 from towline.frozen import frozen
 from towline.source.archive_cache import ArchiveCache, MemberBlob, open_members
 from towline.source.layout import LayoutSource
+from towline.source.other_kinds import recognising
 
 if TYPE_CHECKING:
     from towline.core import Member
@@ -103,9 +104,10 @@ def open_source(
     typeless: Typeless,
 ) -> LayoutSource:
     """The source of an image in an archive; raises as `open_files` and `layout.choose`."""
-    files = open_files(reference.path, rules, limits, archives)
-    try:
-        return LayoutSource(reference, rules, files, typeless=typeless)
-    except BaseException:
-        files.close()
-        raise
+    with recognising(reference.transport, reference.path):
+        files = open_files(reference.path, rules, limits, archives)
+        try:
+            return LayoutSource(reference, rules, files, typeless=typeless)
+        except BaseException:
+            files.close()
+            raise

@@ -32,6 +32,14 @@ def _listed(names: Sequence[object]) -> str:
     return f"{listed} and {len(names) - _LISTED} more" if len(names) > _LISTED else listed
 
 
+_KINDS = {
+    "dir": "a folder of blobs with manifest.json",
+    "docker-archive": "a docker-archive",
+    "oci": "an OCI layout",
+    "oci-archive": "an archive of an OCI layout",
+}
+
+
 def _entries(facts: Mapping[str, Any]) -> str:
     """The entries of an OCI layout, as in ``@0 "x:1" (linux/amd64, sha256:...)``."""
     entries = [_entry(entry) for entry in facts["entries"]]
@@ -160,6 +168,10 @@ _OWN: Mapping[str, Template] = {
     "archive.not_regular": "the member {member!q} of {path!q} is not a regular file",
     "archive.not_tar": "{path!q} is not a tar archive",
     "archive.unknown_layer": "{path!q} has no layer {digest}",
+    "archive.unnamed_layers": (
+        "{path!q} lists {count:layer} without a file: pack writes such archives for layers that it"
+        " reuses from a daemon or registry; export the image with docker save instead"
+    ),
     "archive.unreadable": "cannot read {path!q}: {detail}",
     "cancelled.by_caller": "cancelled",
     "config.artifact": (
@@ -202,6 +214,10 @@ _OWN: Mapping[str, Template] = {
     "manifest.ambiguous": (
         "the manifest is ambiguous: it also has the field {fields[0]} of another format, so other"
         " tools may read a different image from it"
+    ),
+    "manifest.index_as_image": (
+        "the manifest has the media type {media_type!q} of an image, but it is an image index; push"
+        " the image again with the media type of an index"
     ),
     "manifest.nested": "image indexes are nested more than {limit} levels deep",
     "manifest.not_json": "cannot read the manifest: {reason}",
@@ -362,6 +378,10 @@ STEPS: Mapping[str, Template] = {
     "asking-mirrors": _after_mirrors,
     "getting-config-info": "the config of the manifest: ",
     "opening-store": "cannot use the store {path!q} (choose another root): ",
+    "other-kind": lambda facts: (
+        f"{quote(facts['path'])} is {_KINDS[facts['transport']]} and not what the transport reads;"
+        f" use {facts['transport']}:{facts['path']}: "
+    ),
     "parsing-config": "reading the image config: ",
     "parsing-destination": "the destination {name!q}: ",
     "parsing-policy": "cannot use the signature policy {path}: ",

@@ -121,6 +121,9 @@ CONFIGURATION: Mapping[str, Template] = {
     ),
     "registries_conf.empty_url": "{where}: a registry has an empty url",
     "registries_conf.mirror_location": "{where}: a mirror of {prefix!q} has no location",
+    "registries_conf.misplaced": (
+        "{where}: {key} is in the table {table} and has no effect; move it above the first table"
+    ),
     "registries_conf.mixed": (
         "{where}: [registries] is the old format and cannot be combined with the new one"
     ),

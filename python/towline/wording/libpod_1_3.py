@@ -72,6 +72,11 @@ _OWN: Mapping[str, Template] = {
     "archive.not_regular": "Error reading tar archive component {member}: not a regular file",
     "archive.not_tar": "invalid tar header",
     "archive.unknown_layer": "Unknown blob {digest}",
+    "archive.unnamed_layers": lambda facts: (
+        "Some layer tarfiles are missing in the tarball"
+        if facts["count"] == 1
+        else "Layer tarfile  used for two different DiffID values"
+    ),
     "archive.unreadable": "read {path}: {detail}",
     "cancelled.by_caller": "context canceled",
     "config.not_json": "{reason}",
@@ -88,6 +93,7 @@ _OWN: Mapping[str, Template] = {
     "limit.document": "exceeded maximum allowed size of {limit} bytes",
     "limit.unsized_blobs": "blob {digest} exceeds the maximum size of {limit} bytes",
     "manifest.ambiguous": "ambiguous manifest",
+    "manifest.index_as_image": "ambiguous manifest",
     "manifest.nested": "manifest lists are nested too deeply",
     "manifest.not_json": "{reason}",
     "manifest.schema1_base": "Invalid parent ID in the base layer of the image.",

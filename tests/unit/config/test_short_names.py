@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.pushing import Puller
 from tests.support.towline_cli import CommandLine
-from towline.errors import ConfigurationError, InvalidNameError
+from towline.errors import ConfigurationError, InvalidNameError, PullFailedError
 from towline.frozen import replace
 from towline.rules import Rules
 from towline.transport import image_name
@@ -40,6 +40,41 @@ def test_aliases(puller: Puller) -> None:
     (pair,) = puller.runtime().resolve("foo:1").pairs
     assert image_name(pair.source) == "docker://c.example/team/foo:1"
     assert pair.destination.name_and_id == "c.example/team/foo:1"
+
+
+@pytest.mark.clause("CONF-048")
+@pytest.mark.parametrize("key", ["unqualified-search-registries", "Credential-Helpers"])
+@pytest.mark.parametrize(
+    ("header", "table"),
+    [
+        ('[[registry]]\nlocation = "a.example"', "registry"),
+        (
+            '[[registry]]\nlocation = "a.example"\n[[registry.mirror]]\nlocation = "b.example"',
+            "registry.mirror",
+        ),
+        ("[engine]", "engine"),
+        ("[engine.runtime]", "engine.runtime"),
+    ],
+)
+def test_a_key_in_the_wrong_table_is_told(
+    puller: Puller, header: str, table: str, key: str
+) -> None:
+    """It has no effect, so the failed pull of a short name has a warning that names the table."""
+    puller.conf(f'{header}\n{key} = ["c.example"]\n')
+    with pytest.raises(PullFailedError) as caught:
+        puller.runtime().pull("foo")
+    (warning,) = caught.value.facts["warnings"]
+    assert warning.code == "registries_conf.misplaced"
+    assert (warning.facts["key"].lower(), warning.facts["table"]) == (key.lower(), table)
+    assert "registries.conf" in str(warning)
+
+
+@pytest.mark.clause("CONF-048")
+def test_a_search_list_among_aliases_is_an_error(puller: Puller) -> None:
+    """The error says where it belongs, and not only that it is no name."""
+    puller.conf('[aliases]\nfoo = "c.example/foo"\n' + SEARCH)
+    with pytest.raises(ConfigurationError, match="move it above the first table"):
+        puller.runtime().pull("bar")
 
 
 @pytest.mark.clause("CONF-043")

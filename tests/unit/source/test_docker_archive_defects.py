@@ -69,6 +69,20 @@ DEFECTS = {
         ),
         "archive.layer_used_twice",
     ),
+    "layers of pack without a file": (
+        tar(
+            [
+                ("c", config([A, B])),
+                ("l", A),
+                ("manifest.json", listed(Config="c", Layers=["", "l"])),
+            ]
+        ),
+        "archive.unnamed_layers",
+    ),
+    "several layers without a file": (
+        tar([("c", config([A, B])), ("manifest.json", listed(Config="c", Layers=["", ""]))]),
+        "archive.unnamed_layers",
+    ),
     "cut short in a layer": (IMAGE[:2000], "archive.damaged"),
     "ends in garbage": (IMAGE.rstrip(b"\0")[:-1] + b"\0" * 500 + b"x" * 1024, None),
     "gzip cut short": (gzip.compress(IMAGE)[:-20], "archive.compression"),
@@ -85,6 +99,7 @@ DEFECTS = {
 }
 
 
+@pytest.mark.clause("ARCH-014", "ARCH-026")
 @BOTH
 @pytest.mark.parametrize(("data", "code"), DEFECTS.values(), ids=DEFECTS)
 def test_a_defect_has_its_code(tmp_path: Path, rules: Rules, data: bytes, code: str | None) -> None:

@@ -28,7 +28,7 @@ class Descriptor:
     Attributes:
         media_type: as written, ``""`` if absent.
         digest_text: as written; `digest` is the validated value.
-        size: in bytes, as written; -1 if absent or not a number.  It is advice: the digest decides.
+        size: in bytes, as written; -1 if absent.  It is advice: the digest decides (REG-027).
         urls: other locations of a foreign layer.
         platform: the platform of an entry of an index.
         artifact_type: of the manifest, if it is that of an artifact.
@@ -66,13 +66,13 @@ def read_descriptor(raw: object) -> Descriptor:
     The fields that do not decide what the blob is are absent if they are invalid (MANIFEST-012).
 
     Raises:
-        GoJsonError: the media type or the digest is not a string.
+        GoJsonError: the media type or the digest is not a string, or the size is no whole number.
     """
     entry = struct(raw)
     return Descriptor(
         media_type=entry.get("mediaType", string, ""),
         digest_text=entry.get("digest", string, ""),
-        size=optional(entry, "size", _size, -1),
+        size=entry.get("size", _size, -1),
         urls=tuple(optional(entry, "urls", list_of(string, ""), [])),
         annotations=optional(entry, "annotations", strings_by_key, {}),
         platform=optional(entry, "platform", _platform, None),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from towline.errors import SourceError, TowlineError
 from towline.frozen import frozen
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from towline.rules.archives import ArchiveRules
-    from towline.source.layout import LayoutFiles
 
 __all__ = ["INDEX", "Choice", "blob_name", "choose", "image_name_in"]
 
@@ -39,6 +38,12 @@ _COSIGN_TAG = re.compile(r"(?:.*:)?sha(?:256|384|512)-[0-9a-f]{64,128}(?:\.[a-z0
 _COSIGN_KIND = "kind"
 _COSIGN_KINDS = ("dev.cosignproject.cosign/sigs", "dev.cosignproject.cosign/atts")
 _EXAMINED = 100  # manifests that are read to find out which of them are images
+
+
+class _Documents(Protocol):
+    @property
+    def origin(self) -> str: ...
+    def document(self, name: str, what: str) -> bytes: ...
 
 
 @frozen
@@ -56,7 +61,7 @@ class Choice:
     names: tuple[str, ...]
 
 
-def choose(files: LayoutFiles, image: str, rules: ArchiveRules) -> Choice:
+def choose(files: _Documents, image: str, rules: ArchiveRules) -> Choice:
     """Choose an image of a layout.
 
     Args:
@@ -97,7 +102,7 @@ def blob_name(descriptor: Descriptor) -> str:
     return f"blobs/{digest.algorithm}/{digest.hex}"
 
 
-def _choose_2019(files: LayoutFiles, entries: Sequence[Descriptor], image: str) -> Descriptor:
+def _choose_2019(files: _Documents, entries: Sequence[Descriptor], image: str) -> Descriptor:
     """The only entry, or the first one with a name: only OCI manifests have one (LAYOUT-006)."""
     if not image:
         if len(entries) == 1:
@@ -111,7 +116,7 @@ def _choose_2019(files: LayoutFiles, entries: Sequence[Descriptor], image: str) 
 
 @frozen
 class _Layout:
-    files: LayoutFiles
+    files: _Documents
     entries: Sequence[Descriptor]
 
     def chosen(self, image: str) -> list[Descriptor]:

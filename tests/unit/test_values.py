@@ -209,6 +209,21 @@ def test_the_digest_of_a_descriptor_is_checked_when_it_is_used() -> None:
         _ = config.digest
 
 
+@pytest.mark.clause("MANIFEST-010")
+@pytest.mark.parametrize("wrong", [7, 1.5, True, [], [1], {}, {"a": {}}, "text", None])
+@pytest.mark.parametrize(
+    "field", ["config", "created", "history", "variant", "author", "container", "os.features"]
+)
+def test_fields_that_decide_nothing_may_have_any_type(field: str, wrong: object) -> None:
+    """The config of an image remains usable, and labels keep those values that are strings."""
+    document = {"os": "linux", "architecture": "arm64", field: wrong}
+    assert str(parse_config(json.dumps(document).encode()).platform).startswith("linux/arm64")
+    labels = {"Labels": {"good": "1", "wrong": wrong}, "Env": wrong, "Cmd": wrong, "User": wrong}
+    config = parse_config(json.dumps({"config": labels}).encode())
+    assert config.labels["good"] == "1"
+    assert config.labels.get("wrong", "") == ("text" if wrong == "text" else "")
+
+
 def test_parsing_a_config() -> None:
     """It has labels, operating system and diff IDs; an invalid diff ID makes `diff_ids` None."""
     config = parse_config(

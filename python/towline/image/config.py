@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from towline.errors import InvalidNameError, SourceError
 from towline.frozen import frozen
-from towline.go.go_json import GoJsonError, Struct, decode, list_of, string, strings_by_key, struct
+from towline.go.go_json import GoJsonError, Struct, decode, list_of, string, struct
+from towline.image.descriptor import optional
 from towline.image.manifest import (
     DOCKER_CONFIG,
     OCI_CONFIG,
@@ -166,12 +167,12 @@ def parse_config(data: bytes) -> ImageConfig:
     try:
         document = struct(decode(data))
         rootfs = document.get("rootfs", struct, empty)
-        run_config: Any = document.get("config", struct, empty)
+        run_config: Any = optional(document, "config", struct, empty)
         return ImageConfig(
             os=document.get("os", string, ""),
             architecture=document.get("architecture", string, ""),
-            variant=document.get("variant", string, ""),
-            labels=run_config.get("Labels", strings_by_key, {}),
+            variant=_text(document, "variant"),
+            labels=optional(run_config, "Labels", _labels, {}),
             diff_id_texts=tuple(rootfs.get("diff_ids", list_of(string, ""), [])),
             created=_time(_text(document, "created")),
             env=_texts(run_config, "Env"),
@@ -188,17 +189,17 @@ def parse_config(data: bytes) -> ImageConfig:
 
 
 def _text(document: Struct, field: str) -> str:
-    try:
-        return document.get(field, string, "")
-    except GoJsonError:
-        return ""
+    return optional(document, field, string, "")
 
 
 def _texts(document: Struct, field: str) -> tuple[str, ...]:
-    try:
-        return tuple(document.get(field, list_of(string, ""), []))
-    except GoJsonError:
-        return ()
+    return tuple(optional(document, field, list_of(string, ""), []))
+
+
+def _labels(raw: object) -> dict[str, str]:
+    """The labels whose values are strings."""
+    values = {key: "" if value is None else value for key, value in struct(raw).pairs()}
+    return {key: value for key, value in values.items() if isinstance(value, str)}
 
 
 def _time(text: str) -> datetime | None:

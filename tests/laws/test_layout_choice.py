@@ -79,7 +79,7 @@ def choice(folder: str, entries: list[tuple[str, int, str, str]], image: str) ->
     }
     write_files(Path(folder), layout([entry(*each) for each in entries], blobs))
     rules = Rules.CURRENT
-    return choose(FolderFiles(folder, rules.limits.document_size), image, rules.archives)
+    return choose(FolderFiles(folder, folder, rules.limits.document_size), image, rules.archives)
 
 
 @pytest.mark.clause("LAYOUT-005", "LAYOUT-006", "LAYOUT-009", "TRANS-036")

@@ -140,7 +140,9 @@ class DiskFacts:
         from towline.transport.oci import OciReference
         from towline.transport.oci_archive import OciArchiveReference
 
-        reference = (OciArchiveReference if archive else OciReference)(path, image, path)
+        reference = (OciArchiveReference if archive else OciReference)(
+            path, image, self.resolve_path(path)
+        )
         with closing(self._sources.open_local(reference)) as source:
             assert isinstance(source, NamesImage)
             return source.annotated_names()

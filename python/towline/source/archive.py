@@ -64,6 +64,7 @@ class ArchiveMembers:
         *,
         sizes: bool = False,
         stop: Stop | None = None,
+        resolved: str = "",
     ) -> None:
         """Open and index an archive.
 
@@ -72,6 +73,8 @@ class ArchiveMembers:
             formats: the compressions to detect, of the archive and of its members.
             sizes: also determine the decompressed size of compressed members.
             stop: cancels all operations.
+            resolved: the path that is opened, which the policy accepted (TRANS-043); `path` is
+                then for messages only.
 
         Raises:
             PathError: it cannot be opened, or is not a file.
@@ -86,7 +89,7 @@ class ArchiveMembers:
         self.framing: tuple[str, ...] = ()
         with ExitStack() as resources:
             try:
-                opened = self._seekable(resources)
+                opened = self._seekable(resolved or path, resources)
                 self._archive = Archive(opened, formats=formats, rounds=_ROUNDS, stop=stop)
                 self.framing = self._archive.framing
                 members, failure = self._archive.index(keep=_KEPT, sizes=sizes)
@@ -288,15 +291,15 @@ class ArchiveMembers:
             return SourceError("archive.compression", format=framing[0], **facts)
         return SourceError("archive.damaged", **facts)
 
-    def _seekable(self, resources: ExitStack) -> str:
+    def _seekable(self, path: str, resources: ExitStack) -> str:
         """The path of the archive, or of a temporary copy if it can be read only once."""
-        if not is_stream(self.path):
-            _check_file(self.path)
-            return self.path
+        if not is_stream(path):
+            _check_file(self.path, path)
+            return path
         from towline.source.spool import path_of, spooled
 
         # The archive opens the copy again, which exists as long as it is open.
-        return path_of(resources.enter_context(spooled(self.path, self._stop)))
+        return path_of(resources.enter_context(spooled(path, self._stop)))
 
     @cached_property
     def _by_name(self) -> dict[bytes, Member]:
@@ -324,9 +327,9 @@ class ArchiveMembers:
         return found
 
 
-def _check_file(path: str) -> None:
+def _check_file(path: str, opened: str) -> None:
     with step("opening-archive", path=path), path_errors("open", path):
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        fd = os.open(opened, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             mode = os.fstat(fd).st_mode
             empty = stat.S_ISCHR(mode) and not os.read(fd, 1)

@@ -12,13 +12,18 @@ if TYPE_CHECKING:
 
 __all__ = ["ArchiveCache", "MemberBlob", "open_members"]
 
-_Key = tuple[str, tuple[str, ...], bool]
+_Key = tuple[str, str, tuple[str, ...], bool]
 
 
 def open_members(
-    path: str, formats: tuple[str, ...], archives: ArchiveCache | None, *, sizes: bool = False
+    path: str,
+    formats: tuple[str, ...],
+    archives: ArchiveCache | None,
+    *,
+    sizes: bool = False,
+    resolved: str = "",
 ) -> tuple[ArchiveMembers, bool]:
-    """Open an archive, or get it from the cache.
+    """Open an archive, or get it from the cache; the arguments are those of `ArchiveMembers`.
 
     Returns:
         The archive, and whether it is shared: then the caller must not close it.
@@ -29,8 +34,8 @@ def open_members(
     from towline.source.archive import ArchiveMembers
 
     if archives is None:
-        return ArchiveMembers(path, formats, sizes=sizes), False
-    return archives.members(path, formats, sizes=sizes), True
+        return ArchiveMembers(path, formats, sizes=sizes, resolved=resolved), False
+    return archives.members(path, formats, sizes=sizes, resolved=resolved), True
 
 
 class ArchiveCache:
@@ -46,7 +51,7 @@ class ArchiveCache:
         self._open: dict[_Key, tuple[tuple[int, ...], ArchiveMembers]] = {}
 
     def members(
-        self, path: str, formats: tuple[str, ...], *, sizes: bool = False
+        self, path: str, formats: tuple[str, ...], *, sizes: bool = False, resolved: str = ""
     ) -> ArchiveMembers:
         """An archive in its current state: a changed file is opened again.
 
@@ -55,12 +60,14 @@ class ArchiveCache:
         """
         from towline.source.archive import ArchiveMembers
 
-        key = (path, formats, sizes)
+        key = (path, resolved, formats, sizes)
         with self._lock:
-            current = _signature(path)
+            current = _signature(resolved or path)
             previous, members = self._open.get(key, ((), None))
             if members is None or previous != current:
-                members = ArchiveMembers(path, formats, sizes=sizes, stop=self._stop)
+                members = ArchiveMembers(
+                    path, formats, sizes=sizes, stop=self._stop, resolved=resolved
+                )
                 self._open[key] = (current, members)
             return members
 

@@ -30,13 +30,14 @@ def open_source(reference: DirReference, limits: TransferLimits) -> DirSource:
 
 
 class DirSource:
-    """The image in a folder.  Links are followed, because the folder belongs to the user."""
+    """The image in a folder.  Links in it are followed, because the folder belongs to the user."""
 
     parallel = 4
 
     def __init__(self, reference: DirReference, limits: TransferLimits) -> None:
         self.reference: ImageReference = reference
         self._folder = reference.path
+        self._resolved = reference.resolved  # the folder is read from there (TRANS-043)
         self._limits = limits
 
     def __repr__(self) -> str:
@@ -55,16 +56,16 @@ class DirSource:
         name = "manifest.json" if instance is None else f"{instance.hex}.manifest.json"
         path = joined(self._folder, name)
         with recognising(self.reference.transport, self._folder):
-            data = read_document(path, "manifest", self._limits.document_size)
+            data = self._document(name, "manifest")
         if instance is not None:
             check_manifest(data, instance, path)
         return RawManifest(data, recognise(data))
 
     def config(self, descriptor: Descriptor) -> bytes:
         """The config blob, limited in size; its digest is checked."""
-        path = self._path(descriptor)
-        data = read_document(path, "config", self._limits.document_size)
-        return check_config(data, descriptor.digest, path)
+        name = descriptor.digest.hex  # raises unless it is valid, so the path stays in the folder
+        data = self._document(name, "config")
+        return check_config(data, descriptor.digest, joined(self._folder, name))
 
     def in_order(self, wanted: Sequence[Descriptor]) -> Sequence[Descriptor]:
         """The same order: a folder has no better one."""
@@ -72,11 +73,13 @@ class DirSource:
 
     def open_blob(self, descriptor: Descriptor, offset: int = 0) -> FileBlob:
         """A layer; PathError if it is missing, VerificationError if it is much too large."""
-        return check_size(FileBlob(self._path(descriptor), offset), descriptor)
+        name = descriptor.digest.hex
+        path, resolved = joined(self._folder, name), joined(self._resolved, name)
+        return check_size(FileBlob(path, offset, resolved), descriptor)
 
     def close(self) -> None:
         """Do nothing: files are open only while they are read."""
 
-    def _path(self, descriptor: Descriptor) -> str:
-        # `digest` raises unless it is valid, so the path stays in the folder.
-        return joined(self._folder, descriptor.digest.hex)
+    def _document(self, name: str, what: str) -> bytes:
+        path, resolved = joined(self._folder, name), joined(self._resolved, name)
+        return read_document(path, what, self._limits.document_size, resolved)

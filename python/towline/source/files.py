@@ -46,14 +46,18 @@ def is_stream(path: str) -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
-def open_file(path: str) -> int:
+def open_file(path: str, resolved: str = "") -> int:
     """Open a regular file for reading; returns its file descriptor.
+
+    Args:
+        path: as given, for messages.
+        resolved: the path that is opened, which the policy accepted (TRANS-043); `path` if empty.
 
     Raises:
         PathError: ``path.unusable``, ``path.not_a_file``.
     """
     with path_errors("open", path):
-        fd = os.open(path, _FLAGS)
+        fd = os.open(resolved or path, _FLAGS)
     mode = os.fstat(fd).st_mode
     if stat.S_ISREG(mode):
         return fd
@@ -63,19 +67,20 @@ def open_file(path: str) -> int:
     raise PathError("path.not_a_file", path=path)
 
 
-def read_document(path: str, what: str, limit: int) -> bytes:
+def read_document(path: str, what: str, limit: int, resolved: str = "") -> bytes:
     """The content of a small file.
 
     Args:
         path: of the file.
         what: the kind of document, for messages.
         limit: the most bytes.
+        resolved: as for `open_file`.
 
     Raises:
         PathError: it cannot be read.
         LimitExceededError: ``limit.document``.
     """
-    with path_errors("read", path), os.fdopen(open_file(path), "rb") as file:
+    with path_errors("read", path), os.fdopen(open_file(path, resolved), "rb") as file:
         data = file.read(limit + 1)
     if len(data) > limit:
         raise LimitExceededError("limit.document", what=what, limit=limit, origin=path)
@@ -96,9 +101,9 @@ def raise_writer_error(error: CoreError, writer: ByteWriter) -> None:
 class FileBlob:
     """A blob that is a file."""
 
-    def __init__(self, path: str, offset: int = 0) -> None:
+    def __init__(self, path: str, offset: int = 0, resolved: str = "") -> None:
         self._path = path
-        self._fd = open_file(path)
+        self._fd = open_file(path, resolved)
         self.size: int | None = os.fstat(self._fd).st_size
         self.offset = offset if offset <= self.size else 0
 

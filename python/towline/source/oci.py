@@ -20,9 +20,16 @@ __all__ = ["FolderFiles", "open_source"]
 
 @frozen
 class FolderFiles:
-    """A layout in a folder.  Links are followed, because the folder belongs to the user."""
+    """A layout in a folder.  Links in it are followed, because the folder belongs to the user.
+
+    Attributes:
+        origin: its path as given, for messages.
+        resolved: its path without links, from which it is read (TRANS-043).
+        limit: the most bytes of a document.
+    """
 
     origin: str
+    resolved: str
     limit: int
 
     @property
@@ -32,11 +39,12 @@ class FolderFiles:
 
     def document(self, name: str, what: str) -> bytes:
         """The content of a small file; raises as `towline.source.files.read_document`."""
-        return read_document(joined(self.origin, name), what, self.limit)
+        path, resolved = joined(self.origin, name), joined(self.resolved, name)
+        return read_document(path, what, self.limit, resolved)
 
     def blob(self, name: str, offset: int) -> FileBlob:
         """The file of a blob; PathError if it is missing."""
-        return FileBlob(joined(self.origin, name), offset)
+        return FileBlob(joined(self.origin, name), offset, joined(self.resolved, name))
 
     def position(self, name: str) -> int:
         """0: a folder has no order."""
@@ -54,6 +62,6 @@ def open_source(
     typeless: Typeless,
 ) -> LayoutSource:
     """The source of an image in a layout; raises as `towline.source.layout.choose`."""
-    files = FolderFiles(reference.path, limits.document_size)
+    files = FolderFiles(reference.path, reference.resolved, limits.document_size)
     with recognising(reference.transport, reference.path):
         return LayoutSource(reference, rules, files, typeless=typeless)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from towline.errors import SourceError
 from towline.frozen import frozen
 from towline.source.archive_cache import ArchiveCache, MemberBlob, open_members
+from towline.source.files import STDIN
 from towline.source.layout import LayoutSource
 from towline.source.other_kinds import recognising
 
@@ -74,6 +75,8 @@ def open_files(
     rules: ArchiveRules,
     limits: TransferLimits,
     archives: ArchiveCache | None = None,
+    *,
+    resolved: str = "",
 ) -> ArchiveFiles:
     """The files of an archive.
 
@@ -82,12 +85,13 @@ def open_files(
         rules: the compressions that are recognised.
         limits: of its documents.
         archives: a cache of open archives; without it, `ArchiveFiles.close` closes the archive.
+        resolved: as for `towline.source.archive.ArchiveMembers`.
 
     Raises:
         PathError: it cannot be opened.
         SourceError: it is damaged: later members, which replace earlier ones, may be missing.
     """
-    members, shared = open_members(path, rules.archive_formats, archives)
+    members, shared = open_members(path, rules.archive_formats, archives, resolved=resolved)
     if members.failure is not None:
         if not shared:
             members.close()
@@ -105,7 +109,8 @@ def open_source(
 ) -> LayoutSource:
     """The source of an image in an archive; raises as `open_files` and `layout.choose`."""
     with recognising(reference.transport, reference.path):
-        files = open_files(reference.path, rules, limits, archives)
+        resolved = reference.path if reference.path == STDIN else reference.resolved
+        files = open_files(reference.path, rules, limits, archives, resolved=resolved)
         try:
             return LayoutSource(reference, rules, files, typeless=typeless)
         except BaseException:

@@ -373,7 +373,7 @@ def test_the_size_of_documents_is_limited(tmp_path: Path, rules: Rules) -> None:
     with (path / "index.json").open("r+b") as file:
         file.truncate(rules.limits.document_size + 1)
     with pytest.raises(LimitExceededError) as caught:
-        choose(FolderFiles(str(path), rules.limits.document_size), "", rules.archives)
+        choose(FolderFiles(str(path), str(path), rules.limits.document_size), "", rules.archives)
     assert caught.value.facts["what"] == "index"
 
 

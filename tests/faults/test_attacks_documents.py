@@ -101,6 +101,9 @@ def test_a_manifest_with_100_000_layers(store: LayoutStore, tmp_path: Path) -> N
     items = [{"Config": "c", "RepoTags": ["x:1"], "Layers": [f"l{i}" for i in many]}]
     location = docker_archive(tmp_path / "x.tar", items, ("c", config([f"d{i}" for i in many])))
     assert pull_error(store, location).code == "archive.layers_missing"
+    items = [{"Config": "c", "Layers": [""] * 100_001}]
+    location = docker_archive(tmp_path / "y.tar", items, ("c", config([""] * 100_001)))
+    assert pull_error(store, location).code == "limit.archive"
 
 
 def test_a_manifest_with_too_many_images_or_names(store: LayoutStore, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["ArchiveItem", "DockerArchiveSource", "open_source", "read_items"]
 
 _MANIFEST = "manifest.json"
-_LAYERS_MAX = 10_000  # of one image
+_LAYERS_MAX = 100_000  # of one image
 _PAIRS_MAX = 10_000  # images and names in one archive; each becomes a pair
 
 

@@ -163,7 +163,7 @@ def test_an_error_of_the_writer_is_not_an_error_of_the_archive(tmp_path: Path) -
 
 
 def test_archives_that_cannot_be_opened(tmp_path: Path) -> None:
-    """A missing file, a folder and a FIFO have their own errors; opening a FIFO does not block."""
+    """A missing file, a folder and an endless device have their own errors."""
 
     def code_and_text(path: Path, rules: Rules) -> tuple[str, str]:
         with pytest.raises(PathError) as caught:

@@ -137,7 +137,8 @@ def test_tls_with_a_client_certificate(
     certificate = puller.write(f"{folder}/client.cert", client_pair.certificate.read_text())
     with pytest.raises(PullFailedError) as caught:
         puller.runtime().pull(server.name("public/x:1"))
-    assert error_of(caught.value).code == "certs.lacks_key"
+    assert error_of(caught.value).code == "registry.tls"
+    assert [error.code for error in caught.value.facts["warnings"]] == ["certs.lacks_key"]
     puller.write(f"{folder}/client.key", client_pair.key.read_text())
     puller.runtime().pull(server.name("public/x:1"))
     puller.assert_whole(IMAGE)

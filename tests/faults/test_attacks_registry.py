@@ -18,7 +18,7 @@ from tests.support.docker_images import (
 )
 from tests.support.scripted_server import Connection, Handler, Request, ScriptedServer, scripted
 from towline.core import BlobWriter
-from towline.errors import TowlineError
+from towline.errors import TowlineError, VerificationError
 from towline.frozen import replace
 from towline.image.manifest import OCI_INDEX, parse_index, parse_manifest
 from towline.registry.credentials import Credentials
@@ -69,6 +69,12 @@ def _read(image: DockerSource, read: str, folder: Path | None) -> None:
     try:
         with image.open_blob(descriptor()) as blob:
             blob.deliver(writer)
+        # as the receiver of a blob does: a length that is no number is as good as none
+        digest, size = writer.finish()
+        if digest != descriptor().digest_text:
+            raise VerificationError(
+                "verify.digest", want=descriptor().digest_text, got=digest, size=size
+            )
     finally:
         writer.abort()
 
@@ -238,7 +244,7 @@ def test_escapes_in_error_bodies(status: int, body: bytes) -> None:
         b"[" * 10_000 + b"]" * 10_000,
         b'{"layers":' * 10_000 + b"1" + b"}" * 10_000,
         b'{"schemaVersion":' + HUGE.encode() + b"}",
-        b'{"schemaVersion":2,"layers":[{"size":' + b"9" * 4000 + b"}]}",
+        b'{"schemaVersion":2,"layers":[{"size":' + b"9" * 5000 + b"}]}",
         b'{"schemaVersion":2,"config":{"size":1e999}}',
         b'{"schemaVersion":2,"layers":{"0":"x"}}',
         b'{"schemaVersion":2,"layers":[],"manifests":[1],"config":{}}',

@@ -211,7 +211,11 @@ class RegistryClient:
                 with self._lock:
                     self._anonymous = None  # the credentials are accepted
             elif _refuses_credentials(got):
-                got = self._anonymous_response(used.login, anonymous, request, repository) or got
+                again = self._anonymous_response(used.login, anonymous, request, repository)
+                if again is not None:
+                    if isinstance(got, Response):
+                        got.finish()
+                    got = again
         if isinstance(got, UnauthorizedError):
             raise got
         return got

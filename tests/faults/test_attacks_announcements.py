@@ -97,10 +97,10 @@ def test_a_list_with_a_false_type(media_type: str, tmp_path: Path) -> None:
 
 @pytest.mark.clause("CONF-045", "REG-052")
 def test_a_mirror_whose_credential_helper_fails(tmp_path: Path) -> None:
-    """The pull uses the next endpoint."""
+    """The mirror is asked without credentials, and if it refuses, the next endpoint is used."""
     puller = Puller(tmp_path)
     handle = registry_of({"Content_Type": OCI, "Docker_Content_Digest": IMAGE.digest})
-    with scripted(handle) as mirror, scripted(handle) as server:
+    with scripted(lambda _, c: c.reply(401)) as mirror, scripted(handle) as server:
         puller.conf(
             "\n".join(insecure(server.host))
             + f'[[registry.mirror]]\nlocation = "{mirror.host}"\ninsecure = true\n'
@@ -109,5 +109,6 @@ def test_a_mirror_whose_credential_helper_fails(tmp_path: Path) -> None:
         authfile = str(puller.write("auth.json", helpers))
         for _ in range(2):
             puller.runtime(authfile=authfile).pull(f"{server.host}/r")
-    assert mirror.requests == []
+    assert mirror.requests
+    assert not any("authorization" in request.headers for request in mirror.requests)
     puller.assert_whole(IMAGE)

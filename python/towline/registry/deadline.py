@@ -220,12 +220,15 @@ class HttpConnection(HTTPConnection):
         deadline = _current.get()
         if deadline is None:
             return super()._new_conn()
-        sock = connect(self, deadline)
+        sock = self._open_socket(deadline)
         # During the TLS handshake the socket belongs to an object that is not accessible yet.
         # A duplicate can be shut down in the meantime.
         self._duplicate = sock.dup()
         deadline.attach(self._duplicate)
         return sock
+
+    def _open_socket(self, deadline: Deadline) -> socket.socket:
+        return connect(self, deadline)
 
     def connect(self) -> None:
         deadline = _current.get()

@@ -40,7 +40,9 @@ def spooled(path: str, stop: Stop | None) -> IO[bytes]:
     """
     folder = os.environ.get("TMPDIR") or _LARGE_FILES
     folder = folder if os.path.isdir(folder) else tempfile.gettempdir()
-    _LOG.warning("copying %s to a temporary file in %s, since it can be read only once", path, folder)
+    _LOG.warning(
+        "copying %s to a temporary file in %s, since it can be read only once", path, folder
+    )
     with path_errors("write", folder):
         file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - the caller closes it
     try:

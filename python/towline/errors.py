@@ -210,7 +210,10 @@ class UnsupportedError(TowlineError):
 
 
 class VerificationError(TowlineError):
-    """The digest or size of a blob is not the expected one; its bytes are discarded."""
+    """The digest of a blob is not the expected one, or its size is far from the listed one.
+
+    Its bytes are discarded.  As a warning: the size differs, and the digest is right.
+    """
 
     areas = ("verify",)
 

@@ -13,6 +13,7 @@ from towline.config.toml_table import parse_table
 from towline.errors import ConfigurationError
 from towline.go import json_depth
 from towline.go.go_json import GoJsonError, decode, decode_first, raw_members
+from towline.registry import tokens
 from towline.trust.strict_json import document
 
 LIMIT, TOML_LIMIT = 500, 200
@@ -85,3 +86,11 @@ def test_strings_without_an_end_take_linear_time() -> None:
     """The limit is checked before the document is known to be valid."""
     for text in ('["' + '\\"' * 2_000_000, '["\\' * 1_000_000, "[" * 501 + '"' * 2_000_001):
         json_depth.is_too_deep(text)
+
+
+@pytest.mark.clause("ARCH-023")
+@pytest.mark.parametrize(("levels", "is_read"), [(LIMIT - 1, True), (LIMIT, False)])
+def test_the_response_of_a_token_service_has_the_same_limit(levels: int, is_read: bool) -> None:
+    """Its object is one level more."""
+    response = f'{{"token": "t", "other": {"[" * levels}{"]" * levels}}}'
+    assert (tokens._object(response.encode()) is not None) == is_read

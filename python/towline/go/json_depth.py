@@ -38,7 +38,11 @@ def is_too_deep(text: str, start: int = 0) -> bool:
     return False
 
 
-def loads(data: bytes, parse_constant: Callable[[str], Any] | None = None) -> Any:
+def loads(
+    data: bytes,
+    parse_constant: Callable[[str], Any] | None = None,
+    parse_int: Callable[[str], Any] | None = None,
+) -> Any:
     """Decode a JSON document as `json.loads`.
 
     Raises:
@@ -48,6 +52,6 @@ def loads(data: bytes, parse_constant: Callable[[str], Any] | None = None) -> An
     if is_too_deep(text):
         raise ValueError("nested too deeply")
     try:
-        return json.loads(text, parse_constant=parse_constant)
+        return json.loads(text, parse_constant=parse_constant, parse_int=parse_int)
     except RecursionError:  # the caller's stack is deep
         raise ValueError("nested too deeply") from None

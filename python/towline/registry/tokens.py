@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 import time
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from towline.errors import RegistryError
+from towline.go import json_depth
 from towline.registry.credentials import Login, basic
 from towline.registry.error_body import (
     BODY_MAX,
@@ -147,8 +147,8 @@ class Tokens:
 def _object(data: bytes) -> dict[str, Any] | None:
     """The members of a JSON object, with keys in lower case; None for anything else."""
     try:  # numbers of any size, and NaN, are read, because none of them matters
-        document = json.loads(data, parse_int=float)
-    except (ValueError, RecursionError):
+        document = json_depth.loads(data, parse_int=float)
+    except ValueError:
         return None
     if not isinstance(document, dict):
         return None

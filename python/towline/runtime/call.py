@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from towline.config.registries import Registries
     from towline.copying.copy_image import Copying
     from towline.copying.reading import Reading
+    from towline.errors import TowlineError
     from towline.events import Event
     from towline.goal import PullGoal
     from towline.image.manifest import RawManifest
@@ -194,8 +195,13 @@ class Call:
             return None
         return self._registries_for_names()
 
-    def reading(self, *, name_source: bool) -> Reading:
-        """Return the reader of manifests; `name_source` adds the source's name to errors."""
+    def reading(self, *, name_source: bool, image: str = "") -> Reading:
+        """Return the reader of manifests.
+
+        Args:
+            name_source: add the source's name to errors.
+            image: the name of the image, for warnings.
+        """
         from towline.copying.reading import Reading
 
         rules, limits = self.options.rules.copying, self.options.rules.limits
@@ -206,22 +212,27 @@ class Call:
             self.platform,
             name_source=name_source,
             store=store,
-            warn=self.warnings.warn,
+            warn=self._warn_about(image),
         )
 
-    def copying(self, allow: Callable[[Source, RawManifest], None]) -> Copying:
-        """Return the settings under which the call copies images; `allow` checks the policy."""
+    def copying(self, allow: Callable[[Source, RawManifest], None], image: str) -> Copying:
+        """Return the settings under which the call copies an image.
+
+        Args:
+            allow: checks the policy.
+            image: the name of the image, for warnings.
+        """
         from towline.copying.copy_image import Copying
 
         options = self.options
         return Copying(
             destination=self.store,
-            reading=self.reading(name_source=True),
+            reading=self.reading(name_source=True, image=image),
             rules=options.rules.copying,
             progress=self.progress,
             cancel=self.cancel,
             allow=allow,
-            warn=self.warnings.warn,
+            warn=self._warn_about(image),
             require_platform=options.platform is not None and not options.allow_other_platform,
             remove_signatures=options.remove_signatures,
             verify_diff_ids=options.verify_diff_ids,
@@ -254,6 +265,9 @@ class Call:
             self._cache,
             self._open_source,
         )
+
+    def _warn_about(self, image: str) -> Callable[[TowlineError], None]:
+        return lambda error: self.warnings.warn(error.during("pulling", image=image))
 
     def _open_docker(self, reference: DockerReference, log: EndpointLog) -> Source:
         return self.access.open(reference, log)

@@ -125,7 +125,7 @@ class _Run:
         with step("opening-source", source=image_name(pair.source)):
             source = self.call.sources.open(pair.source, log)
         with closing(source):
-            return self.call.copying(self._allow).copy(pair, source)
+            return self.call.copying(self._allow, pair.image).copy(pair, source)
 
     def _allow(self, source: Source, raw: RawManifest) -> None:
         evaluate(self.policy, source.reference, origin=self.origin, log=self._log)
@@ -135,7 +135,7 @@ class _Run:
 
         call = self.call.for_label_check()
         with closing(call.sources.open(pair.source)) as source:
-            reading = call.reading(name_source=call is self.call)
+            reading = call.reading(name_source=call is self.call, image=pair.image)
             check_label(pair.image, label, source, reading)
 
     def _log(self, error: TowlineError) -> None:

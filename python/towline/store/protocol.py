@@ -75,7 +75,7 @@ class ImagePlan:
 
 
 class StoredBlob(Protocol):
-    """A blob whose digest and size were verified.  Only the commit of a sink makes one."""
+    """A blob whose digest was verified.  Only the commit of a sink makes one."""
 
     @property
     def digest(self) -> Digest:
@@ -105,7 +105,9 @@ class BlobSink(AbstractContextManager["BlobSink"], Protocol):
         """Drop the bytes, and start at offset 0, with another writer."""
 
     def commit(self, *, any_size: bool = False) -> StoredBlob:
-        """Verify the size and digest, and store the blob; `restart` is possible after a failure.
+        """Verify the digest and perhaps the size, and store the blob.
+
+        `restart` is possible after a failure.
 
         Args:
             any_size: the size may differ from that in the descriptor.

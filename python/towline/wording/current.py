@@ -368,7 +368,10 @@ _OWN: Mapping[str, Template] = {
         "the {what} {digest} has {got:byte}, but {want} are listed for it; its digest is right, so"
         " it is used"
     ),
-    "verify.size": "the blob has {got:byte}, but its manifest lists {want}; it was discarded",
+    "verify.size": (
+        "the blob has {got:byte}, far more than the {want} that its manifest lists; create the"
+        " image again with the right size"
+    ),
 }
 
 ERRORS: Mapping[str, Template] = {**_OWN, **CONFIGURATION, **REGISTRY, **STORE}
@@ -379,13 +382,14 @@ STEPS: Mapping[str, Template] = {
     "getting-config-info": "the config of the manifest: ",
     "opening-store": "cannot use the store {path!q} (choose another root): ",
     "other-kind": lambda facts: (
-        f"{quote(facts['path'])} is {_KINDS[facts['transport']]} and not what the transport reads;"
-        f" use {facts['transport']}:{facts['path']}: "
+        f"{quote(facts['path'])} is {_KINDS[facts['transport']]}, which"
+        f" {quote(facts['transport'] + ':' + facts['path'])} reads: "
     ),
     "parsing-config": "reading the image config: ",
     "parsing-destination": "the destination {name!q}: ",
     "parsing-policy": "cannot use the signature policy {path}: ",
     "publishing": "storing the image: ",
+    "pulling": "{image}: ",
 }
 
 TEXTS: Mapping[str, Template] = {

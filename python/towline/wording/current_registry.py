@@ -15,12 +15,17 @@ __all__ = ["REGISTRY"]
 
 
 _SCHEMES = ("basic", "bearer")  # those that towline supports
+_PROBLEMS_MAX = 3  # that are shown
 
 
 def _reason(facts: Mapping[str, Any]) -> str:
     """The reason in the registry's error response; ``""`` if there is none."""
     body = facts.get("answers")
-    return f" (the registry says {quote(body.reason)})" if body is not None and body.reason else ""
+    return (
+        f" (the registry responded {quote(body.reason)})"
+        if body is not None and body.reason
+        else ""
+    )
 
 
 def _credentials(facts: Mapping[str, Any]) -> str:
@@ -36,12 +41,14 @@ def _remedy(facts: Mapping[str, Any]) -> str:
         return f"log in again (podman login {registry}), or give other credentials"
     schemes = facts.get("schemes", ())
     if schemes and not set(schemes) & set(_SCHEMES):
-        return f"it asks for authentication by {', '.join(schemes)}, which towline does not support"
+        return f"it requires authentication by {', '.join(schemes)}, which towline does not support"
     authfile = facts.get("authfile")
     add = f"add credentials to {quote(authfile)}" if authfile else "add credentials to an auth file"
     give = f"log in (podman login {registry}), {add}, or give them as an option"
-    problems = "; ".join(str(problem) for problem in facts.get("problems", ()))
-    return f"{give}. No credentials were found: {problems}" if problems else give
+    problems = [str(problem) for problem in facts.get("problems", ())]
+    more = f" (and {len(problems) - _PROBLEMS_MAX} more)" if len(problems) > _PROBLEMS_MAX else ""
+    shown = f"{'; '.join(problems[:_PROBLEMS_MAX])}{more}"
+    return f"{give}. Credentials were looked for, but {shown}" if problems else give
 
 
 def _unauthorized(facts: Mapping[str, Any]) -> str:
@@ -98,13 +105,14 @@ def _tls(facts: Mapping[str, Any]) -> str:
         return text
     if empty := facts["without_certificates"]:
         return (
-            f"{text}, and {quote(empty[0])} has no readable certificate; write it in PEM, with a"
-            " line BEGIN CERTIFICATE"
+            f"{text}; {quote(empty[0])} has no readable certificate, so write it in PEM, with the"
+            " line -----BEGIN CERTIFICATE-----"
         )
     if files := facts["authorities"]:
         folder = files[0].rpartition("/")[0]
         return (
-            f"{text}, and none in {quote(folder)} is of its CA; put the certificate of its CA there"
+            f"{text}; the certificates in {quote(folder)} do not verify it, so add that of its CA"
+            " there"
         )
     return (
         f"{text}; if you trust it, add the certificate of its CA to certs.d, or give a directory"
@@ -197,6 +205,7 @@ REGISTRY: Mapping[str, Template] = {
     "registry.unreachable": _unreachable,
     "registry.v1": "{host} is a registry of the old v1 API, which towline does not support",
     "registry.wrong_size": (
-        "{host} sends {got:byte} as {digest}, but the manifest lists {want}; the data was discarded"
+        "{host} sends {got:byte} as {digest}, far more than the {want} that the manifest lists; the"
+        " data was removed, so push the image again with the right size"
     ),
 }

@@ -122,7 +122,7 @@ def test_the_reason_in_a_body(body: str, reason: str) -> None:
     """The forms of the distribution specification, Artifactory, ECR, GitLab, OAuth and proxies."""
     assert read_error_body(body.encode()).reason == reason
     if reason:
-        assert f"the registry says {quote(reason)}" in str(error_for(403, body.encode()))
+        assert f"the registry responded {quote(reason)}" in str(error_for(403, body.encode()))
 
 
 _TEXTS = st.text(max_size=300)

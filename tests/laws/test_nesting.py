@@ -44,7 +44,7 @@ def refused(read: Callable[[Any], object], text: Any) -> bool:
     return False
 
 
-@pytest.mark.clause("ARCH-023")
+@pytest.mark.clause("MANIFEST-014")
 @pytest.mark.parametrize("read", JSON.values(), ids=JSON)
 @given(cycle=st.lists(LEVELS, min_size=1, max_size=4), depth=st.integers(1, 1200))
 @example(cycle=[("[", "]")], depth=LIMIT)
@@ -60,7 +60,7 @@ def test_json_may_have_500_levels(
     assert refused(read, nested(levels, "0").encode()) == (inner > LIMIT)
 
 
-@pytest.mark.clause("ARCH-023")
+@pytest.mark.clause("MANIFEST-014")
 def test_the_depth_of_parts() -> None:
     """Only the first document counts, and an object is counted as a whole."""
     decode_first(b"{} " + b"[" * 1000)
@@ -81,14 +81,14 @@ def test_toml_may_have_200_levels(kind: str, depth: int) -> None:
     assert refused(lambda text: parse_table(text, text, "f"), text) == (depth + 1 > TOML_LIMIT)
 
 
-@pytest.mark.clause("ARCH-023")
+@pytest.mark.clause("MANIFEST-014")
 def test_strings_without_an_end_take_linear_time() -> None:
     """The limit is checked before the document is known to be valid."""
     for text in ('["' + '\\"' * 2_000_000, '["\\' * 1_000_000, "[" * 501 + '"' * 2_000_001):
         json_depth.is_too_deep(text)
 
 
-@pytest.mark.clause("ARCH-023")
+@pytest.mark.clause("MANIFEST-014")
 @pytest.mark.parametrize(("levels", "is_read"), [(LIMIT - 1, True), (LIMIT, False)])
 def test_the_response_of_a_token_service_has_the_same_limit(levels: int, is_read: bool) -> None:
     """Its object is one level more."""

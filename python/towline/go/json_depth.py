@@ -1,4 +1,4 @@
-"""The limit on the nesting of JSON documents (ARCH-023).
+"""The limit on the nesting of JSON documents (MANIFEST-014).
 
 Without it, the version of Python and the depth of the caller's stack would decide which documents
 are accepted.

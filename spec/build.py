@@ -251,6 +251,7 @@ def error_entries() -> list[dict[str, Any]]:
     from towline import errors
     from towline.wording import (
         current,
+        current_archives,
         current_configuration,
         current_registry,
         current_store,
@@ -262,7 +263,9 @@ def error_entries() -> list[dict[str, Any]]:
     areas = {
         area: kind.__name__ for kind in errors.TowlineError.__subclasses__() for area in kind.areas
     }
-    own = _expressions(current, current_configuration, current_registry, current_store)
+    own = _expressions(
+        current, current_archives, current_configuration, current_registry, current_store
+    )
     libpod = _expressions(libpod_1_3, libpod_1_3_configuration, libpod_1_3_registry)
     expressions = {current: own, libpod_1_3: {**own, **libpod}}
     entries = []
@@ -295,7 +298,7 @@ def _fields(template: str) -> set[str]:
     return {re.split(r"[.\[]", name)[0] for name in names}
 
 
-_TABLES = ("_OWN", "CONFIGURATION", "REGISTRY", "STORE")  # tables of sentences by code
+_TABLES = ("_OWN", "ARCHIVES", "CONFIGURATION", "REGISTRY", "STORE")  # tables of sentences by code
 
 
 def _expressions(*modules: Any) -> Mapping[str, tuple[dict[str, str], set[str]]]:

@@ -42,7 +42,7 @@ def calls(names: set[str]) -> list[tuple[str, str, str]]:
 
 
 RAISED = calls(set(ERRORS))
-TABLES = ("CONFIGURATION", "REGISTRY", "STEPS", "STORE", "TEXTS", "_OWN")
+TABLES = ("ARCHIVES", "CONFIGURATION", "REGISTRY", "STEPS", "STORE", "TEXTS", "_OWN")
 
 #: What `libpod-1.3` inherits: errors that the original does not have, and its lines of progress.
 INHERITED_ERRORS = {

@@ -1,8 +1,17 @@
-"""Counts with their nouns: one blob, two blobs."""
+"""Counts with their nouns, such as two blobs, and lists of limited length."""
 
 from __future__ import annotations
 
-__all__ = ["counted"]
+from typing import TYPE_CHECKING
+
+from towline.go.go_quote import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["counted", "joined", "listed"]
+
+_LISTED = 20  # the maximum number of names in one sentence
 
 
 def counted(number: int, noun: str) -> str:
@@ -10,3 +19,14 @@ def counted(number: int, noun: str) -> str:
     if number == 1:
         return f"1 {noun}"
     return f"{number} {noun[:-1]}ies" if noun.endswith("y") else f"{number} {noun}s"
+
+
+def joined(texts: Sequence[str]) -> str:
+    """The first texts, separated by commas, and the number of the others."""
+    shown = ", ".join(texts[:_LISTED])
+    return f"{shown} and {len(texts) - _LISTED} more" if len(texts) > _LISTED else shown
+
+
+def listed(names: Sequence[object]) -> str:
+    """Untrusted names, quoted and joined."""
+    return joined([quote(str(name)) for name in names])

@@ -10,26 +10,20 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from towline.go.go_quote import quote
-from towline.wording.counting import counted
+from towline.wording.counting import listed
+from towline.wording.current_archives import ARCHIVES
 from towline.wording.current_configuration import CONFIGURATION
 from towline.wording.current_registry import REGISTRY
 from towline.wording.current_store import STORE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from towline.wording.template import Template
 
 __all__ = ["ERRORS", "STEPS", "TEXTS"]
 
-_LISTED = 20  # the maximum number of names in one sentence
 _OPERATIONS = {"mkdir": "create the directory", "open": "open", "read": "read", "write": "write"}
-
-
-def _listed(names: Sequence[object]) -> str:
-    """Untrusted names, quoted and separated by commas."""
-    listed = ", ".join(quote(str(name)) for name in names[:_LISTED])
-    return f"{listed} and {len(names) - _LISTED} more" if len(names) > _LISTED else listed
 
 
 _KINDS = {
@@ -38,20 +32,6 @@ _KINDS = {
     "oci": "an OCI layout",
     "oci-archive": "an archive of an OCI layout",
 }
-
-
-def _entries(facts: Mapping[str, Any]) -> str:
-    """The entries of an OCI layout, as in ``@0 "x:1" (linux/amd64, sha256:...)``."""
-    entries = [_entry(entry) for entry in facts["entries"]]
-    shown = ", ".join(entries[:_LISTED])
-    return f"{shown} and {len(entries) - _LISTED} more" if len(entries) > _LISTED else shown
-
-
-def _entry(entry: Mapping[str, Any]) -> str:
-    names = "".join(f" {quote(name)}" for name in entry["names"])
-    told = (entry["platform"], entry["artifact_type"], entry["digest"])
-    shown = (text if text.isascii() and text.isprintable() else quote(text) for text in told)
-    return f"@{entry['number']}{names} ({', '.join(filter(None, shown))})"
 
 
 def _attempts(facts: Mapping[str, Any]) -> str:
@@ -108,71 +88,8 @@ def _unusable(facts: Mapping[str, Any]) -> str:
     return f"cannot {operation} {quote(facts['path'])}: {os.strerror(facts['errno']).lower()}"
 
 
-# The areas without a module of their own: configuration, registries and stores have one.
+# The areas without a module of their own.
 _OWN: Mapping[str, Template] = {
-    "archive.compression": (
-        "cannot decompress the archive {path!q}: {detail}; it is damaged or truncated, so fetch or"
-        " create it again"
-    ),
-    "archive.config_not_json": (
-        "cannot read the image config {member!q} in {path!q}: {reason}; save the image again"
-    ),
-    "archive.damaged": "the archive {path!q} is damaged: {detail}; fetch or create it again",
-    "archive.item_count": (
-        "the archive {path!q} contains {count:image}, but these rules support archives of one image"
-        " only; use the current rules"
-    ),
-    "archive.layer_count": (
-        "the image in {path!q} is inconsistent: manifest.json lists {in_manifest:layer} and the"
-        " config lists {in_config}; save the image again"
-    ),
-    "archive.layer_used_twice": (
-        "the image in {path!q} is inconsistent: two different layers of its config are in the same"
-        " member {member!q}; save the image again"
-    ),
-    "archive.layers_missing": (
-        "the archive {path!q} has no {members[0]!q}, which its manifest.json lists as a layer; save"
-        " the image again"
-    ),
-    "archive.link_loop": "the member {member!q} of {path!q} is a link without a valid target",
-    "archive.manifest_not_json": (
-        "cannot read manifest.json in {path!q}: {reason}; save the image again"
-    ),
-    "archive.member_damaged": (
-        "cannot read the member {member!q} of {path!q}: {detail} (at byte {offset}); fetch or"
-        " create the archive again"
-    ),
-    "archive.no_file": (
-        "the archive {path!q} has no {member!q}, so it is not an OCI layout; for an archive of"
-        " docker save, use docker-archive:"
-    ),
-    "archive.no_images": "manifest.json in {path!q} lists no image",
-    "archive.no_instance": "{path!q} has no image with the digest {instance}",
-    "archive.no_member": lambda facts: (
-        f"the archive {quote(facts['path'])} has no manifest.json, so it is not an archive of"
-        " docker save; for an OCI layout, use oci-archive:"
-        if facts["member"] == "manifest.json"
-        else f"the archive {quote(facts['path'])} has no {quote(facts['member'])}, which its"
-        " manifest.json lists; save the image again"
-        if facts["member"]
-        else f"manifest.json in {quote(facts['path'])} lists no config; save the image again"
-    ),
-    "archive.no_rootfs": (
-        "the image config {member!q} in {path!q} does not list its layers; save the image again"
-    ),
-    "archive.no_such_image": lambda facts: (
-        f"the archive {quote(facts['path'])} has no image {facts['name']}; it has "
-        + (_listed(facts["names"]) or "only images without names")
-    ),
-    "archive.no_such_index": "the archive {path!q} has no image number {index}",
-    "archive.not_regular": "the member {member!q} of {path!q} is not a regular file",
-    "archive.not_tar": "{path!q} is not a tar archive",
-    "archive.unknown_layer": "{path!q} has no layer {digest}",
-    "archive.unnamed_layers": (
-        "{path!q} lists {count:layer} without a file: pack writes such archives for layers that it"
-        " reuses from a daemon or registry; export the image with docker save instead"
-    ),
-    "archive.unreadable": "cannot read {path!q}: {detail}",
     "cancelled.by_caller": "cancelled",
     "config.artifact": (
         "this is an artifact of the type {media_type!q} and not an image, so it has no image config"
@@ -186,25 +103,6 @@ _OWN: Mapping[str, Template] = {
     "digest.format": "the digest {digest!q} is not of the form algorithm:hex in lower case",
     "digest.length": "the digest {digest!q} does not have the length of its algorithm",
     "label.missing": "{image} has no label {label!q}",
-    "layout.ambiguous": lambda facts: (
-        f"the OCI layout {quote(facts['path'])} has several images named {quote(facts['image'])};"
-        f" select one by its number after the path: {_entries(facts)}"
-    ),
-    "layout.choose_image": lambda facts: (
-        f"the OCI layout {quote(facts['path'])} has no image"
-        if not facts["count"]
-        else f"the OCI layout {quote(facts['path'])} has {counted(facts['count'], 'image')}; select"
-        f" one by its name or number after the path: {_entries(facts)}"
-    ),
-    "layout.index_not_json": "cannot read index.json of the OCI layout {path!q}: {reason}",
-    "layout.no_such_image": lambda facts: (
-        f"the OCI layout {quote(facts['path'])} has no image named {quote(facts['image'])}; it has "
-        + (_entries(facts) or "no images")
-    ),
-    "layout.no_such_number": lambda facts: (
-        f"the OCI layout {quote(facts['path'])} has no image number {facts['number']}; it has "
-        + (_entries(facts) or "no images")
-    ),
     "limit.archive": "the archive {path!q} exceeds a limit: {detail}",
     "limit.document": ("the {what} from {origin} is longer than {limit:byte}, the maximum size"),
     "limit.unsized_blobs": (
@@ -269,7 +167,7 @@ _OWN: Mapping[str, Template] = {
     "platform.foreign_os": "the image is for {image_os}, which does not run on {host_os}",
     "platform.none": lambda facts: (
         f"the {facts['list_kind']} has no image for {facts['wanted']}; it has "
-        + (_listed(facts["available"]) or "no images")
+        + (listed(facts["available"]) or "no images")
         + ("; select one of these platforms" if facts["available"] else "")
     ),
     "platform.other": "the image is for {got}, and not for {wanted}",
@@ -283,14 +181,6 @@ _OWN: Mapping[str, Template] = {
     "reference.archive_digest": "{text!q}: images in a docker-archive cannot be named by digest",
     "reference.tag_and_digest": (
         "a {transport} name cannot have both a tag and a digest; leave out the tag"
-    ),
-    "tarball.compression": (
-        "{path!q} is compressed with {compression}, which is not supported for layers; decompress"
-        " it, or compress it with gzip or zstd"
-    ),
-    "tarball.not_a_layer": (
-        "cannot use {path!q} as a layer: {detail} (at byte {offset}); tarball: accepts tar files,"
-        " uncompressed or compressed with gzip or zstd"
     ),
     "transport.atomic_parts": "atomic:{name} is not of the form atomic:host/namespace/stream:tag",
     "transport.atomic_untagged": ("{text!q} has no tag; write atomic:host/namespace/stream:tag"),
@@ -374,7 +264,7 @@ _OWN: Mapping[str, Template] = {
     ),
 }
 
-ERRORS: Mapping[str, Template] = {**_OWN, **CONFIGURATION, **REGISTRY, **STORE}
+ERRORS: Mapping[str, Template] = {**_OWN, **ARCHIVES, **CONFIGURATION, **REGISTRY, **STORE}
 
 STEPS: Mapping[str, Template] = {
     "applying-layer": "layer {digest}: ",

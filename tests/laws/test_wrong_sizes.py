@@ -53,7 +53,7 @@ class Image:
         self.entry = sized(entry, in_index)
         self.blobs = {f"sha256:{sha256_hex(data)}": data for data in (*contents, document)}
         self.blobs[f"sha256:{sha256_hex(self.manifest)}"] = self.manifest
-        # The sizes that are told: those without a number are read as absent.
+        # The sizes in the manifest: those without a number are read as absent.
         checked = zip(listed, (*contents, document, self.manifest), strict=True)
         self.wrong = sum(
             isinstance(size, int) and size not in (-1, len(data)) for size, data in checked
@@ -94,8 +94,8 @@ def check(puller: Puller, name: str, image: Image) -> None:
     """The image is stored whole, and again without a fetch; each wrong size is a warning."""
     runtime = puller.runtime(tls_verify=False)
     result = runtime.pull(name)
-    told = [warning.code for warning in result.warnings]
-    assert told == ["verify.other_size"] * image.wrong
+    codes = [warning.code for warning in result.warnings]
+    assert codes == ["verify.other_size"] * image.wrong
     store = puller.store
     assert store.verify().clean
     (stored,) = store.images()

@@ -94,16 +94,16 @@ def ask_helper(
     with _running(program, environ) as process:
         if process is None:
             raise helper_missing(name, server, origin)
-        run = _Run(process, time.monotonic() + limit, cancel)
-        ended = run.talk(server)
+        helper = _HelperProcess(process, time.monotonic() + limit, cancel)
+        ended = helper.exchange(server)
     cancel.raise_if_cancelled()
     if not ended:
         raise ConfigurationError("auth.helper_slow", seconds=limit, **facts)
-    status, output = process.returncode, bytes(run.output)
+    status, output = process.returncode, bytes(helper.output)
     if len(output) > _OUTPUT_MAX:
         raise ConfigurationError("auth.helper_output", **facts)
     if status != 0:
-        if _NOT_FOUND.search(output) or _NOT_FOUND.search(run.complaint):
+        if _NOT_FOUND.search(output) or _NOT_FOUND.search(helper.error_output):
             return None
         raise ConfigurationError("auth.helper_failed", status=status, **facts)
     username, secret, readable = "", "", True
@@ -148,12 +148,12 @@ def _running(program: str, environ: Mapping[str, str]) -> Iterator[subprocess.Po
                     pipe.close()
 
 
-class _Run:
-    """The conversation with one running helper.
+class _HelperProcess:
+    """The input and outputs of a running helper.
 
     Attributes:
-        output: what it wrote to its standard output, at most a byte beyond the limit.
-        complaint: the beginning of what it wrote to its standard error.
+        output: the bytes of the standard output, at most one more than the limit.
+        error_output: the first bytes of the standard error.
     """
 
     def __init__(
@@ -163,9 +163,9 @@ class _Run:
         self._deadline = deadline
         self._cancel = cancel
         self.output = bytearray()
-        self.complaint = bytearray()
+        self.error_output = bytearray()
 
-    def talk(self, server: str) -> bool:
+    def exchange(self, server: str) -> bool:
         """Write the name of the host and read until the program exits; whether it did in time."""
         assert self._process.stdin is not None  # because of PIPE, as the outputs
         with contextlib.suppress(BrokenPipeError), self._process.stdin as stdin:
@@ -174,7 +174,7 @@ class _Run:
         with woken, waker, selectors.DefaultSelector() as selector:
             for pipe, received in (
                 (self._process.stdout, self.output),
-                (self._process.stderr, self.complaint),
+                (self._process.stderr, self.error_output),
             ):
                 assert pipe is not None
                 selector.register(pipe, selectors.EVENT_READ, received)
@@ -188,8 +188,8 @@ class _Run:
     def _read(self, selector: selectors.BaseSelector) -> bool:
         open_output = True
         while len(self.output) <= _OUTPUT_MAX and not self._cancel.cancelled:
-            # The end of the output comes first.  What the program has left running may keep its
-            # standard error open, so the exit is polled for; its PID stays reserved until reaped.
+            # Processes that the program started may keep its standard error open, so the exit is
+            # polled for after the end of the output; the PID stays reserved until it is reaped.
             exited = not open_output and _has_exited(self._process)
             left = self._deadline - time.monotonic()
             ready = selector.select(max(0.0, left if open_output else min(left, _POLL)))
@@ -204,13 +204,13 @@ class _Run:
                 if not data:
                     selector.unregister(key.fileobj)
                     open_output = open_output and key.data is not self.output
-                elif key.data is self.output or len(self.complaint) < _OUTPUT_MAX:
+                elif key.data is self.output or len(self.error_output) < _OUTPUT_MAX:
                     key.data.extend(data)
         return True
 
 
 def _wake(waker: socket.socket) -> None:
-    with contextlib.suppress(OSError):  # the conversation has ended
+    with contextlib.suppress(OSError):  # the helper has ended
         waker.send(b"x")
 
 

@@ -357,8 +357,10 @@ class RegistryClient:
         base = f"{scheme}://{self.host}"
         with self._http.request(f"{base}/v2/", {}, retries=retries) as response:
             offered = challenges_of(response, base)
-            asks = response.status == 403 and self._authentication.choose(offered) is not None
-            if response.status not in (200, 401) and not asks:
+            is_challenge = (
+                response.status == 403 and self._authentication.choose(offered) is not None
+            )
+            if response.status not in (200, 401) and not is_challenge:
                 raise RegistryError(
                     "registry.ping_status",
                     url=f"{base}/v2/",

@@ -1,6 +1,6 @@
 """Which proxy a request uses: Go's rules for HTTP_PROXY, HTTPS_PROXY and NO_PROXY (REG-042).
 
-Python's own rules know no masks and no ports, and look for suffixes where Go compares labels.
+Python's own rules have neither networks nor ports, and compare suffixes instead of labels.
 Source: the package httpproxy of golang.org/x/net, which podman uses.
 """
 

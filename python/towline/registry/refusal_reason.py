@@ -19,7 +19,7 @@ _LONGEST = 200  # characters of a reason
 _ENTRIES_MAX = 3  # of a list of errors
 _TEXT_MAX = 16 * 1024  # characters that are searched
 _FIELDS = ("error", "error_description", "message", "msg", "detail", "details", "title", "reason")
-# What looks like a secret: the query of a URL, a user in it, and a token after its name.
+# Texts that look like secrets: the query of a URL, a user in it, and a token after its name.
 _SECRETS = (
     (r"(https?://)[^\s/@\"'<>]+@", r"\1"),
     (r"(https?://[^\s?#\"'<>]+)[?#][^\s\"'<>]*", r"\1"),
@@ -39,25 +39,25 @@ def refusal_reason(data: bytes) -> str:
     except GoJsonError:
         found = _page(text) if "<" in text else text
     else:
-        found = _spoken(document)
+        found = _reason_in(document)
     for secret, replacement in _SECRETS:
         found = re.sub(secret, replacement, found)
     return " ".join(found.split())[:_LONGEST].rstrip()
 
 
-def _spoken(value: Any) -> str:
+def _reason_in(value: Any) -> str:
     """The texts in a JSON document that state a reason."""
     if isinstance(value, str):
         return value
     if isinstance(value, list):
-        reasons = [_spoken(each) for each in value[:_ENTRIES_MAX]]
+        reasons = [_reason_in(each) for each in value[:_ENTRIES_MAX]]
         return ", ".join(filter(None, reasons))
     if not isinstance(value, Struct):
         return ""
     fields = {key.lower(): each for key, each in value.pairs()}
-    if errors := _spoken(fields.get("errors")):
+    if errors := _reason_in(fields.get("errors")):
         return errors
-    parts = [_name(fields.get("code")), *(_spoken(fields.get(name)) for name in _FIELDS)]
+    parts = [_name(fields.get("code")), *(_reason_in(fields.get(name)) for name in _FIELDS)]
     return ": ".join(dict.fromkeys(filter(None, parts)))
 
 

@@ -15,7 +15,10 @@ from towline.frozen import field, frozen
 from towline.wording import CURRENT, Wording
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    #: Takes an error that is only a warning.
+    Warn = Callable[["TowlineError"], None]
 
 __all__ = [
     "ConfigurationError",
@@ -38,6 +41,7 @@ __all__ = [
     "UnsupportedError",
     "VerificationError",
     "path_errors",
+    "raise_or_warn",
     "step",
 ]
 
@@ -319,6 +323,13 @@ class step:  # noqa: N801 - it is used like a function: with step("reading-manif
         """Add the step to the error as its outermost one, and propagate the error."""
         if isinstance(error, TowlineError):
             error.during(self._name, **self._facts)
+
+
+def raise_or_warn(error: TowlineError, warn: Warn | None) -> None:
+    """Raise an error, or call `warn` with it unless that is None."""
+    if warn is None:
+        raise error
+    warn(error)
 
 
 @contextmanager

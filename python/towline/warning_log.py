@@ -1,4 +1,4 @@
-"""The warnings of a call: errors of things that the call can do without."""
+"""Collects the warnings of a call: errors that do not end it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["WarningLog"]
 
 
 class WarningLog:
-    """Collects errors that did not end a call.  Safe in any number of threads."""
+    """The warnings of one call.  Safe in any number of threads."""
 
     def __init__(self, wording: Wording) -> None:
         self._wording = wording

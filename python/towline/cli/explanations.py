@@ -23,7 +23,7 @@ _WHY_NOT = {
     "helper-missing": "names a helper that is not installed",
     "no-entry": "has no entry for it",
     "no-file": "does not exist",
-    "passed-over": "cannot be used",
+    "skipped": "cannot be used",
 }
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from towline.errors import ConfigurationError
+from towline.errors import ConfigurationError, raise_or_warn
 from towline.registry.certificates import Certificates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from towline.errors import TowlineError
+    from towline.errors import Warn
 
 __all__ = ["certificates_of"]
 
@@ -22,14 +22,14 @@ __all__ = ["certificates_of"]
 def certificates_of(
     directory: str,
     names: Sequence[str],
-    warn: Callable[[TowlineError], None] | None = None,
+    warn: Warn | None = None,
 ) -> Certificates:
     """The certificates in a directory, by the names of its files.
 
     Args:
         directory: in certs.d.
         names: of its files.
-        warn: takes the error of a file that cannot be used; None to raise it (TLS-008).
+        warn: called with each error that is only a warning; None: such an error is raised.
 
     Raises:
         ConfigurationError: ``certs.lacks_key``, ``certs.lacks_certificate``.
@@ -43,7 +43,7 @@ def certificates_of(
         elif suffix == ".cert":
             if f"{stem}.key" not in names:
                 lacking = ConfigurationError("certs.lacks_key", path=path, key=f"{stem}.key")
-                _report(lacking, warn)
+                raise_or_warn(lacking, warn)
                 continue
             pairs.append((path, os.path.join(directory, f"{stem}.key")))
         elif suffix == ".key" and f"{stem}.cert" not in names:
@@ -51,11 +51,5 @@ def certificates_of(
             lacking = ConfigurationError(
                 "certs.lacks_certificate", path=path, certificate=certificate
             )
-            _report(lacking, warn)
+            raise_or_warn(lacking, warn)
     return Certificates(tuple(authorities), tuple(pairs), warn)
-
-
-def _report(error: TowlineError, warn: Callable[[TowlineError], None] | None) -> None:
-    if warn is None:
-        raise error
-    warn(error)

@@ -10,15 +10,23 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from towline.config.load import read_auth_file
 from towline.config.locations import Locations, auth_file_paths
-from towline.errors import ConfigurationError, PathError, PullCancelledError, TowlineError, step
+from towline.errors import (
+    ConfigurationError,
+    PathError,
+    PullCancelledError,
+    TowlineError,
+    raise_or_warn,
+    step,
+)
 from towline.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from towline.cancel import CancelToken
     from towline.config.auth_json import AuthFile
+    from towline.errors import Warn
     from towline.registry.credentials import Credentials
     from towline.rules.config import ConfigRules
 
@@ -35,7 +43,7 @@ Outcome = Literal[
     "helper-missing",
     "no-entry",
     "no-file",
-    "passed-over",
+    "skipped",
 ]
 
 
@@ -46,7 +54,7 @@ class AuthLookup:
     Attributes:
         path: the auth file, or ``registries.conf`` if that names the helper.
         outcome: the result; the error of a ``broken`` file or helper ends a pull, and the search
-            continues after one that is ``passed-over``.
+            continues after one that is ``skipped``.
         key: the key in the file that matched, ``""`` if none did.
         helper: the helper program, ``""`` if none was used.
         username: of the credentials that were found, ``""`` if none or if they have no name.
@@ -83,7 +91,7 @@ def find_credentials(
     *,
     helpers: Sequence[str] = (),
     lookups: list[AuthLookup] | None = None,
-    warn: Callable[[TowlineError], None] | None = None,
+    warn: Warn | None = None,
     cancel: CancelToken | None = None,
 ) -> Credentials | None:
     """Find the credentials for a repository.
@@ -95,8 +103,7 @@ def find_credentials(
         explicit: an auth file to use instead of the usual ones.
         helpers: ``credential-helpers`` of registries.conf; if empty, only auth files are used.
         lookups: a list to which each lookup is appended; it has the origin of the credentials.
-        warn: called with the error of each file and helper that cannot be used, and the search
-            continues (AUTH-015); None: the first such error is raised.
+        warn: called with each error that is only a warning; None: such an error is raised.
         cancel: ends the helpers.
 
     Returns:
@@ -130,7 +137,8 @@ def explain_credentials(
 ) -> tuple[AuthLookup, ...]:
     """The lookups of a pull; one whose error ends the pull is the last."""
     lookups: list[AuthLookup] = []
-    warn = _ignore if rules.broken_auth == "warn" else None
+    # The lookups have the errors.
+    warn: Warn | None = (lambda _: None) if rules.broken_auth == "warn" else None
     try:
         find_credentials(
             locations,
@@ -149,17 +157,13 @@ def explain_credentials(
     return tuple(lookups)
 
 
-def _ignore(_: TowlineError) -> None:
-    """Do nothing: the lookups have the errors."""
-
-
 @frozen
 class _Search:
     locations: Locations
     rules: ConfigRules
     name: str
     lookups: list[AuthLookup]
-    warn: Callable[[TowlineError], None] | None
+    warn: Warn | None
     cancel: CancelToken | None
 
     @property
@@ -167,14 +171,16 @@ class _Search:
         return self.name.partition("/")[0]
 
     def find_in_files(self, explicit: str | Path | None) -> Credentials | None:
-        named = explicit is not None
+        is_explicit = explicit is not None
+        target_required = self.warn is not None
         for path, legacy, required in auth_file_paths(self.locations, self.rules, explicit):
-            dangling = self.warn is not None
             try:
-                file = read_auth_file(path, legacy=legacy, required=required, dangling=dangling)
+                file = read_auth_file(
+                    path, legacy=legacy, required=required, target_required=target_required
+                )
             except (ConfigurationError, PathError) as error:
                 missing = error.facts.get("errno") in (ENOENT, ENOTDIR)
-                self.pass_over(error, path, fatal=missing and named)
+                self.skip(error, path, fatal=missing and is_explicit)
                 continue
             if file is None:
                 self.lookups.append(AuthLookup(path, "no-file"))
@@ -192,17 +198,17 @@ class _Search:
         try:
             credentials = None if entry is None else file.credentials_of(entry, self.rules)
         except ConfigurationError as error:
-            self.pass_over(error, file.path, key=key)
+            self.skip(error, file.path, key=key)
             return None
         if credentials is not None:
             return self.found(credentials, file.path, key=key)
         if file.store and self.rules.credentials_store:  # AUTH-013
-            return self.find_in_store(file)
+            return self.find_by_store_helper(file)
         outcome: Outcome = "no-entry" if entry is None else "empty-entry"
         self.lookups.append(AuthLookup(file.path, outcome, key))
         return None
 
-    def find_in_store(self, file: AuthFile) -> Credentials | None:
+    def find_by_store_helper(self, file: AuthFile) -> Credentials | None:
         from towline.config.credential_helper import helper_missing, helper_program  # rarely needed
 
         server = file.store_server(self.host)
@@ -225,14 +231,14 @@ class _Search:
         try:
             credentials = ask_helper(helper, server, environ, origin=path, cancel=self.cancel)
         except ConfigurationError as error:
-            self.pass_over(error, path, key=key, helper=program)
+            self.skip(error, path, key=key, helper=program)
             return None
         if credentials is None:
             self.lookups.append(AuthLookup(path, "helper-empty", key=key, helper=program))
             return None
         return self.found(credentials, path, key=key, helper=program)
 
-    def pass_over(
+    def skip(
         self,
         error: TowlineError,
         path: str,
@@ -241,13 +247,11 @@ class _Search:
         helper: str = "",
         fatal: bool = False,
     ) -> None:
-        """Record the error of a file or helper; raises it unless it is a warning (AUTH-015)."""
+        """Record the error of a file or helper, and raise it unless it is a warning (AUTH-015)."""
         warn = None if fatal else self.warn
-        outcome: Outcome = "broken" if warn is None else "passed-over"
+        outcome: Outcome = "broken" if warn is None else "skipped"
         self.lookups.append(AuthLookup(path, outcome, key, helper, error=error))
-        if warn is None:
-            raise error
-        warn(error)
+        raise_or_warn(error, warn)
 
     def found(
         self, credentials: Credentials, path: str, *, key: str = "", helper: str = ""

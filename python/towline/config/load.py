@@ -13,12 +13,12 @@ from towline.config.locations import Locations, alias_cache_path, certificate_di
 from towline.errors import PathError, path_errors, step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from towline.config.auth_json import AuthFile
     from towline.config.registries import Registries
-    from towline.errors import TowlineError
+    from towline.errors import Warn
     from towline.registry.certificates import Certificates
     from towline.rules.config import ConfigRules
 
@@ -164,7 +164,7 @@ def read_policy(
 
 
 def read_auth_file(
-    path: str, *, legacy: bool, required: bool, dangling: bool = False
+    path: str, *, legacy: bool, required: bool, target_required: bool = False
 ) -> AuthFile | None:
     """Read an auth file; None if it does not exist and is not required.
 
@@ -172,14 +172,14 @@ def read_auth_file(
         path: of the file.
         legacy: it is a ``.dockercfg``.
         required: it must exist.
-        dangling: the target of a link must exist.
+        target_required: the target of a link must exist.
 
     Raises:
         PathError: it cannot be read, or is required and does not exist.
         ConfigurationError: ``auth.not_json``.
     """
     with step("reading-auth-file", path=path):
-        data = _read(path, required=required or (dangling and os.path.islink(path)))
+        data = _read(path, required=required or (target_required and os.path.islink(path)))
         if data is None:
             return None
         from towline.config.auth_json import parse_auth_file
@@ -195,7 +195,7 @@ def find_certificates(
     rules: ConfigRules,
     host: str,
     explicit: str | Path | None = None,
-    warn: Callable[[TowlineError], None] | None = None,
+    warn: Warn | None = None,
 ) -> Certificates | None:
     """The certificates for ``host[:port]``, None if there is no directory for it.
 
@@ -206,7 +206,7 @@ def find_certificates(
         rules: whether the directory of the user is used.
         host: as in image names.
         explicit: a directory to read instead.
-        warn: takes the errors of files that cannot be used, if the edition uses the others.
+        warn: called with each error that is only a warning; None: such an error is raised.
 
     Raises:
         ConfigurationError: ``certs.lacks_key``, ``certs.lacks_certificate``.

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 from towline.frozen import field, frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from towline.errors import TowlineError
+    from towline.errors import Warn
 
 __all__ = ["Certificates"]
 
@@ -24,10 +22,9 @@ class Certificates:
     Attributes:
         authorities: ``*.crt``: trusted in addition to those of the system.
         pairs: ``NAME.cert`` with ``NAME.key``: client certificates and their keys.
-        warn: takes the errors of unusable files, so that the others are used (TLS-008); None to
-            raise them.
+        warn: called with each error that is only a warning; None: such an error is raised.
     """
 
     authorities: tuple[str, ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
-    warn: Callable[[TowlineError], None] | None = field(default=None, repr=False, compare=False)
+    warn: Warn | None = field(default=None, repr=False, compare=False)

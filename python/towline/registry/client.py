@@ -33,6 +33,7 @@ from towline.timeouts import Timeouts
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from towline.errors import Warn
     from towline.registry.certificates import Certificates
     from towline.registry.challenge import Challenge
     from towline.rules.limits import TransferLimits
@@ -54,7 +55,7 @@ class RegistryClient:
         rules: the protocol of the edition.
         limits: of retries.
         cancel: cancels all requests.
-        warn: called with an error that does not end the pull.
+        warn: called with each error that is only a warning.
         timeouts: of each request.
         connections: how many are kept open for later requests.
     """
@@ -69,7 +70,7 @@ class RegistryClient:
         login: Login | None = None,
         certificates: Certificates | None = None,
         cancel: CancelToken | None = None,
-        warn: Callable[[TowlineError], None] | None = None,
+        warn: Warn | None = None,
         timeouts: Timeouts | None = None,
         connections: int = PARALLEL_BLOBS,
     ) -> None:

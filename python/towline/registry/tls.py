@@ -11,11 +11,12 @@ import os
 import ssl
 from typing import TYPE_CHECKING
 
-from towline.errors import ConfigurationError
+from towline.errors import ConfigurationError, raise_or_warn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from towline.errors import Warn
     from towline.registry.certificates import Certificates
 
 __all__ = ["context", "files_without_certificates"]
@@ -64,7 +65,7 @@ def context(certificates: Certificates | None, *, verify: bool, own_host: bool) 
             reason = "it has no certificate that can be read"
             certificates.warn(ConfigurationError("certs.unusable", path=path, reason=reason))
     for certificate, key in certificates.pairs if own_host else ():
-        with _skipping(certificates), _convert_errors(key), _convert_errors(certificate):
+        with _warning(certificates.warn), _convert_errors(key), _convert_errors(certificate):
             new.load_cert_chain(certificate, key, password="")  # so that OpenSSL does not prompt
     return new
 
@@ -100,7 +101,7 @@ def _names(folder: str | None) -> list[str]:
 
 
 def _trust(new: ssl.SSLContext, path: str) -> bool:
-    """Trust the certificates in a file, and pass over anything else; whether there is one."""
+    """Trust the certificates in a file, and ignore anything else; whether there is one."""
     try:
         if not os.path.isfile(path):  # opening a FIFO would wait
             return False
@@ -123,14 +124,12 @@ def _trust(new: ssl.SSLContext, path: str) -> bool:
 
 
 @contextlib.contextmanager
-def _skipping(certificates: Certificates) -> Iterator[None]:
-    """Turn the error of an unusable file into a warning, if that is wanted (TLS-008)."""
+def _warning(warn: Warn | None) -> Iterator[None]:
+    """Turn the error of an unusable file into a warning, unless `warn` is None (TLS-008)."""
     try:
         yield
     except ConfigurationError as error:
-        if certificates.warn is None:
-            raise
-        certificates.warn(error)
+        raise_or_warn(error, warn)
 
 
 @contextlib.contextmanager

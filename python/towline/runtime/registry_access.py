@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from towline.cancel import CancelToken
     from towline.config.registries import Registries
+    from towline.errors import Warn
     from towline.registry.endpoint_log import EndpointLog
     from towline.runtime.options import Options
     from towline.source.docker import DockerSource
@@ -39,13 +40,13 @@ class RegistryAccess:
         options: the options of the call.
         cancel: ends every request.
         registries: returns the parsed registries.conf.
-        warn: takes the errors of files and helpers that the call can do without.
+        warn: called with each error that is only a warning.
     """
 
     options: Options
     cancel: CancelToken
     registries: Callable[[], Registries]
-    warn: Callable[[TowlineError], None]
+    warn: Warn
 
     def open(self, reference: DockerReference, log: EndpointLog) -> Source:
         """Return the source of an image; no request is sent yet.
@@ -137,7 +138,7 @@ class RegistryAccess:
         lookups: list[AuthLookup] = []
         problems: list[TowlineError] = []
 
-        def pass_over(problem: TowlineError) -> None:
+        def add_problem(problem: TowlineError) -> None:
             problems.append(problem)
             self.warn(problem)
 
@@ -148,7 +149,7 @@ class RegistryAccess:
             options.authfile,
             helpers=helpers,
             lookups=lookups,
-            warn=pass_over if rules.broken_auth == "warn" else None,
+            warn=add_problem if rules.broken_auth == "warn" else None,
             cancel=self.cancel,
         )
         origin = ""

@@ -27,8 +27,9 @@ from towline.source.protocol import Announcement
 from towline.timeouts import Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
+    from towline.errors import Warn
     from towline.image.descriptor import Descriptor
     from towline.name.reference import Reference
     from towline.registry.certificates import Certificates
@@ -54,7 +55,7 @@ class DockerAccess:
         login: the credentials for the registry; their repr shows no secret.
         certificates: of the host, from certs.d.
         cancel: cancels all requests.
-        warn: called with an error that does not end the pull.
+        warn: called with each error that is only a warning.
         location: the name of the image at a mirror or at the ``location`` of registries.conf, None
             if it is the name in the reference.
         timeouts: of each request.
@@ -68,7 +69,7 @@ class DockerAccess:
     login: Login = field(default_factory=Login)
     certificates: Certificates | None = None
     cancel: CancelToken = field(default_factory=CancelToken)
-    warn: Callable[[TowlineError], None] | None = None
+    warn: Warn | None = None
     location: Reference | None = None
     timeouts: Timeouts = field(default_factory=Timeouts)
     slots: ConnectionSlots = field(default_factory=ConnectionSlots)

@@ -233,7 +233,7 @@ def test_explain_credentials(machine: Machine) -> None:
     ]
     machine.helper("h", f"echo {SECRET}; exit 9")
     failed, last = explain_credentials(machine.locations, NEW.config, "e.x/a")[-2:]
-    assert failed.outcome == "passed-over"
+    assert failed.outcome == "skipped"
     assert "status 9" in str(failed.error)
     assert last.outcome == "no-file"
     machine.auth(auths={})

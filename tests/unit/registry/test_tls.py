@@ -142,7 +142,7 @@ FORMS = (_with_crlf, _with_text, _after_a_broken_block, _with_a_key, _as_der)
 def test_a_file_of_certificates_may_have_other_text(
     form: Callable[[bytes, bytes], bytes], folder: Path, tmp_path: Path
 ) -> None:
-    """Line ends of Windows, text, keys and broken blocks are passed over."""
+    """Line ends of Windows, text, keys and broken blocks are ignored."""
     signer = certificates.authority(folder / "forms")
     leaf = certificates.issue(signer, folder / "forms")
     pem = signer.certificate.read_bytes()
@@ -186,7 +186,7 @@ def test_a_certificate_is_found_in_any_text(
 
 
 @pytest.mark.clause("TLS-006")
-def test_folders_and_fifos_are_passed_over(tmp_path: Path) -> None:
+def test_folders_and_fifos_are_ignored(tmp_path: Path) -> None:
     """They do not block, and are named if the certificate of the server is not trusted."""
     fifo, made = tmp_path / "fifo.crt", tmp_path / "folder.crt"
     tools.run("mkfifo", fifo)

@@ -316,7 +316,7 @@ def test_stale_credentials_for_a_private_image(kind: str, scheme: str, tmp_path:
             machine.pull(host)
         origin = "docker-credential-h" if "helper" in kind else str(machine.path(0))
         assert origin in str(caught.value)
-        assert caught.value.facts["credentials"] is True
+        assert caught.value.facts["credentials_sent"] is True
         assert isinstance(caught.value, PullFailedError)
         assert caught.value.warnings == ()
         assert "expired-9x" not in str(caught.value)
@@ -366,5 +366,5 @@ def test_any_world(
     assert len(problems) == len(faults)
     if error is not None:
         assert isinstance(error, UnauthorizedError)
-        assert error.facts["credentials"] == (first in WRONG)
+        assert error.facts["credentials_sent"] == (first in WRONG)
         assert first is not None or all(problem in str(error) for problem in problems)

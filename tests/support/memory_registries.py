@@ -130,7 +130,7 @@ class _MemorySource:
             url=f"{self._registry.url}/v2/",
             repository=self._named.name,
             reference=requested,
-            credentials=False,
+            credentials_sent=False,
         )
 
 

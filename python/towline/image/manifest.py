@@ -75,14 +75,14 @@ class Manifest:
 
     Attributes:
         artifact_type: as written; ``""`` if absent, as in most images.
-        subject: whether it is attached to another manifest, as a signature is.
+        has_subject: whether it is attached to another manifest, as a signature is.
     """
 
     media_type: str
     config: Descriptor
     layers: tuple[Descriptor, ...]
     artifact_type: str = ""
-    subject: bool = False
+    has_subject: bool = False
 
 
 @frozen
@@ -141,7 +141,7 @@ def parse_manifest(raw: RawManifest) -> Manifest:
             document.get("config", read_descriptor, _EMPTY),
             tuple(document.get("layers", list_of(read_descriptor, _EMPTY), [])),
             optional(document, "artifactType", string, ""),
-            subject=bool(optional(document, "subject", struct, Struct([])).pairs()),
+            has_subject=bool(optional(document, "subject", struct, Struct([])).pairs()),
         )
     except GoJsonError as fault:
         raise SourceError("manifest.not_json", reason=str(fault)) from None

@@ -47,8 +47,8 @@ class Authentication:
             return None
         if challenge.scheme == "bearer":
             return f"Bearer {self._tokens.get(challenge, scopes)}"
-        credentials = self.login.credentials
-        return basic(credentials) if credentials is not None and credentials.has_password else None
+        own = self.login.credentials
+        return basic(own) if own is not None and own.usable_for_basic else None
 
     def drop_token(self, header: str) -> None:
         """Do not use the token in a header again: the registry refused it."""

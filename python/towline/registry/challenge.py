@@ -63,7 +63,7 @@ def choose_challenge(
     anyone, or for an identity token.  If none can be answered, it is the first with a known scheme,
     and if there is none of these, None.
     """
-    password = credentials is not None and credentials.has_password
+    password = credentials is not None and credentials.usable_for_basic
     known = [each for each in challenges if each.scheme in KNOWN_SCHEMES]
     answerable = [
         each for each in known if (password if each.scheme == "basic" else _has_realm(each))

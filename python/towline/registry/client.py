@@ -94,8 +94,8 @@ class RegistryClient:
         )
         self._authentication = Authentication(self._http, login or Login())
         # Without credentials, for when those of an auth file or helper are refused.
-        droppable = bool(login and login.origin and rules.anonymous_retry)
-        self._anonymous = Authentication(self._http, Login()) if droppable else None
+        can_omit = bool(login and login.origin and rules.anonymous_retry)
+        self._anonymous = Authentication(self._http, Login()) if can_omit else None
         self._lock = threading.Lock()
         self._base: str | None = None
         self._challenges: tuple[Challenge, ...] = ()
@@ -391,5 +391,5 @@ class RegistryClient:
 
 def _refuses_credentials(got: Response | UnauthorizedError) -> bool:
     if isinstance(got, UnauthorizedError):
-        return bool(got.facts.get("credentials"))
+        return bool(got.facts.get("credentials_sent"))
     return got.status in (401, 403) and got.has_credentials

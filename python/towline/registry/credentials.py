@@ -44,8 +44,8 @@ class Credentials:
                 raise TypeError(f"{name} must be a text")
 
     @property
-    def has_password(self) -> bool:
-        """Whether they can answer a Basic challenge; an empty password is one."""
+    def usable_for_basic(self) -> bool:
+        """Whether they can answer a Basic challenge; the name or the password may be empty."""
         return bool(self.username or self.password)
 
 
@@ -68,7 +68,7 @@ class Login:
     def facts(self, *, sent: bool) -> dict[str, Any]:
         """The facts of a refusal, without secrets; `sent` is whether the credentials were sent."""
         return {
-            "credentials": sent,
+            "credentials_sent": sent,
             "origin": self.origin if sent else "",
             "problems": self.problems,
             "authfile": self.authfile,

@@ -107,8 +107,7 @@ def response_error(
         status_line: status and reason as the server wrote them.
         body: the beginning of the body.
         url: the requested URL; only the parts without secrets become facts.
-        facts: ``repository``, ``reference``, ``credentials`` (whether any were sent), and those of
-            `Login.facts`.
+        facts: ``repository``, ``reference``, and those of `Login.facts`.
     """
     return RegistryError(
         _CODES.get(status, "registry.unexpected_status"),

@@ -97,7 +97,7 @@ class Tokens:
             query.append(("service", service))
         query.sort(key=lambda pair: pair[0])
         url = urlunsplit(parts._replace(query=urlencode(query, errors="surrogateescape")))
-        sent = credentials is not None and credentials.has_password
+        sent = credentials is not None and credentials.usable_for_basic
         authorization = basic(credentials) if credentials is not None and sent else None
         return self._parse(self._http.request(url, {}, authorization=authorization), sent=sent)
 

@@ -231,7 +231,7 @@ class DockerSource:
             url=f"https://{name.domain}/v2/{name.path}/blobs/",
             repository=name.name,
             reference="",
-            credentials=False,
+            credentials_sent=False,
         )
 
     def _refusal(self, wanted: Requested, target: str, response: Response) -> RegistryError:

@@ -164,7 +164,7 @@ class _Layout:
         except TowlineError:
             return False
         config = manifest.config.media_type
-        return bool(manifest.subject or manifest.artifact_type) or config not in IMAGE_CONFIGS
+        return bool(manifest.has_subject or manifest.artifact_type) or config not in IMAGE_CONFIGS
 
     def _is_one_image(self, found: Sequence[Descriptor]) -> bool:
         # LAYOUT-008: one name, or none, and each manifest is for another platform.  The index of

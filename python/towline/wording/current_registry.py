@@ -37,7 +37,7 @@ def _credentials(facts: Mapping[str, Any]) -> str:
 def _remedy(facts: Mapping[str, Any]) -> str:
     """How to give credentials, and why those of the usual places are not used."""
     registry = facts.get("registry") or facts["host"]
-    if facts["credentials"]:
+    if facts["credentials_sent"]:
         return f"log in again (podman login {registry}), or give other credentials"
     schemes = facts.get("schemes", ())
     if schemes and not set(schemes) & set(_SCHEMES):
@@ -52,7 +52,7 @@ def _remedy(facts: Mapping[str, Any]) -> str:
 
 
 def _unauthorized(facts: Mapping[str, Any]) -> str:
-    if facts["credentials"]:
+    if facts["credentials_sent"]:
         return (
             f"{facts['host']} rejects {_credentials(facts)} for {facts['repository']}, or they do"
             f" not allow a pull{_reason(facts)}; {_remedy(facts)}"
@@ -64,7 +64,7 @@ def _unauthorized(facts: Mapping[str, Any]) -> str:
 
 
 def _forbidden(facts: Mapping[str, Any]) -> str:
-    sent = f"with {_credentials(facts)}" if facts["credentials"] else "without credentials"
+    sent = f"with {_credentials(facts)}" if facts["credentials_sent"] else "without credentials"
     return (
         f"{facts['host']} denies access to {facts['repository']} {sent}: it is not allowed"
         f" or does not exist{_reason(facts)}; {_remedy(facts)}"
@@ -72,7 +72,7 @@ def _forbidden(facts: Mapping[str, Any]) -> str:
 
 
 def _token_refused(facts: Mapping[str, Any]) -> str:
-    sent = f"with {_credentials(facts)}" if facts["credentials"] else "without credentials"
+    sent = f"with {_credentials(facts)}" if facts["credentials_sent"] else "without credentials"
     return (
         f"{facts['url']} refuses a token for {facts['host']} {sent} ({facts['status']}"
         f" {facts['reason']}){_reason(facts)}; {_remedy(facts)}"

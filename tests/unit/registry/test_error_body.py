@@ -30,7 +30,7 @@ def error_for(status: int, body: bytes, wanted: str = "manifest") -> RegistryErr
         url="https://user:secret@h:1/v2/r/manifests/t?signature=secret",
         repository="h:1/r",
         reference="t",
-        credentials=False,
+        credentials_sent=False,
     )
 
 

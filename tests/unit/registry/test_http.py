@@ -85,7 +85,7 @@ def test_the_error_of_a_refused_token() -> None:
         "registry.token_refused",
         status=401,
         reason="Unauthorized",
-        credentials=True,
+        credentials_sent=True,
         url="https://h/token",
         host="h",
     )

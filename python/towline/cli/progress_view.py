@@ -9,7 +9,7 @@ import threading
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-from towline.cli.show import print_warning, printed_warnings
+from towline.cli.show import print_note, print_warning, printed_log
 from towline.frozen import frozen
 
 if TYPE_CHECKING:
@@ -107,21 +107,30 @@ class ProgressView:
         if isinstance(self.writer, _Plain) and self.writer.open_line:
             self.writer.write("\n")
 
-    def print_warning(self, sentence: str) -> None:
-        """Print a warning during a pull, from any thread."""
+    def print_above(self, show: Callable[[str], None], sentence: str) -> None:
+        """Print a message during a pull, from any thread."""
         with self.lock:
             self.prepare_output()
-            print_warning(sentence)
+            show(sentence)
 
 
 @contextmanager
 def progress_view(kind: str) -> Iterator[ProgressView]:
     """A view of the kind ``auto``, ``bar``, ``plain``, ``json`` or ``none``.
 
-    It also prints the warnings that are logged while it is open.
+    It also prints the log while it is open; the view ``none`` prints only its warnings.
     """
-    with _view(kind) as view, printed_warnings(view.print_warning):
-        yield view
+    with _view(kind) as view:
+
+        def warn(sentence: str) -> None:
+            view.print_above(print_warning, sentence)
+
+        def note(sentence: str) -> None:
+            if kind != "none":
+                view.print_above(print_note, sentence)
+
+        with printed_log(warn, note):
+            yield view
 
 
 @contextmanager

@@ -14,8 +14,9 @@ __all__ = [
     "print_error",
     "print_json",
     "print_lines",
+    "print_note",
     "print_warning",
-    "printed_warnings",
+    "printed_log",
     "size_text",
 ]
 
@@ -44,21 +45,38 @@ def print_warning(sentence: str) -> None:
     print(f"towline: warning: {_printable(sentence)}", file=sys.stderr)
 
 
+def print_note(sentence: str) -> None:
+    """Print a message on stderr that is no warning."""
+    print(f"towline: {_printable(sentence)}", file=sys.stderr)
+
+
 @contextmanager
-def printed_warnings(show: Callable[[str], None] = print_warning) -> Iterator[None]:
-    """Return a context in which the warnings of towline's log are printed, from any thread."""
-    from logging import WARNING, Handler, LogRecord, getLogger  # slow to import
+def printed_log(
+    warn: Callable[[str], None] = print_warning, note: Callable[[str], None] = print_note
+) -> Iterator[None]:
+    """Return a context in which the log of towline is printed, from any thread.
+
+    Args:
+        warn: prints a warning.
+        note: prints another message; errors are printed by the command.
+    """
+    from logging import INFO, WARNING, Handler, LogRecord, getLogger  # slow to import
 
     class Printing(Handler):
         def emit(self, record: LogRecord) -> None:
-            if record.levelno == WARNING:  # errors are printed by the command
-                show(record.getMessage())
+            if record.levelno == WARNING:
+                warn(record.getMessage())
+            elif record.levelno == INFO:
+                note(record.getMessage())
 
     handler, log = Printing(), getLogger("towline")
+    level = log.level
     log.addHandler(handler)
+    log.setLevel(INFO)
     try:
         yield
     finally:
+        log.setLevel(level)
         log.removeHandler(handler)
 
 

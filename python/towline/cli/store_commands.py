@@ -13,7 +13,7 @@ from towline.cli.show import (
     print_json,
     print_lines,
     print_warning,
-    printed_warnings,
+    printed_log,
     size_text,
 )
 from towline.errors import StoreError, TowlineError
@@ -174,7 +174,7 @@ def remove(names: tuple[str, ...], root: Path) -> int:
     status = 0
     for name in names:
         try:
-            with printed_warnings():
+            with printed_log():
                 removed = store.remove(name)
         except TowlineError as error:
             print_error(str(error))
@@ -191,7 +191,7 @@ def remove(names: tuple[str, ...], root: Path) -> int:
 def gc(root: Path) -> int:
     """Delete the blobs that no image uses, and partial blobs of interrupted pulls."""
     store = _existing(root)
-    with printed_warnings():
+    with printed_log():
         collected = Collected(0, 0, 0) if store is None else store.gc()
     for name in collected.names:
         print_warning(f"the image of the name {name} is unknown, so the name was removed")

@@ -40,9 +40,9 @@ def spooled(path: str, stop: Stop | None) -> IO[bytes]:
     """
     folder = os.environ.get("TMPDIR") or _LARGE_FILES
     folder = folder if os.path.isdir(folder) else tempfile.gettempdir()
-    _LOG.warning(
-        "copying %s to a temporary file in %s, since it can be read only once", path, folder
-    )
+    shown = "the standard input" if path == STDIN else path
+    text = "copying %s to a temporary file in %s, because it can be read only once"
+    _LOG.info(text, shown, folder)
     with path_errors("write", folder):
         file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - the caller closes it
     try:

@@ -33,7 +33,7 @@ def test_counted(number: int, noun: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("code", "facts", "pattern"),
     [
-        ("verify.size", {"got": 1, "want": 2}, "has 1 byte, but"),
+        ("verify.size", {"got": 1, "want": 2}, "has 1 byte, far"),
         ("store.no_space", {"needed": 2, "free": 1, "path": "/s"}, "2 bytes, but .* 1 byte free"),
         ("archive.layer_count", {"path": "x", "in_manifest": 1, "in_config": 2}, "1 layer and"),
         ("manifest.schema1_counts", {"layers": 2, "history": 1}, "2 layers and 1 entry of"),

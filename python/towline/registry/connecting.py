@@ -1,4 +1,4 @@
-"""Makes connections that a deadline can cut at every moment (PULL-006).
+"""Connects sockets; a deadline can end the look-up and the connecting at any time (PULL-006).
 
 urllib3 calls ``getaddrinfo``, which nothing can interrupt, and gives access to a socket only when
 it is connected.  Here a thread looks up the name, and the socket is attached before it is

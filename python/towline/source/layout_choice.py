@@ -1,4 +1,4 @@
-"""The choice of an image among the entries of index.json (LAYOUT-005 to LAYOUT-010)."""
+"""The choice of an image among the entries of index.json (LAYOUT-005 to LAYOUT-009)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _COSIGN_TAG = re.compile(r"(?:.*:)?sha(?:256|384|512)-[0-9a-f]{64,128}(?:\.[a-z0
 # The kinds of entries in the layouts that ``cosign save`` writes.
 _COSIGN_KIND = "kind"
 _COSIGN_KINDS = ("dev.cosignproject.cosign/sigs", "dev.cosignproject.cosign/atts")
-_EXAMINED = 100  # manifests that are read to find out which of them are images
+_EXAMINED_MAX = 100  # manifests that are read to find out which of them are images
 
 
 class _Documents(Protocol):
@@ -81,9 +81,9 @@ def choose(files: _Documents, image: str, rules: ArchiveRules) -> Choice:
     except GoJsonError as fault:
         raise SourceError("layout.index_not_json", path=files.origin, reason=str(fault)) from None
     if rules.layout_images == "oci":
-        chosen = [_choose_2019(files, entries, image)]
+        chosen = [_choose_libpod_1_3(files, entries, image)]
     else:
-        chosen = _Layout(files, entries).chosen(image)
+        chosen = _Layout(files, entries).choose(image)
     names = (image_name_in(entry.annotations, rules) for entry in chosen)
     descriptor = chosen[0] if len({entry.digest_text for entry in chosen}) == 1 else None
     return Choice(descriptor, data, tuple(dict.fromkeys(filter(None, names))))
@@ -102,7 +102,7 @@ def blob_name(descriptor: Descriptor) -> str:
     return f"blobs/{digest.algorithm}/{digest.hex}"
 
 
-def _choose_2019(files: _Documents, entries: Sequence[Descriptor], image: str) -> Descriptor:
+def _choose_libpod_1_3(files: _Documents, entries: Sequence[Descriptor], image: str) -> Descriptor:
     """The only entry, or the first one with a name: only OCI manifests have one (LAYOUT-006)."""
     if not image:
         if len(entries) == 1:
@@ -119,8 +119,8 @@ class _Layout:
     files: _Documents
     entries: Sequence[Descriptor]
 
-    def chosen(self, image: str) -> list[Descriptor]:
-        """The entries of the chosen image; several if it has several names or platforms."""
+    def choose(self, image: str) -> list[Descriptor]:
+        """Choose the entries of one image; several if it has several names or platforms."""
         if image.startswith("@"):
             return [self._numbered(int(image[1:]))]
         if image:
@@ -131,7 +131,7 @@ class _Layout:
             matching = list(self.entries)
         found = matching
         if len({entry.digest_text for entry in found}) > 1:
-            found = self._images(matching) or matching
+            found = self._without_attachments(matching) or matching
         if not found:
             raise self._error("layout.choose_image", count=0)
         if len({entry.digest_text for entry in found}) == 1 or self._is_one_image(found):
@@ -143,13 +143,13 @@ class _Layout:
     def _numbered(self, number: int) -> Descriptor:
         if number < len(self.entries):
             return self.entries[number]
-        raise self._error("layout.no_such_number", number=number, count=len(self.entries))
+        raise self._error("layout.no_such_number", number=number)
 
-    def _images(self, entries: Sequence[Descriptor]) -> list[Descriptor]:
+    def _without_attachments(self, entries: Sequence[Descriptor]) -> list[Descriptor]:
         """The entries without signatures, attestations, SBOMs and other artifacts (LAYOUT-009)."""
         images = [entry for entry in entries if not _is_attachment(entry)]
         digests = {entry.digest_text for entry in images}
-        if len(digests) > _EXAMINED:
+        if len(digests) > _EXAMINED_MAX:
             return images
         artifacts = {entry.digest_text for entry in images if self._is_artifact(entry)}
         return [entry for entry in images if entry.digest_text not in artifacts]

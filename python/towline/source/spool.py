@@ -1,4 +1,4 @@
-"""Copies what can be read only once, a pipe or the standard input, to a temporary file.
+"""Copies a pipe or the standard input, which can be read only once, to a temporary file.
 
 Archives are read in several places, and the digest of a layer is needed before its bytes.
 (ARCH-024)

@@ -78,11 +78,11 @@ def collect(blobs: Blobs, records: RecordStore) -> Collected:
         names = _repaired(blobs, records)
         stack.enter_context(records.locked(freeing=True))
         try:
-            marked = _mark(blobs, records)
+            plan = _mark(blobs, records)
         except PathError as error:
             sweep.failures.append(error)
-            marked = _Marked()
-        unneeded = sweep.remove_blobs(marked.unneeded)
+            plan = _Plan()
+        unneeded = sweep.remove_blobs(plan.unneeded)
         blobs.stamps.remove_stray()
         records.finish(freeing=True)  # with the space that is free now
         return Collected(
@@ -90,8 +90,8 @@ def collect(blobs: Blobs, records: RecordStore) -> Collected:
             partials,
             sweep.bytes,
             names,
-            marked.kept,
-            marked.damaged_indexes,
+            plan.kept,
+            plan.damaged_indexes,
             tuple(sweep.failures),
         )
 
@@ -119,8 +119,8 @@ class _Sweep:
 
 
 @frozen
-class _Marked:
-    """What the mark phase found.
+class _Plan:
+    """The blobs to remove, and those that are kept for other tools.
 
     Attributes:
         unneeded: the blobs to remove.
@@ -133,7 +133,7 @@ class _Marked:
     damaged_indexes: tuple[str, ...] = ()
 
 
-def _mark(blobs: Blobs, records: RecordStore) -> _Marked:
+def _mark(blobs: Blobs, records: RecordStore) -> _Plan:
     """Find the blobs to remove, in an index.json that does not change meanwhile."""
     own = _reached_by_records(records)
     for _ in range(INDEX_ATTEMPTS):
@@ -141,7 +141,7 @@ def _mark(blobs: Blobs, records: RecordStore) -> _Marked:
         damaged = records.oci_index.damaged()
         unneeded, kept = _unneeded(blobs, records, own, base, damaged.values())
         if not records.oci_index.changed_since(base):
-            return _Marked(tuple(unneeded), kept, tuple(damaged))
+            return _Plan(tuple(unneeded), kept, tuple(damaged))
     raise StoreError("store.index_busy", path=blobs.paths.index)
 
 

@@ -37,8 +37,8 @@ EDITIONS = pytest.mark.parametrize(
 
 
 @pytest.fixture(autouse=True, scope="module")
-def small_budget() -> Iterator[None]:
-    """The blobs without a size have a small budget."""
+def small_limit() -> Iterator[None]:
+    """The blobs without a size have a small limit."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(BlobRequests, "unsized_max", LIMIT)
         yield
@@ -115,7 +115,7 @@ def files_below(root: Path) -> int:
 def test_a_body_without_an_end_does_not_fill_the_disk(
     body: Handler, edition: Rules, tmp_path: Path
 ) -> None:
-    """The layers without a size have a budget in total, and their bytes are removed."""
+    """The layers without a size have a limit in total, and their bytes are removed."""
     manifest = manifest_without_sizes(LAYER, b"1", b"2", b"3")
     with scripted(registry_with(manifest, body)) as server:
         error = pull_error(server.host, tmp_path, once(edition))
@@ -128,7 +128,7 @@ def test_a_body_without_an_end_does_not_fill_the_disk(
 @pytest.mark.parametrize("chunked", [False, True])
 @EDITIONS
 def test_a_layer_without_a_size_is_pulled(chunked: bool, edition: Rules, tmp_path: Path) -> None:
-    """Within the budget its size does not matter."""
+    """Within the limit its size does not matter."""
 
     def whole(request: Request, connection: Connection) -> None:
         if chunked:
@@ -171,10 +171,10 @@ def delivered(image: DockerSource, data: bytes, path: Path) -> bytes:
 
 @pytest.mark.clause("REG-054")
 @given(sizes=st.lists(st.integers(0, LIMIT), min_size=1, max_size=4), chunked=st.booleans())
-def test_the_budget_is_for_the_sum(
+def test_the_limit_is_for_the_sum(
     sizes: list[int], chunked: bool, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Layers without a size are delivered as long as their sum is within the budget."""
+    """Layers without a size are delivered as long as their sum is within the limit."""
     blobs = {digest_of(data): data for data in (bytes([n]) * size for n, size in enumerate(sizes))}
 
     def send(request: Request, connection: Connection) -> None:
@@ -185,7 +185,7 @@ def test_the_budget_is_for_the_sum(
         else:
             connection.reply(200, data)
 
-    folder, total = tmp_path_factory.mktemp("budget"), 0
+    folder, total = tmp_path_factory.mktemp("limit"), 0
     with (
         scripted(registry_with(MANIFEST, send)) as server,
         source(server.host, rules=once(Rules.CURRENT)) as image,

@@ -14,7 +14,7 @@ MAGIC = {
 }
 FORMATS = tuple(MAGIC)
 LONGEST_MAGIC = 6  # bytes
-LONGEST_PREFIX = 4 << 20  # bytes of skippable frames before the first zstd frame
+_LONGEST_PREFIX = 4 << 20  # bytes of skippable frames before the first zstd frame
 
 
 def detect(read: Callable[[int], bytes], formats: Sequence[str] = FORMATS) -> str | None:
@@ -30,7 +30,7 @@ def detect(read: Callable[[int], bytes], formats: Sequence[str] = FORMATS) -> st
     found = next((name for name in formats if head.startswith(MAGIC[name])), None)
     if found is not None or "zstd" not in formats or not is_skippable(head):
         return found
-    head = read(LONGEST_PREFIX)
+    head = read(_LONGEST_PREFIX)
     start = 0
     while is_skippable(head[start : start + 4]):
         start += 8 + int.from_bytes(head[start + 4 : start + 8], "little")

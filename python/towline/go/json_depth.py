@@ -13,23 +13,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["DEPTH", "is_too_deep", "loads"]
+__all__ = ["is_too_deep", "loads"]
 
-DEPTH = 500  # what Python 3.11 can decode with half of its stack
+_DEPTH = 500  # what Python 3.11 can decode with half of its stack
 # A string, also one without an end, or a bracket.
 _STRING_OR_BRACKET = r'(?s)"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[][{}]'
 
 
 def is_too_deep(text: str, start: int = 0) -> bool:
-    """Whether the first JSON document from a position on has more than `DEPTH` levels."""
-    if text.count("[", start) + text.count("{", start) <= DEPTH:
+    """Whether the first JSON document from a position on has more than `_DEPTH` levels."""
+    if text.count("[", start) + text.count("{", start) <= _DEPTH:
         return False
     depth = 0
     for found in re.compile(_STRING_OR_BRACKET).finditer(text, start):
         token = found[0]
         if token in ("[", "{"):
             depth += 1
-            if depth > DEPTH:
+            if depth > _DEPTH:
                 return True
         elif token in ("]", "}"):
             depth -= 1

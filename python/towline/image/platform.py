@@ -35,7 +35,7 @@ _ARM_MACHINE = re.compile(r"armv([5-8])\w*")  # such as armv7l and armv5tejl
 # uname has one name for both byte orders of these processors.
 _LITTLE_ENDIAN = {"mips": "mipsle", "mips64": "mips64le"}
 # A 32-bit process on a 64-bit processor is on a 32-bit system, or its user wants one.
-_NARROW = {"aarch64": "armv8l", "arm64": "armv8l", "x86_64": "i686", "amd64": "i686"}
+_32_BIT = {"aarch64": "armv8l", "arm64": "armv8l", "x86_64": "i686", "amd64": "i686"}
 
 
 @frozen
@@ -77,7 +77,7 @@ def host_platform() -> Platform:
 
     machine = _host.machine().lower()
     if sys.maxsize < 1 << 32:
-        machine = _NARROW.get(machine, machine)
+        machine = _32_BIT.get(machine, machine)
     if sys.byteorder == "little":
         machine = _LITTLE_ENDIAN.get(machine, machine)
     return Platform("linux", machine).normalized()

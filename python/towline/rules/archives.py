@@ -20,7 +20,7 @@ class ArchiveRules:
         layout_images: find an image of an OCI layout by name among its OCI manifests, or among
             images of every kind and by containerd's annotation too; a layout with one image for
             several platforms is then that image (LAYOUT-006 to LAYOUT-008).
-        no_names: the texts in RepoTags that are no names (ARCH-025).
+        ignored_names: the texts in RepoTags that are no names (ARCH-025).
         several_images: refuse a docker-archive that does not have exactly one image, or select one
             (ARCH-012).
     """
@@ -28,5 +28,5 @@ class ArchiveRules:
     archive_formats: tuple[str, ...]
     archive_members: Literal["literal", "resolved"]
     layout_images: Literal["oci", "any"]
-    no_names: tuple[str, ...]
+    ignored_names: tuple[str, ...]
     several_images: Literal["refuse", "select"]

@@ -141,7 +141,7 @@ Rules.CURRENT = Rules(
         archive_formats=("gzip", "bzip2", "xz", "zstd"),
         archive_members="resolved",
         layout_images="any",
-        no_names=("", "<none>", "<none>:<none>"),
+        ignored_names=("", "<none>", "<none>:<none>"),
         several_images="select",
     ),
     copying=CopyingRules(
@@ -214,7 +214,7 @@ Rules.LIBPOD_1_3 = Rules(
         archive_formats=("gzip", "bzip2", "xz"),
         archive_members="literal",
         layout_images="oci",
-        no_names=(),
+        ignored_names=(),
         several_images="refuse",
     ),
     copying=CopyingRules(

@@ -102,7 +102,7 @@ def read_items(
     try:
         listed = decode(data)
         found = [] if listed is None else list_of(_item, ArchiveItem())(listed)
-        items = tuple(_without_names(item, rules.no_names) for item in found)  # ARCH-025
+        items = tuple(_without_names(item, rules.ignored_names) for item in found)  # ARCH-025
         if sum(max(1, len(item.names)) for item in items) > _PAIRS_MAX:
             detail = f"manifest.json lists more than {_PAIRS_MAX} images and names"
             raise LimitExceededError("limit.archive", path=members.path, detail=detail)

@@ -192,7 +192,7 @@ def test_the_number_of_tiny_files_that_are_kept_is_limited(tmp_path: Path) -> No
 
 
 @pytest.mark.clause("CORE-009")
-def test_sizes_are_measured_within_a_budget(tmp_path: Path) -> None:
+def test_sizes_are_measured_within_a_limit(tmp_path: Path) -> None:
     """Members that decompress to large sizes are not measured during indexing."""
     large = gzip.compress(bytes(48 << 20), 9)
     path = tmp_path / "archive"

@@ -341,22 +341,22 @@ class Archive:
     def _inflated_size(
         self, source: Stream, size: int, cache: MemberCache
     ) -> int | CoreError | None:
-        """The size of a decompressed member, or its error; None if a budget is used up."""
-        plain, total = self._decompressed(source, size, cache.frames), 0
+        """The size of a decompressed member, or its error; None if a limit is reached."""
+        plain, total = self._decompressed(source, size, cache.frames_left), 0
         assert isinstance(plain, LimitedStream)
         assert isinstance(plain.source, Frames)
-        whole = cache.frames == self._limits.max_frames
+        whole = cache.frames_left == self._limits.max_frames
         found: int | CoreError
         try:
             while piece := plain.next_slice():
                 total += len(piece)
-                cache.budget -= len(piece)
-                if cache.budget <= 0:
+                cache.bytes_left -= len(piece)
+                if cache.bytes_left <= 0:
                     return None
             found = total
         except CoreError as failure:
             found = failure
-        cache.frames -= plain.source.cost
+        cache.frames_left -= plain.source.cost
         if isinstance(found, CoreError) and found.code == "limit_frames" and not whole:
             return None
         return found

@@ -19,15 +19,15 @@ class MemberCache:
     """The cached bytes and sizes of members.
 
     Attributes:
-        budget: how many more bytes may be decompressed to measure sizes.
-        frames: how many more frames.
+        bytes_left: how many more bytes may be decompressed to measure sizes.
+        frames_left: how many more frames.
     """
 
     def __init__(
-        self, keep: int = 0, sizes: bool = False, budget: int = 0, frames: int = 0
+        self, keep: int = 0, sizes: bool = False, bytes_left: int = 0, frames_left: int = 0
     ) -> None:
-        self.budget = budget
-        self.frames = frames
+        self.bytes_left = bytes_left
+        self.frames_left = frames_left
         self._keep = keep
         self._sizes = sizes
         self._heads: dict[int, bytes] = {}
@@ -40,8 +40,8 @@ class MemberCache:
     @property
     def wants_sizes(self) -> bool:
         """Whether further members should be measured."""
-        budget = self.budget > 0 and self.frames > 0
-        return self._sizes and budget and len(self._found) < _SIZES
+        in_limits = self.bytes_left > 0 and self.frames_left > 0
+        return self._sizes and in_limits and len(self._found) < _SIZES
 
     @property
     def wants_anything(self) -> bool:

@@ -69,6 +69,13 @@ class Struct:
                     value = read(raw)
         return value
 
+    def get_lenient(self, key: str, read: Callable[[Any], T], empty: T) -> T:
+        """The value of a field; `empty` if it is absent or of another type."""
+        try:
+            return self.get(key, read, empty)
+        except GoJsonError:
+            return empty
+
     def keys(self) -> list[str]:
         """The keys as written, repeats included."""
         return [key for key, _ in self._pairs]

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from towline.errors import InvalidNameError, SourceError
 from towline.frozen import frozen
 from towline.go.go_json import GoJsonError, Struct, decode, list_of, string, struct
-from towline.image.descriptor import optional
 from towline.image.manifest import (
     DOCKER_CONFIG,
     OCI_CONFIG,
@@ -167,12 +166,12 @@ def parse_config(data: bytes) -> ImageConfig:
     try:
         document = struct(decode(data))
         rootfs = document.get("rootfs", struct, empty)
-        run_config: Any = optional(document, "config", struct, empty)
+        run_config: Any = document.get_lenient("config", struct, empty)
         return ImageConfig(
             os=document.get("os", string, ""),
             architecture=document.get("architecture", string, ""),
             variant=_text(document, "variant"),
-            labels=optional(run_config, "Labels", _labels, {}),
+            labels=run_config.get_lenient("Labels", _labels, {}),
             diff_id_texts=tuple(rootfs.get("diff_ids", list_of(string, ""), [])),
             created=_time(_text(document, "created")),
             env=_texts(run_config, "Env"),
@@ -188,12 +187,12 @@ def parse_config(data: bytes) -> ImageConfig:
 # The fields below decide nothing, so a wrong type in them does not make the image unusable.
 
 
-def _text(document: Struct, field: str) -> str:
-    return optional(document, field, string, "")
+def _text(document: Struct, key: str) -> str:
+    return document.get_lenient(key, string, "")
 
 
-def _texts(document: Struct, field: str) -> tuple[str, ...]:
-    return tuple(optional(document, field, list_of(string, ""), []))
+def _texts(document: Struct, key: str) -> tuple[str, ...]:
+    return tuple(document.get_lenient(key, list_of(string, ""), []))
 
 
 def _labels(raw: object) -> dict[str, str]:

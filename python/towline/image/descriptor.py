@@ -5,19 +5,18 @@ Source: the OCI image specification, descriptor.md.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from towline.frozen import field, frozen
-from towline.go.go_json import GoJsonError, Struct, integer, list_of, string, strings_by_key, struct
+from towline.go.go_json import Struct, integer, list_of, string, strings_by_key, struct
 from towline.image.platform import Platform
 from towline.name.digest import Digest, parse_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-__all__ = ["Descriptor", "optional", "read_descriptor"]
+__all__ = ["Descriptor", "read_descriptor"]
 
-T = TypeVar("T")
 _LARGEST = (1 << 63) - 1
 
 
@@ -73,19 +72,11 @@ def read_descriptor(raw: object) -> Descriptor:
         media_type=entry.get("mediaType", string, ""),
         digest_text=entry.get("digest", string, ""),
         size=entry.get("size", _size, -1),
-        urls=tuple(optional(entry, "urls", list_of(string, ""), [])),
-        annotations=optional(entry, "annotations", strings_by_key, {}),
-        platform=optional(entry, "platform", _platform, None),
-        artifact_type=optional(entry, "artifactType", string, ""),
+        urls=tuple(entry.get_lenient("urls", list_of(string, ""), [])),
+        annotations=entry.get_lenient("annotations", strings_by_key, {}),
+        platform=entry.get_lenient("platform", _platform, None),
+        artifact_type=entry.get_lenient("artifactType", string, ""),
     )
-
-
-def optional(entry: Struct, field: str, read: Callable[[Any], T], empty: T) -> T:
-    """The value of a field that decides nothing; `empty` if it is absent or invalid."""
-    try:
-        return entry.get(field, read, empty)
-    except GoJsonError:
-        return empty
 
 
 def _size(raw: object) -> int:

@@ -11,7 +11,7 @@ from typing import Literal
 from towline.errors import SourceError
 from towline.frozen import field, frozen
 from towline.go.go_json import GoJsonError, Struct, decode, integer, list_of, string, struct
-from towline.image.descriptor import Descriptor, optional, read_descriptor
+from towline.image.descriptor import Descriptor, read_descriptor
 from towline.name.digest import Digest, sha256_of
 from towline.rules.media_types import (
     DOCKER_LIST,
@@ -140,8 +140,8 @@ def parse_manifest(raw: RawManifest) -> Manifest:
             raw.media_type,
             document.get("config", read_descriptor, _EMPTY),
             tuple(document.get("layers", list_of(read_descriptor, _EMPTY), [])),
-            optional(document, "artifactType", string, ""),
-            has_subject=bool(optional(document, "subject", struct, Struct([])).pairs()),
+            document.get_lenient("artifactType", string, ""),
+            has_subject=bool(document.get_lenient("subject", struct, Struct([])).pairs()),
         )
     except GoJsonError as fault:
         raise SourceError("manifest.not_json", reason=str(fault)) from None

@@ -24,13 +24,14 @@ def usage_message(error: click.UsageError) -> str:
 def no_such_command(name: str, commands: Iterable[str], ctx: click.Context) -> click.UsageError:
     """The error for an unknown command; long options such as ``--version`` are suggested too."""
     candidates = (*commands, *_long_options(ctx))
-    hint = _equivalent(name, _COMMANDS) or _suggestion(name, candidates)
+    known = name in _COMMANDS
+    hint = _equivalent(_COMMANDS[name]) if known else _suggestion(name, candidates)
     return click.UsageError(f"there is no command {name}{hint}", ctx)
 
 
-#: What podman, skopeo, crane and docker users type; a word that is None has no equivalent yet.
 _COPY = "skopeo copy oci:ROOT:NAME, since the store is an OCI layout"
 _INSPECT = "towline inspect, after a towline pull"
+#: The commands of podman, skopeo, crane and docker, and what to use instead; None: nothing yet.
 _COMMANDS: Mapping[str, str | None] = {
     "build": None,
     "catalog": None,
@@ -72,58 +73,56 @@ _COMMANDS: Mapping[str, str | None] = {
     "untag": "towline rm",
     "validate": "towline verify",
 }
-_PLATFORM = "--platform OS/ARCH"
-_OPTIONS: Mapping[str, str | None] = {
+_PLATFORM = ("--platform", " OS/ARCH")
+#: Their options: the option to use instead, "" if it is none, and the rest of the hint.
+_OPTIONS: Mapping[str, tuple[str, str] | None] = {
     "--all": None,
     "--all-platforms": None,
     "--all-tags": None,
     "--arch": _PLATFORM,
     "--command-timeout": None,
-    "--config": "--authfile FILE for credentials",
+    "--config": ("--authfile", " FILE for credentials"),
     "--debug": None,
     "--dest-creds": None,
-    "--dest-dir": "--root DIR",
-    "--digests": "towline images, which prints the digests",
-    "--digestfile": "--format json, which prints the digest",
-    "--force": "the command without it",
-    "--insecure": "--tls-verify=false",
-    "--insecure-policy": "--policy FILE, with a policy that accepts the image",
-    "--json": "--format json",
+    "--dest-dir": ("--root", " DIR"),
+    "--digests": ("", "towline images, which prints the digests"),
+    "--digestfile": ("--format", " json, which prints the digest"),
+    "--force": ("", "the command without it"),
+    "--insecure": ("--tls-verify", "=false"),
+    "--insecure-policy": ("--policy", " FILE, with a policy that accepts the image"),
+    "--json": ("--format", " json"),
     "--log-level": None,
     "--multi-arch": _PLATFORM,
-    "--no-creds": "--authfile FILE, with a file without credentials",
-    "--no-trunc": "--format json",
+    "--no-creds": ("--authfile", " FILE, with a file without credentials"),
+    "--no-trunc": ("--format", " json"),
     "--os": _PLATFORM,
-    "--output": "--root DIR",
+    "--output": ("--root", " DIR"),
     "--override-arch": _PLATFORM,
     "--override-os": _PLATFORM,
-    "--override-variant": "--platform OS/ARCH/VARIANT",
-    "--password": "--creds USER, which reads the password from standard input",
-    "--raw": "skopeo inspect --raw oci:ROOT:NAME, since the store is an OCI layout",
+    "--override-variant": ("--platform", " OS/ARCH/VARIANT"),
+    "--password": ("--creds", " USER, which reads the password from standard input"),
+    "--raw": ("", "skopeo inspect --raw oci:ROOT:NAME, since the store is an OCI layout"),
     "--registries.d": None,
     "--retry": None,
     "--retry-delay": None,
     "--retry-times": None,
-    "--signature-policy": "--policy",
-    "--src-authfile": "--authfile",
-    "--src-cert-dir": "--cert-dir",
-    "--src-creds": "--creds",
-    "--src-password": "--creds USER, which reads the password from standard input",
-    "--src-tls-verify": "--tls-verify",
-    "--src-username": "--creds USER",
+    "--signature-policy": ("--policy", ""),
+    "--src-authfile": ("--authfile", ""),
+    "--src-cert-dir": ("--cert-dir", ""),
+    "--src-creds": ("--creds", ""),
+    "--src-password": ("--creds", " USER, which reads the password from standard input"),
+    "--src-tls-verify": ("--tls-verify", ""),
+    "--src-username": ("--creds", " USER"),
     "--storage-driver": None,
     "--storage-opt": None,
-    "--username": "--creds USER",
-    "--variant": "--platform OS/ARCH/VARIANT",
-    "--verbose": "--progress plain",
+    "--username": ("--creds", " USER"),
+    "--variant": ("--platform", " OS/ARCH/VARIANT"),
+    "--verbose": ("--progress", " plain"),
 }
 
 
-def _equivalent(name: str, known: Mapping[str, str | None]) -> str:
-    """What to use instead of a word of another tool; empty for any other word."""
-    if name not in known:
-        return ""
-    instead = known[name]
+def _equivalent(instead: str | None) -> str:
+    """The part of a message that says what to use instead of a word of another tool."""
     return ", and nothing like it is available yet" if instead is None else f"; use {instead}"
 
 
@@ -142,10 +141,10 @@ def _fault(error: click.UsageError) -> str:
 
 def _no_such_option(name: str, ctx: click.Context) -> str:
     options = _long_options(ctx)
-    instead = (_OPTIONS.get(name) or "").partition(" ")[0].partition("=")[0].rstrip(",")
-    of_another_command = instead.startswith("--") and instead not in options
-    hint = "" if of_another_command else _equivalent(name, _OPTIONS)
-    hint = hint or _suggestion(name, options)
+    instead = _OPTIONS.get(name)
+    option, rest = instead or ("", "")
+    known = name in _OPTIONS and (not option or option in options)  # else of another command
+    hint = _equivalent(instead and f"{option}{rest}") if known else _suggestion(name, options)
     if not hint and isinstance(ctx.command, click.Group):  # podman accepts some options there
         hint = " here: put the options of a command after its name"
     return f"there is no option {name}{hint}"

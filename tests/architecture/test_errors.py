@@ -56,7 +56,7 @@ INHERITED_TEXTS = {
     "writing-manifest",
 }
 #: The steps that have no prefix in `libpod-1.3`.
-WITHOUT_PREFIX = {"opening-store", "other-kind", "pulling", "reading-policy"}
+WITHOUT_PREFIX = {"opening-store", "other-kind", "pulling", "reading-policy", "skipping-auth-file"}
 
 
 @pytest.mark.parametrize("wording", [CURRENT, LIBPOD_1_3], ids=lambda wording: wording.name)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -19,10 +20,11 @@ from tests.support.pushing import Puller
 from tests.support.towline_cli import CommandLine
 from towline.cancel import CancelToken
 from towline.core import Stop
-from towline.errors import PathError, PullCancelledError, SourceError
+from towline.errors import PathError, PullCancelledError, SourceError, TowlineError
 from towline.source import archive
 from towline.source.archive import ArchiveMembers
 from towline.source.spool import spooled
+from towline.store.layout.store import open_store
 
 pytestmark = pytest.mark.clause("ARCH-024")
 
@@ -69,6 +71,17 @@ def test_the_standard_input_of_a_command(tmp_path: Path, transport: str, name: s
     assert done.returncode == 0, done.stderr.decode()
     assert len(line("images", "--format", "json").json()) == 1
     assert line("verify").status == 0
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_layer_from_the_standard_input_is_not_empty(tmp_path: Path) -> None:
+    """It is read once for the ID of the image and for its layer."""
+    line = CommandLine.below(tmp_path)
+    command = line.arguments("pull", "--quiet", "tarball:-")
+    subprocess.run(command, input=LAYER, env=line.environment, check=True, capture_output=True)
+    (image,) = open_store(line.root).images()
+    (layer,) = image.layers
+    assert layer.size == len(LAYER)
 
 
 @pytest.mark.usefixtures("kept")
@@ -125,7 +138,7 @@ def test_a_task_that_waits_for_the_standard_input_is_cancelled(
 
 
 @pytest.mark.usefixtures("kept")
-@given(pieces=st.lists(st.binary(max_size=70_000), max_size=6))
+@given(pieces=st.lists(st.binary(min_size=1, max_size=70_000), min_size=1, max_size=6))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_copy_has_the_bytes_of_the_pipe(tmp_path: Path, pieces: list[bytes]) -> None:
     """Whatever pieces the writer writes."""
@@ -171,3 +184,15 @@ def test_loops_over_members_are_stopped(tmp_path: Path, monkeypatch: pytest.Monk
             with pytest.raises(SourceError) as caught:
                 find(members)
             assert caught.value.facts["reason"] == "cancelled"
+
+
+@pytest.mark.parametrize("transport", ["docker-archive", "oci-archive", "tarball"])
+def test_a_pipe_without_bytes(tmp_path: Path, transport: str) -> None:
+    """The error says so, since the program on the other side may have failed."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with ThreadPoolExecutor(1) as pool:
+        writer = pool.submit(path.write_bytes, b"")
+        with pytest.raises(TowlineError, match="nothing was received from"):
+            Puller(tmp_path).runtime().pull(f"{transport}:{path}")
+        writer.result()

@@ -141,6 +141,8 @@ def _described(image: Image) -> dict[str, Any]:
 def verify(name: str | None, output: str, root: Path) -> int:
     """Verify the digest of every stored blob of NAME, or of all images."""
     store = _existing(root) if name is None else open_store(root, create=False)
+    if store is None and output == "text":  # the warning says so, and nothing was verified
+        return 0
     report = Verification(0, 0, 0, 0, ()) if store is None else store.verify(name)
     if output == "json":
         print_json(

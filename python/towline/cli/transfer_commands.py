@@ -122,6 +122,8 @@ def _explain_auth(runtime: towline.Runtime, name: str, output: str) -> int:
                 for location, found in looks
             ]
         )
-    else:
+    elif looks:
         print_lines([line for location, found in looks for line in auth_lines(location, found)])
+    else:
+        print_lines(["no registry is used, so no credentials are looked up"])
     return 0

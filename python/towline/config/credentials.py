@@ -251,6 +251,8 @@ class _Search:
         warn = None if fatal else self.warn
         outcome: Outcome = "broken" if warn is None else "skipped"
         self.lookups.append(AuthLookup(path, outcome, key, helper, error=error))
+        if warn is not None and isinstance(error, PathError):
+            error = error.copied().during("skipping-auth-file")
         raise_or_warn(error, warn)
 
     def found(

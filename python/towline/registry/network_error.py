@@ -142,7 +142,10 @@ def _unreachable(cause: str, reason: str) -> tuple[str, dict[str, str]]:
 def _tls(error: ssl.SSLError) -> tuple[str, dict[str, str]]:
     if isinstance(error, ssl.SSLCertVerificationError):
         fault = _FAULTS.get(error.verify_code, "")
-        return "registry.tls", {"reason": printable(error.verify_message), "fault": fault}
+        return "registry.tls", {
+            "reason": printable(error.verify_message.rstrip(".")),
+            "fault": fault,
+        }
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return _unreachable("closed", "EOF")
     if error.reason in _NOT_TLS:

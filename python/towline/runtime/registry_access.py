@@ -155,7 +155,9 @@ class RegistryAccess:
         origin = ""
         if credentials is not None:
             origin = lookups[-1].helper or lookups[-1].path
-        authfile = auth_file_paths(options.locations, rules, options.authfile)[0][0]
+        paths = [path for path, *_ in auth_file_paths(options.locations, rules, options.authfile)]
+        unusable = {problem.facts.get("path") for problem in problems}
+        authfile = next((path for path in paths if path not in unusable), paths[0])
         return Login(credentials, origin, tuple(problems), authfile)
 
     def _given_for(self, reference: DockerReference, endpoint: Endpoint) -> bool:

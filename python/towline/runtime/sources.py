@@ -102,7 +102,7 @@ class Sources:
             case TarballReference():
                 from towline.source import tarball
 
-                return tarball.open_source(reference, self.platform, self.stop)
+                return tarball.open_source(reference, self.platform, self.stop, self.archives)
             case _:
                 from towline.source import unsupported
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING, Self
+from typing import IO, TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from towline.core import ByteWriter, Member, Stop
@@ -39,7 +39,7 @@ def open_members(
 
 
 class ArchiveCache:
-    """The archives of one run, each opened and indexed once.
+    """The archives of one run, each opened and indexed once, and copies of what is read only once.
 
     Goal resolution and the copies of all images in a file share the open archives.
     """
@@ -49,6 +49,7 @@ class ArchiveCache:
         self._stop = stop
         self._lock = threading.Lock()
         self._open: dict[_Key, tuple[tuple[int, ...], ArchiveMembers]] = {}
+        self._copies: dict[str, IO[bytes]] = {}
 
     def members(
         self, path: str, formats: tuple[str, ...], *, sizes: bool = False, resolved: str = ""
@@ -71,9 +72,25 @@ class ArchiveCache:
                 self._open[key] = (current, members)
             return members
 
+    def copy_of_stream(self, path: str) -> str:
+        """The path of a copy of a pipe or the standard input, which lasts until `close`.
+
+        Raises:
+            TowlineError, CoreError: as `towline.source.spool.spooled`.
+        """
+        from towline.source.spool import path_of, spooled
+
+        with self._lock:
+            if path not in self._copies:
+                self._copies[path] = spooled(path, self._stop)
+            return path_of(self._copies[path])
+
     def close(self) -> None:
         """Close all of them; idempotent."""
         with self._lock:
+            for copy in self._copies.values():
+                copy.close()
+            self._copies.clear()
             for _, members in self._open.values():
                 members.close()
             self._open.clear()

@@ -35,7 +35,7 @@ def recognising(transport: str, path: str) -> Iterator[None]:
         if _may_be_other(error):
             other = _transport_of(path)
             if other not in ("", transport):
-                error.during("other-kind", path=path, transport=other)
+                error.during("other-kind", path=path, given=transport, transport=other)
         raise
 
 

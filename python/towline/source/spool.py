@@ -15,7 +15,7 @@ import tempfile
 from typing import IO, TYPE_CHECKING
 
 from towline.core import CoreError
-from towline.errors import PathError, path_errors
+from towline.errors import PathError, SourceError, path_errors
 from towline.source.files import STDIN
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def spooled(path: str, stop: Stop | None) -> IO[bytes]:
 
     Raises:
         PathError: the stream cannot be read, or the file cannot be written.
+        SourceError: ``archive.no_input``: the stream has no bytes.
         CoreError: ``cancelled``: `stop` was set.
     """
     folder = os.environ.get("TMPDIR") or _LARGE_FILES
@@ -51,6 +52,8 @@ def spooled(path: str, stop: Stop | None) -> IO[bytes]:
                 file.write(piece)
         with path_errors("write", folder):
             file.flush()
+        if not file.tell():
+            raise SourceError("archive.no_input", path=path)
     except BaseException:
         file.close()
         raise

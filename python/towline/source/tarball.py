@@ -19,6 +19,7 @@ from towline.frozen import frozen
 from towline.image.manifest import OCI_CONFIG, OCI_MANIFEST, RawManifest
 from towline.image.platform import Platform, host_platform
 from towline.name.digest import Digest, sha256_of
+from towline.source.archive_cache import ArchiveCache
 from towline.source.checks import check_config
 from towline.source.files import FileBlob, is_stream, open_file
 
@@ -53,6 +54,7 @@ def open_source(
     reference: TarballReference,
     platform: Platform | None = None,
     stop: Stop | None = None,
+    archives: ArchiveCache | None = None,
 ) -> TarballSource:
     """The source of the image that the files make.
 
@@ -60,13 +62,15 @@ def open_source(
         reference: the files.
         platform: of the image, for the config; None for that of this machine.
         stop: cancels the reading of the files.
+        archives: keeps copies of pipes and the standard input; without it, the source does.
 
     Raises:
         PathError: a file cannot be read.
         SourceError: ``tarball.not_a_layer``, ``tarball.compression``.
     """
     with ExitStack() as resources:
-        layers = [_read_layer(name, resources, stop) for name in reference.files]
+        copies = archives or resources.enter_context(ArchiveCache(stop))
+        layers = [_read_layer(name, copies, stop) for name in reference.files]
         return TarballSource(reference, layers, platform or host_platform(), resources.pop_all())
 
 
@@ -119,12 +123,12 @@ class TarballSource:
         return FileBlob(path, offset)
 
     def close(self) -> None:
-        """Remove the saved copy of the standard input; idempotent."""
+        """Remove the copies of streams that it keeps; idempotent."""
         self._resources.close()
 
 
-def _read_layer(name: str, resources: ExitStack, stop: Stop | None) -> _Layer:
-    path = _saved(name, resources, stop) if is_stream(name) else name
+def _read_layer(name: str, copies: ArchiveCache, stop: Stop | None) -> _Layer:
+    path = _copied(name, copies) if is_stream(name) else name
     fd = open_file(path)
     modified = os.fstat(fd).st_mtime
     os.close(fd)
@@ -144,12 +148,10 @@ def _read_layer(name: str, resources: ExitStack, stop: Stop | None) -> _Layer:
     return _Layer(name, path, media_type, found.digest, found.size, found.diff_id, modified)
 
 
-def _saved(name: str, resources: ExitStack, stop: Stop | None) -> str:
+def _copied(name: str, copies: ArchiveCache) -> str:
     """The path of a copy of a stream, since its digest must be known before it is delivered."""
-    from towline.source.spool import path_of, spooled
-
     try:
-        return path_of(resources.enter_context(spooled(name, stop)))
+        return copies.copy_of_stream(name)
     except CoreError as error:
         raise SourceError(
             "core.file", path=name, reason=error.code, offset=error.offset, detail=error.detail

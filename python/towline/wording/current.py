@@ -172,8 +172,8 @@ _OWN: Mapping[str, Template] = {
     ),
     "platform.other": "the image is for {got}, and not for {wanted}",
     "platform.refused": (
-        "the image is for {got}, and not for {wanted}, and there is no other; set"
-        " allow_other_platform to pull it anyway"
+        "the image is only for {got}, and not for {wanted}; set the option allow-other-platform to"
+        " pull it anyway"
     ),
     "pull.all_failed": _attempts,
     "pull.failed": _attempts,
@@ -272,14 +272,15 @@ STEPS: Mapping[str, Template] = {
     "getting-config-info": "the config of the manifest: ",
     "opening-store": "cannot use the store {path!q} (choose another root): ",
     "other-kind": lambda facts: (
-        f"{quote(facts['path'])} is {_KINDS[facts['transport']]}, which"
-        f" {quote(facts['transport'] + ':' + facts['path'])} reads: "
+        f"{quote(facts['path'])} is {_KINDS[facts['transport']]}, which {facts['given']}: does not"
+        f" read; use {facts['transport']}:{facts['path']}"
     ),
     "parsing-config": "reading the image config: ",
     "parsing-destination": "the destination {name!q}: ",
     "parsing-policy": "cannot use the signature policy {path}: ",
     "publishing": "storing the image: ",
     "pulling": "{image}: ",
+    "skipping-auth-file": "an auth file is not used: ",
 }
 
 TEXTS: Mapping[str, Template] = {

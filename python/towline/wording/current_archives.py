@@ -65,6 +65,10 @@ ARCHIVES: Mapping[str, Template] = {
         " docker save, use docker-archive:"
     ),
     "archive.no_images": "manifest.json in {path!q} lists no image",
+    "archive.no_input": (
+        "nothing was received from {path!q}; the program that writes to it may have failed, or it"
+        " was read before"
+    ),
     "archive.no_instance": "{path!q} has no image with the digest {instance}",
     "archive.no_member": lambda facts: (
         f"the archive {quote(facts['path'])} has no manifest.json, so it is not an archive of"

@@ -35,7 +35,9 @@ CONFIGURATION: Mapping[str, Template] = {
         "the entry for {key!q} in the auth file {path!q} is not valid base64; log in to the"
         " registry again"
     ),
-    "auth.not_json": "cannot read the auth file {path!q}: {reason}; log in again, or repair it",
+    "auth.not_json": (
+        "cannot read the auth file {path!q}: {reason}; repair or delete it, and log in again"
+    ),
     "certs.lacks_certificate": (
         "the key {path!q} has no client certificate: {certificate} is missing"
     ),
@@ -46,7 +48,9 @@ CONFIGURATION: Mapping[str, Template] = {
     "certs.unusable": "cannot use the certificate or key {path!q}: {reason}",
     "option.no_home": "the home directory is unknown; set HOME or TOWLINE_ROOT, or choose a root",
     "option.no_path": "the option {option} is an empty text; give a path, or leave the option out",
-    "option.platform": "{text!q} is not a platform; write OS/ARCH or OS/ARCH/VARIANT",
+    "option.platform": (
+        "{text!q} is not a platform; write OS/ARCH or OS/ARCH/VARIANT, such as linux/arm64"
+    ),
     "option.rules": "{text!q} is no edition of the rules; there are current and libpod-1.3",
     "policy.cannot_judge": (
         "the signature policy {origin} requires {requirement} (scope {scope!q}), which towline"

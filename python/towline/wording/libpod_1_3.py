@@ -64,6 +64,7 @@ _OWN: Mapping[str, Template] = {
     "archive.member_damaged": "Error reading {member}: {detail} (at byte {offset})",
     "archive.no_file": "open {path}/{member}: no such file or directory",
     "archive.no_images": "Unexpected tar manifest.json: expected 1 item, got 0",
+    "archive.no_input": "read {path}: unexpected EOF",
     "archive.no_instance": "{path} has no manifest {instance}",
     "archive.no_member": "file does not exist",
     "archive.no_rootfs": "Error decoding tar config {member}: it has no rootfs",

@@ -67,7 +67,7 @@ def test_the_transport_that_reads_a_path_is_named(
         return
     with pytest.raises(TowlineError) as caught:
         runtime.pull(f"{transport}:{path}")
-    assert (f'which "{reads}:{path}" reads: ' in str(caught.value)) == bool(reads)
+    assert (f"use {reads}:{path}" in str(caught.value)) == bool(reads)
     assert str(caught.value).isprintable()
     if reads:
         assert runtime.pull(f"{reads}:{path}").image.id

@@ -287,6 +287,8 @@ class LayoutStore:
 
     def _find(self, name: str) -> tuple[Record, str]:
         """The record of an image, and the key by which it was found: a name, a digest or an ID."""
+        if name.startswith("@") and is_id(name[1:]):  # how a pull names an image without a name
+            name = name[1:]
         if is_id(name) and (record := self._records.reader.get(name)):
             return record, record.id
         # What has the length of a printed ID is first looked up as an ID: anybody can give an

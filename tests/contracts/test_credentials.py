@@ -248,7 +248,7 @@ def test_credentials_behind_a_fault_are_found(fault: str, tmp_path: Path) -> Non
 @pytest.mark.clause("AUTH-011")
 @pytest.mark.parametrize("kind", NONE)
 def test_nothing_found_is_no_fault(kind: str, tmp_path: Path) -> None:
-    """There is no warning."""
+    """A place without credentials causes no warning."""
     with world(tmp_path, Guarded(public=True), [NONE[kind]]) as (machine, host):
         assert machine.pull(host).warnings == ()
 
@@ -267,7 +267,7 @@ def test_a_given_auth_file_must_exist(tmp_path: Path) -> None:
 
 @pytest.mark.clause("AUTH-015")
 def test_libpod_refuses_a_broken_auth_file(tmp_path: Path) -> None:
-    """Also for a public image."""
+    """The pull fails, also that of a public image."""
     with world(tmp_path, Guarded(public=True), [FAULTS["not JSON"]]) as (machine, host):
         machine.write(
             "etc/containers/policy.json", '{"default":[{"type":"insecureAcceptAnything"}]}'
@@ -367,4 +367,4 @@ def test_any_world(
     if error is not None:
         assert isinstance(error, UnauthorizedError)
         assert error.facts["credentials_sent"] == (first in WRONG)
-        assert first is not None or all(problem in str(error) for problem in problems)
+        assert all((problem in str(error)) == (first is None) for problem in problems)

@@ -143,7 +143,7 @@ class FailingCalls(RuleBasedStateMachine):
 
     @invariant()
     def every_name_leads_to_its_image(self) -> None:
-        """And to no other one, in records and in index.json."""
+        """No name leads to another image, in records and in index.json."""
         assert {name: self.found(name) for name in NAMES if self.found(name)} == self.names
         listed = [name for image in self.store.images() for name in image.names]
         assert sorted(listed) == sorted(self.names)

@@ -54,7 +54,7 @@ def test_a_failure_between_two_pulls_stays(line: CommandLine, tmp_path: Path) ->
 
 @pytest.mark.parametrize("kind", ["dumb", ""])
 def test_a_terminal_without_control_sequences(line: CommandLine, kind: str) -> None:
-    """It gets the plain text."""
+    """Such a terminal gets the plain text."""
     command = line.arguments("pull", f"oci-archive:{EXAMPLE}")
     with terminal() as shown:
         assert shown.run(command, line.environment | {"TERM": kind}) == 0

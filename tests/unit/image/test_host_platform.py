@@ -45,7 +45,7 @@ def test_the_machine_has_a_variant(
 def test_an_old_processor_gets_an_image_that_it_runs(
     monkeypatch: pytest.MonkeyPatch, machine: str, chosen: int
 ) -> None:
-    """Of an index with all variants of arm."""
+    """The index has all variants of arm, and the newest usable one is chosen."""
     monkeypatch.setattr(host, "machine", lambda: machine)
     entries = [Descriptor("", text, 0, platform=host_platform().parse(text)) for text in ALL_ARM]
     found = choose_instance(entries, host_platform(), variants=True, list_kind="image index")
@@ -55,7 +55,7 @@ def test_an_old_processor_gets_an_image_that_it_runs(
 @pytest.mark.clause("PLAT-008")
 @pytest.mark.parametrize(("order", "wanted"), [("little", "mips64le"), ("big", "mips64")])
 def test_mips_has_a_byte_order(monkeypatch: pytest.MonkeyPatch, order: str, wanted: str) -> None:
-    """Both byte orders call themselves mips64."""
+    """The system calls a machine of either byte order mips64."""
     monkeypatch.setattr(host, "machine", lambda: "mips64")
     monkeypatch.setattr(sys, "byteorder", order)
     assert host_platform().architecture == wanted
@@ -66,7 +66,7 @@ def test_mips_has_a_byte_order(monkeypatch: pytest.MonkeyPatch, order: str, want
 def test_a_32_bit_process_on_a_64_bit_processor(
     monkeypatch: pytest.MonkeyPatch, machine: str, wanted: str
 ) -> None:
-    """As on Raspberry Pi OS of 32 bits, whose kernel has 64."""
+    """Raspberry Pi OS of 32 bits is such a system: its kernel has 64."""
     monkeypatch.setattr(host, "machine", lambda: machine)
     monkeypatch.setattr(sys, "maxsize", (1 << 31) - 1)
     assert str(host_platform()) == f"linux/{wanted}"

@@ -225,7 +225,7 @@ def test_a_challenge_of_a_403_response() -> None:
 
 @pytest.mark.clause("REG-014")
 def test_a_ping_that_is_forbidden_with_a_challenge() -> None:
-    """It is a response of a registry."""
+    """The host counts as a registry."""
     registry = bearer("/token", tokens=("t",))
     registry.odd["/v2/"] = lambda request, connection: connection.reply(
         403, WWW_Authenticate='Bearer realm="/token"'
@@ -281,7 +281,7 @@ def test_a_refusal_names_the_origin_and_the_reason(place: str) -> None:
 
 
 def test_an_identity_token_that_oauth_refuses() -> None:
-    """The status is 400."""
+    """A token service refuses it by the status 400, and the error says so."""
     registry = bearer("/token")
     registry.odd["/token"] = lambda request, connection: connection.reply(
         400, b'{"error":"invalid_grant","error_description":"it has expired"}'

@@ -70,9 +70,8 @@ class LayoutIngest:
         paths = blobs.paths
         with ExitStack() as stack:
             # Waits for gc, and holds no other lock meanwhile.
-            lock = locks.acquire(
-                paths.store_lock, shared=True, cancel=cancel, used="the store", folder=paths.holders
-            )
+            log = locks.WaitLog("the store", paths.holders)
+            lock = locks.acquire(paths.store_lock, shared=True, cancel=cancel, log=log)
             stack.enter_context(lock)
             purpose = f"pulling {plan.names[0] if plan.names else plan.id}"
             stack.enter_context(locks.holder_file(paths.holders, purpose))

@@ -25,12 +25,25 @@ if TYPE_CHECKING:
 
     from towline.cancel import CancelToken
 
-__all__ = ["Holder", "Lock", "acquire", "holder_file", "holders", "try_acquire"]
+__all__ = ["Holder", "Lock", "WaitLog", "acquire", "holder_file", "holders", "try_acquire"]
 
 _OPEN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
 _SILENT = 1.0  # seconds of waiting before it is logged
 _PID_WIDTH = 20  # a shorter number must replace a longer one
+
+
+@frozen
+class WaitLog:
+    """What is logged about a wait for a lock.
+
+    Attributes:
+        used: what the lock is for.
+        folder: the folder of the holder files.
+    """
+
+    used: str
+    folder: str
 
 
 class Lock:
@@ -84,8 +97,7 @@ def acquire(
     shared: bool = False,
     temporary: bool = False,
     cancel: CancelToken | None = None,
-    used: str | None = None,
-    folder: str = "",
+    log: WaitLog | None = None,
 ) -> Lock:
     """Acquire a lock; wait while other tasks hold it.
 
@@ -94,17 +106,16 @@ def acquire(
         shared: acquire a shared lock.
         temporary: remove the file on release.
         cancel: ends the wait.
-        used: what the lock is for; a wait for another process is logged if it is given.
-        folder: the folder of the holder files.
+        log: what is logged about a wait for another process; None: nothing.
 
     Raises:
         PullCancelledError: the caller cancelled during the wait.
     """
-    if cancel is None and used is None:
+    if cancel is None and log is None:
         lock = _acquire(path, shared=shared, temporary=temporary, wait=True)
         assert lock is not None  # None is only returned without wait
         return lock
-    pause, silent = _FIRST_PAUSE, _SILENT if used is not None else float("inf")
+    pause, silent = _FIRST_PAUSE, _SILENT
     while (lock := try_acquire(path, shared=shared, temporary=temporary)) is None:
         if cancel is None:
             time.sleep(pause)
@@ -112,9 +123,9 @@ def acquire(
             cancel.wait(pause)
         silent -= pause
         pause = min(2 * pause, _LONGEST_PAUSE)
-        if silent <= 0:
+        if log is not None and silent <= 0:
             silent = float("inf")
-            _log_waiting(path, folder, used)
+            _log_waiting(path, log)
     return lock
 
 
@@ -149,7 +160,7 @@ def _record_process(descriptor: int) -> None:
         os.pwrite(descriptor, b"%-*d" % (_PID_WIDTH, os.getpid()), 0)
 
 
-def _log_waiting(path: str, folder: str, used: str | None) -> None:
+def _log_waiting(path: str, log: WaitLog) -> None:
     """Log which other process holds a lock, if it is known."""
     try:
         pid = int((files.read(path) or b"")[:_PID_WIDTH])
@@ -158,10 +169,10 @@ def _log_waiting(path: str, folder: str, used: str | None) -> None:
     if pid != os.getpid():
         import logging
 
-        holder = next((each for each in holders(folder) if each.pid == pid), f"process {pid}")
+        holder = next((each for each in holders(log.folder) if each.pid == pid), f"process {pid}")
         stopped = " and is stopped" if _is_stopped(pid) else ""
-        log = logging.getLogger("towline")
-        log.warning("waiting for %s, which uses %s%s", holder, used, stopped)
+        text = "waiting for %s, which uses %s%s"
+        logging.getLogger("towline").warning(text, holder, log.used, stopped)
 
 
 def _is_stopped(pid: int) -> bool:

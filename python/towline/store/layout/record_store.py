@@ -65,8 +65,8 @@ class RecordStore:
             StoreError: ``store.newer``: a newer towline has changed the format meanwhile.
             PullCancelledError: the caller cancelled during the wait.
         """
-        path, folder = self.paths.index_lock, self.paths.holders
-        with locks.acquire(path, cancel=cancel, used="index.json", folder=folder):
+        log = locks.WaitLog("index.json", self.paths.holders)
+        with locks.acquire(self.paths.index_lock, cancel=cancel, log=log):
             self.finish(freeing=freeing)
             yield
 

@@ -79,8 +79,7 @@ def open_sink(
             blobs.paths.blob_lock(digest),
             temporary=True,
             cancel=cancel,
-            used=f"the blob {digest}",
-            folder=blobs.paths.holders,
+            log=locks.WaitLog(f"the blob {digest}", blobs.paths.holders),
         )
         stack.enter_context(lock)
         if (found := blobs.verify_existing(descriptor, cancel)) is not None:

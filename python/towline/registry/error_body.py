@@ -68,32 +68,34 @@ class ErrorBody:
         details: a text that old servers send instead of the list.
         fault: why the body is not JSON of the expected shape, ``""`` if it is.
         text: the body itself, bytes that are not UTF-8 as surrogate escapes.
-        reason: the reason that it states, in any common form.
     """
 
     entries: tuple[ErrorEntry, ...] = ()
     details: str = ""
     fault: str = ""
     text: str = ""
-    reason: str = ""
+
+    @property
+    def reason(self) -> str:
+        """The reason that it states, in any common form; parsed only for messages that show it."""
+        from towline.registry.refusal_reason import refusal_reason  # rarely needed
+
+        return refusal_reason(self.text.encode("utf-8", "surrogateescape"))
 
 
 def read_error_body(data: bytes) -> ErrorBody:
     """Parse the body of an error response; never raises, whatever the server sent."""
     text = data.decode("utf-8", "surrogateescape")
-    from towline.registry.refusal_reason import refusal_reason  # rarely needed
-
-    reason = refusal_reason(data)
     try:
         document = struct(decode(data))
         details = _details(document)
         if details:
-            return ErrorBody(details=details, text=text, reason=reason)
+            return ErrorBody(details=details, text=text)
         read_entries = list_of(_entry, ErrorEntry("", "", detail=False))
         entries = document.get("errors", read_entries, list[ErrorEntry]())
     except GoJsonError as fault:
-        return ErrorBody(fault=str(fault), text=text, reason=reason)
-    return ErrorBody(tuple(entries), text=text, reason=reason)
+        return ErrorBody(fault=str(fault), text=text)
+    return ErrorBody(tuple(entries), text=text)
 
 
 def response_error(

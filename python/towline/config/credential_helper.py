@@ -106,18 +106,25 @@ def ask_helper(
         if _NOT_FOUND.search(output) or _NOT_FOUND.search(helper.error_output):
             return None
         raise ConfigurationError("auth.helper_failed", status=status, **facts)
-    username, secret, readable = "", "", True
-    try:
-        response = struct(decode(output))
-        username = response.get("Username", string, "")
-        secret = response.get("Secret", string, "")
-    except (GoJsonError, RecursionError):
-        readable = False
-    if not readable:  # AUTH-007: not raised above, since the decoder's error contains the output
+    found = _parse(output)
+    if found is None:
         raise ConfigurationError("auth.helper_output", **facts)
+    username, secret = found
     if username == _TOKEN_USER:
         return Credentials("", "", secret) if secret else None
     return Credentials(username, secret) if username or secret else None
+
+
+def _parse(output: bytes) -> tuple[str, str] | None:
+    """The user and the secret in the output; None if it is invalid.
+
+    It raises no error of the decoder, which contains the output (AUTH-007).
+    """
+    try:
+        response = struct(decode(output))
+        return response.get("Username", string, ""), response.get("Secret", string, "")
+    except (GoJsonError, RecursionError):
+        return None
 
 
 @contextlib.contextmanager

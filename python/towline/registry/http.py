@@ -18,7 +18,7 @@ from urllib3.response import BaseHTTPResponse
 
 from towline.errors import RegistryError
 from towline.frozen import frozen
-from towline.registry.deadline import Watchdog
+from towline.registry.deadline import Deadline, Watchdog
 from towline.registry.error_body import parse_web_url, redact_url
 from towline.registry.host_backoff import HOST_BACKOFF
 from towline.registry.network_error import network_error
@@ -192,54 +192,62 @@ class HttpClient:
         sent["User-Agent"] = _USER_AGENT
         if authorization is not None:
             sent["Authorization"] = authorization
-        timeouts = self.options.timeouts
-        problem: RegistryError | None = None
-        for _ in range(_STALE_MAX):
+        left = _STALE_MAX
+        while True:
+            left -= 1
             self.options.cancel.raise_if_cancelled()
             deadline = self._watchdog.begin()
-            response: BaseHTTPResponse | None = None
-            try:
-                with deadline.within(timeouts.connect + timeouts.response):
-                    response = self._manager(url).urlopen(
-                        method,
-                        url,
-                        body=body,
-                        headers=sent,
-                        redirect=False,
-                        retries=False,
-                        preload_content=False,
-                        decode_content=False,
-                        timeout=Timeout(connect=timeouts.connect, read=timeouts.stall_window),
-                    )
-                if deadline.late:
-                    response.close()
-                    response = None
-                    problem = network_error(TimeoutError(), url, late=True, body=False)
-            except (HTTPError, HTTPException, OSError, ValueError) as error:
-                problem = network_error(
-                    error,
-                    url,
-                    late=deadline.late,
-                    body=False,
-                    certificates=self.options.certificates,
-                )
-            finally:
-                if response is None:
-                    self._watchdog.end(deadline)
-            if response is not None:
-                options = self.options
-                return Response(
-                    response, url, self._watchdog, deadline, options.timeouts, options.cancel
-                )
+            got = self._attempt(url, sent, method, body, deadline)
+            if isinstance(got, Response):
+                return got
             self.options.cancel.raise_if_cancelled()
             # The server may have closed a pooled connection before it read the request, so this
             # failure does not count as an attempt.
-            cause = problem.facts.get("cause") if problem is not None else None
             stale = not (deadline.fresh or deadline.is_cut)
-            if not stale or cause not in ("closed", "reset", "broken"):
-                break
-        assert problem is not None  # otherwise the response was returned
-        raise problem
+            closed = got.facts.get("cause") in ("closed", "reset", "broken")
+            if not (left and stale and closed):
+                raise got
+
+    def _attempt(
+        self,
+        url: str,
+        headers: HTTPHeaderDict,
+        method: str,
+        body: bytes | None,
+        deadline: Deadline,
+    ) -> Response | RegistryError:
+        """Send a request once; the response has the deadline, which an error ends."""
+        options, timeouts = self.options, self.options.timeouts
+        response: BaseHTTPResponse | None = None
+        try:
+            with deadline.within(timeouts.connect + timeouts.response):
+                response = self._manager(url).urlopen(
+                    method,
+                    url,
+                    body=body,
+                    headers=headers,
+                    redirect=False,
+                    retries=False,
+                    preload_content=False,
+                    decode_content=False,
+                    timeout=Timeout(connect=timeouts.connect, read=timeouts.stall_window),
+                )
+            if deadline.late:
+                response.close()
+                response = None
+                return network_error(TimeoutError(), url, late=True, body=False)
+            return Response(response, url, self._watchdog, deadline, timeouts, options.cancel)
+        except (HTTPError, HTTPException, OSError, ValueError) as error:
+            return network_error(
+                error,
+                url,
+                late=deadline.late,
+                body=False,
+                certificates=options.certificates,
+            )
+        finally:
+            if response is None:
+                self._watchdog.end(deadline)
 
     def _manager(self, url: str) -> PoolManager:
         """The pool manager for a URL; the proxy is chosen for each URL, also of a redirect.

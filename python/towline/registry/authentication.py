@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
+from towline.errors import PullCancelledError, TowlineError, UnauthorizedError
 from towline.registry.challenge import (
     Challenge,
     choose_challenge,
@@ -12,14 +14,13 @@ from towline.registry.challenge import (
 )
 from towline.registry.credentials import Login, basic
 from towline.registry.http import HttpClient, origin
+from towline.registry.response import Response
 from towline.registry.tokens import Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-    from towline.registry.response import Response
-
-__all__ = ["Authentication", "challenges_of"]
+__all__ = ["Authentication", "Authentications", "challenges_of"]
 
 
 class Authentication:
@@ -57,6 +58,90 @@ class Authentication:
     def without_secrets(self, data: bytes) -> bytes:
         """The bytes of a response with the secrets replaced that the server may have repeated."""
         return self.login.without_secrets(data, *self._tokens.known())
+
+
+class Authentications:
+    """The authentication of a client.  Safe in any number of threads.
+
+    If the registry refuses the credentials, a request is repeated without them; if it then
+    succeeds, they are not used again (AUTH-016).
+
+    Attributes:
+        current: the authentication of the next requests.
+    """
+
+    def __init__(self, http: HttpClient, login: Login, *, can_omit: bool) -> None:
+        """The authentication with some credentials; `can_omit` permits requests without them."""
+        self.current = Authentication(http, login)
+        self._anonymous = Authentication(http, Login()) if can_omit else None
+        self._lock = threading.Lock()
+
+    def request(
+        self, send: Callable[[Authentication], Response], warn: Callable[[str], None]
+    ) -> Response:
+        """The response to a request.
+
+        Args:
+            send: sends the request.
+            warn: called with the origin of the credentials if they are not used any more.
+
+        Raises:
+            TowlineError: as `send`.
+        """
+        with self._lock:
+            used, anonymous = self.current, self._anonymous
+        got = _response_or_refusal(send, used)
+        if anonymous is not None:
+            if isinstance(got, Response) and got.status < 400:
+                with self._lock:
+                    self._anonymous = None  # the credentials are accepted
+            elif _refuses_credentials(got):
+                again = self._anonymous_response(send, anonymous)
+                if again is not None:
+                    warn(used.login.origin)
+                    if isinstance(got, Response):
+                        got.finish()
+                    got = again
+        if isinstance(got, UnauthorizedError):
+            raise got
+        return got
+
+    def _anonymous_response(
+        self, send: Callable[[Authentication], Response], anonymous: Authentication
+    ) -> Response | None:
+        """The response to the same request without credentials; None if it fails."""
+        try:
+            got = _response_or_refusal(send, anonymous)
+        except PullCancelledError:
+            raise
+        except TowlineError:
+            return None
+        if isinstance(got, UnauthorizedError) or got.status in (401, 403):
+            with self._lock:
+                self._anonymous = None
+        if isinstance(got, UnauthorizedError):
+            return None
+        if got.status >= 400:
+            got.finish()
+            return None
+        with self._lock:
+            self.current, self._anonymous = anonymous, None
+        return got
+
+
+def _response_or_refusal(
+    send: Callable[[Authentication], Response], used: Authentication
+) -> Response | UnauthorizedError:
+    try:
+        return send(used)
+    except UnauthorizedError as error:
+        return error
+
+
+def _refuses_credentials(got: Response | UnauthorizedError) -> bool:
+    if isinstance(got, UnauthorizedError):
+        return bool(got.facts.get("credentials_sent"))
+    return got.status in (401, 403) and got.has_credentials
 
 
 def challenges_of(response: Response, requested: str) -> tuple[Challenge, ...]:

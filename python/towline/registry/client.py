@@ -8,14 +8,8 @@ from typing import TYPE_CHECKING, Self
 from urllib3 import HTTPHeaderDict
 
 from towline.cancel import CancelToken
-from towline.errors import (
-    PullCancelledError,
-    RegistryError,
-    TowlineError,
-    UnauthorizedError,
-    step,
-)
-from towline.registry.authentication import Authentication, challenges_of
+from towline.errors import RegistryError, TowlineError, step
+from towline.registry.authentication import Authentication, Authentications, challenges_of
 from towline.registry.connection_slots import PARALLEL_BLOBS
 from towline.registry.credentials import Login
 from towline.registry.endpoint_log import RateLimit, read_rate_limit
@@ -31,7 +25,7 @@ from towline.registry.response import Response
 from towline.timeouts import Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from towline.errors import Warn
     from towline.registry.certificates import Certificates
@@ -92,10 +86,8 @@ class RegistryClient:
                 connections=connections,
             )
         )
-        self._authentication = Authentication(self._http, login or Login())
-        # Without credentials, for when those of an auth file or helper are refused.
         can_omit = bool(login and login.origin and rules.anonymous_retry)
-        self._anonymous = Authentication(self._http, Login()) if can_omit else None
+        self._authentications = Authentications(self._http, login or Login(), can_omit=can_omit)
         self._lock = threading.Lock()
         self._base: str | None = None
         self._challenges: tuple[Challenge, ...] = ()
@@ -116,17 +108,18 @@ class RegistryClient:
             repository: the repository in the name of the image.
             reference: the tag or digest that was requested.
         """
+        used = self._authentications.current
         return response_error(
             wanted,
             status=response.status,
             status_line=response.status_line,
-            body=self._authentication.without_secrets(response.read_some(BODY_MAX)),
+            body=used.without_secrets(response.read_some(BODY_MAX)),
             url=response.url,
             repository=repository,
             reference=reference,
             registry=self._name,
             schemes=tuple(each.scheme for each in challenges_of(response, response.url)),
-            **self._authentication.login.facts(sent=response.has_credentials),
+            **used.login.facts(sent=response.has_credentials),
         )
 
     def ping(self) -> str:
@@ -198,58 +191,16 @@ class RegistryClient:
         sent: Mapping[str, str] | HTTPHeaderDict,
         retries: int | None,
     ) -> Response:
-        def request(authentication: Authentication) -> Response | UnauthorizedError:
-            try:
-                return self._attempt(authentication, method, base, repository, path, sent, retries)
-            except UnauthorizedError as error:
-                return error
+        def send(authentication: Authentication) -> Response:
+            return self._attempt(authentication, method, base, repository, path, sent, retries)
 
-        with self._lock:
-            used, anonymous = self._authentication, self._anonymous
-        got = request(used)
-        if anonymous is not None:
-            if isinstance(got, Response) and got.status < 400:
-                with self._lock:
-                    self._anonymous = None  # the credentials are accepted
-            elif _refuses_credentials(got):
-                again = self._anonymous_response(used.login, anonymous, request, repository)
-                if again is not None:
-                    if isinstance(got, Response):
-                        got.finish()
-                    got = again
-        if isinstance(got, UnauthorizedError):
-            raise got
-        return got
+        def warn(origin: str) -> None:
+            if self._warn is not None:
+                name = f"{self._name}/{repository}"
+                facts = {"repository": name, "registry": self._name, "origin": origin}
+                self._warn(RegistryError("registry.anonymous", host=self.host, **facts))
 
-    def _anonymous_response(
-        self,
-        login: Login,
-        anonymous: Authentication,
-        request: Callable[[Authentication], Response | UnauthorizedError],
-        repository: str,
-    ) -> Response | None:
-        """The response to the same request without credentials; None if it fails (AUTH-016)."""
-        try:
-            got = request(anonymous)
-        except PullCancelledError:
-            raise
-        except TowlineError:
-            return None
-        if isinstance(got, UnauthorizedError) or got.status in (401, 403):
-            with self._lock:
-                self._anonymous = None
-        if isinstance(got, UnauthorizedError):
-            return None
-        if got.status >= 400:
-            got.finish()
-            return None
-        with self._lock:
-            self._authentication, self._anonymous = anonymous, None
-        if self._warn is not None:
-            name = f"{self._name}/{repository}"
-            facts = {"repository": name, "registry": self._name, "origin": login.origin}
-            self._warn(RegistryError("registry.anonymous", host=self.host, **facts))
-        return got
+        return self._authentications.request(send, warn)
 
     def _attempt(
         self,
@@ -359,7 +310,7 @@ class RegistryClient:
         with self._http.request(f"{base}/v2/", {}, retries=retries) as response:
             offered = challenges_of(response, base)
             is_challenge = (
-                response.status == 403 and self._authentication.choose(offered) is not None
+                response.status == 403 and self._authentications.current.choose(offered) is not None
             )
             if response.status not in (200, 401) and not is_challenge:
                 raise RegistryError(
@@ -387,9 +338,3 @@ class RegistryClient:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _refuses_credentials(got: Response | UnauthorizedError) -> bool:
-    if isinstance(got, UnauthorizedError):
-        return bool(got.facts.get("credentials_sent"))
-    return got.status in (401, 403) and got.has_credentials

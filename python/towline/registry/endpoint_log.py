@@ -65,7 +65,7 @@ def _parse_count(text: str | None) -> tuple[int | None, int | None]:
 
 @frozen
 class EndpointUse:
-    """What one endpoint served of an image.
+    """The documents and blobs of an image that one endpoint served.
 
     Attributes:
         location: host and repository that the requests were sent to.

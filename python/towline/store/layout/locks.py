@@ -35,7 +35,7 @@ _PID_WIDTH = 20  # a shorter number must replace a longer one
 
 @frozen
 class WaitLog:
-    """What is logged about a wait for a lock.
+    """The message that is logged during a long wait for a lock.
 
     Attributes:
         used: what the lock is for.
@@ -106,7 +106,7 @@ def acquire(
         shared: acquire a shared lock.
         temporary: remove the file on release.
         cancel: ends the wait.
-        log: what is logged about a wait for another process; None: nothing.
+        log: the message that is logged if the wait for another process is long; None: none.
 
     Raises:
         PullCancelledError: the caller cancelled during the wait.

@@ -244,7 +244,7 @@ def test_wrong_bytes_are_dropped(store: ImageStore) -> None:
 
 
 def test_a_wrong_size_is_refused(store: ImageStore) -> None:
-    """Also if the digest is right."""
+    """A blob with the right digest and a wrong size is refused."""
     made = make(b"x")
     wanted = made.plan.layers[0]
     data = made.blobs[wanted.descriptor.digest_text]
@@ -276,7 +276,7 @@ def test_an_abandoned_blob(store: ImageStore) -> None:
 
 @pytest.mark.parametrize("alongside", [True, False])
 def test_diff_ids(store: ImageStore, alongside: bool) -> None:
-    """Of layers that arrive, and of layers that were here before."""
+    """Arriving layers and those that were stored before have diff IDs."""
     put(store, make(b"here", names=["localhost/other:1"]))
     made = make(b"here", b"arrives")
     with begin(store, made.plan, diff_ids=alongside) as ingest:

@@ -214,7 +214,7 @@ def test_a_closed_coroutine_ends_its_pull(
 def test_any_exception_of_a_hook_reaches_the_task(
     tmp_path: Path, options: towline.Options, hello_archive: Path
 ) -> None:
-    """Also one that is not an `Exception`; the task does not wait forever."""
+    """An exception that is not an `Exception` is raised too; the task does not wait forever."""
     runtime = towline.Runtime(towline.open_store(tmp_path / "images"), options)
 
     class StopNowError(BaseException):

@@ -190,7 +190,7 @@ def test_broken_registries_conf(line: CommandLine) -> None:
 
 
 def test_rejected_by_policy(line: CommandLine) -> None:
-    """Also by a requirement of a signature, which is not supported."""
+    """A requirement of a signature, which is not supported, rejects an image too."""
     signed = {"type": "signedBy", "keyType": "GPGKeys", "keyPath": "/x"}
     for requirement in ({"type": "reject"}, signed):
         line.policy.write_text(json.dumps({"default": [requirement]}))

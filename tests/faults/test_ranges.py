@@ -164,7 +164,7 @@ def test_a_new_layer_has_precedence_over_helpers(tmp_path: Path) -> None:
 
 
 def test_a_stopped_helper_has_not_failed() -> None:
-    """Also if it was still opening its connection: it is replaced later."""
+    """A helper that was still opening its connection is replaced later."""
     shared = slots(1)
     helpers: Queue[threading.Thread] = Queue()
     gone = threading.Event()

@@ -178,7 +178,7 @@ def test_a_subclass_has_the_fields_of_its_base() -> None:
 
 
 def test_a_check_and_a_text_of_the_class_are_used() -> None:
-    """Also for a copy with changes; unpickling does not check again."""
+    """A copy with changes is checked too; unpickling does not check again."""
     assert repr(Checked(1)) == "<Checked>"
     with pytest.raises(ValueError, match="negative"):
         Checked(-1)

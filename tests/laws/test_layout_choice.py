@@ -115,8 +115,8 @@ def test_one_image_is_chosen_or_the_entries_are_listed(
             assert len(listed) == len(entries)
             return
         assert caught.value.code == ("layout.ambiguous" if image else "layout.choose_image")
-        for told in listed:
-            chosen = choice(folder, entries, f"@{told['number']}")
+        for shown in listed:
+            chosen = choice(folder, entries, f"@{shown['number']}")
             assert chosen.descriptor is not None
-            assert chosen.descriptor.digest_text == told["digest"]
-            assert f"@{told['number']} " in str(caught.value)
+            assert chosen.descriptor.digest_text == shown["digest"]
+            assert f"@{shown['number']} " in str(caught.value)

@@ -117,7 +117,7 @@ class FailingCalls(RuleBasedStateMachine):
 
     @rule(fault=faults)
     def collect(self, fault: tuple[str, int, int]) -> None:
-        """What is reachable stays."""
+        """Reachable blobs stay."""
         try:
             with one_failure(*fault):
                 self.store.gc()

@@ -98,7 +98,7 @@ def test_arguments_that_are_easily_confused(tmp_path: Path) -> None:
 
 
 def test_an_error_that_a_caller_makes_has_a_text() -> None:
-    """Also with an unknown code, or with too few facts."""
+    """An unknown code and too few facts are shown as they are."""
     assert str(towline.SourceError("mine.broken", text="the disk is gone")) == "the disk is gone"
     assert str(towline.SourceError("mine.broken")) == "mine.broken"
     assert str(towline.StoreError("store.unknown_image", name="x")).startswith("store.unknown")
@@ -125,7 +125,7 @@ def test_a_failed_pull_is_an_error_of_its_only_pair() -> None:
 
 
 def test_every_repr_is_short(tmp_path: Path, hello_archive: Path) -> None:
-    """And one line; none shows a document or the environment."""
+    """A repr has one line, and shows no document and not the environment."""
     store = towline.open_store(tmp_path / "images")
     runtime = towline.Runtime(store, towline.Options(auth=("user", "the-secret")))
     goal = runtime.resolve("docker.io/library/alpine")

@@ -37,7 +37,7 @@ def check(tmp_path: Path, commands: Mapping[str, str], python: str = "good-pytho
 
 
 def test_nothing_is_printed_if_all_is_there(tmp_path: Path) -> None:
-    """And the status is 0."""
+    """The check prints no line, and its status is 0."""
     assert check(tmp_path, GOOD) == []
 
 

@@ -235,7 +235,7 @@ def test_parsing_a_config() -> None:
 
 
 def test_cancelling_calls_each_callback_once() -> None:
-    """Also one registered after cancelling; a removed callback is not called."""
+    """A callback registered after cancelling is called too, and a removed one is not."""
     token, calls = CancelToken(), []
     token.raise_if_cancelled()
     token.on_cancel(lambda: calls.append("before"))

@@ -180,7 +180,7 @@ def test_a_main_file_of_the_user_replaces_the_drop_ins_of_the_system(machine: Ma
 
 
 def test_a_broken_drop_in_is_an_error(machine: Machine) -> None:
-    """Also one in the old form."""
+    """A drop-in file in the old form is refused."""
     machine.file("etc/containers/registries.conf.d/1.conf", search("a.x"))
     with pytest.raises(ConfigurationError) as caught:
         load_registries(machine.locations, NEW.config)
@@ -234,7 +234,7 @@ def test_an_explicit_policy_must_exist(machine: Machine, rules: Rules) -> None:
 
 @BOTH
 def test_a_broken_policy_is_always_an_error(machine: Machine, rules: Rules) -> None:
-    """Also if it is empty, a directory, or a dangling link."""
+    """An empty file, a directory and a dangling link are refused."""
     path = Path(machine.file("etc/containers/policy.json", ""))
     with pytest.raises(ConfigurationError):
         load_policy(machine.locations, rules)

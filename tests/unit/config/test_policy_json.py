@@ -153,7 +153,7 @@ def test_errors_of_both_editions(text: str, message: str, rules: Rules) -> None:
     "text", ["", "garbage", requiring(ACCEPT) + "x", '{"default": [', "[" * 700, "[" * 70_000]
 )
 def test_invalid_json_is_refused(text: str, rules: Rules) -> None:
-    """Also data after the document, and deep nesting."""
+    """Data after the document and deep nesting are refused too."""
     assert refusal(text, rules).code == "policy_json.not_json"
 
 

@@ -56,7 +56,7 @@ def test_aliases(puller: Puller) -> None:
         ("[engine.runtime]", "engine.runtime"),
     ],
 )
-def test_a_key_in_the_wrong_table_is_told(
+def test_a_key_in_the_wrong_table_is_reported(
     puller: Puller, header: str, table: str, key: str
 ) -> None:
     """It has no effect, so the failed pull of a short name has a warning that names the table."""

@@ -178,7 +178,7 @@ def test_a_name_that_begins_like_loopback_uses_the_proxy(
 def test_cancelling_interrupts_a_read_through_a_proxy(
     scheme: str, ends: Ends, environ: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Also if the connection is TLS inside TLS."""
+    """A connection of TLS inside TLS is interrupted too."""
     cancel = CancelToken()
 
     def endless(request: Request, connection: Connection) -> None:

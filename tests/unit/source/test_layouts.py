@@ -220,8 +220,8 @@ def test_errors_of_choosing_list_the_names(tmp_path: Path) -> None:
     ):
         with pytest.raises(SourceError) as caught, source_of(files, tmp_path, image=image):
             pass
-        for told in ('@0 "x:1" (', '@1 "y:2" (', IMAGE_A["digest"], IMAGE_B["digest"]):
-            assert told in str(caught.value)
+        for text in ('@0 "x:1" (', '@1 "y:2" (', IMAGE_A["digest"], IMAGE_B["digest"]):
+            assert text in str(caught.value)
         assert caught.value.render(Rules.LIBPOD_1_3.wording) == libpod
 
 

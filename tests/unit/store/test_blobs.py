@@ -77,7 +77,7 @@ def test_a_file_of_another_tool_is_hashed_before_it_counts(store: LayoutStore) -
 
 @pytest.mark.clause("STORE-025")
 def test_a_blob_that_changed_is_fetched_again(store: LayoutStore) -> None:
-    """Also if its size and the time of its change are the old ones."""
+    """The change is found even if the size and the time of modification are the old ones."""
     made = make(b"1", b"2")
     put(store, made)
     path = Path(blob_path(store, parse_digest(next(iter(made.blobs)))))

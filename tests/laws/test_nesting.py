@@ -91,6 +91,7 @@ def test_strings_without_an_end_take_linear_time() -> None:
     ):
         assert json_depth.is_too_deep(text) == deep
 
+
 @pytest.mark.clause("MANIFEST-014")
 @pytest.mark.parametrize(("levels", "is_read"), [(LIMIT - 1, True), (LIMIT, False)])
 def test_the_response_of_a_token_service_has_the_same_limit(levels: int, is_read: bool) -> None:

@@ -202,7 +202,7 @@ class _HelperProcess:
             ready = selector.select(max(0.0, left if open_output else min(left, _POLL)))
             if exited and not any(key.data is not None for key, _ in ready):
                 return True
-            if left <= 0 and not ready:
+            if left <= 0:
                 return False
             for key, _ in ready:
                 if key.data is None:  # cancelled

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,25 +17,21 @@ if TYPE_CHECKING:
 __all__ = ["is_too_deep", "loads"]
 
 _DEPTH = 500  # what Python 3.11 can decode with half of its stack
-# A string, also one without an end, or a bracket.
-_STRING_OR_BRACKET = r'(?s)"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[][{}]'
+_STRING = r'(?s)"[^"\\]*+(?:\\.[^"\\]*+)*+"?'  # also one without an end
+_OTHERS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
 def is_too_deep(text: str, start: int = 0) -> bool:
     """Whether the first JSON document from a position on has more than `_DEPTH` levels."""
     if text.count("[", start) + text.count("{", start) <= _DEPTH:
         return False
-    depth = 0
-    for found in re.compile(_STRING_OR_BRACKET).finditer(text, start):
-        token = found[0]
-        if token in ("[", "{"):
-            depth += 1
-            if depth > _DEPTH:
-                return True
-        elif token in ("]", "}"):
-            depth -= 1
-            if depth <= 0:
-                return False
+    outside = re.sub(_STRING, "", text[start:]).encode("utf-8", "surrogatepass")
+    for depth in accumulate(map(_STEPS.__getitem__, outside.translate(None, _OTHERS))):
+        if depth > _DEPTH:
+            return True
+        if depth <= 0:
+            return False
     return False
 
 

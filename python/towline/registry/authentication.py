@@ -30,9 +30,12 @@ class Authentication:
         login: the credentials, and where they come from.
     """
 
-    def __init__(self, http: HttpClient, login: Login) -> None:
+    def __init__(
+        self, http: HttpClient, login: Login, secrets: Callable[[], Iterable[str]]
+    ) -> None:
+        """No request yet; `secrets` returns the texts that no message may contain."""
         self.login = login
-        self._tokens = Tokens(http, login)
+        self._tokens = Tokens(http, login, secrets)
 
     def choose(self, challenges: Iterable[Challenge]) -> Challenge | None:
         """The challenge that is answered, None if there is none with a known scheme (REG-011)."""
@@ -55,9 +58,9 @@ class Authentication:
         """Do not use the token in a header again: the registry refused it."""
         self._tokens.drop(header.partition(" ")[2])
 
-    def without_secrets(self, data: bytes) -> bytes:
-        """The bytes of a response with the secrets replaced that the server may have repeated."""
-        return self.login.without_secrets(data, *self._tokens.known())
+    def secrets(self) -> tuple[str, ...]:
+        """The texts that a server may repeat and no message may contain."""
+        return (*self.login.secrets(), *self._tokens.known())
 
 
 class Authentications:
@@ -72,9 +75,14 @@ class Authentications:
 
     def __init__(self, http: HttpClient, login: Login, *, can_omit: bool) -> None:
         """The authentication with some credentials; `can_omit` permits requests without them."""
-        self.current = Authentication(http, login)
-        self._anonymous = Authentication(http, Login()) if can_omit else None
+        self.current = Authentication(http, login, self.secrets)
+        self._anonymous = Authentication(http, Login(), self.secrets) if can_omit else None
+        self._all = [each for each in (self.current, self._anonymous) if each is not None]
         self._lock = threading.Lock()
+
+    def secrets(self) -> tuple[str, ...]:
+        """The texts that a server may repeat, then or later, and no message may contain."""
+        return tuple(secret for each in self._all for secret in each.secrets())
 
     def request(
         self, send: Callable[[Authentication], Response], warn: Callable[[str], None]

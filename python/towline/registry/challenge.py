@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["KNOWN_SCHEMES", "Challenge", "choose_challenge", "parse_challenges", "with_realm"]
 
 KNOWN_SCHEMES = ("basic", "bearer")
-_HEADER_MAX = 16 * 1024  # characters that are parsed; those of Kerberos have some thousands
+_HEADERS_MAX = 32 * 1024  # characters of all headers; those of Kerberos have some thousands
+_CHALLENGES_MAX = 64
 # Compiled when a registry first asks for authentication.
 _TOKEN = r"([\s,]*)([!#$%&'*+.^_`|~0-9A-Za-z-]+)"
 _VALUE = r'\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))'
@@ -38,8 +39,18 @@ class Challenge:
 
 
 def parse_challenges(values: Iterable[str]) -> tuple[Challenge, ...]:
-    """The challenges of all WWW-Authenticate headers, in order; malformed parts are skipped."""
-    return tuple(challenge for value in values for challenge in _parse(value[:_HEADER_MAX]))
+    """The challenges of all WWW-Authenticate headers, in order; malformed parts are skipped.
+
+    What exceeds the limits of all headers together is ignored.
+    """
+    found: list[Challenge] = []
+    left = _HEADERS_MAX
+    for value in values:
+        found += _parse(value[:left])
+        left -= len(value)
+        if left <= 0 or len(found) >= _CHALLENGES_MAX:
+            break
+    return tuple(found[:_CHALLENGES_MAX])
 
 
 def with_realm(challenge: Challenge, url: str) -> Challenge:

@@ -113,7 +113,8 @@ class RegistryClient:
             wanted,
             status=response.status,
             status_line=response.status_line,
-            body=used.without_secrets(response.read_some(BODY_MAX)),
+            body=response.read_some(BODY_MAX),
+            secrets=self._authentications.secrets(),
             url=response.url,
             repository=repository,
             reference=reference,
@@ -319,7 +320,9 @@ class RegistryClient:
                     host=self.host,
                     status=response.status,
                     reason=reason_phrase(response.status),
-                    answers=read_error_body(response.read_some(BODY_MAX)),
+                    answers=read_error_body(
+                        response.read_some(BODY_MAX), self._authentications.secrets()
+                    ),
                 )
             response.finish()
             self._challenges = offered

@@ -55,7 +55,11 @@ def connect(connection: HTTPConnection, deadline: Cuttable) -> socket.socket:
     host, port = connection.host.strip("[]"), connection.port
     problem: OSError | None = None
     for family, kind, protocol, _, address in _addresses(connection, host, port, deadline):
-        sock = socket.socket(family, kind, protocol)
+        try:
+            sock = socket.socket(family, kind, protocol)
+        except OSError as error:  # a family that this machine does not have
+            problem = error
+            continue
         try:
             for option in connection.socket_options or ():
                 sock.setsockopt(*option)
@@ -115,7 +119,7 @@ class _LookUp(threading.Thread):
         found: _Addresses | Exception
         try:
             found = socket.getaddrinfo(*self._question, socket.SOCK_STREAM)
-        except (OSError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 (whatever it is, others wait for the result)
             found = error
         _RUNNING.pop((os.getpid(), *self._question), None)
         with self._lock:
@@ -134,7 +138,10 @@ def _look_up(
     new = _LookUp(host, port, family)
     look_up = _RUNNING.setdefault((os.getpid(), host, port, family), new)
     if look_up is new:
-        look_up.start()
+        try:
+            look_up.start()
+        except RuntimeError:  # no more threads: the look-up cannot be cancelled then
+            look_up.run()
     event = threading.Event()
     look_up.notify(event)
     deadline.wait(event)

@@ -6,14 +6,19 @@ No ``repr`` contains a secret (AUTH-007).
 from __future__ import annotations
 
 import base64
+import html
+import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus
 
 from towline.frozen import field, frozen
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from towline.errors import TowlineError
 
-__all__ = ["Credentials", "Login", "basic"]
+__all__ = ["Credentials", "Login", "basic", "redact"]
 
 _SECRET_MIN = 4  # characters; shorter ones are parts of usual words
 
@@ -74,16 +79,37 @@ class Login:
             "authfile": self.authfile,
         }
 
-    def without_secrets(self, data: bytes, *others: str) -> bytes:
-        """The bytes with the secrets of the credentials, and others, replaced (AUTH-007)."""
-        secrets = [*others]
-        if self.credentials is not None:
-            own = self.credentials
-            secrets += [own.password, own.identity_token, basic(own).partition(" ")[2]]
-        for secret in sorted(secrets, key=len, reverse=True):
-            if len(secret) >= _SECRET_MIN:
-                data = data.replace(secret.encode("utf-8", "surrogateescape"), b"***")
-        return data
+    def secrets(self) -> tuple[str, ...]:
+        """The texts that no message may contain (AUTH-007)."""
+        own = self.credentials
+        if own is None:
+            return ()
+        return (own.password, own.identity_token, basic(own).partition(" ")[2])
+
+
+def redact(text: str, secrets: Iterable[str]) -> str:
+    """The text with secrets replaced, also in the forms of JSON, HTML and URLs (AUTH-007)."""
+    forms: set[str] = set()
+    for secret in secrets:
+        if len(secret) >= _SECRET_MIN:
+            quoted = json.dumps(secret)[1:-1]
+            raw = json.dumps(secret, ensure_ascii=False)[1:-1]
+            forms.update(
+                (secret, quoted, raw, html.escape(secret), html.escape(secret, quote=False))
+            )
+            forms.update(_without_markup(each) for each in (quoted, raw))
+            encoded = secret.encode("utf-8", "surrogateescape")
+            forms.update((quote(encoded, safe=""), quote_plus(encoded)))
+    for form in sorted(forms, key=len, reverse=True):
+        text = text.replace(form, "***")
+    return text
+
+
+def _without_markup(text: str) -> str:
+    """The text as Go's encoder of JSON writes it, which escapes characters of HTML."""
+    for char in "<>&":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return text
 
 
 def basic(credentials: Credentials) -> str:

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import re
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from towline.errors import RegistryError
 from towline.frozen import frozen
 from towline.go.go_json import GoJsonError, Struct, decode, list_of, string, struct
+from towline.registry.credentials import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = [
     "ErrorBody",
@@ -68,38 +72,53 @@ class ErrorBody:
         details: a text that old servers send instead of the list.
         fault: why the body is not JSON of the expected shape, ``""`` if it is.
         text: the body itself, bytes that are not UTF-8 as surrogate escapes.
+        reason: the reason that it states, in any common form.
     """
 
     entries: tuple[ErrorEntry, ...] = ()
     details: str = ""
     fault: str = ""
     text: str = ""
-
-    @property
-    def reason(self) -> str:
-        """The reason that it states, in any common form; parsed only for messages that show it."""
-        from towline.registry.refusal_reason import refusal_reason  # rarely needed
-
-        return refusal_reason(self.text.encode("utf-8", "surrogateescape"))
+    reason: str = ""
 
 
-def read_error_body(data: bytes) -> ErrorBody:
-    """Parse the body of an error response; never raises, whatever the server sent."""
-    text = data.decode("utf-8", "surrogateescape")
+def read_error_body(data: bytes, secrets: Iterable[str] = ()) -> ErrorBody:
+    """Parse the body of an error response; never raises, whatever the server sent.
+
+    Args:
+        data: the body.
+        secrets: texts that are replaced, since servers repeat what was sent to them.
+    """
+    from towline.registry.refusal_reason import refusal_reason  # rarely needed
+
+    known = tuple(secrets)
+    text = redact(data.decode("utf-8", "surrogateescape"), known)
+    reason = refusal_reason(data, known)
     try:
         document = struct(decode(data))
-        details = _details(document)
+        details = redact(_details(document), known)
         if details:
-            return ErrorBody(details=details, text=text)
+            return ErrorBody(details=details, text=text, reason=reason)
         read_entries = list_of(_entry, ErrorEntry("", "", detail=False))
         entries = document.get("errors", read_entries, list[ErrorEntry]())
     except GoJsonError as fault:
-        return ErrorBody(fault=str(fault), text=text)
-    return ErrorBody(tuple(entries), text=text)
+        return ErrorBody(fault=str(fault), text=text, reason=reason)
+    shown = (
+        ErrorEntry(redact(each.code, known), redact(each.message, known), each.detail)
+        for each in entries
+    )
+    return ErrorBody(tuple(shown), text=text, reason=reason)
 
 
 def response_error(
-    wanted: Requested, *, status: int, status_line: str, body: bytes, url: str, **facts: Any
+    wanted: Requested,
+    *,
+    status: int,
+    status_line: str,
+    body: bytes,
+    url: str,
+    secrets: Iterable[str] = (),
+    **facts: Any,
 ) -> RegistryError:
     """The error for a response with an unexpected status.
 
@@ -108,6 +127,7 @@ def response_error(
         status: the number.
         status_line: status and reason as the server wrote them.
         body: the beginning of the body.
+        secrets: texts that no fact may contain, since servers repeat what was sent.
         url: the requested URL; only the parts without secrets become facts.
         facts: ``repository``, ``reference``, and those of `Login.facts`.
     """
@@ -116,8 +136,8 @@ def response_error(
         wanted=wanted,
         status=status,
         reason=reason_phrase(status),
-        status_line=printable(status_line),
-        answers=read_error_body(body),
+        status_line=printable(redact(status_line, secrets)),
+        answers=read_error_body(body, secrets),
         url=redact_url(url),
         host=urlsplit(url).netloc.rpartition("@")[2],
         **facts,

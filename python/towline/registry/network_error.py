@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from urllib3 import exceptions
 
 from towline.errors import RegistryError
-from towline.registry.error_body import printable, redact_url
+from towline.registry.error_body import printable, reason_phrase, redact_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,7 +122,10 @@ def _proxy_reason(chain: list[BaseException]) -> str | None:
     """Why the proxy cannot be used; None if it was used, or is not the cause."""
     for each in chain:
         if str(each).startswith(_TUNNEL_REFUSED):
-            return printable(f"it answers {str(each).removeprefix(_TUNNEL_REFUSED)}")
+            # The text after the number is the proxy's, which may repeat the password.
+            status = str(each).removeprefix(_TUNNEL_REFUSED).partition(" ")[0]
+            phrase = reason_phrase(int(status)) if status.isdecimal() else ""
+            return f"it answers {printable(status)} {phrase}".rstrip()
         if type(each).__module__ == "socks" and isinstance(each, OSError):  # PySocks
             return printable(str(each))
     if not any(isinstance(each, exceptions.ProxyError) for each in chain):

@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import re
 from html import unescape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from towline.go.go_json import GoJsonError, Struct, decode
+from towline.registry.credentials import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["refusal_reason"]
 
 _LONGEST = 200  # characters of a reason
 _ENTRIES_MAX = 3  # of a list of errors
+_DEPTH = 8  # levels of a document that are searched
 _TEXT_MAX = 16 * 1024  # characters that are searched
 _FIELDS = ("error", "error_description", "message", "msg", "detail", "details", "title", "reason")
 # Texts that look like secrets: the query of a URL, a user in it, and a token after its name.
@@ -31,33 +36,45 @@ _SECRETS = (
 )
 
 
-def refusal_reason(data: bytes) -> str:
-    """The reason, on one line and limited in length; ``""`` if there is none."""
-    text = data.decode("utf-8", "replace")[:_TEXT_MAX]
+def refusal_reason(data: bytes, secrets: Iterable[str] = ()) -> str:
+    """The reason, on one line and limited in length; ``""`` if there is none.
+
+    Args:
+        data: the body.
+        secrets: texts that are replaced.
+    """
+    known = tuple(secrets)
+    text = redact(data.decode("utf-8", "replace"), known)[:_TEXT_MAX]
     try:
         document = decode(data)
     except GoJsonError:
         found = _page(text) if "<" in text else text
     else:
-        found = _reason_in(document)
+        found = _reason_in(document, _DEPTH)
+    found = redact(found, known)  # again, without the escapes of the document
     for secret, replacement in _SECRETS:
         found = re.sub(secret, replacement, found)
     return " ".join(found.split())[:_LONGEST].rstrip()
 
 
-def _reason_in(value: Any) -> str:
-    """The texts in a JSON document that state a reason."""
+def _reason_in(value: Any, levels: int) -> str:
+    """The texts in a JSON document that state a reason, in some levels of it."""
     if isinstance(value, str):
         return value
+    if not levels:
+        return ""
     if isinstance(value, list):
-        reasons = [_reason_in(each) for each in value[:_ENTRIES_MAX]]
+        reasons = [_reason_in(each, levels - 1) for each in value[:_ENTRIES_MAX]]
         return ", ".join(filter(None, reasons))
     if not isinstance(value, Struct):
         return ""
     fields = {key.lower(): each for key, each in value.pairs()}
-    if errors := _reason_in(fields.get("errors")):
+    if errors := _reason_in(fields.get("errors"), levels - 1):
         return errors
-    parts = [_name(fields.get("code")), *(_reason_in(fields.get(name)) for name in _FIELDS)]
+    parts = [
+        _name(fields.get("code")),
+        *(_reason_in(fields.get(name), levels - 1) for name in _FIELDS),
+    ]
     return ": ".join(dict.fromkeys(filter(None, parts)))
 
 

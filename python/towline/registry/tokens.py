@@ -20,6 +20,8 @@ from towline.registry.error_body import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from towline.registry.challenge import Challenge
     from towline.registry.http import HttpClient
     from towline.registry.response import Response
@@ -37,9 +39,13 @@ _SAFE = r"[\x21-\x7e]+"
 class Tokens:
     """The tokens of one client, by scope.  Safe in any number of threads."""
 
-    def __init__(self, http: HttpClient, login: Login) -> None:
+    def __init__(
+        self, http: HttpClient, login: Login, secrets: Callable[[], Iterable[str]]
+    ) -> None:
+        """No tokens yet; `secrets` returns the texts that no message may contain."""
         self._http = http
         self._login = login
+        self._secrets = secrets
         self._lock = threading.Lock()
         self._cache: dict[tuple[str, ...], tuple[str, float]] = {}
 
@@ -63,9 +69,8 @@ class Tokens:
             self._cache = {key: pair for key, pair in self._cache.items() if pair[0] != token}
 
     def known(self) -> list[str]:
-        """The tokens in the cache."""
-        with self._lock:
-            return [token for token, _ in self._cache.values()]
+        """The tokens in the cache; without the lock, which is held while a token is requested."""
+        return [token for token, _ in list(self._cache.values())]
 
     def _request(self, challenge: Challenge, scopes: tuple[str, ...]) -> tuple[str, float]:
         realm = self._realm(challenge)
@@ -132,12 +137,11 @@ class Tokens:
         return token, _lifetime(document.get("expires_in"))
 
     def _refusal(self, response: Response, *, sent: bool, refused: bool) -> RegistryError:
-        body = self._login.without_secrets(response.read_some(BODY_MAX))
         return RegistryError(
             "registry.token_refused" if refused else "registry.token_status",
             status=response.status,
             reason=reason_phrase(response.status),
-            answers=read_error_body(body),
+            answers=read_error_body(response.read_some(BODY_MAX), self._secrets()),
             url=redact_url(response.url),
             host=self._http.options.host,
             **self._login.facts(sent=sent),

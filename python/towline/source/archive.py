@@ -13,11 +13,11 @@ import os
 import posixpath
 import stat
 from contextlib import ExitStack
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from towline.core import TRANSIENT, Archive, CoreError, Member, Stop
-from towline.core.compression import detect
+from towline.core.compression import detect, is_skippable
 from towline.errors import (
     LimitExceededError,
     PathError,
@@ -29,7 +29,7 @@ from towline.errors import (
 from towline.source.files import is_stream, raise_writer_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from towline.core import ByteWriter
 
@@ -42,6 +42,7 @@ _KEPT = 8 << 20  # bytes of a compressed archive that are kept in memory
 _LINKS = 40  # as many as Linux follows
 _PATH_MAX = 4096  # bytes; and no longer path than Linux opens
 
+_SKIPPABLE = 4096  # bytes before the magic of zstd in a member of a compressed archive
 _UNCHECKED = 4096  # members between two checks of the stop
 
 _FILE = ("0", "7", "S")  # S: a sparse file in the old format of GNU tar
@@ -85,6 +86,7 @@ class ArchiveMembers:
         self._formats = formats
         self._stop = stop
         self._measured: dict[int, int] = {}
+        self._compressed: dict[int, bool] = {}
         self._cache: dict[str, Any] = {}
         self.framing: tuple[str, ...] = ()
         with ExitStack() as resources:
@@ -198,9 +200,33 @@ class ArchiveMembers:
 
     def compressed(self, member: Member) -> bool:
         """Whether the member itself is compressed, by its first bytes."""
-        size = self.size_of(member)
-        found = detect(lambda count: self._read(member, min(count, size)), self._formats)
-        return found is not None
+        known = self._compressed.get(member.offset)
+        if known is None:
+            size = self.size_of(member)
+            found = detect(lambda count: self._read(member, min(count, size)), self._formats)
+            known = self._compressed[member.offset] = found is not None
+        return known
+
+    def examine(self, members: Iterable[Member]) -> None:
+        """Find out together which members are compressed, in one pass of a compressed archive.
+
+        The first bytes of each are kept, but skippable frames may be before the magic of zstd;
+        only some of them are read, so that reading many members takes one pass.
+        """
+        ranges = {}
+        for member in members:
+            size = self.size_of(member)
+            if self.framing and is_skippable(self._read(member, min(4, size))):
+                ranges[member.offset] = (member.offset, min(_SKIPPABLE, size))
+        if not ranges:
+            return
+        try:
+            heads = self._archive.read(list(ranges.values()))
+        except CoreError as error:
+            raise self._damage_error(error, self.framing) from None
+        for offset, head in zip(ranges, heads, strict=True):
+            found = detect(partial(_first, head), self._formats)
+            self._compressed[offset] = found is not None
 
     def measure(self, member: Member) -> int:
         """The size of a member, decompressed once if it is compressed.
@@ -325,6 +351,10 @@ class ArchiveMembers:
             if last or name not in found:
                 found[name] = member
         return found
+
+
+def _first(data: bytes, count: int) -> bytes:
+    return data[:count]
 
 
 def _check_file(path: str, opened: str) -> None:

@@ -273,6 +273,7 @@ def _read_contents(
         raise SourceError("archive.layers_missing", path=members.path, members=missing)
     present = [(diff_id, member) for diff_id, member in found.items() if member is not None]
     present.sort(key=lambda pair: pair[1].header)  # so that measuring takes one pass
+    members.examine(member for _, member in present)
     sizes = {diff_id: _size(members, member) for diff_id, member in present}
     return _Contents(config, diff_ids, layers, sizes)
 

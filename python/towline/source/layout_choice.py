@@ -209,5 +209,11 @@ def _is_attachment(entry: Descriptor) -> bool:
         or bool(entry.artifact_type)
         or entry.media_type not in _IMAGE_TYPES
         or entry.annotations.get(_COSIGN_KIND) in _COSIGN_KINDS
-        or any(_COSIGN_TAG.fullmatch(name) for name in _names(entry))
+        or _has_only_tags_of_cosign(entry)
     )
+
+
+def _has_only_tags_of_cosign(entry: Descriptor) -> bool:
+    """Whether every name is a tag of cosign; another name may be that of an image."""
+    names = _names(entry)
+    return bool(names) and all(_COSIGN_TAG.fullmatch(name) for name in names)

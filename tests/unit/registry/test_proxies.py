@@ -147,7 +147,7 @@ def test_a_proxy_that_fails_is_named_as_the_cause(
     tls = ends[0] if fault == "untrusted" else None
     with connect_proxy("127.0.0.1:1", tls, status=407) as proxy:
         value, expected = {
-            "407": (f"http://me:secret@{proxy.host}", "407 Whatever"),
+            "407": (f"http://me:secret@{proxy.host}", "407 Proxy Authentication Required"),
             "nobody": ("http://me:secret@127.0.0.1:1", "connection refused"),
             "untrusted": (f"https://me:secret@{proxy.host}", "certificate"),
             "socks": ("socks5://me:secret@127.0.0.1:1", "SOCKS5"),

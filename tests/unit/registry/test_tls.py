@@ -102,7 +102,7 @@ def test_the_advice_fits_the_failure(folder: Path, tmp_path: Path) -> None:
     other = certificates.authority(tmp_path / "other")
     expected = {
         "add the certificate of its CA to certs.d": error_of(leaf, ()),
-        "none in": error_of(leaf, (other.certificate,)),
+        "do not verify it": error_of(leaf, (other.certificate,)),
         "has no readable certificate": error_of(leaf, (other.certificate, empty)),
         "use a name": error_of(wrong_name, (signer.certificate,)),
     }

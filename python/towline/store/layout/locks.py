@@ -30,6 +30,7 @@ __all__ = ["Holder", "Lock", "WaitLog", "acquire", "holder_file", "holders", "tr
 _OPEN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
 _SILENT = 1.0  # seconds of waiting before it is logged
+_PURPOSE_MAX = 300  # characters that are shown; anybody may have written the file
 _PID_WIDTH = 20  # a shorter number must replace a longer one
 
 
@@ -157,6 +158,9 @@ def _open(path: str) -> int:
 
 def _record_process(descriptor: int) -> None:
     with suppress(OSError):  # a full disk, or the file of another user
+        found = os.fstat(descriptor)
+        if found.st_nlink != 1 or found.st_size > _PID_WIDTH:  # no file of a lock
+            return
         os.pwrite(descriptor, b"%-*d" % (_PID_WIDTH, os.getpid()), 0)
 
 
@@ -247,7 +251,8 @@ def _holder(name: str, data: bytes | None) -> Holder:
     """The content of a holder file; if it is unreadable, the process is in its name."""
     try:
         holder = json.loads(data or b"")
-        return Holder(int(holder["pid"]), str(holder["purpose"]), float(holder["since"]))
+        purpose = "".join(filter(str.isprintable, str(holder["purpose"])))[:_PURPOSE_MAX]
+        return Holder(int(holder["pid"]), purpose, float(holder["since"]))
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         pid = name.partition("-")[0]
         return Holder(int(pid) if pid.isdecimal() else 0, "", 0.0)

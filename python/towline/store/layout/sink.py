@@ -199,6 +199,9 @@ class LayoutSink:
         too_long = isinstance(error, LimitExceededError) or (
             isinstance(error, RegistryError) and error.code == "registry.wrong_size"
         )
+        listed = self._descriptor.size
+        if not self._committed and 0 <= listed < self._writer.offset:
+            too_long = True  # more than is listed is hardly the beginning of the blob
         if (endless or too_long) and self._pid == os.getpid():
             self._drop()
         self.close()

@@ -7,6 +7,7 @@ import json
 import os
 import socket
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -142,8 +143,8 @@ def test_an_address_of_an_unsupported_family(
     """The next address is tried."""
     real = socket.getaddrinfo
 
-    def both(host: str, *args: object, **kwargs: object) -> object:
-        found = real(host, *args, **kwargs)  # type: ignore[arg-type]
+    def both(host: str, *args: Any, **kwargs: Any) -> object:
+        found = real(host, *args, **kwargs)
         return [(12345, *found[0][1:]), *found]
 
     def handle(request: Request, connection: Connection) -> None:

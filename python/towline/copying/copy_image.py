@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from towline.cancel import CancelToken
     from towline.copying.reading import Reading
+    from towline.errors import Warn
     from towline.goal import PullRefPair
     from towline.image.descriptor import Descriptor
     from towline.name.digest import Digest
@@ -53,7 +54,7 @@ class Copying:
     Attributes:
         destination: takes the image.
         allow: checks the policy; raises if the policy rejects the image.
-        warn: takes the errors that do not prevent the copy.
+        warn: called with each error that is only a warning.
         require_platform: refuse a single image that is for another platform.
         remove_signatures: signatures are neither read nor kept.
         verify_diff_ids: decompress each layer and compare its diff ID with the config.
@@ -65,7 +66,7 @@ class Copying:
     progress: Progress
     cancel: CancelToken
     allow: Callable[[Source, RawManifest], None]
-    warn: Callable[[TowlineError], None]
+    warn: Warn
     require_platform: bool = False
     remove_signatures: bool = False
     verify_diff_ids: bool = False

@@ -16,9 +16,10 @@ from towline.source.protocol import Alternatives, OpenBlob, Source
 from towline.transport import image_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from towline.cancel import CancelToken
+    from towline.errors import Warn
     from towline.rules.copying import CopyingRules
     from towline.store.protocol import BlobSink, Ingest, LayerPlan, StoredBlob
 
@@ -31,7 +32,7 @@ class LayerFetch:
 
     Attributes:
         image: the image name of the pair, for progress.
-        warn: takes the errors that do not prevent the copy.
+        warn: called with each error that is only a warning.
         listed: how often the manifest lists each layer that is fetched.
     """
 
@@ -41,7 +42,7 @@ class LayerFetch:
     rules: CopyingRules
     progress: Progress
     cancel: CancelToken
-    warn: Callable[[TowlineError], None]
+    warn: Warn
     listed: dict[str, int] = field(default_factory=dict)
 
     def run(self, layers: Sequence[LayerPlan]) -> None:

@@ -29,9 +29,7 @@ from towline.source.protocol import Announcing, ListsManifest, Source
 from towline.transport import image_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from towline.errors import TowlineError
+    from towline.errors import TowlineError, Warn
     from towline.image.descriptor import Descriptor
     from towline.image.platform import Platform
     from towline.name.digest import Digest
@@ -66,7 +64,7 @@ class Reading:
         platform: the platform by which an instance of a list is selected.
         name_source: add steps with the name of the source to errors.
         store: documents that it has are not fetched again (REG-052); None to fetch all.
-        warn: takes the errors that do not prevent the reading.
+        warn: called with each error that is only a warning.
     """
 
     rules: CopyingRules
@@ -74,7 +72,7 @@ class Reading:
     platform: Platform
     name_source: bool = True
     store: ImageStore | None = None
-    warn: Callable[[TowlineError], None] = _ignore
+    warn: Warn = _ignore
 
     def _step(self, name: str, source: Source | None = None) -> AbstractContextManager[None]:
         if not self.name_source:

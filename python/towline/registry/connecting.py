@@ -119,7 +119,7 @@ class _LookUp(threading.Thread):
         found: _Addresses | Exception
         try:
             found = socket.getaddrinfo(*self._question, socket.SOCK_STREAM)
-        except Exception as error:  # noqa: BLE001 (whatever it is, others wait for the result)
+        except Exception as error:  # noqa: BLE001 - whatever it is, others wait for the result
             found = error
         _RUNNING.pop((os.getpid(), *self._question), None)
         with self._lock:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
 import os
 import tarfile
@@ -11,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.twin_actions import (
@@ -109,6 +111,7 @@ def test_layers(write_file: Callable[[bytes], str], data: bytes) -> None:
 @pytest.mark.clause("CORE-001", "CORE-005")
 @one_file
 @given(data=st.one_of(compressed(2), damaged(compressed(1))), chosen=limits)
+@example(data=gzip.compress(bz2.compress(bytes(1024))), chosen={"max_frames": 1, "max_bytes": 6})
 def test_limits(write_file: Callable[[bytes], str], data: bytes, chosen: dict[str, int]) -> None:
     """Limits end both at the same offset."""
     path = write_file(data)

@@ -169,6 +169,13 @@ impl<S: Stream> Frames<S> {
 
     /// Count a frame; fail if there are too many.
     fn charge_frame(&self) -> Result<()> {
+        let cost = self.next_cost()?;
+        self.status.cost.store(cost, Ordering::Release);
+        Ok(())
+    }
+
+    /// Return the cost with one more frame; fail if it is too much.
+    fn next_cost(&self) -> Result<u64> {
         let cost = self.status.cost() + self.format.frame_cost();
         if cost > self.max_cost {
             let detail = format!(
@@ -178,22 +185,26 @@ impl<S: Stream> Frames<S> {
             );
             return Err(Failure::new(Code::LimitFrames, self.frame, detail));
         }
-        self.status.cost.store(cost, Ordering::Release);
-        Ok(())
+        Ok(cost)
     }
 
     /// Skip empty bzip2 streams, because a decoder for each of them would take 70 µs to make.
     fn skip_empty_bzip2(&mut self) -> Result<()> {
         loop {
+            self.read_head(LONGEST_MAGIC)?;
+            if !self.input.starts_with(Format::Bzip2.magic()) {
+                return Ok(());
+            }
+            // The limit comes first: reading more may fail for another reason.
+            self.frame = self.position();
+            self.next_cost()?;
             self.read_head(BZIP2_HEADER + EMPTY_BZIP2.len())?;
-            let is_empty = self.input.starts_with(Format::Bzip2.magic())
-                && matches!(self.input.get(BZIP2_HEADER - 1), Some(b'1'..=b'9'))
+            let is_empty = matches!(self.input.get(BZIP2_HEADER - 1), Some(b'1'..=b'9'))
                 && self.input[BZIP2_HEADER..].starts_with(EMPTY_BZIP2);
             if !is_empty {
                 return Ok(());
             }
-            self.stop.check(self.position())?;
-            self.frame = self.position();
+            self.stop.check(self.frame)?;
             self.charge_frame()?;
             self.input.split_to(BZIP2_HEADER + EMPTY_BZIP2.len());
         }

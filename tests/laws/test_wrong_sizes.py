@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tests.support.archives import config, descriptor, layer, layout, sha256_hex, write_files
 from tests.support.pushing import Puller
 from tests.support.scripted_server import Connection, Request, scripted
-from towline.errors import PullFailedError
+from towline.errors import TowlineError
 from towline.image.manifest import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
 
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
@@ -137,9 +137,11 @@ def test_no_size_makes_wrong_bytes_right(listed: list[Any], broken: int, longer:
     image.blobs[name] = image.blobs[name] + b"x" if longer else image.blobs[name][:-1]
     with tempfile.TemporaryDirectory() as folder:
         puller = Puller(Path(folder))
-        with pytest.raises(PullFailedError) as caught:
+        with pytest.raises(TowlineError) as caught:
             puller.runtime().pull(in_layout(image, Path(folder, "layout")))
-        assert caught.value.errors[0].code in ("verify.digest", "verify.config", "verify.manifest")
+        # The folder's random name may be no image name: then the goal reads the manifest already.
+        (error,) = caught.value.errors or (caught.value,)
+        assert error.code in ("verify.digest", "verify.config", "verify.manifest")
         assert not puller.store.images()
         store = puller.store
         assert all(store.document(parsed(name), 1 << 20) is None for name in [name])

@@ -99,7 +99,8 @@ def redact(text: str, secrets: Iterable[str]) -> str:
             )
             forms.update(_without_markup(each) for each in (quoted, raw))
             encoded = secret.encode("utf-8", "surrogateescape")
-            forms.update((quote(encoded, safe=""), quote_plus(encoded)))
+            # Some programs leave the slashes of a URL as they are.
+            forms.update((quote(encoded, safe=""), quote(encoded), quote_plus(encoded)))
     for form in sorted(forms, key=len, reverse=True):
         text = text.replace(form, "***")
     return text

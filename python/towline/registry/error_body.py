@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from towline.errors import RegistryError
 from towline.frozen import frozen
-from towline.go.go_json import GoJsonError, Struct, decode, list_of, string, struct
+from towline.go.go_json import GoJsonError, decode, list_of, string, struct
 from towline.registry.credentials import redact
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def read_error_body(data: bytes, secrets: Iterable[str] = ()) -> ErrorBody:
     reason = refusal_reason(data, known)
     try:
         document = struct(decode(data))
-        details = redact(_details(document), known)
+        details = redact(document.get_lenient("details", string, ""), known)
         if details:
             return ErrorBody(details=details, text=text, reason=reason)
         read_entries = list_of(_entry, ErrorEntry("", "", detail=False))
@@ -173,13 +173,6 @@ def parse_web_url(text: str) -> SplitResult | None:
     except ValueError:
         return None
     return parts if valid and _ADDRESS.fullmatch(text) else None
-
-
-def _details(document: Struct) -> str:
-    try:
-        return document.get("details", string, "")
-    except GoJsonError:
-        return ""
 
 
 def _entry(raw: object) -> ErrorEntry:
